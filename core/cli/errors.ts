@@ -1,0 +1,66 @@
+import { UserError } from "../errors.ts";
+
+/** A command line that the task cannot act on. The message says what was given and what is expected. */
+export class UsageError extends UserError {}
+
+/** Thrown for `--help`: nothing failed, but the task does not run. The message is the help text. */
+export class HelpRequest extends Error {
+  override name = "HelpRequest";
+}
+
+/** What a task that ended by an error leaves behind. */
+export interface Outcome {
+  /** The exit code: 0 after help, 2 after an error that the user can put right, 1 after an unexpected one. */
+  readonly code: 0 | 1 | 2;
+  /** Text for stdout after help, for stderr otherwise. Ends with a newline. */
+  readonly text: string;
+}
+
+/** What to print, and the exit code, for whatever a task threw. */
+export function outcomeOf(error: unknown): Outcome {
+  if (error instanceof HelpRequest) return { code: 0, text: error.message };
+  if (error instanceof UserError) return { code: 2, text: `error: ${oneLine(error.message)}\n` };
+  if (error instanceof Deno.errors.NotCapable) {
+    return { code: 2, text: `error: ${oneLine(error.message)}. Start this program as a deno task.\n` };
+  }
+  const text = "error: Something unexpected went wrong, which is a fault of the program or of a plugin.\n";
+  return { code: 1, text: `${text}${Deno.inspect(error, { colors: false })}\n` };
+}
+
+/** Where `main` writes and how it ends the process; tests give their own. */
+export interface ProcessEnds {
+  stdout(text: string): void;
+  stderr(text: string): void;
+  exit(code: number): void;
+}
+
+const DENO: ProcessEnds = {
+  stdout: (text) => writeAll(Deno.stdout, text),
+  stderr: (text) => writeAll(Deno.stderr, text),
+  exit: (code) => Deno.exit(code),
+};
+
+/**
+ * Runs a task. A `UserError` becomes one line on stderr and exit code 2, `--help` its text on stdout and 0, anything
+ * else a short line with the stack and 1. Interrupts are the task's own business.
+ */
+export async function main(task: () => Promise<void>, process: ProcessEnds = DENO): Promise<void> {
+  try {
+    await task();
+  } catch (error) {
+    const { code, text } = outcomeOf(error);
+    if (code === 0) process.stdout(text);
+    else process.stderr(text);
+    process.exit(code);
+  }
+}
+
+/** Messages may quote file names and plugins' text, so nothing in them may break the line or steer the terminal. */
+function oneLine(message: string): string {
+  return message.trim().replaceAll(/\s*[\r\n]\s*/g, " ").replaceAll(/\p{Cc}/gu, "\ufffd");
+}
+
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let written = 0; written < bytes.length;) written += stream.writeSync(bytes.subarray(written));
+}

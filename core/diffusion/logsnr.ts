@@ -1,0 +1,57 @@
+/** Log SNR α, in nats: the noise level of the channel, and the proposal that it is drawn from. */
+
+/** The logistic function σ. */
+export function sigmoid(x: number): number {
+  return 1 / (1 + Math.exp(-x));
+}
+
+/**
+ * A logistic distribution over log SNR, cut off at `clip` scales on both sides: optimal for the likelihood of a
+ * Gaussian (arXiv 2302.03792, section 4.1), and a good choice for most data.
+ */
+export interface Proposal {
+  /** Location in nats. */
+  readonly loc: number;
+  /** Scale in nats, positive. */
+  readonly scale: number;
+  /** Where the distribution is cut off, in scales. The default is 4. */
+  readonly clip?: number;
+}
+
+const DEFAULT_CLIP = 4;
+
+/** The smallest and largest log SNR that the proposal draws, in nats. */
+export function logsnrRange({ loc, scale, clip = DEFAULT_CLIP }: Proposal): [number, number] {
+  return [loc - clip * scale, loc + clip * scale];
+}
+
+/**
+ * Log SNR at quantile `u` in [0, 1] of the proposal: α = loc + scale·logit(p), where p runs over [σ(−clip), σ(clip)].
+ */
+export function logsnrAtQuantile(u: number, { loc, scale, clip = DEFAULT_CLIP }: Proposal): number {
+  const low = sigmoid(-clip);
+  const p = low + (sigmoid(clip) - low) * u;
+  return loc + scale * (Math.log(p) - Math.log1p(-p));
+}
+
+/**
+ * The importance weight of a log SNR drawn from the proposal, one over its density:
+ * w(α) = scale·tanh(clip/2) / (σ(s)·σ(−s)) with s = (α − loc)/scale.
+ */
+export function logsnrWeight(logsnr: number, { loc, scale, clip = DEFAULT_CLIP }: Proposal): number {
+  const s = (logsnr - loc) / scale;
+  return scale * Math.tanh(clip / 2) / (sigmoid(s) * sigmoid(-s));
+}
+
+/**
+ * The proposal that the paper derives from a covariance spectrum: loc = −mean(log λ) and
+ * scale² = 1 + (3/π²)·var(log λ), which matches the variance of a mixture of unit logistics at −log λ.
+ *
+ * @param eigenvalues The data covariance's eigenvalues λ, all positive.
+ */
+export function proposalOfSpectrum(eigenvalues: Iterable<number>): Proposal {
+  const logs = Array.from(eigenvalues, Math.log);
+  const mean = logs.reduce((sum, l) => sum + l, 0) / logs.length;
+  const variance = logs.reduce((sum, l) => sum + (l - mean) ** 2, 0) / logs.length;
+  return { loc: -mean, scale: Math.sqrt(1 + 3 / Math.PI ** 2 * variance) };
+}

@@ -1,0 +1,133 @@
+import { sizeOf } from "../tensors.ts";
+
+/** Element types that a recorded program uses. `int64` only appears in shapes and axes. */
+export type DataType = "float32" | "int32" | "bool" | "int64";
+
+/** A constant's elements; a single element stands for a tensor that is the same everywhere. */
+export type Elements = Float32Array | Int32Array | Uint8Array | BigInt64Array;
+
+export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+/** One tensor of the graph: an input, a constant, or an output of a node. */
+export interface Value {
+  readonly id: number;
+  readonly shape: readonly number[];
+  readonly dtype: DataType;
+  /** The node that computes it; inputs and constants have none. */
+  readonly node?: Node;
+  readonly elements?: Elements;
+  /** The input's name. */
+  readonly input?: string;
+}
+
+/** One ONNX operation. */
+export interface Node {
+  readonly op: string;
+  readonly inputs: readonly Value[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+  readonly outputs: Value[];
+  readonly domain?: string;
+}
+
+/** The shape and type of one output of a node. */
+export interface ValueType {
+  readonly shape: readonly number[];
+  readonly dtype: DataType;
+}
+
+/**
+ * A graph that is simplified as it is built: equal nodes are one node, equal constants one constant. A constant that
+ * is the same everywhere is held as one element however large its shape.
+ */
+export class Graph {
+  readonly inputs: Value[] = [];
+  readonly #known = new Map<string, Node>();
+  readonly #constants = new Map<string, Value>();
+  #nextId = 0;
+
+  input(name: string, shape: readonly number[]): Value {
+    const value = { id: this.#nextId++, shape, dtype: "float32" as const, input: name };
+    this.inputs.push(value);
+    return value;
+  }
+
+  constant(elements: Elements, shape: readonly number[], dtype: DataType): Value {
+    const uniform = isUniform(elements) ? elements.slice(0, 1) : elements;
+    if (uniform.length !== 1 && uniform.length !== sizeOf(shape)) {
+      throw new RangeError(`Got ${uniform.length} elements for a constant of shape [${shape}].`);
+    }
+    const key = uniform.length <= 4096 ? `${dtype}[${shape}]${uniform.join()}` : undefined;
+    const known = key && this.#constants.get(key);
+    if (known) return known;
+    const value = { id: this.#nextId++, shape, dtype, elements: uniform };
+    if (key) this.#constants.set(key, value);
+    return value;
+  }
+
+  /** A float32 constant, the same everywhere. */
+  splat(x: number, shape: readonly number[] = []): Value {
+    return this.constant(Float32Array.of(x), shape, "float32");
+  }
+
+  /** A vector of integers, as ONNX takes shapes and axes. */
+  integers(values: readonly number[]): Value {
+    return this.constant(BigInt64Array.from(values, BigInt), [values.length], "int64");
+  }
+
+  /** Adds a node, or finds the one that computes the same. */
+  emit(
+    op: string,
+    inputs: readonly Value[],
+    types: readonly ValueType[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+    domain?: string,
+  ): Value[] {
+    const key = `${domain ?? ""}.${op}(${inputs.map((v) => v.id)})${JSON.stringify(attributes)}${types.length}`;
+    const known = this.#known.get(key);
+    if (known) return known.outputs;
+    const outputs: Value[] = [];
+    const node: Node = { op, inputs, attributes, outputs, ...(domain === undefined ? {} : { domain }) };
+    for (const type of types) outputs.push({ id: this.#nextId++, shape: type.shape, dtype: type.dtype, node });
+    this.#known.set(key, node);
+    return outputs;
+  }
+
+  /** The outputs of a node with these inputs and no attributes, when the graph already has one. */
+  find(op: string, inputs: readonly Value[]): Value | undefined {
+    return this.#known.get(`.${op}(${inputs.map((v) => v.id)}){}1`)?.outputs[0];
+  }
+}
+
+function isUniform(elements: Elements): boolean {
+  if (elements.length === 0) return false;
+  for (let i = 1; i < elements.length; i++) if (!Object.is(elements[i], elements[0])) return false;
+  return true;
+}
+
+/** Whether a value is a float constant that is `x` everywhere. */
+export function isSplat(value: Value, x?: number): boolean {
+  return value.elements?.length === 1 && value.dtype === "float32" && (x === undefined || value.elements[0] === x);
+}
+
+/** The nodes that the given values depend on, each after those that it depends on. */
+export function reachableNodes(outputs: readonly Value[]): Node[] {
+  const order: Node[] = [];
+  const seen = new Set<Node>();
+  // An explicit stack: a deep network would overflow the call stack.
+  const stack: { node: Node; next: number }[] = [];
+  const visit = (value: Value) => {
+    if (value.node && !seen.has(value.node)) {
+      seen.add(value.node);
+      stack.push({ node: value.node, next: 0 });
+    }
+  };
+  for (const output of outputs) {
+    visit(output);
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1];
+      if (top.next < top.node.inputs.length) visit(top.node.inputs[top.next++]);
+      else order.push(stack.pop()!.node);
+    }
+  }
+  return order;
+}

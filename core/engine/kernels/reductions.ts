@@ -1,0 +1,56 @@
+import * as tf from "@tensorflow/tfjs";
+import type { Graph, Value } from "../graph.ts";
+import { emitOne, type Kernel } from "./kernel.ts";
+import { reshape, transpose } from "./shapes.ts";
+
+function reduce(op: string): Kernel {
+  return ({ graph, inputs: { x }, attributes }) => {
+    const axes = tf.util.parseAxisParam(attributes.axis as number | number[], [...x.shape]);
+    const keepDims = Boolean(attributes.keepDims);
+    const shape = x.shape.map((n, i) => axes.includes(i) ? 1 : n);
+    const kept = keepDims ? shape : shape.filter((_, i) => !axes.includes(i));
+    if (axes.every((axis) => x.shape[axis] === 1)) return reshape(graph, x, kept);
+    return emitOne(graph, op, [x, graph.integers(axes)], kept, x.dtype, { keepdims: keepDims ? 1 : 0 });
+  };
+}
+
+function matMul(
+  graph: Graph,
+  a: Value,
+  b: Value,
+  { transposeA, transposeB }: { transposeA: boolean; transposeB: boolean },
+): Value {
+  const rank = a.shape.length;
+  const m = a.shape[rank - (transposeA ? 1 : 2)];
+  const n = b.shape[rank - (transposeB ? 2 : 1)];
+  const batch = a.shape.slice(0, -2).map((size, i) => Math.max(size, b.shape[i]));
+  const shape = [...batch, m, n];
+  if (batch.every((size) => size === 1)) {
+    const [left, transA] = operand(graph, a, transposeA);
+    const [right, transB] = operand(graph, b, transposeB);
+    return reshape(graph, emitOne(graph, "Gemm", [left, right], [m, n], "float32", { transA, transB }), shape);
+  }
+  const swap = [...shape.keys()];
+  [swap[rank - 2], swap[rank - 1]] = [rank - 1, rank - 2];
+  const left = transposeA ? transpose(graph, a, swap) : a;
+  const right = transposeB ? transpose(graph, b, swap) : b;
+  return emitOne(graph, "MatMul", [left, right], shape);
+}
+
+/** A matrix and whether Gemm shall read it transposed; a transpose in the graph becomes that flag. */
+function operand(graph: Graph, x: Value, transposed: boolean): [Value, number] {
+  const matrix = reshape(graph, x, x.shape.slice(-2));
+  if (matrix.node?.op === "Transpose") return [matrix.node.inputs[0], transposed ? 0 : 1];
+  return [matrix, transposed ? 1 : 0];
+}
+
+export const reductions: Readonly<Record<string, Kernel>> = {
+  BatchMatMul: ({ graph, inputs: { a, b }, attributes }) =>
+    matMul(graph, a, b, attributes as { transposeA: boolean; transposeB: boolean }),
+  Max: reduce("ReduceMax"),
+  Mean: reduce("ReduceMean"),
+  Min: reduce("ReduceMin"),
+  Prod: reduce("ReduceProd"),
+  Softmax: ({ graph, inputs: { logits } }) => emitOne(graph, "Softmax", [logits], logits.shape, "float32", { axis: -1 }),
+  Sum: reduce("ReduceSum"),
+};

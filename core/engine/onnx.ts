@@ -1,0 +1,159 @@
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { sizeOf } from "../tensors.ts";
+import { type Attribute, type Elements, type Node, reachableNodes, type Value } from "./graph.ts";
+import { ONNX_TYPE } from "./kernels/elementwise.ts";
+
+/** Field numbers of onnx.proto3, IR version 8, and the wire format's two kinds of field that it uses here. */
+const VARINT = 0;
+const BYTES = 2;
+const FLOAT = 5;
+const IR_VERSION = 8;
+const OPSET = 18;
+const MICROSOFT_OPSET = 1;
+
+/** Attribute types of onnx.proto3. */
+const ATTRIBUTE = { float: 1, int: 2, string: 3, tensor: 4, ints: 7 };
+
+/** Uniform constants up to this size are written out; larger ones are made when the model loads. */
+const MAX_WRITTEN = 4096;
+
+/** A graph's input or output by name. */
+export interface NamedValue {
+  readonly name: string;
+  readonly value: Value;
+}
+
+/**
+ * An ONNX model that computes the given outputs.
+ *
+ * @param inputs The graph's inputs. One that no output depends on is left out.
+ * @param outputs The outputs by name.
+ * @returns The bytes of the model, and the names of the inputs that it has.
+ */
+export function encodeModel(
+  inputs: readonly Value[],
+  outputs: readonly NamedValue[],
+): { bytes: Uint8Array<ArrayBuffer>; inputs: string[] } {
+  const nodes = reachableNodes(outputs.map((o) => o.value));
+  const used = new Set<Value>([...nodes.flatMap((n) => n.inputs), ...outputs.map((o) => o.value)]);
+  const nameOf = (value: Value) => value.input ?? `v${value.id}`;
+
+  const graph = new BinaryWriter();
+  for (const value of used) {
+    if (value.elements && isLarge(value)) message(graph, 1, (w) => constantOfShape(w, value, nameOf(value)));
+  }
+  for (const node of nodes) message(graph, 1, (w) => encodeNode(w, node, nameOf));
+  // An output has a name of its own, since one value may be several outputs or an input.
+  for (const { name, value } of outputs) {
+    message(graph, 1, (w) => {
+      text(w, 1, nameOf(value));
+      text(w, 2, name);
+      text(w, 4, "Identity");
+    });
+  }
+  text(graph, 2, "program");
+  for (const value of used) {
+    if (value.elements && !isLarge(value)) {
+      message(graph, 5, (w) => tensor(w, nameOf(value), value.shape, value.elements!, value));
+    } else if (value.elements) {
+      message(graph, 5, (w) => integers(w, `${nameOf(value)}.shape`, value.shape));
+    }
+  }
+  const present = inputs.filter((value) => used.has(value));
+  for (const value of present) message(graph, 11, (w) => valueInfo(w, nameOf(value), value));
+  for (const { name, value } of outputs) message(graph, 12, (w) => valueInfo(w, name, value));
+
+  const model = new BinaryWriter();
+  model.tag(1, VARINT).int64(IR_VERSION);
+  text(model, 2, "itdiffusion");
+  message(model, 7, (w) => w.raw(graph.finish()));
+  for (const [domain, version] of [["", OPSET], ["com.microsoft", MICROSOFT_OPSET]] as const) {
+    message(model, 8, (w) => {
+      text(w, 1, domain);
+      w.tag(2, VARINT).int64(version);
+    });
+  }
+  return { bytes: new Uint8Array(model.finish()), inputs: present.map(nameOf) };
+}
+
+function message(writer: BinaryWriter, field: number, body: (w: BinaryWriter) => void): void {
+  writer.tag(field, BYTES).fork();
+  body(writer);
+  writer.join();
+}
+
+function text(writer: BinaryWriter, field: number, value: string): void {
+  writer.tag(field, BYTES).string(value);
+}
+
+function encodeNode(writer: BinaryWriter, node: Node, nameOf: (value: Value) => string): void {
+  for (const input of node.inputs) text(writer, 1, nameOf(input));
+  for (const output of node.outputs) text(writer, 2, nameOf(output));
+  text(writer, 4, node.op);
+  for (const [name, attribute] of Object.entries(node.attributes)) {
+    message(writer, 5, (w) => encodeAttribute(w, name, attribute));
+  }
+  if (node.domain) text(writer, 7, node.domain);
+}
+
+function encodeAttribute(writer: BinaryWriter, name: string, attribute: Attribute): void {
+  text(writer, 1, name);
+  if (typeof attribute === "number") {
+    writer.tag(3, VARINT).int64(attribute).tag(20, VARINT).int32(ATTRIBUTE.int);
+  } else if (typeof attribute === "string") {
+    text(writer, 4, attribute);
+    writer.tag(20, VARINT).int32(ATTRIBUTE.string);
+  } else if ("float" in attribute) {
+    writer.tag(2, FLOAT).float(attribute.float).tag(20, VARINT).int32(ATTRIBUTE.float);
+  } else {
+    for (const n of attribute) writer.tag(8, VARINT).int64(n);
+    writer.tag(20, VARINT).int32(ATTRIBUTE.ints);
+  }
+}
+
+function isLarge(value: Value): boolean {
+  return value.elements!.length === 1 && sizeOf(value.shape) > MAX_WRITTEN;
+}
+
+function constantOfShape(writer: BinaryWriter, value: Value, name: string): void {
+  text(writer, 1, `${name}.shape`);
+  text(writer, 2, name);
+  text(writer, 4, "ConstantOfShape");
+  message(writer, 5, (w) => {
+    text(w, 1, "value");
+    message(w, 5, (t) => tensor(t, "", [1], value.elements!, { ...value, shape: [1] }));
+    w.tag(20, VARINT).int32(ATTRIBUTE.tensor);
+  });
+}
+
+function tensor(writer: BinaryWriter, name: string, shape: readonly number[], elements: Elements, value: Value): void {
+  const size = sizeOf(shape);
+  let full = elements;
+  if (elements.length !== size) {
+    full = elements.constructor === BigInt64Array
+      ? new BigInt64Array(size).fill(BigInt(elements[0]))
+      : new (elements.constructor as Float32ArrayConstructor)(size).fill(Number(elements[0]));
+  }
+  for (const n of shape) writer.tag(1, VARINT).int64(n);
+  writer.tag(2, VARINT).int32(ONNX_TYPE[value.dtype]);
+  text(writer, 8, name);
+  writer.tag(9, BYTES).bytes(new Uint8Array(full.buffer, full.byteOffset, full.byteLength));
+}
+
+function integers(writer: BinaryWriter, name: string, values: readonly number[]): void {
+  const elements = BigInt64Array.from(values, BigInt);
+  writer.tag(1, VARINT).int64(values.length).tag(2, VARINT).int32(ONNX_TYPE.int64);
+  text(writer, 8, name);
+  writer.tag(9, BYTES).bytes(new Uint8Array(elements.buffer));
+}
+
+function valueInfo(writer: BinaryWriter, name: string, { shape, dtype }: Value): void {
+  text(writer, 1, name);
+  message(writer, 2, (type) =>
+    message(type, 1, (tensorType) => {
+      tensorType.tag(1, VARINT).int32(ONNX_TYPE[dtype]);
+      message(tensorType, 2, (dims) => {
+        for (const n of shape) message(dims, 1, (dim) => dim.tag(1, VARINT).int64(n));
+      });
+    }));
+}

@@ -1,0 +1,70 @@
+import type * as tf from "@tensorflow/tfjs";
+import type { HostTensors } from "../tensors.ts";
+
+/** Named tensors inside a program. */
+export type Tensors = Record<string, tf.Tensor>;
+
+/**
+ * A pure function of tfjs operations. It reads the state and the inputs and returns outputs and, for the entries of
+ * the state that it changes, their next values, of the same shapes. It may differentiate with `tf.grads` and the like.
+ */
+export type Program = (state: Tensors, inputs: Tensors) => { outputs: Tensors; state?: Tensors };
+
+/** Named tensors that stay on the device between runs. Several programs may read and change one state. */
+export interface State {
+  /** Copies every entry to the host. */
+  read(): Promise<HostTensors>;
+  /** Replaces entries; names and shapes are those given at the start. */
+  write(tensors: HostTensors): void;
+  /** Takes back what the last run changed. Only one step back is kept. */
+  undo(): void;
+  /** Frees the entries. */
+  dispose(): void;
+}
+
+/** A program ready to run with inputs of fixed shapes. */
+export interface CompiledProgram {
+  /**
+   * Runs the program once and moves the state on.
+   *
+   * @param inputs One array per input, of its size.
+   * @returns One array per output, valid until the next run.
+   * @throws {EngineError} When an input is missing or of the wrong size.
+   */
+  run(inputs: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>>;
+  dispose(): void;
+}
+
+/** Runs programs on one backend. */
+export interface Engine {
+  /** The backend's name, as `--backend` takes it. */
+  readonly backend: string;
+  readonly threads: number;
+  createState(initial: HostTensors): State;
+  /**
+   * @param program The program.
+   * @param state The state that it reads and changes.
+   * @param inputs The shape of every input.
+   * @throws {EngineError} When an operation of the program has no equivalent on this backend, or a shape does not fit.
+   */
+  compile(
+    program: Program,
+    state: State,
+    inputs: Readonly<Record<string, readonly number[]>>,
+  ): Promise<CompiledProgram>;
+  dispose(): void;
+}
+
+/** A program that cannot be compiled or run. */
+export class EngineError extends Error {
+  override name = "EngineError";
+}
+
+/** Checks the inputs of a run against the shapes that the program was compiled for. */
+export function checkInput(name: string, data: Float32Array | undefined, size: number): Float32Array {
+  if (data === undefined) throw new EngineError(`The program's input "${name}" is missing.`);
+  if (data.length !== size) {
+    throw new EngineError(`The program's input "${name}" has ${data.length} values; it was compiled for ${size}.`);
+  }
+  return data;
+}

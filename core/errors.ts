@@ -1,0 +1,15 @@
+/**
+ * Something that the user can put right: a wrong option, an unreadable file, a full disk. Tasks print its message as
+ * one line and no stack, so the message says what was got, what was expected and what to do next.
+ */
+export class UserError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** The message of anything thrown, without the class name where there is one. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,56 @@
+import type { Mark, Spec } from "vega";
+import { densityLegend, densityMark, LEGEND_WIDTH } from "./density.ts";
+import { figure, text, title } from "./layout.ts";
+import type { ContourRecord } from "./records.ts";
+import { COLOURS, SIZE } from "./theme.ts";
+
+/** Panel sizes in pixels by the number of columns: fewer panels are larger. */
+const PANEL = [0, 400, 300, 240, 200] as const;
+
+const LEFT = 58;
+const TOP = 78;
+const GAP = 18;
+const ROW_GAP = 34;
+const BOTTOM = 52;
+
+/**
+ * The density through training: up to eight square panels of filled contours of log p(x), two rows of four where there
+ * are more than four, with data points and one scale of colours.
+ *
+ * @throws {RangeError} If there are no panels or more than eight, or if a panel's grid is incomplete.
+ */
+export function contourFigure(record: ContourRecord): Spec {
+  const count = record.panels.length;
+  if (count < 1 || count > 8) {
+    throw new RangeError(`Got ${count} panels, but the figure holds 1 to 8. Choose eight epochs or fewer.`);
+  }
+  const columns = Math.min(4, count);
+  const rows = Math.ceil(count / 4);
+  const size = PANEL[columns];
+  const right = LEFT + columns * size + (columns - 1) * GAP;
+  const bottom = TOP + rows * size + (rows - 1) * ROW_GAP;
+  const width = right + 24 + LEGEND_WIDTH;
+  const marks: Mark[] = [title(LEFT, 34, record.title, width - LEFT - 16)];
+
+  record.panels.forEach((panel, i) => {
+    const [column, row] = [i % 4, Math.floor(i / 4)];
+    const box = { x: LEFT + column * (size + GAP), y: TOP + row * (size + ROW_GAP), width: size, height: size };
+    const lowest = i + 4 >= count;
+    marks.push(text(box.x, box.y - 8, `Epoch ${panel.epoch}`, { size: SIZE.heading, weight: 500 }));
+    marks.push(
+      densityMark(panel, record.side, record.extent, record.points, box, { bottom: lowest, left: column === 0 }),
+    );
+    const name = { colour: COLOURS.muted, align: "center" } as const;
+    if (lowest) marks.push(text(box.x + size / 2, box.y + size + 34, "x₁", name));
+    if (column === 0) marks.push(text(box.x - 38, box.y + size / 2, "x₂", { ...name, baseline: "middle" }));
+  });
+  marks.push(...densityLegend(right + 24, TOP));
+
+  const epochs = record.panels.map((panel) => panel.epoch).join(", ");
+  return figure(
+    width,
+    bottom + BOTTOM,
+    `${record.title}. Filled contours of log p(x) from −5 to −1 nats at epochs ${epochs}, with data points.`,
+    marks,
+  );
+}

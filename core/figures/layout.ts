@@ -1,0 +1,217 @@
+import type { Axis, GroupMark, Mark, Spec } from "vega";
+import { COLOURS, FONT, SIZE } from "./theme.ts";
+
+/** A rectangle in pixels. */
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** How a piece of text is set. */
+export interface TextStyle {
+  readonly size?: number;
+  readonly colour?: string;
+  readonly align?: "left" | "center" | "right";
+  readonly baseline?: "alphabetic" | "top" | "middle" | "bottom";
+  readonly weight?: 400 | 500 | 600;
+  readonly opacity?: number;
+}
+
+/** An entry of a legend row. */
+export interface LegendItem {
+  readonly label: string;
+  readonly colour: string;
+  readonly kind: "line" | "dash" | "thin" | "area";
+}
+
+const SWATCH = 18;
+const LEGEND_ROW = 18;
+
+/**
+ * A generous estimate of the width of a text in pixels. No font can be measured here, and the reader's may be wider
+ * than ours.
+ */
+export function textWidth(text: string, size: number): number {
+  return 0.6 * size * [...text].length;
+}
+
+/** A text mark at (x, y). White space is collapsed. */
+export function text(x: number, y: number, content: string, style: TextStyle = {}): Mark {
+  return {
+    type: "text",
+    encode: {
+      enter: {
+        x: { value: x },
+        y: { value: y },
+        text: { value: content.replace(/\s+/g, " ").trim() },
+        fontSize: { value: style.size ?? SIZE.label },
+        fill: { value: style.colour ?? COLOURS.ink },
+        align: { value: style.align ?? "left" },
+        baseline: { value: style.baseline ?? "alphabetic" },
+        fontWeight: { value: style.weight ?? 400 },
+        ...(style.opacity === undefined ? {} : { opacity: { value: style.opacity } }),
+      },
+    },
+  };
+}
+
+/** A title that is set smaller, and at last cut short, where it would be wider than `width` pixels. */
+export function title(x: number, y: number, content: string, width: number): Mark {
+  const fit = width / textWidth(content, 1);
+  const size = Math.max(SIZE.heading, Math.min(SIZE.title, fit));
+  const letters = [...content];
+  const room = Math.floor(width / textWidth("x", size));
+  const cut = letters.length > room ? `${letters.slice(0, Math.max(1, room - 1)).join("").trimEnd()}…` : content;
+  return text(x, y, cut, { size, weight: 600 });
+}
+
+/** A straight line from (x, y) to (x2, y2). */
+export function rule(from: readonly [number, number], to: readonly [number, number], style: {
+  readonly colour: string;
+  readonly width?: number;
+  readonly dash?: readonly number[];
+}): Mark {
+  return {
+    type: "rule",
+    encode: {
+      enter: {
+        x: { value: from[0] },
+        y: { value: from[1] },
+        x2: { value: to[0] },
+        y2: { value: to[1] },
+        stroke: { value: style.colour },
+        strokeWidth: { value: style.width ?? 1 },
+        ...(style.dash ? { strokeDash: { value: [...style.dash] } } : {}),
+      },
+    },
+  };
+}
+
+/** A filled rectangle. */
+export function rectangle(box: Box, colour: string, opacity = 1): Mark {
+  return {
+    type: "rect",
+    encode: {
+      enter: {
+        x: { value: box.x },
+        y: { value: box.y },
+        width: { value: box.width },
+        height: { value: box.height },
+        fill: { value: colour },
+        ...(opacity === 1 ? {} : { fillOpacity: { value: opacity } }),
+      },
+    },
+  };
+}
+
+function swatch(item: LegendItem, x: number, y: number): Mark {
+  if (item.kind === "area") return rectangle({ x, y: y - 5, width: SWATCH, height: 10 }, item.colour, 0.3);
+  return rule([x, y], [x + SWATCH, y], {
+    colour: item.colour,
+    width: item.kind === "line" ? 2.25 : item.kind === "dash" ? 1.75 : 1,
+    ...(item.kind === "dash" ? { dash: [5, 3] } : {}),
+  });
+}
+
+/**
+ * A legend of lines and areas in a row, wrapped to as many rows as `width` pixels ask for.
+ *
+ * @param y The middle of the first row.
+ * @returns The marks, and the height in pixels that they take.
+ */
+export function legendRow(items: readonly LegendItem[], x: number, y: number, width: number): {
+  marks: Mark[];
+  height: number;
+} {
+  const marks: Mark[] = [];
+  let left = x;
+  let middle = y;
+  for (const item of items) {
+    const wide = SWATCH + 6 + textWidth(item.label, SIZE.label);
+    if (left > x && left + wide > x + width) {
+      left = x;
+      middle += LEGEND_ROW;
+    }
+    marks.push(swatch(item, left, middle));
+    marks.push(text(left + SWATCH + 6, middle, item.label, { baseline: "middle", colour: COLOURS.muted }));
+    left += wide + 12;
+  }
+  return { marks, height: middle - y + LEGEND_ROW };
+}
+
+/** A group of marks at a box, optionally clipped to it, with a frame where `stroke` is given. */
+export function group(box: Box, parts: Omit<GroupMark, "type" | "encode">, style: {
+  readonly clip?: boolean;
+  readonly stroke?: string;
+} = {}): GroupMark {
+  return {
+    type: "group",
+    encode: {
+      enter: {
+        x: { value: box.x },
+        y: { value: box.y },
+        width: { value: box.width },
+        height: { value: box.height },
+        ...(style.clip ? { clip: { value: true } } : {}),
+        ...(style.stroke ? { stroke: { value: style.stroke } } : {}),
+      },
+    },
+    ...parts,
+  };
+}
+
+/** The bottom and left axes of a curve plot, on scales named `x` and `y`, with a faint horizontal grid. */
+export function curveAxes(box: Box, xTitle: string, yTitle: string): Axis[] {
+  const steps = (length: number, step: number) => Math.max(2, Math.round(length / step));
+  return [
+    {
+      orient: "left",
+      scale: "y",
+      tickCount: steps(box.height, 48),
+      grid: true,
+      domain: false,
+      ticks: false,
+      title: yTitle,
+      titleX: -50,
+    },
+    { orient: "bottom", scale: "x", tickCount: steps(box.width, 62), title: xTitle, titleY: 34 },
+  ];
+}
+
+/**
+ * A whole figure of fixed size with the house's fonts and colours.
+ *
+ * @param description What the figure shows, in words: becomes the SVG's accessible name.
+ */
+export function figure(width: number, height: number, description: string, marks: Mark[]): Spec {
+  return {
+    $schema: "https://vega.github.io/schema/vega/v6.json",
+    description: description.replace(/\s+/g, " ").trim(),
+    width,
+    height,
+    padding: 0,
+    autosize: "none",
+    background: COLOURS.paper,
+    marks,
+    config: {
+      text: { font: FONT },
+      axis: {
+        labelFont: FONT,
+        labelFontSize: SIZE.tick,
+        labelColor: COLOURS.muted,
+        labelPadding: 6,
+        labelFlush: false,
+        titleFont: FONT,
+        titleFontSize: SIZE.label,
+        titleFontWeight: 400,
+        titleColor: COLOURS.muted,
+        domainColor: COLOURS.line,
+        tickColor: COLOURS.line,
+        tickSize: 4,
+        gridColor: COLOURS.grid,
+      },
+    },
+  };
+}

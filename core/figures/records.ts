@@ -1,0 +1,85 @@
+/** A model's density on a square grid at one epoch. */
+export interface DensityPanel {
+  readonly epoch: number;
+  /**
+   * log p(x) in nats, `side * side` values. Row r lies at x₂ = −extent + 2·extent·r/(side − 1), column c at the same
+   * x₁. Values that are not finite are allowed: NaN and −∞ are drawn as blank.
+   */
+  readonly logDensity: Float32Array;
+}
+
+/** What the contour figure shows: the density at up to eight epochs, with some of the data. */
+export interface ContourRecord {
+  readonly title: string;
+  /** One to eight panels, in the order in which they are drawn. */
+  readonly panels: readonly DensityPanel[];
+  /** Grid points along each axis of a panel. */
+  readonly side: number;
+  /** The panels cover [−extent, extent]². */
+  readonly extent: number;
+  /** Data points, `[n, 2]` row by row. */
+  readonly points: Float32Array;
+}
+
+/** Where the log SNR is sampled: a logistic distribution, cut at four scales either side. */
+export interface LogSnrProposal {
+  /** Its centre in nats. */
+  readonly loc: number;
+  /** Its scale in nats. */
+  readonly scale: number;
+}
+
+/** What the MSE figure shows: the denoiser's error over log SNR. The arrays are of one length. */
+export interface MseRecord extends LogSnrProposal {
+  readonly title: string;
+  /** Log SNR in nats, in any order. */
+  readonly logsnr: readonly number[];
+  /** E‖ε − ε̂‖² of the denoiser at each log SNR. */
+  readonly mse: readonly number[];
+  /** The MMSE, at each log SNR, of the Gaussian with the data's mean and covariance. */
+  readonly gaussian: readonly number[];
+  /** The standard error of `mse`. */
+  readonly stderr?: readonly number[];
+  /** The MMSE of a standard Gaussian, d·σ(α), drawn as a thin line. */
+  readonly standard?: readonly number[];
+  /** The dimension d of the data. */
+  readonly dimension: number;
+  /** A better proposal than the one in use, found from the curve. */
+  readonly suggestion?: LogSnrProposal;
+}
+
+/** The likelihood at the end of one epoch, in nats. */
+export interface LossPoint {
+  readonly epoch: number;
+  readonly trainNll: number;
+  readonly valNll: number;
+  /** Standard error of `valNll`. */
+  readonly valNllStderr: number;
+}
+
+/** What the loss figure shows: the negative log likelihood through training. */
+export interface LossRecord {
+  readonly title: string;
+  readonly epochs: readonly LossPoint[];
+  /** The data's true differential entropy in nats, which no model can beat. */
+  readonly entropy?: number;
+}
+
+/** What the overview shows: a finished 2-D run on one page. */
+export interface OverviewRecord {
+  readonly title: string;
+  /** The final negative log likelihood in nats. */
+  readonly nll: number;
+  /** Standard error of `nll`. */
+  readonly nllStderr?: number;
+  /** The final density. Its epoch is the number of epochs trained. */
+  readonly density: DensityPanel;
+  /** Grid points along each axis of the density. */
+  readonly side: number;
+  /** The density covers [−extent, extent]². */
+  readonly extent: number;
+  /** Data points, `[n, 2]` row by row. */
+  readonly points: Float32Array;
+  readonly mse: Omit<MseRecord, "title">;
+  readonly loss: Omit<LossRecord, "title">;
+}

@@ -1,0 +1,204 @@
+import { messageOf } from "../errors.ts";
+import type { HostTensor, HostTensors } from "../tensors.ts";
+import { sizeOf } from "../tensors.ts";
+import {
+  damaged,
+  type Dtype,
+  ELEMENT_BYTES,
+  type Header,
+  headerLength,
+  LENGTH_BYTES,
+  MAX_HEADER_BYTES,
+  parseHeader,
+  SafetensorsError,
+  type TensorEntry,
+} from "./safetensors_header.ts";
+
+export { type Dtype, SafetensorsError } from "./safetensors_header.ts";
+
+/** Values of a stored tensor. The array's class is its dtype: F32, F64, I32, I64 or U8. */
+export type TensorData = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
+
+/** A tensor of a safetensors file, row-major. Every `HostTensor` is one. */
+export interface StoredTensor {
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+/** What a safetensors file holds. Names are own properties, whatever they are. */
+export interface SafetensorsFile {
+  readonly tensors: Record<string, StoredTensor>;
+  readonly metadata: Record<string, string>;
+}
+
+/** The reference implementation stores tensors in this order of their dtypes, then by name. */
+const STORAGE_ORDER: readonly Dtype[] = ["I64", "F64", "F32", "I32", "U8"];
+
+/**
+ * Reads a file in the safetensors format. Its header is checked against the file's size before the data is read.
+ *
+ * @throws SafetensorsError naming the file, if it cannot be read or is not valid.
+ */
+export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  using open = file;
+  try {
+    const { size, isFile } = await open.stat();
+    if (!isFile) throw new SafetensorsError(`${path} is not a file. Name a .safetensors file.`);
+    const length = headerLength(await readExactly(open, Math.min(size, LENGTH_BYTES), path), size, path);
+    const dataBytes = size - LENGTH_BYTES - length;
+    const header = parseHeader(await readExactly(open, length, path), dataBytes, path);
+    return tensorsOf(header, await readExactly(open, dataBytes, path));
+  } catch (error) {
+    throw error instanceof SafetensorsError ? error : unreadable(path, error);
+  }
+}
+
+/**
+ * Parses the bytes of a safetensors file. Tensors are views of `bytes` where their alignment allows it, copies
+ * otherwise.
+ *
+ * @param source The file's name for messages.
+ * @throws SafetensorsError if the bytes are not valid.
+ */
+export function parseSafetensors(bytes: Uint8Array, source: string): SafetensorsFile {
+  const start = LENGTH_BYTES + headerLength(bytes, bytes.length, source);
+  const header = parseHeader(bytes.subarray(LENGTH_BYTES, start), bytes.length - start, source);
+  return tensorsOf(header, bytes.subarray(start));
+}
+
+/**
+ * The bytes of a safetensors file, equal to the reference implementation's: tensors by dtype and then name, the header
+ * padded with spaces to a multiple of eight bytes. The same input gives the same bytes, in whatever order it is listed.
+ *
+ * @throws SafetensorsError if a shape does not fit its data, or a name cannot be stored.
+ */
+export function encodeSafetensors(
+  tensors: Readonly<Record<string, StoredTensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
+  const stored = Object.entries(tensors).map(([name, { shape, data }]) => {
+    checkName(name);
+    if (sizeOf(shape) !== data.length) {
+      throw new SafetensorsError(
+        `Tensor "${name}" has the shape [${shape}] but ${data.length} values. Give it ${sizeOf(shape)} values.`,
+      );
+    }
+    return { name, shape, data, dtype: dtypeOf(data) };
+  });
+  stored.sort((a, b) =>
+    STORAGE_ORDER.indexOf(a.dtype) - STORAGE_ORDER.indexOf(b.dtype) || compareText(a.name, b.name)
+  );
+
+  const parts: string[] = [];
+  const keys = Object.keys(metadata).sort(compareText);
+  if (keys.length > 0) {
+    const texts = keys.map((key) => `${JSON.stringify(key)}:${JSON.stringify(metadata[key])}`);
+    parts.push(`"__metadata__":{${texts.join(",")}}`);
+  }
+  let dataBytes = 0;
+  for (const { name, dtype, shape, data } of stored) {
+    const end = dataBytes + data.byteLength;
+    parts.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [dataBytes, end] })}`);
+    dataBytes = end;
+  }
+  const json = new TextEncoder().encode(`{${parts.join(",")}}`);
+  const length = Math.ceil(json.length / 8) * 8;
+  if (length > MAX_HEADER_BYTES) {
+    throw new SafetensorsError(`The header would take ${length} bytes, but at most ${MAX_HEADER_BYTES} are allowed.`);
+  }
+
+  const bytes = new Uint8Array(LENGTH_BYTES + length + dataBytes);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+  bytes.set(json, LENGTH_BYTES);
+  bytes.fill(0x20, LENGTH_BYTES + json.length, LENGTH_BYTES + length);
+  let offset = LENGTH_BYTES + length;
+  for (const { data } of stored) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    offset += data.byteLength;
+  }
+  return bytes;
+}
+
+/**
+ * The tensors of a file, all of which must be float32.
+ *
+ * @param source The file's name for messages.
+ * @throws SafetensorsError naming the first tensor of another dtype.
+ */
+export function hostTensors(file: SafetensorsFile, source: string): HostTensors {
+  const named = Object.entries(file.tensors).map(([name, { shape, data }]): [string, HostTensor] => {
+    if (!(data instanceof Float32Array)) {
+      throw new SafetensorsError(
+        `${source}: tensor "${name}" is ${dtypeOf(data)}, but F32 is needed. Convert the file to F32 first.`,
+      );
+    }
+    return [name, { shape, data }];
+  });
+  return Object.fromEntries(named);
+}
+
+function tensorsOf({ entries, metadata }: Header, data: Uint8Array): SafetensorsFile {
+  const named = entries.map((entry): [string, StoredTensor] => [
+    entry.name,
+    { shape: entry.shape, data: valuesOf(entry, data) },
+  ]);
+  return { tensors: Object.fromEntries(named), metadata };
+}
+
+/** Typed arrays have the machine's byte order. Every platform of Deno is little-endian, as the format is. */
+function valuesOf({ dtype, begin, end }: TensorEntry, data: Uint8Array): TensorData {
+  const aligned = (data.byteOffset + begin) % ELEMENT_BYTES[dtype] === 0;
+  const bytes = aligned ? data.subarray(begin, end) : data.slice(begin, end);
+  const length = (end - begin) / ELEMENT_BYTES[dtype];
+  switch (dtype) {
+    case "F32":
+      return new Float32Array(bytes.buffer, bytes.byteOffset, length);
+    case "F64":
+      return new Float64Array(bytes.buffer, bytes.byteOffset, length);
+    case "I32":
+      return new Int32Array(bytes.buffer, bytes.byteOffset, length);
+    case "I64":
+      return new BigInt64Array(bytes.buffer, bytes.byteOffset, length);
+    case "U8":
+      return bytes;
+  }
+}
+
+function dtypeOf(data: TensorData): Dtype {
+  if (data instanceof Float32Array) return "F32";
+  if (data instanceof Float64Array) return "F64";
+  if (data instanceof Int32Array) return "I32";
+  return data instanceof BigInt64Array ? "I64" : "U8";
+}
+
+function checkName(name: string): void {
+  if (name === "__metadata__" || !name.isWellFormed()) {
+    throw new SafetensorsError(`No tensor can be named ${JSON.stringify(name)} in a safetensors file. Rename it.`);
+  }
+}
+
+/** Order by UTF-16 code units, the same on every machine and in every locale. */
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+async function readExactly(file: Deno.FsFile, length: number, path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length);
+  for (let filled = 0; filled < length;) {
+    const count = await file.read(bytes.subarray(filled));
+    if (count === null) throw damaged(path, `it ended after ${filled} of ${length} bytes while it was read`);
+    filled += count;
+  }
+  return bytes;
+}
+
+function unreadable(path: string, error: unknown): SafetensorsError {
+  const what = error instanceof Deno.errors.NotFound ? "there is no such file" : messageOf(error);
+  return new SafetensorsError(`Cannot read ${path}: ${what}. Check the path and its permissions.`, { cause: error });
+}

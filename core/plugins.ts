@@ -1,0 +1,79 @@
+import type * as tf from "@tensorflow/tfjs";
+import type { Gaussian } from "./diffusion/gaussian.ts";
+import type { Random } from "./random.ts";
+import type { HostTensors } from "./tensors.ts";
+
+/**
+ * One option of a plugin. The command line offers it as `--name-in-kebab-case`; its type is that of its default:
+ * a number, a string, or a boolean given as `on` or `off`.
+ */
+export interface OptionSpec {
+  readonly default: number | string | boolean;
+  /** One line for `--help`. */
+  readonly help: string;
+  /** Smallest number allowed. */
+  readonly min?: number;
+  /** Largest number allowed. */
+  readonly max?: number;
+  /** Whether a number must be whole. */
+  readonly integer?: boolean;
+  /** The strings allowed. */
+  readonly choices?: readonly string[];
+}
+
+/** Values of a plugin's options, keyed as the plugin declares them. */
+export type OptionValues = Readonly<Record<string, number | string | boolean>>;
+
+/** What a denoiser is told of the data that it will see. */
+export interface DataInfo {
+  /** The shape of one sample, `[2]` for points, `[3, 32, 32]` for images. */
+  readonly shape: readonly number[];
+  /** The Gaussian with the training data's mean and covariance. */
+  readonly gaussian: Gaussian;
+}
+
+/** A denoiser: named parameters, and a prediction of the noise that is differentiable in them. */
+export interface Denoiser {
+  /** Initial parameters. The same `random` gives the same parameters. An empty record means nothing to train. */
+  init(random: Random): HostTensors;
+  /**
+   * Epsilon prediction. Pure and made of tfjs operations only.
+   *
+   * @param params The tensors of `init`, by name.
+   * @param z Noisy samples, `[batch, ...shape]`.
+   * @param logsnr Log SNR of each sample in nats, `[batch]`.
+   * @returns The estimate of ε, of the shape of `z`.
+   */
+  predict(params: Record<string, tf.Tensor>, z: tf.Tensor, logsnr: tf.Tensor1D): tf.Tensor;
+}
+
+/** A denoiser plugin: a module that exports `create` and, if it has any, `options` and `recipes`. */
+export interface DenoiserPlugin {
+  readonly options?: Readonly<Record<string, OptionSpec>>;
+  /** Other defaults of its options under a recipe, by the recipe's name. */
+  readonly recipes?: Readonly<Record<string, OptionValues>>;
+  create(data: DataInfo, options: OptionValues): Denoiser | Promise<Denoiser>;
+}
+
+/** A loaded data set: samples row by row, and what is known of them. */
+export interface Dataset {
+  /** The shape of one sample. */
+  readonly shape: readonly number[];
+  readonly train: Float32Array;
+  readonly validation: Float32Array;
+  /** Samples that neither training nor validation sees; a synthetic data set draws fresh ones. */
+  readonly test?: Float32Array;
+  /** The true differential entropy in nats, where it is known. */
+  readonly entropy?: number;
+  /** Smallest and largest value of a component, where the data has such a range. */
+  readonly range?: readonly [number, number];
+  /** The step between neighbouring values of discrete data. */
+  readonly delta?: number;
+}
+
+/** A data set plugin: a module that exports `load` and, if it has any, `options`. */
+export interface DatasetPlugin {
+  readonly options?: Readonly<Record<string, OptionSpec>>;
+  /** Loads the data, the same for the same `random`. */
+  load(random: Random, options: OptionValues): Dataset | Promise<Dataset>;
+}

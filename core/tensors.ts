@@ -1,0 +1,13 @@
+/** A float32 tensor in host memory, row-major. */
+export interface HostTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Named host tensors, for example the parameters of a denoiser. */
+export type HostTensors = Readonly<Record<string, HostTensor>>;
+
+/** The number of elements of a tensor of the given shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, n) => product * n, 1);
+}

@@ -1,0 +1,27 @@
+/** How a run trains and validates. */
+export interface Recipe {
+  /** The learning rate over the run: constant, or falling to zero along half a cosine. */
+  readonly decay: "constant" | "cosine";
+  /** The decay of the average of the weights that is evaluated and saved; none evaluates the weights themselves. */
+  readonly ema?: number;
+  /** What the denoiser's error is compared with: the data's Gaussian on the same noise, or N(0, I) in expectation. */
+  readonly estimator: "paired" | "standard";
+}
+
+export const RECIPES = {
+  default: { decay: "cosine", ema: 0.999, estimator: "paired" },
+  /** The seed's training and validation exactly. */
+  seed: { decay: "constant", estimator: "standard" },
+} as const satisfies Record<string, Recipe>;
+
+export type RecipeName = keyof typeof RECIPES;
+
+/** The learning rate of a step. @param step From 1 to `steps`. */
+export function learningRateAt(recipe: Recipe, learningRate: number, step: number, steps: number): number {
+  return recipe.decay === "constant" ? learningRate : learningRate * 0.5 * (1 + Math.cos(Math.PI * (step - 1) / steps));
+}
+
+/** How much of the new weights enters their average at a step; large at first, so that the start is forgotten. */
+export function averagingAt(ema: number, step: number): number {
+  return 1 - Math.min(ema, step / (step + 9));
+}

@@ -1,0 +1,84 @@
+import assert from "assert";
+import { isTemporaryName, StorageError, storageError, writeFileAtomic, writeFolderAtomic } from "../../../core/io/atomic.ts";
+
+async function inTemporaryFolder(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+}
+
+function isStorageError(pattern: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof StorageError, String(error));
+    assert.match(error.message, pattern);
+    assert.ok(!error.message.includes("\n"));
+    return true;
+  };
+}
+
+Deno.test("a file is written, replaced, and its folders made", () =>
+  inTemporaryFolder(async (folder) => {
+    const path = `${folder}/a/b/report.json`;
+    await writeFileAtomic(path, "first");
+    await writeFileAtomic(path, new TextEncoder().encode("second ✓"));
+    assert.equal(await Deno.readTextFile(path), "second ✓");
+    assert.deepEqual(await namesIn(`${folder}/a/b`), ["report.json"]);
+  }));
+
+Deno.test("a symbolic link stays a link", () =>
+  inTemporaryFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/target`, "old");
+    await Deno.symlink(`${folder}/target`, `${folder}/link`);
+    await writeFileAtomic(`${folder}/link`, "new");
+    assert.equal(await Deno.readTextFile(`${folder}/target`), "new");
+    assert.ok((await Deno.lstat(`${folder}/link`)).isSymlink);
+  }));
+
+Deno.test("what cannot be replaced by a file is refused and left alone", () =>
+  inTemporaryFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/inner`);
+    await Deno.writeTextFile(`${folder}/file`, "kept");
+    await assert.rejects(writeFileAtomic(`${folder}/inner`, ""), isStorageError(/inner: it is a folder\. Choose/));
+    await assert.rejects(writeFileAtomic("/dev/null", ""), isStorageError(/not a regular file/));
+    await assert.rejects(writeFileAtomic(`${folder}/file/x`, ""), isStorageError(/file\/x: .*not a folder\. Choose/));
+    await assert.rejects(writeFileAtomic(`${folder}/${"n".repeat(300)}`, ""), isStorageError(/the name is too long/));
+    assert.deepEqual(await namesIn(folder), ["file", "inner"]);
+    assert.equal(await Deno.readTextFile(`${folder}/file`), "kept");
+  }));
+
+Deno.test("a folder appears whole, and never over another", () =>
+  inTemporaryFolder(async (folder) => {
+    const path = `${folder}/runs/one`;
+    await writeFolderAtomic(path, { "a.txt": "a", "b.bin": new Uint8Array([1, 2]) });
+    assert.deepEqual(await namesIn(path), ["a.txt", "b.bin"]);
+    await assert.rejects(writeFolderAtomic(path, { "c": "" }), isStorageError(/it exists already\. Remove it first/));
+    await assert.rejects(writeFolderAtomic(`${folder}/runs/two`, { "ok": "", "../escape": "" }), TypeError);
+    assert.deepEqual(await namesIn(`${folder}/runs`), ["one"]);
+    assert.deepEqual(await namesIn(path), ["a.txt", "b.bin"]);
+  }));
+
+Deno.test("a failing device is reported in words", async () => {
+  try {
+    await Deno.writeFile("/dev/full", new Uint8Array(1));
+    assert.fail("/dev/full took a byte");
+  } catch (error) {
+    assert.match(storageError("x.svg", error).message, /^Cannot write x\.svg: the disk is full\. Free some space/);
+  }
+});
+
+Deno.test("errors that are not the system's pass through", () => {
+  const error = new RangeError("mine");
+  assert.equal(storageError("x", error), error);
+});
+
+Deno.test("temporary names are recognised, others are not", () => {
+  assert.ok(isTemporaryName(".tmp-12-0123456789ab"));
+  for (const name of ["000160", ".tmp", ".tmp-x", "a.tmp-12-0123456789ab"]) assert.ok(!isTemporaryName(name));
+});

@@ -1,0 +1,68 @@
+import assert from "assert";
+import { StorageError, writeFileAtomic } from "../../core/io/atomic.ts";
+import { latestCheckpoint, loadCheckpoint, saveCheckpoint } from "../../core/io/checkpoints.ts";
+
+async function succeeds(command: string, ...args: string[]): Promise<boolean> {
+  const { success } = await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output();
+  return success;
+}
+
+/** Runs a test in a file system of one megabyte. Where none can be mounted, says so by returning false. */
+async function onSmallDisk(test: (folder: string) => Promise<void>): Promise<boolean> {
+  const folder = await Deno.makeTempDir();
+  try {
+    if (Deno.build.os !== "linux" || !await succeeds("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder)) {
+      return false;
+    }
+    try {
+      await test(folder);
+    } finally {
+      assert.ok(await succeeds("umount", folder), `${folder} is still mounted`);
+    }
+    return true;
+  } finally {
+    await Deno.remove(folder);
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+}
+
+const canMount = await onSmallDisk(async () => {});
+
+Deno.test({
+  name: "a full disk leaves the old file as it was and no temporary file",
+  ignore: !canMount,
+  fn: async () => {
+    const ran = await onSmallDisk(async (disk) => {
+      await writeFileAtomic(`${disk}/figure.svg`, "old");
+      await assert.rejects(writeFileAtomic(`${disk}/figure.svg`, new Uint8Array(2_000_000)), (error) => {
+        assert.ok(error instanceof StorageError, String(error));
+        assert.match(error.message, /figure\.svg: the disk is full\. Free some space/);
+        return true;
+      });
+      assert.equal(await Deno.readTextFile(`${disk}/figure.svg`), "old");
+      assert.deepEqual(await namesIn(disk), ["figure.svg"]);
+    });
+    assert.ok(ran);
+  },
+});
+
+Deno.test({
+  name: "a full disk leaves the last checkpoint",
+  ignore: !canMount,
+  fn: async () => {
+    const ran = await onSmallDisk(async (disk) => {
+      const tensors = (length: number) => ({ weight: { shape: [length], data: new Float32Array(length).fill(1) } });
+      const small = { epoch: 1, step: 1, model: tensors(1000), training: tensors(1000), state: {} };
+      const saved = await saveCheckpoint(disk, small);
+      const large = { ...small, epoch: 2, training: tensors(300_000) };
+      await assert.rejects(saveCheckpoint(disk, large), StorageError);
+      assert.equal(await latestCheckpoint(disk), saved);
+      assert.deepEqual(await loadCheckpoint(saved), small);
+      assert.deepEqual(await namesIn(`${disk}/checkpoints`), ["000001"]);
+    });
+    assert.ok(ran);
+  },
+});

@@ -41,7 +41,7 @@ export function contourFigure(record: ContourRecord): Spec {
       densityMark(panel, record.side, record.extent, record.points, box, { bottom: lowest, left: column === 0 }),
     );
     const name = { colour: COLOURS.muted, align: "center" } as const;
-    if (lowest) marks.push(text(box.x + size / 2, box.y + size + 34, "x₁", name));
+    if (lowest) marks.push(text(box.x + size / 2, box.y + size + 38, "x₁", name));
     if (column === 0) marks.push(text(box.x - 38, box.y + size / 2, "x₂", { ...name, baseline: "middle" }));
   });
   marks.push(...densityLegend(right + 24, TOP));

@@ -87,7 +87,7 @@ export function densityMark(
       },
     },
   };
-  const axis = { tickCount: 5, domain: false, tickOffset: 0 } as const;
+  const axis = { tickCount: 3, domain: false } as const;
   return group(box, {
     data: [
       { name: "grid", values: [{ width: side, height: side, values: pictureRows(panel.logDensity, side) }] },
@@ -124,7 +124,7 @@ export function densityMark(
 }
 
 /** The width in pixels that `densityLegend` needs. */
-export const LEGEND_WIDTH = 96;
+export const LEGEND_WIDTH = 104;
 
 /** The scale of colours that all panels share, with its top at (x, y). */
 export function densityLegend(x: number, y: number, swatch = 24): Mark[] {

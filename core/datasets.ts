@@ -82,7 +82,9 @@ export function numberOption(specs: Readonly<Record<string, OptionSpec>>, option
   const { min = -Infinity, max = Infinity, integer = false } = spec;
   if (typeof value === "number" && value >= min && value <= max && (!integer || Number.isInteger(value))) return value;
   throw new RangeError(
-    `The option ${name} is ${JSON.stringify(value)}, expected a ${integer ? "whole " : ""}number from ${min} to ${max}.`,
+    `The option ${name} is ${JSON.stringify(value)}, expected a ${
+      integer ? "whole " : ""
+    }number from ${min} to ${max}.`,
   );
 }
 

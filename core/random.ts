@@ -1,4 +1,7 @@
+import { philoxBlock } from "./philox.ts";
 import { type HostTensor, sizeOf } from "./tensors.ts";
+
+export { philox4x32 } from "./philox.ts";
 
 /** Where a {@link Random} stands, as plain JSON. */
 export interface RandomState {
@@ -19,64 +22,10 @@ const DRAW = 0, NUMBER_LABEL = 1, STRING_LABEL = 2, STRING_CHUNK = 3;
 const BELOW_ONE = 1 - 2 ** -24;
 
 /**
- * The Philox4x32 block function with 10 rounds, of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
- * as 1, 2, 3" (2011). A bijection of the counter for each key.
- *
- * @param counter Four unsigned 32-bit words.
- * @param key Two unsigned 32-bit words.
- * @returns Four unsigned 32-bit words.
- */
-export function philox4x32(
-  counter: readonly [number, number, number, number],
-  key: readonly [number, number],
-): [number, number, number, number] {
-  const out = new Uint32Array(4);
-  block(counter[0], counter[1], counter[2], counter[3], key[0], key[1], out);
-  return [out[0], out[1], out[2], out[3]];
-}
-
-/**
- * Writes one Philox block to `out`. The high half of a 32 x 32 bit product is put together from 16-bit halves: every
- * partial sum fits in 32 bits, so that integer arithmetic is exact and nothing is allocated.
- */
-function block(c0: number, c1: number, c2: number, c3: number, k0: number, k1: number, out: Uint32Array): void {
-  for (let round = 0; round < 10; round++) {
-    // Multipliers 0xd2511f53 for word 0 and 0xcd9e8d57 for word 2.
-    const a = c0 >>> 16, b = c0 & 0xffff, c = c2 >>> 16, d = c2 & 0xffff;
-    const s = Math.imul(a, 0x1f53) + (Math.imul(b, 0x1f53) >>> 16) | 0;
-    const t = Math.imul(b, 0xd251) + (s & 0xffff) | 0;
-    const high0 = Math.imul(a, 0xd251) + (s >>> 16) + (t >>> 16) | 0;
-    const u = Math.imul(c, 0x8d57) + (Math.imul(d, 0x8d57) >>> 16) | 0;
-    const v = Math.imul(d, 0xcd9e) + (u & 0xffff) | 0;
-    const high2 = Math.imul(c, 0xcd9e) + (u >>> 16) + (v >>> 16) | 0;
-    const low0 = Math.imul(c0, 0xd2511f53), low2 = Math.imul(c2, 0xcd9e8d57);
-    c0 = high2 ^ c1 ^ k0;
-    c1 = low2;
-    c2 = high0 ^ c3 ^ k1;
-    c3 = low0;
-    // The Weyl sequence of round keys: the golden ratio and √3 − 1.
-    k0 = k0 + 0x9e3779b9 | 0;
-    k1 = k1 + 0xbb67ae85 | 0;
-  }
-  out[0] = c0;
-  out[1] = c1;
-  out[2] = c2;
-  out[3] = c3;
-}
-
-/**
  * A seeded, splittable, counter-based generator: a stream of 32-bit words, word `i` a pure function of the key and
  * `i` (Philox4x32-10). The same numbers come out on every machine, and any place of the stream is one `seek` away.
  *
  * A uniform takes one word. Normals come in pairs (Box–Muller) that start at an even position and take two words.
- *
- * @example
- * ```ts
- * import { Random } from "./random.ts";
- * const random = Random.fromSeed(42);
- * const noise = random.split("noise").normalTensor([128, 2]);
- * const later = Random.restore(JSON.parse(JSON.stringify(random.state)));
- * ```
  */
 export class Random {
   readonly #key0: number;
@@ -100,7 +49,7 @@ export class Random {
     return new Random(seed % TWO_32, Math.floor(seed / TWO_32), 0);
   }
 
-  /** A generator in a saved state. Throws a `TypeError` that names the field that is not as {@link RandomState} says. */
+  /** A generator in a saved state. Throws a `TypeError` that names what is not as {@link RandomState} says. */
   static restore(state: unknown): Random {
     const { algorithm, key, position } = (state ?? {}) as Record<string, unknown>;
     if (algorithm !== ALGORITHM) throw stateError("algorithm", algorithm, `"${ALGORITHM}"`);
@@ -125,7 +74,7 @@ export class Random {
     if (typeof label === "number") {
       const bits = new DataView(new ArrayBuffer(8));
       bits.setFloat64(0, label === 0 ? 0 : label);
-      block(bits.getUint32(4), bits.getUint32(0), 0, NUMBER_LABEL, this.#key0, this.#key1, out);
+      philoxBlock(bits.getUint32(4), bits.getUint32(0), 0, NUMBER_LABEL, this.#key0, this.#key1, out);
       return new Random(out[0], out[1], 0);
     }
     // Each chunk of eight bytes is a counter, encrypted under a key that stands for all before it.
@@ -135,9 +84,9 @@ export class Random {
     out[0] = this.#key0;
     out[1] = this.#key1;
     for (let i = 0; i < padded.byteLength; i += 8) {
-      block(padded.getUint32(i, true), padded.getUint32(i + 4, true), i, STRING_CHUNK, out[0], out[1], out);
+      philoxBlock(padded.getUint32(i, true), padded.getUint32(i + 4, true), i, STRING_CHUNK, out[0], out[1], out);
     }
-    block(bytes.length, 0, 0, STRING_LABEL, out[0], out[1], out);
+    philoxBlock(bytes.length, 0, 0, STRING_LABEL, out[0], out[1], out);
     return new Random(out[0], out[1], 0);
   }
 
@@ -148,7 +97,9 @@ export class Random {
    */
   seek(position: number): void {
     if (!isPosition(position)) {
-      throw new RangeError(`The position is ${position}, expected a whole number from 0 to 2^53 - 1: seek to such a one.`);
+      throw new RangeError(
+        `The position is ${position}, expected a whole number from 0 to 2^53 - 1: seek to such a one.`,
+      );
     }
     this.#position = position;
   }
@@ -157,7 +108,7 @@ export class Random {
   uint32(): number {
     const index = Math.floor(this.#position / 4);
     if (index !== this.#block) {
-      block(index | 0, index / TWO_32 | 0, 0, DRAW, this.#key0, this.#key1, this.#words);
+      philoxBlock(index | 0, index / TWO_32 | 0, 0, DRAW, this.#key0, this.#key1, this.#words);
       this.#block = index;
     }
     return this.#words[this.#position++ % 4];
@@ -187,7 +138,9 @@ export class Random {
     return word % n;
   }
 
-  /** A random order of 0 … n − 1 (Fisher–Yates). Throws a `RangeError` unless `n` is a whole number from 0 to 2^32 − 1. */
+  /**
+   * A random order of 0 … n − 1 (Fisher–Yates). Throws a `RangeError` unless `n` is a whole number from 0 to 2^32 − 1.
+   */
   permutation(n: number): Uint32Array<ArrayBuffer> {
     if (!isWord(n)) throw new RangeError(`The length is ${n}, expected a whole number from 0 to 2^32 - 1.`);
     const order = new Uint32Array(n);
@@ -212,7 +165,7 @@ export class Random {
     const key0 = this.#key0, key1 = this.#key1, words = new Uint32Array(4);
     let index = this.#position / 4;
     for (; i + 4 <= n; i += 4, index++) {
-      block(index | 0, index / TWO_32 | 0, 0, DRAW, key0, key1, words);
+      philoxBlock(index | 0, index / TWO_32 | 0, 0, DRAW, key0, key1, words);
       for (let j = 0; j < 4; j++) out[i + j] = Math.min((words[j] + 0.5) / TWO_32, top);
     }
     this.#position = index * 4;
@@ -233,7 +186,7 @@ export class Random {
     // A block holds two pairs; a fill that starts or ends amid a block takes one of them.
     let half = this.#position % 4;
     for (let i = 0, index = Math.floor(this.#position / 4); i < n; index++) {
-      block(index | 0, index / TWO_32 | 0, 0, DRAW, this.#key0, this.#key1, words);
+      philoxBlock(index | 0, index / TWO_32 | 0, 0, DRAW, this.#key0, this.#key1, words);
       for (; half < 4 && i < n; half += 2, i += 2) {
         const radius = Math.sqrt(-2 * Math.log((words[half] + 0.5) / TWO_32));
         const angle = 2 * Math.PI / TWO_32 * (words[half + 1] + 0.5);
@@ -269,6 +222,8 @@ function isPosition(value: unknown): value is number {
 
 function stateError(field: string, got: unknown, expected: string): TypeError {
   return new TypeError(
-    `The random generator's saved ${field} is ${JSON.stringify(got)}, expected ${expected}: restore a state that \`Random.state\` gave.`,
+    `The random generator's saved ${field} is ${
+      JSON.stringify(got)
+    }, expected ${expected}: restore a state that \`Random.state\` gave.`,
   );
 }

@@ -17,7 +17,8 @@ const RADIUS = 0.03;
  * Differential entropy in nats, before standardising: that of the choice of a spot (8 of probability 2/25, 9 of 1/25)
  * and that of the displacement, whose density 1 / (2πRr) has E[log r] = log R − 1. The spots do not overlap.
  */
-export const rawEntropy = 16 / 25 * Math.log(25 / 2) + 9 / 25 * Math.log(25) + Math.log(2 * Math.PI) + 2 * Math.log(RADIUS) - 1;
+export const rawEntropy = 16 / 25 * Math.log(25 / 2) + 9 / 25 * Math.log(25) + Math.log(2 * Math.PI) +
+  2 * Math.log(RADIUS) - 1;
 
 /** Loads the spots. Throws a `RangeError` for an option out of range. */
 export function load(random: Random, values: OptionValues = {}): Dataset {

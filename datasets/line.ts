@@ -10,7 +10,7 @@ import type { Random } from "../core/random.ts";
 /** The options of this data set. */
 export const options = { ...pointOptions } as const;
 
-/** Differential entropy in nats, the log of the rectangle's area; standardised with the true variances it is log 12 = 2.4849. */
+/** Differential entropy in nats: the log of the area. Standardised with the true variances it is log 12 = 2.4849. */
 export const rawEntropy = Math.log(2);
 
 /** Loads the square. Throws a `RangeError` for an option out of range. */

@@ -10,10 +10,15 @@ import type { Random } from "../core/random.ts";
 /** The options of this data set. */
 export const options = {
   ...pointOptions,
-  noise: { default: 0.03, help: "standard deviation of the noise, where the half circles have radius 1", min: 0, max: 1e3 },
+  noise: {
+    default: 0.03,
+    help: "standard deviation of the noise, where the half circles have radius 1",
+    min: 0,
+    max: 1e3,
+  },
 } as const;
 
-/** Differential entropy in nats at noise 0.03, before standardising, by quadrature of −p log p over a grid of the plane. */
+/** Differential entropy in nats at noise 0.03, before standardising, by quadrature of −p log p over the plane. */
 export const rawEntropy = -0.232_712;
 
 /** Loads the moons. Their entropy is known at the default noise. Throws a `RangeError` for an option out of range. */

@@ -25,5 +25,9 @@ export function load(random: Random, values: OptionValues = {}): Dataset {
     }
     return points;
   };
-  return pointDataset({ draw, entropy: rawEntropy, standardise: false }, random, numberOption(options, values, "points"));
+  return pointDataset(
+    { draw, entropy: rawEntropy, standardise: false },
+    random,
+    numberOption(options, values, "points"),
+  );
 }

@@ -17,7 +17,9 @@ export function optionNames(table: OptionTable): Map<string, NamedOption> {
   const names = new Map<string, NamedOption>();
   for (const [key, spec] of Object.entries(table)) {
     if (!/^[a-z][a-zA-Z0-9]*$/.test(key) || /^no[A-Z]/.test(key) || key in Object.prototype) {
-      throw new UsageError(`"${key}" cannot name an option. Use camelCase that does not begin with "no", as in hiddenSize.`);
+      throw new UsageError(
+        `"${key}" cannot name an option. Use camelCase that does not begin with "no", as in hiddenSize.`,
+      );
     }
     if (spec.default === undefined && spec.optional === undefined) {
       throw new TypeError(`The option ${key} has no default. Give it one, or say which type is optional.`);

@@ -36,15 +36,19 @@ export function encodeModel(
 ): { bytes: Uint8Array<ArrayBuffer>; inputs: string[] } {
   const nodes = reachableNodes(outputs.map((o) => o.value));
   const used = new Set<Value>([...nodes.flatMap((n) => n.inputs), ...outputs.map((o) => o.value)]);
-  const nameOf = (value: Value) => value.input ?? `v${value.id}`;
+  // A value that a node computes takes the name of the first output that it is.
+  const outputNames = new Map<Value, string>();
+  for (const { name, value } of outputs) if (value.node && !outputNames.has(value)) outputNames.set(value, name);
+  const nameOf = (value: Value) => outputNames.get(value) ?? value.input ?? `v${value.id}`;
 
   const graph = new BinaryWriter();
   for (const value of used) {
     if (value.elements && isLarge(value)) message(graph, 1, (w) => constantOfShape(w, value, nameOf(value)));
   }
   for (const node of nodes) message(graph, 1, (w) => encodeNode(w, node, nameOf));
-  // An output has a name of its own, since one value may be several outputs or an input.
+  // One value may be several outputs, or an input or a constant.
   for (const { name, value } of outputs) {
+    if (nameOf(value) === name) continue;
     message(graph, 1, (w) => {
       text(w, 1, nameOf(value));
       text(w, 2, name);

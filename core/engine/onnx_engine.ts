@@ -110,6 +110,8 @@ async function compile(
     interOpNumThreads: 1,
     executionMode: "sequential",
     graphOptimizationLevel: "all",
+    // Adam's second moments decay into denormals, on which arithmetic is many times slower.
+    extra: { session: { set_denormal_as_zero: "1" } },
   });
 
   const inputs = Object.fromEntries(

@@ -156,5 +156,9 @@ export function densityLegend(x: number, y: number, swatch = 24): Mark[] {
       },
     },
   };
-  return [...marks, dot, text(x + wide + 9, below, "data", { size: SIZE.tick, baseline: "middle", colour: COLOURS.muted })];
+  return [
+    ...marks,
+    dot,
+    text(x + wide + 9, below, "data", { size: SIZE.tick, baseline: "middle", colour: COLOURS.muted }),
+  ];
 }

@@ -171,6 +171,8 @@ export function curveAxes(box: Box, xTitle: string, yTitle: string): Axis[] {
       scale: "y",
       tickCount: steps(box.height, 48),
       grid: true,
+      // Without it the grid is as wide as the whole figure.
+      gridScale: "x",
       domain: false,
       ticks: false,
       title: yTitle,

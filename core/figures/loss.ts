@@ -27,10 +27,15 @@ export function lossDomain(record: Losses): [number, number] {
   const late = values(Math.floor(record.epochs.length / 4));
   const tail = late.length > 0 ? late : all;
   const entropy = record.entropy !== undefined && Number.isFinite(record.entropy) ? record.entropy : tail[0];
-  const low = Math.min(quantile(tail, 0.02), entropy);
-  const high = Math.max(quantile(tail, 0.98), entropy);
+  const low = Math.min(quantile(tail, 0.005), entropy);
+  const high = Math.max(quantile(tail, 0.995), entropy);
   const span = Math.max(high - low, 1e-3 * Math.abs(high), 1e-6);
-  return [low - 0.1 * span, Math.max(high + 0.1 * span, Math.min(all[all.length - 1] + 0.1 * span, high + 0.8 * span))];
+  // The entropy's label stands below its rule.
+  const margin = record.entropy === undefined ? 0.1 : 0.2;
+  return [
+    low - margin * span,
+    Math.max(high + 0.1 * span, Math.min(all[all.length - 1] + 0.1 * span, high + 0.8 * span)),
+  ];
 }
 
 function line(field: string, colour: string, width: number): Mark {

@@ -1,5 +1,16 @@
 import type { GroupMark, Mark, Spec } from "vega";
-import { type Box, curveAxes, figure, group, type LegendItem, legendRow, rule, text, textWidth, title } from "./layout.ts";
+import {
+  type Box,
+  curveAxes,
+  figure,
+  group,
+  type LegendItem,
+  legendRow,
+  rule,
+  text,
+  textWidth,
+  title,
+} from "./layout.ts";
 import type { LogSnrProposal, MseRecord } from "./records.ts";
 import { COLOURS, SIZE } from "./theme.ts";
 
@@ -128,7 +139,11 @@ export function mseLegend(record: Curves): LegendItem[] {
   const items: LegendItem[] = [
     { label: "denoiser", colour: COLOURS.denoiser, kind: "line" },
     { label: "Gaussian MMSE", colour: COLOURS.gaussian, kind: "dash" },
-    { label: `gap, ½∫ ≈ ${gap.toFixed(Math.abs(gap) < 100 ? 2 : 0).replace("-", "−")} nats`, colour: COLOURS.gap, kind: "area" },
+    {
+      label: `gap, ½∫ ≈ ${gap.toFixed(Math.abs(gap) < 100 ? 2 : 0).replace("-", "−")} nats`,
+      colour: COLOURS.gap,
+      kind: "area",
+    },
   ];
   if (record.standard) items.push({ label: "standard Gaussian", colour: COLOURS.muted, kind: "thin" });
   return items;
@@ -164,7 +179,10 @@ export function msePlot(record: Curves, box: Box): GroupMark {
       { name: "y", type: "linear", domain: [0, top], range: [box.height, 0], nice: false },
     ],
     axes: curveAxes(box, "log SNR α, nats", "E‖ε − ε̂‖²"),
-    marks: [group({ x: 0, y: 0, width: box.width, height: box.height }, { marks: curves }, { clip: true }), ...brackets],
+    marks: [
+      group({ x: 0, y: 0, width: box.width, height: box.height }, { marks: curves }, { clip: true }),
+      ...brackets,
+    ],
   });
 }
 

@@ -1,17 +1,16 @@
 import type { Mark, Spec } from "vega";
-import { densityLegend, densityMark } from "./density.ts";
+import { densityLegend, densityMark, LEGEND_WIDTH } from "./density.ts";
 import { figure, legendRow, text, title } from "./layout.ts";
 import { lossLegend, lossPlot } from "./loss.ts";
 import { mseHeadroom, mseLegend, msePlot } from "./mse.ts";
 import type { OverviewRecord } from "./records.ts";
 import { COLOURS, SIZE } from "./theme.ts";
 
-const WIDTH = 1080;
 const LEFT = 58;
 const TOP = 112;
-const DENSITY = 430;
-const CURVES = 670;
-const CURVE_WIDTH = WIDTH - CURVES - 24;
+const CURVE_WIDTH = 340;
+/** Pixels between the density's right edge and the curves': its legend and their axis labels. */
+const BETWEEN = 20 + LEGEND_WIDTH + 68;
 
 /** A number with two significant digits of its standard error, or with three decimals where that is not known. */
 function measured(value: number, stderr?: number): string {
@@ -41,37 +40,40 @@ export function headline(record: OverviewRecord): string {
  */
 export function overviewFigure(record: OverviewRecord): Spec {
   const numbers = headline(record);
-  const upper = legendRow(mseLegend(record.mse), CURVES, TOP + 14, CURVE_WIDTH);
-  const mseTop = TOP + 14 + upper.height + mseHeadroom(record.mse);
-  const mseHeight = 170;
-  const lossHead = mseTop + mseHeight + 74;
-  const lower = legendRow(lossLegend(record.loss), CURVES, lossHead + 22, CURVE_WIDTH);
+  // The thin line of the standard Gaussian would crowd so small a plot.
+  const { standard: _, ...mse } = record.mse;
+  const upper = legendRow(mseLegend(mse), 0, 0, CURVE_WIDTH);
+  const lower = legendRow(lossLegend(record.loss), 0, 0, CURVE_WIDTH);
+  const mseTop = TOP + 14 + upper.height + mseHeadroom(mse);
+  const mseHeight = 160;
+  const lossHead = mseTop + mseHeight + 72;
   const lossTop = lossHead + 22 + lower.height + 6;
-  const lossHeight = 150;
-  const height = lossTop + lossHeight + 54;
-  // The density stands in the middle of the column beside the two curves.
-  const top = TOP + Math.max(0, Math.round((lossTop + lossHeight - TOP - DENSITY) / 2));
-  const box = { x: LEFT, y: top, width: DENSITY, height: DENSITY };
+  const lossHeight = 140;
+  // The density's frame ends where the loss's does, so that their axes stand on one line.
+  const size = lossTop + lossHeight - TOP;
+  const curves = LEFT + size + BETWEEN;
+  const width = curves + CURVE_WIDTH + 24;
+  const box = { x: LEFT, y: TOP, width: size, height: size };
   const name = { colour: COLOURS.muted, align: "center" } as const;
   const heading = { size: SIZE.heading, weight: 500 } as const;
   const marks: Mark[] = [
-    title(LEFT, 36, record.title, WIDTH - LEFT - 24),
-    text(LEFT, 62, numbers, { size: SIZE.heading, colour: COLOURS.muted }),
+    title(LEFT, 36, record.title, width - LEFT - 24),
+    text(LEFT, 62, numbers, { size: 14 }),
     text(LEFT, box.y - 10, `Density after epoch ${record.density.epoch}`, heading),
     densityMark(record.density, record.side, record.extent, record.points, box, { bottom: true, left: true }),
-    text(LEFT + DENSITY / 2, box.y + DENSITY + 38, "x₁", name),
-    text(LEFT - 38, box.y + DENSITY / 2, "x₂", { ...name, baseline: "middle" }),
-    ...densityLegend(LEFT + DENSITY + 20, box.y),
-    text(CURVES, TOP - 8, "Denoising error", heading),
-    ...upper.marks,
-    msePlot(record.mse, { x: CURVES, y: mseTop, width: CURVE_WIDTH, height: mseHeight }),
-    text(CURVES, lossHead, "Negative log likelihood", heading),
-    ...lower.marks,
-    lossPlot(record.loss, { x: CURVES, y: lossTop, width: CURVE_WIDTH, height: lossHeight }),
+    text(LEFT + size / 2, box.y + size + 38, "x₁", name),
+    text(LEFT - 38, box.y + size / 2, "x₂", { ...name, baseline: "middle" }),
+    ...densityLegend(LEFT + size + 20, box.y),
+    text(curves, TOP - 8, "Denoising error", heading),
+    ...legendRow(mseLegend(mse), curves, TOP + 14, CURVE_WIDTH).marks,
+    msePlot(mse, { x: curves, y: mseTop, width: CURVE_WIDTH, height: mseHeight }),
+    text(curves, lossHead, "Negative log likelihood", heading),
+    ...legendRow(lossLegend(record.loss), curves, lossHead + 22, CURVE_WIDTH).marks,
+    lossPlot(record.loss, { x: curves, y: lossTop, width: CURVE_WIDTH, height: lossHeight }),
   ];
   return figure(
-    WIDTH,
-    height,
+    width,
+    lossTop + lossHeight + 54,
     `${record.title}. ${numbers}. Final density with data points, denoising error over log SNR, and negative log ` +
       "likelihood by epoch.",
     marks,

@@ -1,21 +1,42 @@
+import { createHash } from "node:crypto";
 import type { Spec } from "vega";
-import { darkStyle, FIGURE_CLASS } from "./theme.ts";
+import { darkStyle, FIGURE_CLASS, FONT } from "./theme.ts";
 
 function escapeXml(text: string): string {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;");
 }
 
-/** Rounds the coordinates of a path to a tenth of a pixel: contours shrink by half, and none can see it. */
-function roundPath(path: string): string {
-  return path.replace(/-?\d+\.\d+/g, (number) => String(Math.round(Number(number) * 10) / 10));
+/** Rounds to a tenth of a pixel: contours shrink by half, and none can see it. */
+function roundNumbers(text: string): string {
+  return text.replace(/-?\d+\.\d+/g, (number) => String(Math.round(Number(number) * 10) / 10));
 }
 
-/** A tag without the accessibility attributes of each mark, which one name for the whole picture replaces. */
+/**
+ * A tag without what one figure need not say a hundred times: the font, which the root names, and accessibility
+ * attributes of single marks, which one name for the whole picture replaces.
+ */
 function slim(tag: string): string {
+  if (/^<path d="(?:M0,0h0v0h0Z)?" /.test(tag) && tag.endsWith("/>")) return "";
   return tag
-    .replace(/ (?:role|aria-[a-z]+)="[^"]*"/g, "")
+    .replace(/ (?:role|aria-[a-z]+|pointer-events|font-family)="[^"]*"/g, "")
     .replace(/ class="(?:mark-|role-|background|foreground)[^"]*"/g, "")
-    .replace(/ d="([^"]*)"/g, (_, path: string) => ` d="${roundPath(path)}"`);
+    .replace(' opacity="1"', "")
+    .replace(/ (d|transform)="([^"]*)"/g, (_, name: string, value: string) => ` ${name}="${roundNumbers(value)}"`);
+}
+
+/**
+ * Renames clip paths, which Vega counts through the whole process: the same figure is then the same text, and two
+ * figures on one page keep apart.
+ */
+function nameClips(body: string): string {
+  const names = [...new Set([...body.matchAll(/<clipPath id="([^"]+)"/g)].map(([, name]) => name))];
+  const rename = (prefix: string) =>
+    body.replace(/ (id="|clip-path="url\(#)(clip\d+)/g, (all, before: string, name: string) => {
+      const index = names.indexOf(name);
+      return index < 0 ? all : ` ${before}${prefix}${index}`;
+    });
+  const hash = createHash("sha256").update(rename("clip")).digest("hex").slice(0, 8);
+  return rename(`clip-${hash}-`);
 }
 
 /**
@@ -43,11 +64,13 @@ export async function renderSvg(spec: Spec): Promise<string> {
   if (errors.length > 0) throw new Error(`Vega could not draw the figure: ${errors[0]}. Check the specification.`);
   const open = svg.match(/^<svg[^>]*>/)?.[0];
   const size = open?.match(/width="([\d.]+)" height="([\d.]+)"/);
-  if (!open || !size) throw new Error("Vega drew no SVG element. Check that the specification has a width and a height.");
+  if (!open || !size) {
+    throw new Error("Vega drew no SVG element. Check that the specification has a width and a height.");
+  }
   const name = escapeXml(spec.description ?? "Figure");
   const [width, height] = [size[1], size[2]];
-  const body = svg.slice(open.length).replace(/<[^<>]*>/g, slim);
+  const body = nameClips(svg.slice(open.length).replace(/<[^<>]*>/g, slim));
   return `<svg class="${FIGURE_CLASS}" xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ` +
-    `viewBox="0 0 ${width} ${height}" role="img" aria-label="${name}">` +
+    `viewBox="0 0 ${width} ${height}" font-family="${FONT}" role="img" aria-label="${name}">` +
     `<title>${name}</title><style>${darkStyle()}</style>${body}`;
 }

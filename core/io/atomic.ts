@@ -98,7 +98,10 @@ const CAUSES: Readonly<Record<string, readonly [string, string]>> = {
 /** The cause in words and what to do about it; nothing for an error that is not the system's. */
 function causeOf(error: unknown): readonly [string, string] | readonly [undefined, ""] {
   if (error instanceof Deno.errors.NotCapable) {
-    return ["Deno was not given permission to write there", "Run it with --allow-read and --allow-write for that path."];
+    return [
+      "Deno was not given permission to write there",
+      "Run it with --allow-read and --allow-write for that path.",
+    ];
   }
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (typeof code !== "string") return [undefined, ""];

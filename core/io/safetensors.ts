@@ -91,9 +91,7 @@ export function encodeSafetensors(
     }
     return { name, shape, data, dtype: dtypeOf(data) };
   });
-  stored.sort((a, b) =>
-    STORAGE_ORDER.indexOf(a.dtype) - STORAGE_ORDER.indexOf(b.dtype) || compareText(a.name, b.name)
-  );
+  stored.sort((a, b) => STORAGE_ORDER.indexOf(a.dtype) - STORAGE_ORDER.indexOf(b.dtype) || compareText(a.name, b.name));
 
   const parts: string[] = [];
   const keys = Object.keys(metadata).sort(compareText);

@@ -21,7 +21,10 @@ export function learningRateAt(recipe: Recipe, learningRate: number, step: numbe
   return recipe.decay === "constant" ? learningRate : learningRate * 0.5 * (1 + Math.cos(Math.PI * (step - 1) / steps));
 }
 
-/** How much of the new weights enters their average at a step; large at first, so that the start is forgotten. */
-export function averagingAt(ema: number, step: number): number {
-  return 1 - Math.min(ema, step / (step + 9));
+/** The average of the weights takes them in at every so many steps: as good as every step, and nearly free. */
+export const AVERAGING_INTERVAL = 8;
+
+/** The share of the new weights in their average at a step; large at first, so that the start is forgotten. */
+export function averagingShare(ema: number, step: number): number {
+  return 1 - Math.min(ema, step / (step + 9)) ** AVERAGING_INTERVAL;
 }

@@ -20,19 +20,18 @@ export function stepInputs(batch: number, shape: readonly number[]): Record<stri
     eps: [batch, ...shape],
     logsnr: [batch],
     weight: [batch],
-    stepSize: [],
-    correction: [],
-    averaging: [],
+    rootScale: [],
+    offset: [],
   };
 }
 
 /**
  * One training step: the gradient of ½·mean(w·‖ε − ε̂‖²), which is that of the NLL whatever the error is compared with,
- * Adam, and the average of the weights. Its output is each sample's squared error and, with the paired estimator,
+ * and Adam. Its output is each sample's squared error and, with the paired estimator,
  * that of the data's Gaussian on the same noise.
  */
 export function trainingStep(denoiser: Denoiser, layout: ParameterLayout, recipe: Recipe, gaussian: Gaussian): Program {
-  return (state, { x, eps, logsnr, weight, stepSize, correction, averaging }) => {
+  return (state, { x, eps, logsnr, weight, rootScale, offset }) => {
     const z = noisyChannel(x, eps, logsnr);
     const { gradients: grads, aux } = gradients((params) => {
       const mse = squaredError(eps, predict(denoiser, params, z, logsnr));
@@ -42,21 +41,24 @@ export function trainingStep(denoiser: Denoiser, layout: ParameterLayout, recipe
     const next = adam(
       { params: state[PARAMS], m: state[m], v: state[v] },
       flattenTensors(layout, grads),
-      stepSize,
-      correction,
+      rootScale,
+      offset,
     );
-    const averaged = recipe.ema === undefined
-      ? {}
-      : { [EMA]: tf.add(state[EMA], tf.mul(tf.sub(next.params, state[EMA]), averaging)) };
     const baseline = recipe.estimator === "standard"
       ? {}
       : { mseGaussian: squaredError(eps, gaussianDenoiser(z, logsnr, gaussian)) };
     return {
       outputs: { mse: aux.mse, ...baseline },
-      state: { [PARAMS]: next.params, [m]: next.m, [v]: next.v, ...averaged },
+      state: { [PARAMS]: next.params, [m]: next.m, [v]: next.v },
     };
   };
 }
+
+/** Takes the weights into their average, e ← e + share·(w − e). */
+export const averagingStep: Program = (state, { share }) => ({
+  outputs: {},
+  state: { [EMA]: tf.add(state[EMA], tf.mul(tf.sub(state[PARAMS], state[EMA]), share)) },
+});
 
 /** A denoiser's prediction, checked: a wrong shape would broadcast into a wrong likelihood. */
 export function predict(

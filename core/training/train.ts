@@ -9,8 +9,8 @@ import type { Random } from "../random.ts";
 import { type HostTensors, sizeOf } from "../tensors.ts";
 import { adamSchedule } from "./adam.ts";
 import { flatten, layoutOf, type ParameterLayout, unflatten, unflattenTensor } from "./parameters.ts";
-import { averagingAt, learningRateAt, type Recipe } from "./recipe.ts";
-import { EMA, MOMENTS, PARAMS, stepInputs, trainingStep } from "./step.ts";
+import { AVERAGING_INTERVAL, averagingShare, learningRateAt, type Recipe } from "./recipe.ts";
+import { averagingStep, EMA, MOMENTS, PARAMS, stepInputs, trainingStep } from "./step.ts";
 
 /** What a training run is made of. */
 export interface TrainingSettings {
@@ -113,6 +113,9 @@ export async function createTraining(
     state,
     stepInputs(batchSize, info.shape),
   );
+  const averaging = program && recipe.ema !== undefined
+    ? await engine.compile(averagingStep, state, { share: [] })
+    : undefined;
   const stepsPerEpoch = program ? Math.floor(data.train.length / sizeOf(info.shape) / batchSize) : 1;
   let { step, nllSum } = from ?? { step: 0, nllSum: 0 };
 
@@ -123,6 +126,9 @@ export async function createTraining(
       const nll = await batches?.train(step + 1) ?? NaN;
       nllSum += nll;
       step++;
+      if (recipe.ema !== undefined && step % AVERAGING_INTERVAL === 0) {
+        await averaging?.run({ share: Float32Array.of(averagingShare(recipe.ema, step)) });
+      }
       if (program) yield { kind: "step", epoch, step, nll };
       if (step % stepsPerEpoch !== 0) continue;
       const trainNll = nllSum / stepsPerEpoch;
@@ -153,6 +159,7 @@ export async function createTraining(
     },
     async dispose() {
       await program?.dispose();
+      await averaging?.dispose();
       await meter.dispose();
       state.dispose();
     },
@@ -219,9 +226,8 @@ function createBatches(
     eps: new Float32Array(batchSize * d),
     logsnr: new Float32Array(batchSize),
     weight: new Float32Array(batchSize),
-    stepSize: new Float32Array(1),
-    correction: new Float32Array(1),
-    averaging: new Float32Array(1),
+    rootScale: new Float32Array(1),
+    offset: new Float32Array(1),
   };
   let order: { epoch: number; rows: Uint32Array } | undefined;
 
@@ -240,9 +246,8 @@ function createBatches(
       inputs.weight[i] = logsnrWeight(inputs.logsnr[i], proposal);
     }
     const schedule = adamSchedule(learningRateAt(recipe, learningRate, step, epochs * stepsPerEpoch), step);
-    inputs.stepSize[0] = schedule.stepSize;
-    inputs.correction[0] = schedule.correction;
-    inputs.averaging[0] = recipe.ema === undefined ? 0 : averagingAt(recipe.ema, step);
+    inputs.rootScale[0] = schedule.rootScale;
+    inputs.offset[0] = schedule.offset;
 
     const { mse, mseGaussian } = await program.run(inputs);
     let sum = 0;

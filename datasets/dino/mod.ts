@@ -15,8 +15,8 @@ export const options = {
 } as const;
 
 /**
- * Differential entropy in nats, before standardising, of the mixture of 142 Gaussians of standard deviation 0.15: for each of them, the mean
- * of −log p under it by Gauss–Hermite quadrature.
+ * Differential entropy in nats, before standardising, of the mixture of 142 Gaussians of standard deviation 0.15: the
+ * mean over them of the expectation of −log p under each, by Gauss–Hermite quadrature.
  */
 export const rawEntropy = 3.999_320;
 

@@ -47,7 +47,24 @@ Deno.test("split depends on the label and the key, not on the position, and draw
 
 Deno.test("all labels give different streams", () => {
   const random = Random.fromSeed(1);
-  const labels = ["", "0", "1", "a", "b", "ab", "a\0", "a\0\0\0\0\0\0\0\0", "12345678", "123456789", "é", 0, 1, 2, -1, 0.5];
+  const labels = [
+    "",
+    "0",
+    "1",
+    "a",
+    "b",
+    "ab",
+    "a\0",
+    "a\0\0\0\0\0\0\0\0",
+    "12345678",
+    "123456789",
+    "é",
+    0,
+    1,
+    2,
+    -1,
+    0.5,
+  ];
   const keys = labels.map((label) => random.split(label).state.key.join());
   keys.push(random.state.key.join(), random.split("a").split("b").state.key.join());
   assert.equal(new Set(keys).size, keys.length);

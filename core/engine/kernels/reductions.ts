@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Graph, Value } from "../graph.ts";
-import { emitOne, type Kernel } from "./kernel.ts";
+import { emitOne, type Kernel, type KernelCall } from "./kernel.ts";
 import { reshape, transpose } from "./shapes.ts";
 
 function reduce(op: string): Kernel {
@@ -12,6 +12,18 @@ function reduce(op: string): Kernel {
     if (axes.every((axis) => x.shape[axis] === 1)) return reshape(graph, x, kept);
     return emitOne(graph, op, [x, graph.integers(axes)], kept, x.dtype, { keepdims: keepDims ? 1 : 0 });
   };
+}
+
+/** Columns of a matrix, as the gradient of a bias adds them, are added fastest by a product with a row of ones. */
+function sum(call: KernelCall): Value | readonly Value[] {
+  const { graph, inputs: { x }, attributes } = call;
+  const [rows, columns] = x.shape;
+  const axes = tf.util.parseAxisParam(attributes.axis as number | number[], [...x.shape]);
+  if (x.shape.length !== 2 || x.dtype !== "float32" || axes.join() !== "0" || rows === 1 || columns < 16) {
+    return reduce("ReduceSum")(call);
+  }
+  const row = emitOne(graph, "Gemm", [graph.splat(1, [1, rows]), x], [1, columns], "float32", { transA: 0, transB: 0 });
+  return attributes.keepDims ? row : reshape(graph, row, [columns]);
 }
 
 function matMul(
@@ -52,5 +64,5 @@ export const reductions: Readonly<Record<string, Kernel>> = {
   Min: reduce("ReduceMin"),
   Prod: reduce("ReduceProd"),
   Softmax: ({ graph, inputs: { logits } }) => emitOne(graph, "Softmax", [logits], logits.shape, "float32", { axis: -1 }),
-  Sum: reduce("ReduceSum"),
+  Sum: sum,
 };

@@ -1,5 +1,11 @@
 import assert from "assert";
-import { isTemporaryName, StorageError, storageError, writeFileAtomic, writeFolderAtomic } from "../../../core/io/atomic.ts";
+import {
+  isTemporaryName,
+  StorageError,
+  storageError,
+  writeFileAtomic,
+  writeFolderAtomic,
+} from "../../../core/io/atomic.ts";
 
 async function inTemporaryFolder(test: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();

@@ -83,7 +83,10 @@ Deno.test("epochs are ordered as numbers", () =>
 
 Deno.test("what JSON cannot hold is refused before anything is written", () =>
   inTemporaryFolder(async (run) => {
-    await assert.rejects(saveCheckpoint(run, { ...checkpointOf(1), state: { best: { nll: Infinity } } }), /"nll" is Inf/);
+    await assert.rejects(
+      saveCheckpoint(run, { ...checkpointOf(1), state: { best: { nll: Infinity } } }),
+      /"nll" is Inf/,
+    );
     await assert.rejects(saveCheckpoint(run, { ...checkpointOf(1), epoch: 1.5 }), /The epoch is 1.5/);
     assert.equal(await latestCheckpoint(run), undefined);
   }));
@@ -102,7 +105,11 @@ Deno.test("each fault of a checkpoint is named in one line", () =>
       [state, undefined, /it has no state\.json/],
       [model, good[0].subarray(0, 100), /model\.safetensors: /],
       [training, "not a safetensors file", /training\.safetensors: /],
-      [training, encodeSafetensors({ x }, { epoch: "6", step: "392" }), /of epoch 7, step 392, but its training.* epoch 6/],
+      [
+        training,
+        encodeSafetensors({ x }, { epoch: "6", step: "392" }),
+        /of epoch 7, step 392, but its training.* epoch 6/,
+      ],
       [model, encodeSafetensors({ x }), /of epoch 7, step 392, but its model.* epoch unknown/],
       [
         model,

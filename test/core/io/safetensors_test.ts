@@ -189,9 +189,10 @@ Deno.test("damaged bytes give a valid file or a SafetensorsError, never anything
     let bytes = whole.slice();
     const kind = i % 4;
     if (kind === 0) bytes = bytes.slice(0, below(bytes.length));
-    else if (kind === 1) for (let n = 1 + below(4); n > 0; n--) bytes[below(headerBytes)] = below(256);
+    else if (kind === 1) { for (let n = 1 + below(4); n > 0; n--) bytes[below(headerBytes)] = below(256); }
     else if (kind === 2) bytes[8 + below(headerBytes - 8)] = alphabet.charCodeAt(below(alphabet.length));
-    else bytes = fileOf(Array.from({ length: below(60) }, () => alphabet[below(alphabet.length)]).join(""), below(20)).slice();
+    else {bytes = fileOf(Array.from({ length: below(60) }, () => alphabet[below(alphabet.length)]).join(""), below(20))
+        .slice();}
     try {
       const { tensors } = parseSafetensors(bytes, "fuzz");
       const size = Object.values(tensors).reduce((sum, { data }) => sum + data.byteLength, 0);

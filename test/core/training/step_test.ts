@@ -95,12 +95,11 @@ for (const backend of BACKENDS) {
       );
       for (let k = 0; k < 5; k++) {
         const inputs = batch(k);
-        const { stepSize, correction } = adamSchedule(1e-3, k + 1);
+        const { rootScale, offset } = adamSchedule(1e-3, k + 1);
         const { mse } = await step.run({
           ...inputs,
-          stepSize: Float32Array.of(stepSize),
-          correction: Float32Array.of(correction),
-          averaging: new Float32Array(1),
+          rootScale: Float32Array.of(rootScale),
+          offset: Float32Array.of(offset),
         });
         let loss = 0;
         for (let i = 0; i < size; i++) {

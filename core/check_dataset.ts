@@ -1,0 +1,137 @@
+import { describe, isRecord, PluginError } from "./plugin_error.ts";
+import type { Dataset } from "./plugins.ts";
+import type { Random } from "./random.ts";
+import { sizeOf } from "./tensors.ts";
+
+/**
+ * Brings what a data set plugin loaded to the form of {@link Dataset}. Samples may be any array of numbers, row-major,
+ * or an array of rows; the shape may be left out where they are rows (it is the length of a row). Without
+ * `validation` a tenth of the rows of `train`, drawn at random, is taken for it.
+ *
+ * @param name The data set's name, for the message.
+ * @param random Where a split that has to be made draws from.
+ * @throws {PluginError} For a form that cannot be brought to it. Values are left to {@link checkDataset}.
+ */
+export function normaliseDataset(name: string, loaded: unknown, random: Random): Dataset {
+  if (!isRecord(loaded)) throw fail(name, `loaded ${describe(loaded)}, expected { shape, train, validation }`);
+  const shape = loaded.shape ?? inferShape(loaded.train);
+  if (shape === undefined) throw fail(name, "has no shape, expected the shape of one sample, [2] for points");
+  checkShape(name, shape);
+  const part = (key: "train" | "validation" | "test") => toFloat32(name, key, loaded[key], sizeOf(shape));
+  const train = part("train");
+  const parts = loaded.validation === undefined || loaded.validation === null
+    ? splitAtRandom(name, train, sizeOf(shape), random.split("validation"))
+    : { train, validation: part("validation") };
+  const { test: _, ...rest } = loaded as unknown as Dataset;
+  const test = loaded.test === undefined || loaded.test === null ? {} : { test: part("test") };
+  return { ...rest, shape, ...parts, ...test };
+}
+
+/**
+ * Checks a data set: a shape of positive whole numbers, parts that are not empty, hold whole rows and finite values,
+ * and what else it says of itself (entropy, range, δ).
+ *
+ * @param name The data set's name, for the message.
+ * @throws {PluginError} That names the part, and the row and column of the first value that is not finite.
+ */
+export function checkDataset(name: string, dataset: Dataset): void {
+  if (!isRecord(dataset)) throw fail(name, `is ${describe(dataset)}, expected { shape, train, validation }`);
+  const { shape, entropy, range, delta } = dataset;
+  checkShape(name, shape);
+  const size = sizeOf(shape);
+  for (const part of ["train", "validation", "test"] as const) {
+    const data: unknown = dataset[part];
+    if (part === "test" && data === undefined) continue;
+    if (!(data instanceof Float32Array)) throw fail(name, `has ${part} ${describe(data)}, expected a Float32Array`);
+    if (data.length === 0) throw fail(name, `has an empty ${part}, expected at least one row`);
+    if (data.length % size !== 0) {
+      throw fail(
+        name,
+        `has ${data.length} values in ${part}, expected whole rows of ${size} (shape ${describe(shape)})`,
+      );
+    }
+    const bad = firstNotFinite(data);
+    if (bad >= 0) {
+      const place = `row ${Math.floor(bad / size)}, column ${bad % size} (from 0) of ${part}`;
+      throw fail(name, `has ${data[bad]} in ${place}, expected finite float32 values: clean the data`);
+    }
+  }
+  if (entropy !== undefined && !Number.isFinite(entropy)) {
+    throw fail(name, `has the entropy ${describe(entropy)}, expected a number of nats`);
+  }
+  const ordered = Array.isArray(range) && range.length === 2 && range.every(Number.isFinite) && range[0] < range[1];
+  if (range !== undefined && !ordered) {
+    throw fail(name, `has the range ${describe(range)}, expected [smallest, largest]`);
+  }
+  if (delta !== undefined && !(Number.isFinite(delta) && delta > 0)) {
+    throw fail(name, `has the step delta ${describe(delta)}, expected a number above 0`);
+  }
+}
+
+function fail(name: string, problem: string): PluginError {
+  return new PluginError(`The data set ${name} ${problem}.`);
+}
+
+function checkShape(name: string, shape: unknown): asserts shape is number[] {
+  if (Array.isArray(shape) && shape.length > 0 && shape.every((n) => Number.isInteger(n) && n > 0)) return;
+  throw fail(name, `has the shape ${describe(shape)}, expected an array of whole numbers from 1 on, [2] for points`);
+}
+
+/** A loop, since `findIndex` takes seconds for the values of an image data set. */
+function firstNotFinite(data: Float32Array): number {
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
+  return -1;
+}
+
+function isNumbers(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || ArrayBuffer.isView(value) && "length" in value;
+}
+
+function inferShape(train: unknown): number[] | undefined {
+  return Array.isArray(train) && isNumbers(train[0]) ? [train[0].length] : undefined;
+}
+
+/** Numbers or rows of numbers as one float32 array; a Float32Array as it is. */
+function toFloat32(name: string, part: string, values: unknown, size: number): Float32Array {
+  if (values instanceof Float32Array) return values;
+  if (!isNumbers(values)) {
+    throw fail(name, `has ${part} ${describe(values)}, expected a Float32Array or an array of rows`);
+  }
+  const rows = isNumbers(values[0]), out = new Float32Array(rows ? values.length * size : values.length);
+  for (let i = 0; i < values.length; i++) {
+    const row = rows ? values[i] : [values[i]], width = rows ? size : 1;
+    if (!isNumbers(row) || row.length !== width) {
+      const got = isNumbers(row) ? `${row.length} values` : describe(row);
+      throw fail(name, `has ${got} in row ${i} of ${part}, expected ${size} values`);
+    }
+    for (let j = 0; j < width; j++) {
+      const value = row[j];
+      if (typeof value !== "number") {
+        const index = i * width + j,
+          place = `row ${Math.floor(index / size)}, column ${index % size} (from 0) of ${part}`;
+        throw fail(name, `has ${describe(value)} in ${place}, expected a number`);
+      }
+      out[i * width + j] = value;
+    }
+  }
+  return out;
+}
+
+function splitAtRandom(
+  name: string,
+  rows: Float32Array,
+  size: number,
+  random: Random,
+): Pick<Dataset, "train" | "validation"> {
+  const n = rows.length / size;
+  if (!Number.isInteger(n)) {
+    throw fail(name, `has ${rows.length} values in train, expected whole rows of ${size}`);
+  }
+  if (n < 2) throw fail(name, `has ${n} rows in train and no validation, expected at least 2 rows to split`);
+  const shuffled = new Float32Array(rows.length);
+  random.permutation(n).forEach((from, to) => {
+    shuffled.set(rows.subarray(from * size, (from + 1) * size), to * size);
+  });
+  const end = Math.floor(0.9 * n) * size;
+  return { train: shuffled.subarray(0, end), validation: shuffled.subarray(end) };
+}

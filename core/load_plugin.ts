@@ -1,0 +1,185 @@
+import { basename, dirname, extname, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import leven from "leven";
+import { checkDataset, normaliseDataset } from "./check_dataset.ts";
+import { checkDenoiserFunctions } from "./check_denoiser.ts";
+import { messageOf } from "./errors.ts";
+import { describe, isRecord, PluginError } from "./plugin_error.ts";
+import type { DatasetPlugin, DenoiserPlugin } from "./plugins.ts";
+
+export { checkDataset, normaliseDataset } from "./check_dataset.ts";
+export { checkDenoiser } from "./check_denoiser.ts";
+export { PluginError } from "./plugin_error.ts";
+
+/** The folders of plugins next to `core`. */
+export type PluginKind = "denoisers" | "datasets";
+
+const contracts = {
+  denoisers: { create: "(data, options) => Denoiser" },
+  datasets: { load: "(random, options) => Dataset" },
+} as const satisfies Record<PluginKind, Record<string, string>>;
+
+const singular = { denoisers: "denoiser", datasets: "data set" } as const;
+
+/**
+ * Loads a denoiser plugin.
+ *
+ * @param spec A name (`mlp` is `denoisers/mlp.ts` or `denoisers/mlp/mod.ts`, dashes and underscores alike), a path
+ * relative to the working folder (anything with a slash, or that ends in .ts, .js or .mjs), or a URL (`file:`,
+ * `http:`, `https:`, or `npm:` for a package).
+ * @returns The plugin, whose `create` checks that what it makes has `init` and `predict`, and its name.
+ * @throws {PluginError} For a plugin that is unknown, that cannot be loaded or that lacks an export.
+ */
+export async function loadDenoiser(spec: string): Promise<DenoiserPlugin & { name: string }> {
+  const { name, exports } = await loadModule("denoisers", spec);
+  const { create, options } = exports as unknown as DenoiserPlugin;
+  return {
+    name,
+    ...(options && { options }),
+    async create(data, values) {
+      const denoiser: unknown = await create(data, values);
+      checkDenoiserFunctions(name, denoiser);
+      return denoiser;
+    },
+  };
+}
+
+/**
+ * Loads a data set plugin, found as {@link loadDenoiser} finds a denoiser.
+ *
+ * @returns The plugin, whose `load` gives a data set that is normalised ({@link normaliseDataset}) and checked
+ * ({@link checkDataset}), and its name.
+ * @throws {PluginError} For a plugin that is unknown, that cannot be loaded or that lacks an export.
+ */
+export async function loadDataset(spec: string): Promise<DatasetPlugin & { name: string }> {
+  const { name, exports } = await loadModule("datasets", spec);
+  const { load, options } = exports as unknown as DatasetPlugin;
+  return {
+    name,
+    ...(options && { options }),
+    async load(random, values) {
+      const dataset = normaliseDataset(name, await load(random, values), random);
+      checkDataset(name, dataset);
+      return dataset;
+    },
+  };
+}
+
+/** The names of the plugins in a folder, in order, with dashes: its .ts files and its folders with a mod.ts. */
+export function listPlugins(kind: PluginKind): string[] {
+  return [...pluginFiles(kind).keys()].sort();
+}
+
+/** The folder's plugins, name to URL. */
+function pluginFiles(kind: PluginKind): Map<string, string> {
+  const folder = new URL(`../${kind}/`, import.meta.url), files = new Map<string, string>();
+  for (const entry of Deno.readDirSync(folder)) {
+    const name = entry.name.replace(/\.ts$/, "").replaceAll("_", "-");
+    if (entry.isFile && entry.name.endsWith(".ts")) files.set(name, new URL(entry.name, folder).href);
+    const module = new URL(`${entry.name}/mod.ts`, folder);
+    if (entry.isDirectory && isFile(module)) files.set(name, module.href);
+  }
+  return files;
+}
+
+async function loadModule(kind: PluginKind, spec: string): Promise<{ name: string; exports: Record<string, unknown> }> {
+  const { name, url } = locate(kind, spec);
+  let exports: Record<string, unknown>;
+  try {
+    exports = await import(url);
+  } catch (error) {
+    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    throw new PluginError(`The ${singular[kind]} ${spec} fails to load: ${message.split("\n")[0]}`, { cause: error });
+  }
+  checkExports(kind, spec, exports);
+  return { name, exports };
+}
+
+/** The name and URL of the module that `spec` stands for. Throws a {@link PluginError} where there is none. */
+function locate(kind: PluginKind, spec: string): { name: string; url: string } {
+  if (/^(https?|file|npm):/i.test(spec)) {
+    if (/^file:/i.test(spec)) return locateFile(kind, spec, pathOf(kind, spec));
+    return { name: stem(spec.replace(/[?#].*$/, "").replace(/^npm:/i, "")), url: spec };
+  }
+  if (/[\\/]|\.(ts|js|mjs)$/.test(spec)) return locateFile(kind, spec, resolve(Deno.cwd(), spec));
+  const files = pluginFiles(kind), name = spec.replaceAll("_", "-"), url = files.get(name);
+  if (url !== undefined) return { name, url };
+  const names = [...files.keys()].sort(), close = nearest(name, names);
+  const hint = close.length > 0 ? ` Did you mean ${close.join(" or ")}?` : "";
+  throw new PluginError(
+    `No ${singular[kind]} is called ${describe(spec)}.${hint} There are: ${names.join(", ")}; ` +
+      `or give the path or URL of your own, for example ./${/^[\w-]+$/.test(spec) ? spec : "mine"}.ts.`,
+  );
+}
+
+function locateFile(kind: PluginKind, spec: string, path: string): { name: string; url: string } {
+  const file = [path, resolve(path, "mod.ts")].find((file) => isFile(pathToFileURL(file)));
+  if (file === undefined) {
+    throw new PluginError(`The ${singular[kind]} ${spec} is not there: no file ${path}. Check the path.`);
+  }
+  return { name: stem(file), url: pathToFileURL(file).href };
+}
+
+function pathOf(kind: PluginKind, url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    throw new PluginError(`The ${singular[kind]} ${url} is no file of this machine: ${messageOf(error)}.`, {
+      cause: error,
+    });
+  }
+}
+
+/** The name that a path gives: that of the file, or of its folder for a mod.ts. */
+function stem(path: string): string {
+  const file = basename(path, extname(path)), folder = basename(dirname(path));
+  return (file === "mod" && folder !== "" ? folder : file).replaceAll("_", "-");
+}
+
+function isFile(path: URL): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw new PluginError(`Cannot look for ${path.href}: ${messageOf(error)}.`, { cause: error });
+  }
+}
+
+/** At most three names that a slip of the finger may have meant, best first. */
+function nearest(name: string, names: string[]): string[] {
+  return names.map((candidate) => ({ candidate, distance: leven(name, candidate) }))
+    .filter(({ distance }) => distance <= Math.max(1, Math.floor(name.length / 3)))
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, 3)
+    .map(({ candidate }) => candidate);
+}
+
+function checkExports(kind: PluginKind, spec: string, exports: Record<string, unknown>): void {
+  const problems: string[] = [];
+  for (const [name, signature] of Object.entries(contracts[kind])) {
+    const expected = `expected a function ${signature}`;
+    if (!(name in exports)) problems.push(`${name} is missing, ${expected}`);
+    else if (typeof exports[name] !== "function") problems.push(`${name} is ${describe(exports[name])}, ${expected}`);
+  }
+  if (exports.options !== undefined) problems.push(...optionProblems(exports.options));
+  if (problems.length === 0) return;
+  const names = Object.keys(exports).join(", ") || "nothing";
+  throw new PluginError(
+    `The ${singular[kind]} ${spec} breaks its contract: ${problems.join("; ")}. It exports ${names}.`,
+  );
+}
+
+function optionProblems(options: unknown): string[] {
+  if (!isRecord(options)) return [`options is ${describe(options)}, expected an object of { default, help }`];
+  return Object.entries(options).flatMap(([name, spec]) => {
+    if (!isRecord(spec)) return [`options.${name} is ${describe(spec)}, expected { default, help }`];
+    const problems: string[] = [], value = spec.default;
+    if (!["number", "string", "boolean"].includes(typeof value)) {
+      problems.push(`options.${name}.default is ${describe(value)}, expected a number, a string or a boolean`);
+    }
+    if (typeof spec.help !== "string") {
+      problems.push(`options.${name}.help is ${describe(spec.help)}, expected a line of text`);
+    }
+    return problems;
+  });
+}

@@ -1,0 +1,50 @@
+import assert from "assert";
+import { HelpRequest, main, outcomeOf, UsageError } from "../../../core/cli/errors.ts";
+import { UserError } from "../../../core/errors.ts";
+import { StorageError } from "../../../core/io/atomic.ts";
+import { CheckpointError } from "../../../core/io/checkpoints.ts";
+import { SafetensorsError } from "../../../core/io/safetensors.ts";
+
+async function run(task: () => Promise<void>) {
+  const seen = { stdout: "", stderr: "", code: undefined as number | undefined };
+  await main(task, {
+    stdout: (text) => seen.stdout += text,
+    stderr: (text) => seen.stderr += text,
+    exit: (code) => seen.code = code,
+  });
+  return seen;
+}
+
+Deno.test("what the user can put right is one line and exit code 2", async () => {
+  for (const Kind of [UserError, UsageError, StorageError, CheckpointError, SafetensorsError]) {
+    const error = new Kind("first\n  second \x1b[31mred");
+    assert.equal(error.name, Kind.name);
+    const seen = await run(() => Promise.reject(error));
+    assert.deepEqual(seen, { stdout: "", stderr: "error: first second \ufffd[31mred\n", code: 2 });
+  }
+});
+
+Deno.test("anything else shows its stack and exits with 1", async () => {
+  const seen = await run(() => Promise.reject(new RangeError("a slip", { cause: new Error("the root") })));
+  assert.equal(seen.code, 1);
+  assert.equal(seen.stdout, "");
+  assert.match(seen.stderr, /^error: Something unexpected/);
+  assert.match(seen.stderr, /RangeError: a slip\n.*errors_test\.ts/s);
+  assert.match(seen.stderr, /the root/);
+  assert.equal(outcomeOf("a string").code, 1);
+});
+
+Deno.test("help goes to stdout with exit code 0", async () => {
+  const seen = await run(() => Promise.reject(new HelpRequest("Usage: …\n")));
+  assert.deepEqual(seen, { stdout: "Usage: …\n", stderr: "", code: 0 });
+});
+
+Deno.test("a task that succeeds does not end the process", async () => {
+  assert.deepEqual(await run(() => Promise.resolve()), { stdout: "", stderr: "", code: undefined });
+});
+
+Deno.test("a missing permission is no stack", () => {
+  const { code, text } = outcomeOf(new Deno.errors.NotCapable("Requires read access"));
+  assert.equal(code, 2);
+  assert.equal(text.split("\n").length, 2);
+});

@@ -1,0 +1,68 @@
+import assert from "assert";
+import { lossDomain } from "../../../core/figures/loss.ts";
+import { headline, lossFigure, mseFigure, overviewFigure, renderPng, renderSvg } from "../../../core/figures/mod.ts";
+import { epochs, mseRecord, overviewRecord } from "./examples.ts";
+
+function assertLabels(svg: string, labels: readonly string[]): void {
+  for (const label of labels) assert.ok(svg.includes(`>${label}<`), `the figure says "${label}"`);
+}
+
+Deno.test("the MSE figure names its axes, curves, gap and proposals", async () => {
+  const svg = await renderSvg(mseFigure(mseRecord));
+  assertLabels(svg, ["log SNR α, nats", "E‖ε − ε̂‖²", "denoiser", "Gaussian MMSE", "gap, ½∫ ≈ −0.12 nats"]);
+  assertLabels(svg, ["proposal: loc 0, scale 3", "suggested: loc −1.5, scale 1.25"]);
+  assert.ok(!svg.includes("standard Gaussian"));
+  assertLabels(await renderSvg(mseFigure({ ...mseRecord, standard: mseRecord.gaussian })), ["standard Gaussian"]);
+});
+
+Deno.test("an MSE curve in any order, with holes, is drawn; one of unequal lengths is not", async () => {
+  const mse = mseRecord.mse.map((value, i) => i % 5 === 0 ? NaN : value);
+  const reversed = { ...mseRecord, mse: mse.toReversed(), logsnr: mseRecord.logsnr.toReversed() };
+  const svg = await renderSvg(mseFigure({ ...reversed, gaussian: mseRecord.gaussian.toReversed() }));
+  assert.ok(svg === await renderSvg(mseFigure({ ...mseRecord, mse })), "the order of the log SNRs does not matter");
+  assert.ok(!/NaN|Infinity/.test(svg));
+  assert.throws(() => mseFigure({ ...mseRecord, mse: [1] }), /Got 1 values of "mse" for 25 log SNRs/);
+  assert.throws(() => mseFigure({ ...mseRecord, logsnr: [], mse: [], gaussian: [], stderr: [] }), /no points/);
+});
+
+Deno.test("the loss figure's range is that of the settled run, and holds the entropy", () => {
+  const [low, high] = lossDomain({ epochs });
+  assert.ok(low > 1.2 && low < 1.3, `low ${low}`);
+  assert.ok(high > 1.38 && high < 1.6, `high ${high}`);
+  assert.ok(lossDomain({ epochs, entropy: 0.9 })[0] < 0.9);
+  const first = lossDomain({ epochs: epochs.slice(0, 1) });
+  assert.ok(first[0] <= 8000 && first[1] >= 9000);
+  const flat = lossDomain({ epochs: [{ epoch: 1, trainNll: 2, valNll: 2, valNllStderr: 0 }] });
+  assert.ok(flat[0] < 2 && flat[1] > 2);
+  assert.deepEqual(lossDomain({ epochs: [{ epoch: 1, trainNll: NaN, valNll: NaN, valNllStderr: NaN }] }), [0, 1]);
+});
+
+Deno.test("the loss figure names its curves and the entropy, also after one epoch", async () => {
+  const svg = await renderSvg(lossFigure({ title: "ring", epochs, entropy: 1.2185 }));
+  assertLabels(svg, ["Epoch", "NLL, nats", "train", "validation", "± 1 standard error", "true entropy 1.218"]);
+  const first = await renderSvg(lossFigure({ title: "ring", epochs: epochs.slice(1, 2) }));
+  assert.ok(!first.includes("true entropy") && !/NaN|Infinity/.test(first));
+  const diverged = epochs.map((point) => ({ ...point, trainNll: NaN, valNll: Infinity }));
+  assert.ok(!/NaN|Infinity/.test(await renderSvg(lossFigure({ title: "ring", epochs: diverged }))));
+  assert.throws(() => lossFigure({ title: "ring", epochs: [] }), /no epochs/);
+});
+
+Deno.test("the headline rounds the NLL to its standard error and gives bits per dimension", () => {
+  assert.equal(
+    headline(overviewRecord),
+    "160 epochs · NLL 0.712 ± 0.031 nats · 0.514 bits/dim · true entropy 0.620 nats",
+  );
+  const { nllStderr: _, ...rest } = overviewRecord;
+  assert.equal(
+    headline({ ...rest, nll: -2, loss: { epochs } }),
+    "160 epochs · NLL −2.000 nats · −1.443 bits/dim",
+  );
+});
+
+Deno.test("the overview holds all parts and is small", async () => {
+  const svg = await renderSvg(overviewFigure(overviewRecord));
+  assertLabels(svg, ["ring", headline(overviewRecord), "Density after epoch 160", "log p(x), nats", "log SNR α, nats"]);
+  assertLabels(svg, ["NLL, nats", "Gaussian MMSE", "true entropy 0.620"]);
+  assert.ok(svg.length < 400_000);
+  assert.ok((await renderPng(svg, 100)).length > 100);
+});

@@ -77,8 +77,8 @@ function checkShape(name: string, shape: unknown): asserts shape is number[] {
   throw fail(name, `has the shape ${describe(shape)}, expected an array of whole numbers from 1 on, [2] for points`);
 }
 
-/** A loop, since `findIndex` takes seconds for the values of an image data set. */
-function firstNotFinite(data: Float32Array): number {
+/** The index of the first value that is not finite, or -1. A loop, since `findIndex` takes seconds for many images. */
+export function firstNotFinite(data: Float32Array): number {
   for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
   return -1;
 }

@@ -1,9 +1,16 @@
+import { firstNotFinite } from "./check_dataset.ts";
 import { describe, isRecord, PluginError } from "./plugin_error.ts";
 import type { Denoiser } from "./plugins.ts";
 import { type HostTensors, sizeOf } from "./tensors.ts";
 
-/** Throws a {@link PluginError} unless `denoiser` has the functions `init` and `predict`. */
-export function checkDenoiserFunctions(name: string, denoiser: unknown): asserts denoiser is Denoiser {
+/**
+ * Checks that what a plugin created is a denoiser.
+ *
+ * @param name The denoiser's name, for the message.
+ * @returns The denoiser.
+ * @throws {PluginError} Unless it has the functions `init` and `predict`.
+ */
+export function checkDenoiser(name: string, denoiser: unknown): Denoiser {
   if (!isRecord(denoiser)) {
     throw new PluginError(`The denoiser ${name} created ${describe(denoiser)}, expected { init, predict }.`);
   }
@@ -11,22 +18,21 @@ export function checkDenoiserFunctions(name: string, denoiser: unknown): asserts
     if (typeof denoiser[member] === "function") continue;
     throw new PluginError(`The denoiser ${name} has ${member} ${describe(denoiser[member])}, expected a function.`);
   }
+  return denoiser as unknown as Denoiser;
 }
 
 /**
- * Checks a denoiser and its parameters: `init` and `predict` are functions, and each parameter has a shape, float32
- * data of that size, and finite values.
+ * Checks the parameters that a denoiser's `init` gave: each has a shape, float32 data of that size, and finite values.
  *
  * @param name The denoiser's name, for the message.
- * @param params What `init` gave.
+ * @returns The parameters.
  * @throws {PluginError} That names the parameter and what is wrong with it.
  */
-export function checkDenoiser(name: string, denoiser: Denoiser, params: HostTensors): void {
-  checkDenoiserFunctions(name, denoiser);
+export function checkParams(name: string, params: unknown): HostTensors {
   if (!isRecord(params)) {
     throw new PluginError(`The denoiser ${name}'s init gave ${describe(params)}, expected named { shape, data }.`);
   }
-  for (const [key, tensor] of Object.entries<unknown>(params)) {
+  for (const [key, tensor] of Object.entries(params)) {
     const fail = (problem: string) => new PluginError(`The denoiser ${name}'s parameter ${key} ${problem}.`);
     if (!isRecord(tensor)) throw fail(`is ${describe(tensor)}, expected { shape, data }`);
     const { shape, data } = tensor;
@@ -37,7 +43,8 @@ export function checkDenoiser(name: string, denoiser: Denoiser, params: HostTens
     if (data.length !== sizeOf(shape)) {
       throw fail(`has ${data.length} values, expected ${sizeOf(shape)} for the shape ${describe(shape)}`);
     }
-    const bad = data.findIndex((value) => !Number.isFinite(value));
+    const bad = firstNotFinite(data);
     if (bad >= 0) throw fail(`is ${data[bad]} at index ${bad}, expected finite values`);
   }
+  return params as HostTensors;
 }

@@ -1,23 +1,25 @@
 import { basename, dirname, extname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import leven from "leven";
 import { checkDataset, normaliseDataset } from "./check_dataset.ts";
-import { checkDenoiserFunctions } from "./check_denoiser.ts";
+import { checkDenoiser } from "./check_denoiser.ts";
+import { exportProblems } from "./check_exports.ts";
 import { messageOf } from "./errors.ts";
-import { describe, isRecord, PluginError } from "./plugin_error.ts";
+import { nearest } from "./nearest.ts";
+import { describe, PluginError } from "./plugin_error.ts";
 import type { DatasetPlugin, DenoiserPlugin } from "./plugins.ts";
 
 export { checkDataset, normaliseDataset } from "./check_dataset.ts";
-export { checkDenoiser } from "./check_denoiser.ts";
+export { checkDenoiser, checkParams } from "./check_denoiser.ts";
 export { PluginError } from "./plugin_error.ts";
 
 /** The folders of plugins next to `core`. */
 export type PluginKind = "denoisers" | "datasets";
 
+/** The function that a plugin exports. */
 const contracts = {
-  denoisers: { create: "(data, options) => Denoiser" },
-  datasets: { load: "(random, options) => Dataset" },
-} as const satisfies Record<PluginKind, Record<string, string>>;
+  denoisers: { name: "create", signature: "(data, options) => Denoiser" },
+  datasets: { name: "load", signature: "(random, options) => Dataset" },
+} as const satisfies Record<PluginKind, { name: string; signature: string }>;
 
 const singular = { denoisers: "denoiser", datasets: "data set" } as const;
 
@@ -32,15 +34,12 @@ const singular = { denoisers: "denoiser", datasets: "data set" } as const;
  */
 export async function loadDenoiser(spec: string): Promise<DenoiserPlugin & { name: string }> {
   const { name, exports } = await loadModule("denoisers", spec);
-  const { create, options } = exports as unknown as DenoiserPlugin;
+  const { create, options, recipes } = exports as unknown as DenoiserPlugin;
   return {
     name,
     ...(options && { options }),
-    async create(data, values) {
-      const denoiser: unknown = await create(data, values);
-      checkDenoiserFunctions(name, denoiser);
-      return denoiser;
-    },
+    ...(recipes && { recipes }),
+    create: async (data, values) => checkDenoiser(name, await create(data, values)),
   };
 }
 
@@ -73,13 +72,24 @@ export function listPlugins(kind: PluginKind): string[] {
 /** The folder's plugins, name to URL. */
 function pluginFiles(kind: PluginKind): Map<string, string> {
   const folder = new URL(`../${kind}/`, import.meta.url), files = new Map<string, string>();
-  for (const entry of Deno.readDirSync(folder)) {
+  for (const entry of entriesOf(kind, folder)) {
     const name = entry.name.replace(/\.ts$/, "").replaceAll("_", "-");
     if (entry.isFile && entry.name.endsWith(".ts")) files.set(name, new URL(entry.name, folder).href);
     const module = new URL(`${entry.name}/mod.ts`, folder);
     if (entry.isDirectory && isFile(module)) files.set(name, module.href);
   }
   return files;
+}
+
+function entriesOf(kind: PluginKind, folder: URL): Deno.DirEntry[] {
+  try {
+    return [...Deno.readDirSync(folder)];
+  } catch (error) {
+    throw new PluginError(
+      `The ${kind} in ${folder.href} cannot be listed: ${messageOf(error)}. Give the path or URL of one.`,
+      { cause: error },
+    );
+  }
 }
 
 async function loadModule(kind: PluginKind, spec: string): Promise<{ name: string; exports: Record<string, unknown> }> {
@@ -91,7 +101,13 @@ async function loadModule(kind: PluginKind, spec: string): Promise<{ name: strin
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     throw new PluginError(`The ${singular[kind]} ${spec} fails to load: ${message.split("\n")[0]}`, { cause: error });
   }
-  checkExports(kind, spec, exports);
+  const problems = exportProblems(contracts[kind], exports);
+  if (problems.length > 0) {
+    const names = Object.keys(exports).join(", ") || "nothing";
+    throw new PluginError(
+      `The ${singular[kind]} ${spec} breaks its contract: ${problems.join("; ")}. It exports ${names}.`,
+    );
+  }
   return { name, exports };
 }
 
@@ -143,43 +159,4 @@ function isFile(path: URL): boolean {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
     throw new PluginError(`Cannot look for ${path.href}: ${messageOf(error)}.`, { cause: error });
   }
-}
-
-/** At most three names that a slip of the finger may have meant, best first. */
-function nearest(name: string, names: string[]): string[] {
-  return names.map((candidate) => ({ candidate, distance: leven(name, candidate) }))
-    .filter(({ distance }) => distance <= Math.max(1, Math.floor(name.length / 3)))
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, 3)
-    .map(({ candidate }) => candidate);
-}
-
-function checkExports(kind: PluginKind, spec: string, exports: Record<string, unknown>): void {
-  const problems: string[] = [];
-  for (const [name, signature] of Object.entries(contracts[kind])) {
-    const expected = `expected a function ${signature}`;
-    if (!(name in exports)) problems.push(`${name} is missing, ${expected}`);
-    else if (typeof exports[name] !== "function") problems.push(`${name} is ${describe(exports[name])}, ${expected}`);
-  }
-  if (exports.options !== undefined) problems.push(...optionProblems(exports.options));
-  if (problems.length === 0) return;
-  const names = Object.keys(exports).join(", ") || "nothing";
-  throw new PluginError(
-    `The ${singular[kind]} ${spec} breaks its contract: ${problems.join("; ")}. It exports ${names}.`,
-  );
-}
-
-function optionProblems(options: unknown): string[] {
-  if (!isRecord(options)) return [`options is ${describe(options)}, expected an object of { default, help }`];
-  return Object.entries(options).flatMap(([name, spec]) => {
-    if (!isRecord(spec)) return [`options.${name} is ${describe(spec)}, expected { default, help }`];
-    const problems: string[] = [], value = spec.default;
-    if (!["number", "string", "boolean"].includes(typeof value)) {
-      problems.push(`options.${name}.default is ${describe(value)}, expected a number, a string or a boolean`);
-    }
-    if (typeof spec.help !== "string") {
-      problems.push(`options.${name}.help is ${describe(spec.help)}, expected a line of text`);
-    }
-    return problems;
-  });
 }

@@ -13,6 +13,8 @@ export interface OptionSpec {
   readonly help: string;
   /** Smallest number allowed. */
   readonly min?: number;
+  /** A bound that a number must lie above, as 0 for a learning rate. */
+  readonly above?: number;
   /** Largest number allowed. */
   readonly max?: number;
   /** Whether a number must be whole. */
@@ -55,7 +57,11 @@ export interface DenoiserPlugin {
   create(data: DataInfo, options: OptionValues): Denoiser | Promise<Denoiser>;
 }
 
-/** A loaded data set: samples row by row, and what is known of them. */
+/**
+ * A loaded data set: samples row by row, and what is known of them. A plugin may be laxer, since what it loads is brought
+ * to this form: samples may be any array of numbers or an array of rows, the shape may be left out where they are
+ * rows, and without `validation` a tenth of the rows of `train`, drawn at random, becomes it.
+ */
 export interface Dataset {
   /** The shape of one sample. */
   readonly shape: readonly number[];

@@ -42,7 +42,10 @@ export function optionName(key: string): string {
 
 /** Arguments in a standard form. */
 export interface NormalArguments {
-  /** Flags as `--name` or `--no-name`, other options as `--name=value`, everything else unchanged. */
+  /**
+   * Flags as `--name` or `--no-name`, other options as `--name=value`, those given without their value as `--name=`,
+   * everything else unchanged.
+   */
   readonly args: readonly string[];
   /** Whether `--help` or `-h` is among them; they are left out of `args`. */
   readonly help: boolean;
@@ -85,6 +88,10 @@ export function normaliseArguments(
     if (option && isFlag(option.spec)) {
       const on = value === undefined || parseValue(option.name, { ...option.spec, onOff: true }, value);
       normal.push(on ? option.name : opposedName(option.name));
+    } else if (option?.spec.bare && value === undefined && (i + 1 === args.length || isOption(args[i + 1]))) {
+      normal.push(`${option.name}=`);
+    } else if (option?.spec.bare && value === "") {
+      throw new UsageError(`${option.name}= has no value. Give it one, or write ${option.name} alone.`);
     } else if (option) {
       const next = value ?? args[++i];
       if (next === undefined || (value === undefined && next.startsWith("--"))) {

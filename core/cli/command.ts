@@ -1,9 +1,11 @@
 import { Command, CommanderError, Option } from "commander";
+import { nearest } from "../nearest.ts";
 import type { OptionSpec } from "../plugins.ts";
 import { opposedName, optionName, optionNames, type OptionTable } from "./arguments.ts";
 import { UsageError } from "./errors.ts";
-import { bold, describe, placeholderOf, type Terminal } from "./help.ts";
+import { describe, placeholderOf } from "./help.ts";
 import { isFlag, parseValue } from "./option_values.ts";
+import { bold, type Terminal } from "./terminal.ts";
 
 /** An argument without a name. */
 export interface Positional {
@@ -79,7 +81,7 @@ export function parseArguments(
   try {
     command.parse([...args], { from: "user" });
   } catch (error) {
-    if (error instanceof CommanderError) throw usageError(spec, command, error);
+    if (error instanceof CommanderError) throw usageError(spec, groups, command, error);
     throw error;
   }
   return { values, positional: command.args };
@@ -92,6 +94,7 @@ function commandOf(spec: CommandShape, groups: readonly OptionGroup[], lenient =
     .description(spec.summary)
     .helpOption("-h, --help", "Show this help.")
     .allowExcessArguments(false)
+    .showSuggestionAfterError(false)
     .exitOverride()
     .configureOutput({ writeOut: () => {}, writeErr: () => {}, outputError: () => {} })
     .configureHelp({ optionDescription: ({ description }) => description, styleTitle: bold });
@@ -121,20 +124,27 @@ function addOptions(
       command.addOption(option);
       const value = !option.negate;
       command.on(`option:${option.name()}`, (text?: string) => {
-        values.set(key, isFlag(spec) ? value : parseValue(name, spec, text ?? ""));
+        if (isFlag(spec)) values.set(key, value);
+        else values.set(key, spec.bare && !text ? true : parseValue(name, spec, text ?? ""));
       });
     }
   }
 }
 
 /** Commander's error in the words of this project. */
-function usageError(spec: CommandShape, command: Command, error: CommanderError): UsageError {
+function usageError(
+  spec: CommandShape,
+  groups: readonly OptionGroup[],
+  command: Command,
+  error: CommanderError,
+): UsageError {
   const help = `See deno task ${spec.name} --help.`;
   switch (error.code) {
     case "commander.unknownOption": {
       const [, name] = /'(.*?)'/s.exec(error.message) ?? [];
-      const [, similar] = /Did you mean (?:one of )?(.*)\?\)/s.exec(error.message) ?? [];
-      return new UsageError(`There is no option ${name}. ${similar ? `Did you mean ${similar}?` : help}`);
+      const known = [...optionNames(mergedTable(spec, groups)).keys()].map((each) => each.slice(2));
+      const [similar] = nearest(name.replace(/^-+/, ""), known);
+      return new UsageError(`There is no option ${name}. ${similar ? `Did you mean --${similar}?` : help}`);
     }
     case "commander.missingArgument": {
       const missing = spec.positional?.[command.args.length];

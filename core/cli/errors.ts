@@ -1,4 +1,5 @@
 import { UserError } from "../errors.ts";
+import { writeText } from "./terminal.ts";
 
 /** A command line that the task cannot act on. The message says what was given and what is expected. */
 export class UsageError extends UserError {}
@@ -35,8 +36,8 @@ export interface ProcessEnds {
 }
 
 const DENO: ProcessEnds = {
-  stdout: (text) => writeAll(Deno.stdout, text),
-  stderr: (text) => writeAll(Deno.stderr, text),
+  stdout: (text) => writeIfRead(Deno.stdout, text),
+  stderr: (text) => writeIfRead(Deno.stderr, text),
   exit: (code) => Deno.exit(code),
 };
 
@@ -60,7 +61,11 @@ function oneLine(message: string): string {
   return message.trim().replaceAll(/\s*[\r\n]\s*/g, " ").replaceAll(/\p{Cc}/gu, "\ufffd");
 }
 
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let written = 0; written < bytes.length;) written += stream.writeSync(bytes.subarray(written));
+/** Writes a text, unless its reader is gone, as `head` is after its last line. */
+function writeIfRead(stream: Parameters<typeof writeText>[0], text: string): void {
+  try {
+    writeText(stream, text);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
 }

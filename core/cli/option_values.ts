@@ -9,6 +9,8 @@ export interface TaskOption extends Omit<OptionSpec, "default"> {
   readonly default?: OptionSpec["default"];
   /** The type of an option that has no default: its value is undefined where it is not given. */
   readonly optional?: "string" | "number";
+  /** Whether an optional string may be given without its value, as `--name` alone; it is then `true`. */
+  readonly bare?: true;
   /** Whether the word `auto` is allowed besides numbers. */
   readonly auto?: true;
   /** Whether a boolean is given as `--name on` or `--name off`, as those of plugins are, instead of as a flag. */
@@ -21,6 +23,7 @@ export interface TaskOption extends Omit<OptionSpec, "default"> {
 
 /** The type of an option's value, given its specification. */
 export type ValueOf<S extends TaskOption> = S extends { optional: "number" } ? number | undefined
+  : S extends { optional: "string"; bare: true } ? string | true | undefined
   : S extends { optional: "string"; choices: readonly (infer C)[] } ? C | undefined
   : S extends { optional: "string" } ? string | undefined
   : S extends { auto: true } ? number | "auto"
@@ -68,7 +71,8 @@ export function allowed(spec: TaskOption): string {
   }
 }
 
-function range({ min = -Infinity, max = Infinity }: TaskOption): string {
+function range({ min = -Infinity, above = -Infinity, max = Infinity }: TaskOption): string {
+  if (above > -Infinity && above >= min) return ` above ${above}${max < Infinity ? ` and at most ${max}` : ""}`;
   if (min > -Infinity && max < Infinity) return ` from ${min} to ${max}`;
   if (min > -Infinity) return ` of at least ${min}`;
   return max < Infinity ? ` of at most ${max}` : "";
@@ -92,7 +96,8 @@ function parseNumber(spec: TaskOption, text: string): number | string | undefine
   }
   const value = NUMBER.test(text) ? Number(text) : NaN;
   if (!Number.isFinite(value) || (spec.integer && !Number.isSafeInteger(value))) return undefined;
-  return value >= (spec.min ?? -Infinity) && value <= (spec.max ?? Infinity) ? value : undefined;
+  const { min = -Infinity, above = -Infinity, max = Infinity } = spec;
+  return value >= min && value > above && value <= max ? value : undefined;
 }
 
 function parseBoolean(_spec: TaskOption, text: string): boolean | undefined {

@@ -11,8 +11,8 @@ import {
   type Positional,
 } from "./command.ts";
 import { HelpRequest } from "./errors.ts";
-import { stdoutTerminal, type Terminal } from "./help.ts";
 import type { ValuesOf } from "./option_values.ts";
+import { stdoutTerminal, type Terminal } from "./terminal.ts";
 
 export type { OptionGroup, Positional } from "./command.ts";
 export { HelpRequest, UsageError } from "./errors.ts";
@@ -26,10 +26,17 @@ export interface TaskValues<T extends OptionTable, P extends readonly Positional
   readonly given: ReadonlySet<string>;
 }
 
+/** What a command line says of a plugin's options. */
+export interface GroupValues {
+  readonly values: OptionValues;
+  /** The keys of the options that the user gave; the others have their defaults. */
+  readonly given: ReadonlySet<string>;
+}
+
 /** What a command line says, with the plugins' options. */
 export interface CommandLine<T extends OptionTable, P extends readonly Positional[]> extends TaskValues<T, P> {
-  /** The values of each of `extraOptions`' groups, in its order. Their keys, too, are in `given`. */
-  readonly groups: readonly OptionValues[];
+  /** What it says of each of `extraOptions`' groups, in its order. */
+  readonly groups: readonly GroupValues[];
 }
 
 /** A task's command line. */
@@ -46,7 +53,8 @@ export interface CommandSpec<T extends OptionTable, P extends readonly Positiona
 
 /**
  * Reads a task's command line. Options are written `--batch-size 64`, `--batch-size=64` or `--batch_size 64`, in any
- * order; the last of a repeated option counts.
+ * order; the last of a repeated option counts. Which options plugins add depends on the plugins that the task's own
+ * options name, so the line is read twice: first for those, then for all.
  *
  * @param spec The task's options and arguments.
  * @param args The arguments, as in `Deno.args`.
@@ -75,10 +83,12 @@ export async function parseCommandLine<
   const parsed = parseArguments(shape, groups, normaliseArguments(args, names, "keep").args, false);
   return {
     ...taskValues(spec, parsed),
-    groups: groups.map(({ specs }) => {
-      const entries = Object.entries(specs).map(([key, { default: usual }]) => [key, parsed.values.get(key) ?? usual]);
-      return Object.fromEntries(entries);
-    }),
+    groups: groups.map(({ specs }) => ({
+      values: Object.fromEntries(
+        Object.entries(specs).map(([key, { default: usual }]) => [key, parsed.values.get(key) ?? usual]),
+      ),
+      given: new Set(Object.keys(specs).filter((key) => parsed.values.has(key))),
+    })),
   };
 }
 
@@ -88,10 +98,13 @@ function taskValues<T extends OptionTable, P extends readonly Positional[]>(
 ): TaskValues<T, P> {
   const options = Object.entries(spec.options).map(([key, { default: usual }]) => [key, values.get(key) ?? usual]);
   const named = (spec.positional ?? []).map(({ name, default: usual = "" }, i) => [name, positional[i] ?? usual]);
-  const given = (spec.positional ?? []).slice(0, positional.length).map(({ name }) => name);
+  const given = [
+    ...Object.keys(spec.options).filter((key) => values.has(key)),
+    ...(spec.positional ?? []).slice(0, positional.length).map(({ name }) => name),
+  ];
   return {
     options: Object.fromEntries(options),
     positional: Object.fromEntries(named),
-    given: new Set([...values.keys(), ...given]),
+    given: new Set(given),
   };
 }

@@ -8,18 +8,17 @@ export interface Terminal {
 
 /** The terminal at stdout. Without one, or with NO_COLOR set, there are no colours. */
 export function stdoutTerminal(): Terminal {
-  return terminalAt(Deno.stdout) ?? { columns: 80, colour: false };
+  if (!Deno.stdout.isTerminal()) return { columns: 80, colour: false };
+  return { columns: terminalColumns(), colour: !Deno.noColor };
 }
 
-/** The terminal at a stream, if there is one. */
-export function terminalAt(stream: { isTerminal(): boolean }): Terminal | undefined {
-  return stream.isTerminal() ? { columns: terminalColumns(), colour: !Deno.noColor } : undefined;
-}
-
-/** Writes all of a text. */
-export function writeText(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let written = 0; written < bytes.length;) written += stream.writeSync(bytes.subarray(written));
+/** The characters in a line of the terminal, 80 where it does not tell. */
+export function terminalColumns(): number {
+  try {
+    return Deno.consoleSize().columns || 80;
+  } catch {
+    return 80;
+  }
 }
 
 /** Bold where the terminal shows it. */
@@ -27,16 +26,8 @@ export function bold(text: string): string {
   return `\x1b[1m${text}\x1b[22m`;
 }
 
-/** Faint where the terminal shows it. */
-export function faint(text: string): string {
-  return `\x1b[2m${text}\x1b[22m`;
-}
-
-/** The characters in a line of the terminal, 80 where it does not tell. */
-function terminalColumns(): number {
-  try {
-    return Deno.consoleSize().columns || 80;
-  } catch {
-    return 80;
-  }
+/** Writes all of a text to stdout or stderr. */
+export function writeText(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let written = 0; written < bytes.length;) written += stream.writeSync(bytes.subarray(written));
 }

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { sizeOf } from "../tensors.ts";
-import { type DataType, type Elements, Graph, isSplat, type Value } from "./graph.ts";
+import { type DataType, type Elements, Graph, type Value } from "./graph.ts";
 import { kernels } from "./kernels/mod.ts";
 import { EngineError, type Program, type Tensors } from "./program.ts";
 
@@ -168,7 +168,7 @@ function fold(
   attrs: tf.NamedAttrMap | undefined,
   values: readonly Value[],
 ): tf.TensorInfo | tf.TensorInfo[] | undefined {
-  if (values.length === 0 || !values.every((v) => v.elements && sizeOf(v.shape) <= MAX_FOLDED)) return undefined;
+  if (!values.every((v) => v.elements && sizeOf(v.shape) <= MAX_FOLDED)) return undefined;
   if (["Fill", "OnesLike", "ZerosLike", "Identity"].includes(kernelName)) return undefined;
   const kernel = tf.getKernel(kernelName, "cpu");
   if (!kernel) return undefined;
@@ -199,7 +199,10 @@ function unsupported(kernelName: string): string {
 
 /** The first frame of the program's own code on the stack, as ", called at FILE:LINE:COLUMN,". */
 function callSite(): string {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 100;
   const frames = (new Error().stack ?? "").split("\n").slice(1);
+  Error.stackTraceLimit = limit;
   const own = new URL(".", import.meta.url).href;
   const frame = frames.find((f) =>
     f.includes("://") && !f.includes("ext:") && !f.includes(own) && !/\/@tensorflow\/|\/npm\//.test(f)
@@ -247,5 +250,3 @@ function dataTypeOf(dtype: tf.DataType): DataType {
 function tfjsType(dtype: DataType): "float32" | "int32" | "bool" {
   return dtype === "int64" ? "int32" : dtype;
 }
-
-export { isSplat };

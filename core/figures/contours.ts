@@ -5,7 +5,7 @@ import type { ContourRecord } from "./records.ts";
 import { COLOURS, SIZE } from "./theme.ts";
 
 /** Panel sizes in pixels by the number of columns: fewer panels are larger. */
-const PANEL = [0, 400, 300, 240, 200] as const;
+const PANEL = [0, 400, 320, 270, 200] as const;
 
 const LEFT = 58;
 const TOP = 78;
@@ -14,8 +14,8 @@ const ROW_GAP = 34;
 const BOTTOM = 52;
 
 /**
- * The density through training: up to eight square panels of filled contours of log p(x), two rows of four where there
- * are more than four, with data points and one scale of colours.
+ * The density through training: up to eight square panels of filled contours of log p(x), in two rows where there are
+ * more than four, with data points and one scale of colours.
  *
  * @throws {RangeError} If there are no panels or more than eight, or if a panel's grid is incomplete.
  */
@@ -24,8 +24,8 @@ export function contourFigure(record: ContourRecord): Spec {
   if (count < 1 || count > 8) {
     throw new RangeError(`Got ${count} panels, but the figure holds 1 to 8. Choose eight epochs or fewer.`);
   }
-  const columns = Math.min(4, count);
-  const rows = Math.ceil(count / 4);
+  const columns = count > 4 ? Math.ceil(count / 2) : count;
+  const rows = Math.ceil(count / columns);
   const size = PANEL[columns];
   const right = LEFT + columns * size + (columns - 1) * GAP;
   const bottom = TOP + rows * size + (rows - 1) * ROW_GAP;
@@ -33,9 +33,9 @@ export function contourFigure(record: ContourRecord): Spec {
   const marks: Mark[] = [title(LEFT, 34, record.title, width - LEFT - 16)];
 
   record.panels.forEach((panel, i) => {
-    const [column, row] = [i % 4, Math.floor(i / 4)];
+    const [column, row] = [i % columns, Math.floor(i / columns)];
     const box = { x: LEFT + column * (size + GAP), y: TOP + row * (size + ROW_GAP), width: size, height: size };
-    const lowest = i + 4 >= count;
+    const lowest = i + columns >= count;
     marks.push(text(box.x, box.y - 8, `Epoch ${panel.epoch}`, { size: SIZE.heading, weight: 500 }));
     marks.push(
       densityMark(panel, record.side, record.extent, record.points, box, { bottom: lowest, left: column === 0 }),

@@ -16,7 +16,8 @@ export interface TextStyle {
   readonly align?: "left" | "center" | "right";
   readonly baseline?: "alphabetic" | "top" | "middle" | "bottom";
   readonly weight?: 400 | 500 | 600;
-  readonly opacity?: number;
+  /** Keeps what lies behind the letters at a distance. */
+  readonly halo?: boolean;
 }
 
 /** An entry of a legend row. */
@@ -29,12 +30,26 @@ export interface LegendItem {
 const SWATCH = 18;
 const LEGEND_ROW = 18;
 
+/** How much wider bold letters are. */
+const BOLD = 1.12;
+
+/** Widths of letters over the font's size, in a wide typeface (DejaVu Sans); the first that matches counts. */
+const LETTER_WIDTHS: readonly (readonly [RegExp, number])[] = [
+  [/[ijl.,:;'|!]/, 0.33],
+  [/[ ftr()[\]/]/, 0.4],
+  [/[mwMW@%±≈−+=<>…]/, 0.95],
+  [/[A-Z]/, 0.74],
+  [/\p{M}/u, 0],
+  [/[ -~·½∫]|\p{Script=Latin}|\p{Script=Greek}/u, 0.63],
+];
+
 /**
  * A generous estimate of the width of a text in pixels. No font can be measured here, and the reader's may be wider
  * than ours.
  */
 export function textWidth(text: string, size: number): number {
-  return 0.6 * size * [...text].length;
+  const ems = [...text].map((letter) => LETTER_WIDTHS.find(([letters]) => letters.test(letter))?.[1] ?? 1);
+  return size * ems.reduce((sum, width) => sum + width, 0);
 }
 
 /** A text mark at (x, y). White space is collapsed. */
@@ -51,7 +66,7 @@ export function text(x: number, y: number, content: string, style: TextStyle = {
         align: { value: style.align ?? "left" },
         baseline: { value: style.baseline ?? "alphabetic" },
         fontWeight: { value: style.weight ?? 400 },
-        ...(style.opacity === undefined ? {} : { opacity: { value: style.opacity } }),
+        ...(style.halo ? { stroke: { value: COLOURS.paper }, strokeWidth: { value: 4 } } : {}),
       },
     },
   };
@@ -59,11 +74,19 @@ export function text(x: number, y: number, content: string, style: TextStyle = {
 
 /** A title that is set smaller, and at last cut short, where it would be wider than `width` pixels. */
 export function title(x: number, y: number, content: string, width: number): Mark {
-  const fit = width / textWidth(content, 1);
+  const fit = width / (BOLD * textWidth(content, 1));
   const size = Math.max(SIZE.heading, Math.min(SIZE.title, fit));
-  const letters = [...content];
-  const room = Math.floor(width / textWidth("x", size));
-  const cut = letters.length > room ? `${letters.slice(0, Math.max(1, room - 1)).join("").trimEnd()}…` : content;
+  let cut = content;
+  if (fit < size) {
+    const room = width / (BOLD * size);
+    const letters = [...content];
+    let kept = 0;
+    for (let used = textWidth("…", 1); kept < letters.length; kept++) {
+      used += textWidth(letters[kept], 1);
+      if (used > room) break;
+    }
+    cut = `${letters.slice(0, kept).join("").trimEnd()}…`;
+  }
   return text(x, y, cut, { size, weight: 600 });
 }
 

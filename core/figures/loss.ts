@@ -128,6 +128,7 @@ export function lossPlot(record: Losses, box: Box): GroupMark {
       text(box.width - 4, y + 14, `true entropy ${record.entropy.toFixed(3).replace("-", "−")}`, {
         size: SIZE.tick,
         align: "right",
+        halo: true,
       }),
     );
   }

@@ -101,16 +101,20 @@ function area(low: string, high: string, colour: string, opacity: number): Mark 
   };
 }
 
-/** A bracket from loc − scale to loc + scale with a dot at loc, above the plot: `y` is negative. */
+/** A bracket from loc − scale to loc + scale with a tick at loc, above the plot: `y` is negative. */
 function bracket(proposal: LogSnrProposal, name: string, y: number, x: (logsnr: number) => number, box: Box): Mark[] {
   const clamp = (value: number) => Math.min(box.width, Math.max(0, value));
   const [low, mid, high] = [-1, 0, 1].map((k) => x(proposal.loc + k * proposal.scale));
-  const label = `${name} loc ${short(proposal.loc)}, scale ${short(proposal.scale)}`;
-  const after = clamp(high) + 8;
-  const fits = after + textWidth(label, SIZE.tick) <= box.width + 8;
+  const [loc, scale] = [short(proposal.loc), short(proposal.scale)];
+  const [before, after] = [clamp(low) - 8, clamp(high) + 8];
+  // The numbers stand to the right of the bracket, else to its left, else in short where there is more room.
+  const [long, brief] = [`${name}: loc ${loc}, scale ${scale}`, `${name} ${loc} ± ${scale}`];
+  const right = box.width + 16 - after;
+  const label = textWidth(long, SIZE.tick) <= Math.max(right, before) ? long : brief;
+  const fits = textWidth(label, SIZE.tick) <= right || right > before;
   const marks: Mark[] = [
     rule([clamp(low), y], [clamp(high), y], { colour: COLOURS.line, width: 1.5 }),
-    text(fits ? after : clamp(low) - 8, y, label, {
+    text(fits ? after : before, y, label, {
       size: SIZE.tick,
       colour: COLOURS.muted,
       baseline: "middle",
@@ -136,8 +140,9 @@ export function mseHeadroom(record: Curves): number {
 /** What the lines of `msePlot` mean. */
 export function mseLegend(record: Curves): LegendItem[] {
   const gap = halfGap(rowsOf(record));
+  const known = record.stderr?.some((error) => error > 0) ?? false;
   const items: LegendItem[] = [
-    { label: "denoiser", colour: COLOURS.denoiser, kind: "line" },
+    { label: known ? "denoiser ± 1 s.e." : "denoiser", colour: COLOURS.denoiser, kind: "line" },
     { label: "Gaussian MMSE", colour: COLOURS.gaussian, kind: "dash" },
     {
       label: `gap, ½∫ ≈ ${gap.toFixed(Math.abs(gap) < 100 ? 2 : 0).replace("-", "−")} nats`,
@@ -162,8 +167,8 @@ export function msePlot(record: Curves, box: Box): GroupMark {
   // An untrained denoiser's error can be anything: past 1.5 times the dimension it only hides the curves.
   const largest = Math.max(...rows.flatMap((row) => [row.mse ?? 0, row.gaussian ?? 0, row.standard ?? 0]));
   const top = Math.min(Math.max(largest, 1e-6) * 1.06, 1.5 * record.dimension);
-  const brackets = bracket(record, "proposal:", -12, x, box);
-  if (record.suggestion) brackets.push(...bracket(record.suggestion, "suggested:", -30, x, box));
+  const brackets = bracket(record, "proposal", -12, x, box);
+  if (record.suggestion) brackets.push(...bracket(record.suggestion, "suggested", -30, x, box));
   const curves: Mark[] = [
     area("min(datum.mse, datum.gaussian)", "datum.gaussian", COLOURS.gap, 0.24),
     area("datum.gaussian", "max(datum.mse, datum.gaussian)", COLOURS.excess, 0.3),

@@ -64,7 +64,7 @@ export function overviewFigure(record: OverviewRecord): Spec {
     text(LEFT + size / 2, box.y + size + 38, "x₁", name),
     text(LEFT - 38, box.y + size / 2, "x₂", { ...name, baseline: "middle" }),
     ...densityLegend(LEFT + size + 20, box.y),
-    text(curves, TOP - 8, "Denoising error", heading),
+    text(curves, TOP - 10, "Denoising error", heading),
     ...legendRow(mseLegend(mse), curves, TOP + 14, CURVE_WIDTH).marks,
     msePlot(mse, { x: curves, y: mseTop, width: CURVE_WIDTH, height: mseHeight }),
     text(curves, lossHead, "Negative log likelihood", heading),

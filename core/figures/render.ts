@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Spec } from "vega";
-import { darkStyle, FIGURE_CLASS, FONT } from "./theme.ts";
+import { FIGURE_CLASS, FONT, styleSheet } from "./theme.ts";
 
 function escapeXml(text: string): string {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;");
@@ -72,5 +72,5 @@ export async function renderSvg(spec: Spec): Promise<string> {
   const body = nameClips(svg.slice(open.length).replace(/<[^<>]*>/g, slim));
   return `<svg class="${FIGURE_CLASS}" xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ` +
     `viewBox="0 0 ${width} ${height}" font-family="${FONT}" role="img" aria-label="${name}">` +
-    `<title>${name}</title><style>${darkStyle()}</style>${body}`;
+    `<title>${name}</title><style>${styleSheet()}</style>${body}`;
 }

@@ -51,10 +51,11 @@ export const SIZE = { title: 17, heading: 13, label: 12, tick: 11 } as const;
 /** The class of every figure's root element, to which the dark theme is bound. */
 export const FIGURE_CLASS = "itd-figure";
 
-/** The style sheet that turns a figure dark where the reader prefers so. */
-export function darkStyle(): string {
+/** The style sheet that turns a figure dark where the reader prefers so, and puts the halo of a text behind it. */
+export function styleSheet(): string {
   const rules = Object.entries(DARK).flatMap(([light, dark]) =>
     ["fill", "stroke"].map((paint) => `.${FIGURE_CLASS} [${paint}="${light}"]{${paint}:${dark}}`)
   );
-  return `@media (prefers-color-scheme:dark){${rules.join("")}}`;
+  const halo = `.${FIGURE_CLASS} text[stroke]{paint-order:stroke;stroke-linejoin:round}`;
+  return `${halo}@media (prefers-color-scheme:dark){${rules.join("")}}`;
 }

@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import { messageOf } from "../errors.ts";
-import { StorageError } from "./atomic.ts";
+import { StorageError, storageError } from "./atomic.ts";
 import { frameRecord, imageEvent, restartEvent, scalarEvent, textEvent, versionEvent } from "./tensorboard_events.ts";
 
 /** How event files begin: TensorBoard finds them by this and reads them in the order of their names. */
@@ -26,14 +25,6 @@ export interface EventWriterOptions {
 
 function seconds(): number {
   return Date.now() / 1000;
-}
-
-function storageError(path: string, error: unknown): StorageError {
-  return new StorageError(
-    `Cannot write the TensorBoard events "${path}": ${messageOf(error)}. Check that the folder can be written and ` +
-      "that the disk is not full.",
-    { cause: error },
-  );
 }
 
 function checkStep(step: number): void {

@@ -56,6 +56,7 @@ Deno.test("a bare name that is unknown is an error with the nearest names and al
   await rejects(loadDataset("zzzzzzzz"), /There are: circle/, /zzzzzzzz\.ts/);
   await assert.rejects(loadDataset("zzzzzzzz"), ({ message }) => !/Did you mean/.test(message));
   await rejects(loadDenoiser("zzzzzzzz"), /^No denoiser is called/);
+  await rejects(loadDenoiser("mpl"), /Did you mean mlp\?/);
   await rejects(loadDataset(""), /^No data set is called ""/);
   await rejects(loadDataset("__proto__"), /^No data set is called/);
 });
@@ -153,6 +154,61 @@ Deno.test("a module that breaks the contract is an error that names each export"
       /options\.c\.help is 2,/,
     );
     await rejects(loadDataset(path("array.ts")), /options is \[\], expected an object/);
+  });
+});
+
+Deno.test("defaults and recipes must be within an option's own limits", async () => {
+  const optionsOf = (...specs: string[]) => `{ ${specs.map((spec, i) => `${"abcdefgh"[i]}: { help: "", ${spec} }`)} }`;
+  const create = "export const create = () => {}, ";
+  const files = {
+    "limits.ts": `${create} options = ${
+      optionsOf("default: 0, above: 0", "default: 1.5, integer: true", "default: NaN")
+    }`,
+    "choices.ts": `${create} options = ${optionsOf("default: 'x', choices: ['y', 'z']", "default: '', choices: 'y'")}`,
+    "bounds.ts": `${create} options = ${optionsOf("default: 1, min: '0'")}`,
+    "recipes.ts": `${create} options = ${optionsOf("default: 1, min: 0", "default: true")},
+      recipes = { seed: { a: -1, b: "off", c: 3 }, other: 3 }`,
+    "good.ts": `${create} options = ${optionsOf("default: 1, min: 0", "default: true", "default: ''")},
+      recipes = { seed: { a: 0, b: false, c: "text" } }`,
+  };
+  await withFiles(files, async (folder) => {
+    const load = (file: string) => loadDenoiser(join(folder, file));
+    await rejects(
+      load("limits.ts"),
+      /options\.a\.default is refused: --a is 0; it must be a number above 0; /,
+      /options\.b\.default is refused: --b is 1\.5; it must be a whole number; /,
+      /options\.c\.default is refused: --c is NaN; it must be a number\. /,
+    );
+    await rejects(
+      load("choices.ts"),
+      /options\.a\.default is refused: --a is x; it must be one of y or z; /,
+      /options\.b\.choices is "y", expected an array of strings/,
+    );
+    await rejects(load("bounds.ts"), /options\.a\.min is "0", expected a number/);
+    await rejects(
+      load("recipes.ts"),
+      /recipes\.seed\.a is refused: --a is -1; it must be a number of at least 0; /,
+      /recipes\.seed\.b is "off", expected a boolean; /,
+      /recipes\.seed\.c is no option, expected one of a, b; /,
+      /recipes\.other is 3, expected an object of option values\. /,
+    );
+    const good = await load("good.ts");
+    assert.deepEqual(good.recipes, { seed: { a: 0, b: false, c: "text" } });
+    assert.equal(good.options?.c.default, "");
+  });
+});
+
+Deno.test("a plugin outside the repository gets the tfjs of the repository, under either of its names", async () => {
+  const plugin = (name: string) =>
+    `export { Tensor } from "${name}"; export const create = () => ({ init: () => ({}), predict: (_, z) => z });`;
+  const { Tensor } = await import("@tensorflow/tfjs");
+  const files = { "map.ts": plugin("@tensorflow/tfjs"), "npm.ts": plugin("npm:@tensorflow/tfjs@4.22.0") };
+  await withFiles(files, async (folder) => {
+    for (const file of Object.keys(files)) {
+      await loadDenoiser(join(folder, file));
+      const exports = await import(pathToFileURL(join(folder, file)).href);
+      assert.ok(exports.Tensor === Tensor, file);
+    }
   });
 });
 

@@ -32,9 +32,12 @@ interface Found {
 async function readWithTensorBoard(folder: string): Promise<Found> {
   const python = Deno.env.get("PYTHON") ?? "python3";
   const command = new Deno.Command(python, { args: ["-c", READ, folder], stdout: "piped", stderr: "piped" });
-  const output = await command.output().catch((error) => {
+  let output: Deno.CommandOutput;
+  try {
+    output = await command.output();
+  } catch (error) {
     throw new Error(`Cannot start "${python}". Install Python 3, or name it in the variable PYTHON.`, { cause: error });
-  });
+  }
   const complaint = new TextDecoder().decode(output.stderr);
   assert.ok(
     !complaint.includes("NO TENSORBOARD"),

@@ -88,6 +88,11 @@ export const elementwise: Readonly<Record<string, Kernel>> = {
     ], x.shape),
   Cos: unary("Cos"),
   Elu: unary("Elu"),
+  EluGrad: ({ graph, inputs: { dy, y } }) => {
+    const above = emitOne(graph, "GreaterOrEqual", [y, graph.splat(0)], y.shape, "bool");
+    const slope = emitOne(graph, "Add", [y, graph.splat(1)], y.shape);
+    return emitOne(graph, "Where", [above, dy, emitOne(graph, "Mul", [dy, slope], y.shape)], y.shape);
+  },
   Equal: binary("Equal", "bool"),
   Erf: unary("Erf"),
   Exp: unary("Exp"),

@@ -3,9 +3,14 @@ import type { Graph, Value } from "../graph.ts";
 import { emitOne, type Kernel, type KernelCall } from "./kernel.ts";
 import { reshape, transpose } from "./shapes.ts";
 
+/** tfjs's max names its axes differently from the other reductions. */
+function axesOf(x: Value, attributes: KernelCall["attributes"]): number[] {
+  return tf.util.parseAxisParam((attributes.axis ?? attributes.reductionIndices) as number | number[], [...x.shape]);
+}
+
 function reduce(op: string): Kernel {
   return ({ graph, inputs: { x }, attributes }) => {
-    const axes = tf.util.parseAxisParam(attributes.axis as number | number[], [...x.shape]);
+    const axes = axesOf(x, attributes);
     const keepDims = Boolean(attributes.keepDims);
     const shape = x.shape.map((n, i) => axes.includes(i) ? 1 : n);
     const kept = keepDims ? shape : shape.filter((_, i) => !axes.includes(i));
@@ -18,7 +23,7 @@ function reduce(op: string): Kernel {
 function sum(call: KernelCall): Value | readonly Value[] {
   const { graph, inputs: { x }, attributes } = call;
   const [rows, columns] = x.shape;
-  const axes = tf.util.parseAxisParam(attributes.axis as number | number[], [...x.shape]);
+  const axes = axesOf(x, attributes);
   if (x.shape.length !== 2 || x.dtype !== "float32" || axes.join() !== "0" || rows === 1 || columns < 16) {
     return reduce("ReduceSum")(call);
   }

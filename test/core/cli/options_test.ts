@@ -1,5 +1,5 @@
 import assert from "assert";
-import { HelpRequest, type OptionGroup, parseCommandLine, UsageError } from "../../../core/cli/options.ts";
+import { HelpRequest, type OptionGroup, parseCommandLine, UsageError } from "../../../core/cli/mod.ts";
 import { UserError } from "../../../core/errors.ts";
 
 const SPEC = {
@@ -10,11 +10,19 @@ const SPEC = {
     denoiser: { default: "mlp", help: "The denoiser." },
     epochs: { default: 160, min: 1, integer: true, help: "Passes over the data.", alias: ["num-epochs"] },
     batchSize: { default: 128, min: 1, integer: true, help: "Samples in a step.", alias: ["train-batch-size"] },
-    rate: { default: 1e-3, min: 0, max: 1, help: "Learning rate." },
+    rate: { default: 1e-3, min: 0, max: 1, help: "A rate." },
+    learningRate: { default: 1e-3, above: 0, help: "Learning rate." },
+    share: { default: 0.5, above: 0, max: 1, help: "A share." },
     loc: { default: 0, auto: true, help: "Centre of the log SNR." },
     clip: { default: 4, max: Infinity, help: "Where the proposal ends." },
     recipe: { default: "default", choices: ["default", "seed"], help: "The recipe." },
     output: { optional: "string", help: "A folder.", placeholder: "folder" },
+    resume: {
+      optional: "string",
+      bare: true,
+      help: "Go on with the last run, or that of a folder.",
+      placeholder: "folder",
+    },
     limit: { optional: "number", integer: true, help: "Most steps." },
     quiet: { default: false, help: "Show nothing." },
     colour: { default: true, help: "Use colours." },
@@ -64,33 +72,38 @@ Deno.test("without arguments everything has its default and nothing is given", a
     epochs: 160,
     batchSize: 128,
     rate: 1e-3,
+    learningRate: 1e-3,
+    share: 0.5,
     loc: 0,
     clip: 4,
     recipe: "default",
     output: undefined,
+    resume: undefined,
     limit: undefined,
     quiet: false,
     colour: true,
     pretrained: false,
   });
   assert.deepEqual(positional, { dataset: "moons" });
-  assert.deepEqual(groups, [{ layers: 3, embedding: true, activation: "relu" }]);
+  assert.deepEqual(groups, [{ values: { layers: 3, embedding: true, activation: "relu" }, given: new Set() }]);
   assert.equal(given.size, 0);
 });
 
+/** True where two types are the same, so that a type that is inferred too widely fails the type check. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
+
 Deno.test("the types of values follow from the specifications", async () => {
   const { options, positional } = await parse();
-  const epochs: number = options.epochs;
-  const loc: number | "auto" = options.loc;
-  const recipe: "default" | "seed" = options.recipe;
-  const output: string | undefined = options.output;
-  const quiet: boolean = options.quiet;
-  const dataset: string = positional.dataset;
-  // @ts-expect-error an option that may be missing is not a string
-  const wrong: string = options.output;
-  // @ts-expect-error there is no such option
-  assert.equal(options.nothing, undefined);
-  assert.deepEqual([epochs, loc, recipe, output, quiet, dataset, wrong].length, 7);
+  const epochs: Same<typeof options.epochs, number> = true;
+  const loc: Same<typeof options.loc, number | "auto"> = true;
+  const recipe: Same<typeof options.recipe, "default" | "seed"> = true;
+  const output: Same<typeof options.output, string | undefined> = true;
+  const resume: Same<typeof options.resume, string | true | undefined> = true;
+  const limit: Same<typeof options.limit, number | undefined> = true;
+  const quiet: Same<typeof options.quiet, boolean> = true;
+  const unknown: Same<Extract<"nothing", keyof typeof options>, never> = true;
+  const dataset: Same<typeof positional, Readonly<Record<"dataset", string>>> = true;
+  assert.ok(epochs && loc && recipe && output && resume && limit && quiet && unknown && dataset);
 });
 
 Deno.test("kebab-case, snake_case, aliases and equals signs name the same option", async () => {
@@ -126,11 +139,11 @@ Deno.test("flags are plain, with an opposite and on or off after an equals sign"
 
 Deno.test("on-off options read words of either kind and nothing else", async () => {
   for (const word of ["on", "true", "True", "yes", "1"]) {
-    assert.equal((await parse("--embedding", word)).groups[0].embedding, true);
+    assert.equal((await parse("--embedding", word)).groups[0].values.embedding, true);
     assert.equal((await parse("--pretrained", word)).options.pretrained, true);
   }
   for (const word of ["off", "False", "no", "0"]) {
-    assert.equal((await parse("--embedding", word)).groups[0].embedding, false);
+    assert.equal((await parse("--embedding", word)).groups[0].values.embedding, false);
   }
   await assertRefused(["--embedding", "maybe"], "--embedding is maybe; it must be on or off.");
   await assertRefused(["--embedding"], /--embedding needs a value, as in --embedding on/);
@@ -139,6 +152,10 @@ Deno.test("on-off options read words of either kind and nothing else", async () 
 Deno.test("numbers are strict and bounded", async () => {
   await assertRefused(["--batch-size", "-3"], "--batch-size is -3; it must be a whole number of at least 1.");
   await assertRefused(["--batch_size=1.5"], "--batch-size is 1.5; it must be a whole number of at least 1.");
+  await assertRefused(["--learning-rate", "0"], "--learning-rate is 0; it must be a number above 0.");
+  await assertRefused(["--learning-rate", "-1"], /above 0/);
+  await assertRefused(["--share", "2"], "--share is 2; it must be a number above 0 and at most 1.");
+  assert.equal((await parse("--share", "1")).options.share, 1);
   await assertRefused(["--rate", "2"], "--rate is 2; it must be a number from 0 to 1.");
   await assertRefused(["--rate="], "--rate is empty; it must be a number from 0 to 1.");
   await assertRefused(["--loc", "abc"], "--loc is abc; it must be a number, or auto.");
@@ -160,6 +177,29 @@ Deno.test("auto is a value only where it is allowed", async () => {
   await assertRefused(["--rate", "auto"], /--rate is auto/);
 });
 
+Deno.test("an option whose value may be left out is true without it", async () => {
+  const resume = async (...args: string[]) => (await parse(...args)).options.resume;
+  for (const args of [["--resume"], ["--resume", "--quiet"], ["moons", "--resume"], ["--resume", "--", "moons"]]) {
+    assert.equal(await resume(...args), true, args.join(" "));
+  }
+  for (const args of [["--resume", "runs/a"], ["--resume=runs/a"], ["--resume", "--resume", "runs/a"]]) {
+    assert.equal(await resume(...args), "runs/a", args.join(" "));
+  }
+  assert.equal(await resume("--resume", "runs/a", "--resume"), true);
+  // While the plugins are not known yet, what follows the option is theirs, not its value.
+  const { options, positional, given } = await parse("--resume", "--layers", "5", "dino");
+  assert.deepEqual([options.resume, positional.dataset, [...given]], [true, "dino", ["resume", "dataset"]]);
+  const named: string[] = [];
+  const extraOptions = ({ positional }: { positional: { dataset: string } }) => {
+    named.push(positional.dataset);
+    return [MLP];
+  };
+  await parseCommandLine({ ...SPEC, extraOptions }, ["--resume", "--layers", "5", "dino"], PLAIN);
+  assert.deepEqual(named, ["dino"]);
+  await assertRefused(["--resume="], "--resume= has no value. Give it one, or write --resume alone.");
+  assert.match(await helpOf("--help"), /--resume \[folder\] /);
+});
+
 Deno.test("choices and texts are checked", async () => {
   assert.equal((await parse("--recipe", "seed")).options.recipe, "seed");
   await assertRefused(["--recipe", "sede"], "--recipe is sede; it must be one of default or seed.");
@@ -169,6 +209,7 @@ Deno.test("choices and texts are checked", async () => {
 
 Deno.test("unknown options, missing values and excess arguments are errors", async () => {
   await assertRefused(["--batchsize", "3"], "There is no option --batchsize. Did you mean --batch-size?");
+  await assertRefused(["--num_epoch", "3"], "There is no option --num-epoch. Did you mean --num-epochs?");
   await assertRefused(["--layer", "3"], "There is no option --layer. Did you mean --layers?");
   await assertRefused(["--zzzzzzzzz"], "There is no option --zzzzzzzzz. See deno task train:2d --help.");
   await assertRefused(["--no-epochs"], /There is no option --no-epochs/);
@@ -205,8 +246,11 @@ Deno.test("plugins' options are read once the task's own have named the plugin",
   const args = ["--layers", "5", "dino", "--jitter=0", "--denoiser", "mine", "--embedding", "off"];
   const { groups, given } = await parseCommandLine(spec, args, PLAIN);
   assert.deepEqual(asked, [["mine", "dino", ["denoiser", "dataset"]]]);
-  assert.deepEqual(groups, [{ layers: 5, embedding: false, activation: "relu" }, { jitter: 0 }]);
-  assert.deepEqual([...given].sort(), ["dataset", "denoiser", "embedding", "jitter", "layers"]);
+  assert.deepEqual(groups, [
+    { values: { layers: 5, embedding: false, activation: "relu" }, given: new Set(["layers", "embedding"]) },
+    { values: { jitter: 0 }, given: new Set(["jitter"]) },
+  ]);
+  assert.deepEqual([...given].sort(), ["dataset", "denoiser"]);
 });
 
 Deno.test("an option that two declare is an error that names both", async () => {
@@ -238,7 +282,7 @@ Deno.test("help lists the task's options, then the plugins', without colour unle
   const spec = { ...SPEC, extraOptions: () => [MLP] };
   await assert.rejects(
     parseCommandLine(spec, ["-h"], { columns: 80, colour: true }),
-    /\x1b\[1mOptions of denoiser mlp:/,
+    (error) => error instanceof HelpRequest && error.message.includes("\x1b[1mOptions of denoiser mlp:"),
   );
 });
 

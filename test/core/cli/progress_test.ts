@@ -22,13 +22,13 @@ function epoch(done: number, fields: readonly string[] = ["NLL 0.731 nats", "241
 }
 
 Deno.test("a terminal shows a bar, the fields and the time left", () => {
-  const { progress, written, clock } = recorded({ terminal: true, columns: 78 });
+  const { progress, written, clock } = recorded({ terminal: true, columns: 80 });
   progress.update(epoch(0));
   clock.ms += 40_000;
   progress.update(epoch(40));
   assert.equal(
     written[1],
-    `${CLEAR}epoch  40/160 ━━━━━╸───────────────── NLL 0.731 nats  2410 steps/s  2:00 left`,
+    `${CLEAR}epoch  40/160 ━━━━━╸───────────────── NLL 0.731 nats · 2410 steps/s · 2:00 left`,
   );
 });
 
@@ -76,10 +76,10 @@ Deno.test("a log gets a line every five seconds and one for the end", () => {
   progress.finish();
   progress.finish();
   assert.deepEqual(written, [
-    "epoch  50/160  NLL 0.731 nats  0:11 left\n",
-    "epoch 100/160  NLL 0.731 nats  0:06 left\n",
-    "epoch 150/160  NLL 0.731 nats  0:01 left\n",
-    "epoch 160/160  NLL 0.731 nats\n",
+    "epoch  50/160 · NLL 0.731 nats · 0:11 left\n",
+    "epoch 100/160 · NLL 0.731 nats · 0:06 left\n",
+    "epoch 150/160 · NLL 0.731 nats · 0:01 left\n",
+    "epoch 160/160 · NLL 0.731 nats\n",
   ]);
 });
 
@@ -96,16 +96,48 @@ Deno.test("resumed work is judged by what this process did", () => {
   progress.update(epoch(150, []));
   clock.ms += 5000;
   progress.update(epoch(155, []));
-  assert.deepEqual(written, ["epoch 155/160  0:05 left\n"]);
+  assert.deepEqual(written, ["epoch 155/160 · 0:05 left\n"]);
 });
 
 Deno.test("a line of its own goes above the bar", () => {
   const { progress, written } = recorded({ terminal: true });
   progress.update(epoch(1, []));
-  progress.log("saved");
-  progress.update(epoch(2, []));
+  progress.note("saved");
   assert.deepEqual(written.slice(1, 3), [CLEAR, "saved\n"]);
-  assert.match(written[3], /2\/160/);
+  assert.equal(written[3], written[0], "the bar is there again");
+  progress.finish();
+  progress.note("done");
+  assert.deepEqual(written.slice(4), [CLEAR, "done\n"]);
+});
+
+Deno.test("a log gets every line of its own, without waiting", () => {
+  const { progress, written } = recorded({ terminal: false });
+  progress.update(epoch(1, []));
+  for (const line of ["one", "two"]) progress.note(line);
+  assert.deepEqual(written, ["one\n", "two\n"]);
+});
+
+Deno.test("time left is reckoned anew when something else is counted", () => {
+  const { progress, written, clock } = recorded({ terminal: false });
+  progress.update(epoch(160, []));
+  clock.ms += 5000;
+  progress.update({ label: "sample", done: 0, total: 10 });
+  clock.ms += 5000;
+  progress.update({ label: "sample", done: 5, total: 10 });
+  assert.deepEqual(written, ["sample  0/10\n", "sample  5/10 · 0:05 left\n"]);
+});
+
+Deno.test("a stream that is closed ends the display, not the task", () => {
+  let writes = 0;
+  const write = () => {
+    writes++;
+    throw new Deno.errors.BrokenPipe("gone");
+  };
+  const progress = new Progress({ stream: { write, isTerminal: () => true, columns: () => 80 } });
+  progress.update(epoch(1));
+  progress.note("saved");
+  progress.finish();
+  assert.equal(writes, 1);
 });
 
 Deno.test("quiet shows nothing", () => {
@@ -113,7 +145,7 @@ Deno.test("quiet shows nothing", () => {
     const { progress, written, clock } = recorded({ terminal, quiet: true });
     progress.update(epoch(1));
     clock.ms += 10_000;
-    progress.log("saved");
+    progress.note("saved");
     progress.update(epoch(160));
     progress.finish();
     assert.deepEqual(written, []);

@@ -9,10 +9,12 @@ function assertLabels(svg: string, labels: readonly string[]): void {
 
 Deno.test("the MSE figure names its axes, curves, gap and proposals", async () => {
   const svg = await renderSvg(mseFigure(mseRecord));
-  assertLabels(svg, ["log SNR α, nats", "E‖ε − ε̂‖²", "denoiser", "Gaussian MMSE", "gap, ½∫ ≈ −0.12 nats"]);
+  assertLabels(svg, ["log SNR α, nats", "E‖ε − ε̂‖²", "denoiser ± 1 s.e.", "Gaussian MMSE", "gap, ½∫ ≈ −0.12 nats"]);
   assertLabels(svg, ["proposal: loc 0, scale 3", "suggested: loc −1.5, scale 1.25"]);
   assert.ok(!svg.includes("standard Gaussian"));
-  assertLabels(await renderSvg(mseFigure({ ...mseRecord, standard: mseRecord.gaussian })), ["standard Gaussian"]);
+  const { stderr: _, ...exact } = mseRecord;
+  const other = await renderSvg(mseFigure({ ...exact, standard: mseRecord.gaussian }));
+  assertLabels(other, ["standard Gaussian", "denoiser"]);
 });
 
 Deno.test("an MSE curve in any order, with holes, is drawn; one of unequal lengths is not", async () => {
@@ -57,6 +59,20 @@ Deno.test("the headline rounds the NLL to its standard error and gives bits per 
     headline({ ...rest, nll: -2, loss: { epochs } }),
     "160 epochs · NLL −2.000 nats · −1.443 bits/dim",
   );
+});
+
+Deno.test("what is too long is set smaller, then cut; a proposal's numbers are shortened before they leave the plot", async () => {
+  const size = (svg: string) => Number(svg.match(/font-size="([\d.]+)px" font-weight="600"/)?.[1]);
+  const [short, long, longest] = await Promise.all(
+    ["ring", "ring ".repeat(13).trim(), "ring ".repeat(99)].map((title) =>
+      renderSvg(mseFigure({ ...mseRecord, title }))
+    ),
+  );
+  assert.ok(short.includes(">ring</text>") && long.includes(`>${"ring ".repeat(13).trim()}</text>`));
+  assert.ok(size(long) < size(short), `${size(long)} < ${size(short)}`);
+  assert.match(longest, />(ring ){5,}[ring ]*…<\/text>/);
+  const wide = await renderSvg(mseFigure({ ...mseRecord, loc: -1, scale: 10 }));
+  assertLabels(wide, ["proposal −1 ± 10", "suggested: loc −1.5, scale 1.25"]);
 });
 
 Deno.test("the overview holds all parts and is small", async () => {

@@ -52,14 +52,6 @@ const CLEAR = "\r\x1b[2K";
  * Shows how far a task is, and how long it will take at its pace since the first record: on a terminal as one line with
  * a bar, drawn at most ten times a second, otherwise as plain lines, at most one in five seconds and the last. A stream
  * that can no longer be written to ends the display, not the task.
- *
- * @example
- * ```ts
- * using progress = new Progress({ quiet: true });
- * for (let epoch = 1; epoch <= 160; epoch++) {
- *   progress.update({ label: "epoch", done: epoch, total: 160, fields: ["NLL 0.731 nats"] });
- * }
- * ```
  */
 export class Progress {
   readonly #stream: ProgressStream;

@@ -3,6 +3,9 @@
  * one line and no stack, so the message says what was got, what was expected and what to do next.
  */
 export class UserError extends Error {
+  /** The exit code of a task that ends by it: 2 for a mistake in what was asked for, 1 for one that came out later. */
+  readonly exitCode: number = 2;
+
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = new.target.name;

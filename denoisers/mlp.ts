@@ -3,6 +3,7 @@ import { perSample, signalScale } from "../core/diffusion/channel.ts";
 import { gaussianDenoiser } from "../core/diffusion/gaussian.ts";
 import { sinusoidalEmbedding } from "../core/layers/embedding.ts";
 import { initLinear, linear } from "../core/layers/linear.ts";
+import { UserError } from "../core/errors.ts";
 import type { DataInfo, Denoiser, OptionValues } from "../core/plugins.ts";
 import { sizeOf } from "../core/tensors.ts";
 
@@ -11,11 +12,11 @@ const COORDINATE_SCALE = 100;
 const LOGSNR_SCALE = 50;
 
 export const options = {
-  hiddenSize: { default: 128, min: 1, integer: true, help: "width of the hidden layers" },
-  hiddenLayers: { default: 3, min: 2, integer: true, help: "number of linear layers" },
-  embedding: { default: true, help: "sinusoidal embeddings of the coordinates and of log SNR" },
-  embeddingSize: { default: 128, min: 4, integer: true, help: "size of each embedding, even" },
-  skip: { default: true, help: "add the data's Gaussian denoiser, so that the network learns the rest" },
+  hiddenSize: { default: 128, min: 1, integer: true, help: "Width of the hidden layers." },
+  hiddenLayers: { default: 3, min: 2, integer: true, help: "Number of linear layers." },
+  embedding: { default: true, help: "Sinusoidal embeddings of the coordinates and of log SNR." },
+  embeddingSize: { default: 128, min: 4, integer: true, help: "Size of each embedding, even." },
+  skip: { default: true, help: "Add the data's Gaussian denoiser, so that the network learns the rest." },
 } as const;
 
 /** The seed's network has no skip. */
@@ -32,7 +33,7 @@ export function create({ shape, gaussian }: DataInfo, values: OptionValues): Den
     [K in keyof typeof options]: typeof options[K]["default"] extends boolean ? boolean : number;
   };
   if (embedding && embeddingSize % 2 !== 0) {
-    throw new RangeError(`--embedding-size is ${embeddingSize}; it must be even.`);
+    throw new UserError(`--embedding-size is ${embeddingSize}; it must be even.`);
   }
   const d = sizeOf(shape);
   const inputs = embedding ? (d + 1) * embeddingSize : d + 1;

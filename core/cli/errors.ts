@@ -12,7 +12,7 @@ export class HelpRequest extends Error {
 /** What a task that ended by an error leaves behind. */
 export interface Outcome {
   /** The exit code: 0 after help, 2 after an error that the user can put right, 1 after an unexpected one. */
-  readonly code: 0 | 1 | 2;
+  readonly code: number;
   /** Text for stdout after help, for stderr otherwise. Ends with a newline. */
   readonly text: string;
 }
@@ -20,7 +20,7 @@ export interface Outcome {
 /** What to print, and the exit code, for whatever a task threw. */
 export function outcomeOf(error: unknown): Outcome {
   if (error instanceof HelpRequest) return { code: 0, text: error.message };
-  if (error instanceof UserError) return { code: 2, text: `error: ${oneLine(error.message)}\n` };
+  if (error instanceof UserError) return { code: error.exitCode, text: `error: ${oneLine(error.message)}\n` };
   if (error instanceof Deno.errors.NotCapable) {
     return { code: 2, text: `error: ${oneLine(error.message)}. Start this program as a deno task.\n` };
   }

@@ -22,7 +22,8 @@ export interface TaskOption extends Omit<OptionSpec, "default"> {
 }
 
 /** The type of an option's value, given its specification. */
-export type ValueOf<S extends TaskOption> = S extends { optional: "number" } ? number | undefined
+export type ValueOf<S extends TaskOption> = S extends { optional: "number"; auto: true } ? number | "auto" | undefined
+  : S extends { optional: "number" } ? number | undefined
   : S extends { optional: "string"; bare: true } ? string | true | undefined
   : S extends { optional: "string"; choices: readonly (infer C)[] } ? C | undefined
   : S extends { optional: "string" } ? string | undefined

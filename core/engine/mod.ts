@@ -2,7 +2,7 @@ import type { Engine } from "./program.ts";
 
 export * from "./program.ts";
 
-/** The backends by the names that `--backend` takes; short forms in the second column mean the same. */
+/** The backends by the names that `--backend` takes. */
 export const BACKENDS = ["onnx-cpu", "tfjs-cpu", "tfjs-wasm"] as const;
 
 export type Backend = typeof BACKENDS[number];

@@ -1,3 +1,4 @@
+import * as tf from "@tensorflow/tfjs";
 import * as ort from "onnxruntime-node";
 import { type HostTensors, sizeOf } from "../tensors.ts";
 import { fuse } from "./fuse.ts";
@@ -16,6 +17,7 @@ export function createOnnxEngine(threads: number): Engine {
   return {
     backend: "onnx-cpu",
     threads,
+    versions: { "onnxruntime-node": ort.env.versions.node ?? ort.env.versions.common, tfjs: tf.version_core },
     createState(initial) {
       const state = new OnnxState(initial);
       states.set(state, state);

@@ -1,4 +1,5 @@
 import type * as tf from "@tensorflow/tfjs";
+import { UserError } from "../errors.ts";
 import type { HostTensors } from "../tensors.ts";
 
 /** Named tensors inside a program. */
@@ -40,6 +41,8 @@ export interface Engine {
   /** The backend's name, as `--backend` takes it. */
   readonly backend: string;
   readonly threads: number;
+  /** The packages that it runs on, with their versions. */
+  readonly versions: Readonly<Record<string, string>>;
   createState(initial: HostTensors): State;
   /**
    * @param program The program.
@@ -56,9 +59,7 @@ export interface Engine {
 }
 
 /** A program that cannot be compiled or run. */
-export class EngineError extends Error {
-  override name = "EngineError";
-}
+export class EngineError extends UserError {}
 
 /** Checks the inputs of a run against the shapes that the program was compiled for. */
 export function checkInput(name: string, data: Float32Array | undefined, size: number): Float32Array {

@@ -17,6 +17,7 @@ export async function createTfjsEngine(name: "cpu" | "wasm"): Promise<Engine> {
   return {
     backend: `tfjs-${name}`,
     threads: 1,
+    versions: { tfjs: tf.version_core },
     createState(initial) {
       const state = new TfjsState(initial);
       states.set(state, state);

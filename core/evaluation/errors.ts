@@ -1,10 +1,9 @@
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
-import type { CompiledProgram, Engine, State } from "../engine/program.ts";
+import type { CompiledProgram, Engine, State, Tensors } from "../engine/program.ts";
 import type { Denoiser } from "../plugins.ts";
 import { sizeOf } from "../tensors.ts";
 import { predict } from "../training/step.ts";
-import type { Tensors } from "../engine/program.ts";
 
 /** Squared errors of a denoiser and of the data's Gaussian on the same noise, one per sample. */
 export interface SquaredErrors {
@@ -25,9 +24,6 @@ export interface ErrorMeter {
   dispose(): Promise<void> | void;
 }
 
-/** The values of one chunk's activations that keep it in the processor's cache. */
-const CHUNK_VALUES = 1 << 10;
-
 /**
  * An error meter of a denoiser whose parameters live in an engine's state, as they are at each call.
  *
@@ -40,7 +36,7 @@ export async function createErrorMeter(
   weights: (state: Tensors) => Tensors,
   denoiser: Denoiser,
   { shape, gaussian }: { shape: readonly number[]; gaussian: Gaussian },
-  chunk = Math.max(8, Math.ceil(CHUNK_VALUES / sizeOf(shape))),
+  chunk: number,
 ): Promise<ErrorMeter> {
   const d = sizeOf(shape);
   const program: CompiledProgram = await engine.compile(

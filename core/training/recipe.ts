@@ -1,3 +1,5 @@
+import type { Proposal } from "../diffusion/logsnr.ts";
+
 /** How a run trains and validates. */
 export interface Recipe {
   /** The learning rate over the run: constant, or falling to zero along half a cosine. */
@@ -8,13 +10,12 @@ export interface Recipe {
   readonly estimator: "paired" | "standard";
 }
 
+/** Recipes by name, with the log SNR proposal that each takes where none is given. */
 export const RECIPES = {
-  default: { decay: "cosine", ema: 0.999, estimator: "paired" },
+  default: { decay: "cosine", ema: 0.999, estimator: "paired", proposal: "auto" },
   /** The seed's training and validation exactly. */
-  seed: { decay: "constant", estimator: "standard" },
-} as const satisfies Record<string, Recipe>;
-
-export type RecipeName = keyof typeof RECIPES;
+  seed: { decay: "constant", estimator: "standard", proposal: { loc: 0, scale: 3 } },
+} as const satisfies Record<string, Recipe & { proposal: Proposal | "auto" }>;
 
 /** The learning rate of a step. @param step From 1 to `steps`. */
 export function learningRateAt(recipe: Recipe, learningRate: number, step: number, steps: number): number {

@@ -2,6 +2,7 @@ import { gaussianNll } from "../diffusion/gaussian.ts";
 import { type Estimate, nllAgainstGaussian, nllAgainstStandard } from "../diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import { type CompiledProgram, type Engine, EngineError, type State, type Tensors } from "../engine/program.ts";
+import { UserError } from "../errors.ts";
 import { createErrorMeter, type ErrorMeter } from "../evaluation/errors.ts";
 import { estimateNll, estimateNllAgainstStandard } from "../evaluation/nll.ts";
 import type { DataInfo, Dataset, Denoiser } from "../plugins.ts";
@@ -20,6 +21,8 @@ export interface TrainingSettings {
   /** Samples per step. The last partial batch of an epoch is left out. */
   readonly batchSize: number;
   readonly learningRate: number;
+  /** Samples per run of the denoiser in evaluations. */
+  readonly evalBatchSize: number;
   /** Log SNRs per sample in a validation by the paired estimator. */
   readonly validationLevels: number;
 }
@@ -58,8 +61,8 @@ export interface TrainingSnapshot {
 }
 
 /** A loss that is not a number. The training's snapshot is that of the last good step. */
-export class DivergenceError extends Error {
-  override name = "DivergenceError";
+export class DivergenceError extends UserError {
+  override readonly exitCode = 1;
   constructor(readonly step: number, readonly logsnr: number, readonly what: string) {
     super(
       `The ${what} is not finite at step ${step}, log SNR ${logsnr.toFixed(2)}. ` +
@@ -106,7 +109,7 @@ export async function createTraining(
   const state = engine.createState(initialState(layout, recipe, initial, from));
   const evaluated = recipe.ema === undefined ? PARAMS : EMA;
   const weights = (s: Tensors) => layout.size === 0 ? {} : unflattenTensor(layout, s[evaluated]);
-  const meter = await createErrorMeter(engine, state, weights, denoiser, info);
+  const meter = await createErrorMeter(engine, state, weights, denoiser, info, settings.evalBatchSize);
   // A denoiser without parameters trains nothing; its epochs only validate.
   const program = layout.size === 0 ? undefined : await engine.compile(
     trainingStep(denoiser, layout, recipe, gaussian),

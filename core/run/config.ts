@@ -1,0 +1,233 @@
+import { resolve } from "node:path";
+import { optionName } from "../cli/arguments.ts";
+import { type CommandLine, parseCommandLine, type ValuesOf } from "../cli/mod.ts";
+import { type Backend, BACKENDS } from "../engine/mod.ts";
+import { UserError } from "../errors.ts";
+import { type Checkpoint, latestCheckpoint, loadCheckpoint } from "../io/checkpoints.ts";
+import { loadDataset, loadDenoiser } from "../load_plugin.ts";
+import type { DatasetPlugin, DenoiserPlugin, OptionValues } from "../plugins.ts";
+import { type Recipe, RECIPES } from "../training/recipe.ts";
+import { RunFolder } from "./folder.ts";
+import { PRESENTATION, trainingOptions } from "./options.ts";
+
+/** What a run is, as config.json keeps it: everything that its numbers depend on. */
+export interface RunConfig {
+  readonly task: string;
+  /** A name, an absolute path or a URL. */
+  readonly dataset: string;
+  readonly datasetOptions: OptionValues;
+  readonly denoiser: string;
+  readonly denoiserOptions: OptionValues;
+  readonly recipe: keyof typeof RECIPES;
+  readonly decay: Recipe["decay"];
+  /** 0 for no averaging. */
+  readonly ema: number;
+  readonly estimator: Recipe["estimator"];
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  readonly evalBatchSize: number;
+  readonly validationLevels: number;
+  readonly logsnrLoc: number | "auto";
+  readonly logsnrScale: number | "auto";
+  readonly seed: number;
+  readonly backend: Backend;
+  readonly threads: number;
+}
+
+/** What a command line asks for. */
+export interface RunRequest {
+  readonly config: RunConfig;
+  readonly dataset: DatasetPlugin & { name: string };
+  readonly denoiser: DenoiserPlugin & { name: string };
+  /** The folder and checkpoint of a run that is resumed. */
+  readonly resumed?: { readonly folder: RunFolder; readonly checkpoint: Checkpoint | undefined };
+  /** The folder that the user named for a new run. */
+  readonly out: string | undefined;
+  /** What a new run's folder is called under `runs`. */
+  readonly name: string;
+  readonly figures: boolean;
+  readonly quiet: boolean;
+  readonly json: boolean;
+}
+
+const options = {
+  dataset: { optional: "string", placeholder: "name", help: "The data set, if not given first." },
+  ...trainingOptions,
+} as const;
+
+const THREADS = Math.min(4, navigator.hardwareConcurrency);
+
+/**
+ * Reads a training task's command line, and the configuration of the run that it resumes.
+ *
+ * @throws {UserError} When an argument, a plugin or a run's folder is not usable.
+ */
+export async function readRequest(
+  task: string,
+  summary: string,
+  defaultDataset: string,
+  args: readonly string[],
+): Promise<RunRequest> {
+  let earlier: { folder: RunFolder; config: RunConfig } | undefined;
+  let dataset: RunRequest["dataset"] | undefined;
+  let denoiser: RunRequest["denoiser"] | undefined;
+  const line = await parseCommandLine({
+    name: task,
+    summary,
+    positional: [{ name: "data", help: "Data set: a name, a file, or a URL", default: defaultDataset }],
+    options,
+    async extraOptions({ options, positional, given }) {
+      const named = given.has("data") ? positional.data : options.dataset;
+      if (options.resume !== undefined) earlier = await openEarlier(task, options, named ?? defaultDataset);
+      dataset = await loadDataset(earlier?.config.dataset ?? absolute(named ?? defaultDataset));
+      denoiser = await loadDenoiser(earlier?.config.denoiser ?? absolute(options.denoiser));
+      return [
+        { title: `data set ${dataset.name}`, specs: dataset.options ?? {} },
+        { title: `denoiser ${denoiser.name}`, specs: denoiser.options ?? {} },
+      ];
+    },
+  }, args);
+  if (!dataset || !denoiser) throw new Error("The plugins are loaded while the command line is read.");
+
+  const fresh = configOf(task, line, denoiser);
+  if (earlier) requireSame(line, fresh, earlier.config);
+  const { backend, threads } = line.options;
+  const config = earlier
+    ? {
+      ...earlier.config,
+      ...(line.given.has("epochs") ? { epochs: line.options.epochs } : {}),
+      ...(line.given.has("backend") ? { backend } : {}),
+      ...(line.given.has("threads") ? { threads: threads ?? THREADS } : {}),
+    }
+    : fresh;
+  const { out, experimentName, figures, quiet, json } = line.options;
+  const request = {
+    config,
+    dataset,
+    denoiser,
+    out,
+    name: experimentName ? `${dataset.name}-${experimentName}` : dataset.name,
+    figures,
+    quiet: quiet || json,
+    json,
+  };
+  if (!earlier) return request;
+  const latest = await latestCheckpoint(earlier.folder.path);
+  const checkpoint = latest === undefined ? undefined : await loadCheckpoint(latest);
+  return { ...request, resumed: { folder: earlier.folder, checkpoint } };
+}
+
+type Line = CommandLine<typeof options, readonly [{ name: "data"; help: string; default: string }]>;
+
+function configOf(
+  task: string,
+  { options, positional, given, groups }: Line,
+  denoiser: RunRequest["denoiser"],
+): RunConfig {
+  const recipe: Recipe & { proposal: { loc: number; scale: number } | "auto" } = RECIPES[options.recipe];
+  const proposal = recipe.proposal === "auto" ? { loc: "auto", scale: "auto" } as const : recipe.proposal;
+  const special = denoiser.recipes?.[options.recipe] ?? {};
+  const [datasetGroup, denoiserGroup] = groups;
+  return {
+    task,
+    dataset: absolute(given.has("data") ? positional.data : options.dataset ?? positional.data),
+    datasetOptions: datasetGroup.values,
+    denoiser: absolute(options.denoiser),
+    denoiserOptions: Object.fromEntries(
+      Object.entries(denoiserGroup.values).map(([key, value]) => [
+        key,
+        denoiserGroup.given.has(key) ? value : special[key] ?? value,
+      ]),
+    ),
+    recipe: options.recipe,
+    decay: options.decay ?? recipe.decay,
+    ema: options.ema ?? recipe.ema ?? 0,
+    estimator: options.estimator ?? recipe.estimator,
+    epochs: options.epochs,
+    batchSize: options.batchSize,
+    learningRate: options.learningRate,
+    evalBatchSize: options.evalBatchSize,
+    validationLevels: options.validationLevels,
+    logsnrLoc: options.logsnrLoc ?? proposal.loc,
+    logsnrScale: options.logsnrScale ?? proposal.scale,
+    seed: options.seed,
+    backend: options.backend,
+    threads: options.threads ?? THREADS,
+  };
+}
+
+/** A path as it holds from any working folder; names and URLs as they are. */
+function absolute(spec: string): string {
+  const isPath = (spec.includes("/") || spec.includes("\\") || /\.(ts|js|mjs)$/.test(spec)) && !/^[a-z]{2,}:/i.test(spec);
+  return isPath ? resolve(spec) : spec;
+}
+
+async function openEarlier(
+  task: string,
+  { resume, out, experimentName }: ValuesOf<typeof options>,
+  dataset: string,
+): Promise<{ folder: RunFolder; config: RunConfig }> {
+  const stem = dataset.replace(/^.*[/\\]/, "").replace(/\.(ts|js|mjs)$/, "");
+  const path = typeof resume === "string"
+    ? resume
+    : out ?? await newestRun(experimentName ? `${stem}-${experimentName}` : stem);
+  const folder = await RunFolder.open(path);
+  const config = await folder.readJson("config.json");
+  if (!isConfig(config)) {
+    throw new UserError(`${folder.file("config.json")} is not the configuration of a run of this program.`);
+  }
+  if (config.task !== task) {
+    throw new UserError(`The run in ${path} was made by ${config.task}; resume it with deno task ${config.task}.`);
+  }
+  return { folder, config };
+}
+
+/** The latest of the runs of a name under `runs`, which are numbered from the second on. */
+async function newestRun(name: string): Promise<string> {
+  let newest: { path: string; number: number } | undefined;
+  try {
+    for await (const entry of Deno.readDir("runs")) {
+      const number = entry.name === name ? 1 : Number(entry.name.match(/-(\d+)$/)?.[1] ?? NaN);
+      const own = entry.name === name || entry.name === `${name}-${number}`;
+      if (own && !(newest && newest.number > number)) newest = { path: `runs/${entry.name}`, number };
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  if (!newest) throw new UserError(`There is no run of ${name} under runs to resume. Name its folder: --resume FOLDER.`);
+  return newest.path;
+}
+
+function isConfig(value: unknown): value is RunConfig {
+  if (typeof value !== "object" || value === null) return false;
+  const config = value as Record<string, unknown>;
+  const are = (type: string, keys: readonly string[]) => keys.every((key) => typeof config[key] === type);
+  return are("string", ["task", "dataset", "denoiser", "recipe", "decay", "estimator", "backend"]) &&
+    are("number", ["ema", "epochs", "batchSize", "learningRate", "evalBatchSize", "validationLevels"]) &&
+    are("number", ["logsnrLoc", "logsnrScale", "seed", "threads"]) &&
+    are("object", ["datasetOptions", "denoiserOptions"]) &&
+    (BACKENDS as readonly string[]).includes(config.backend as string) && (config.recipe as string) in RECIPES;
+}
+
+/** A resumed run is the run that it was: an option that says otherwise is a mistake. */
+function requireSame({ given, groups }: Line, fresh: RunConfig, earlier: RunConfig): void {
+  const differ = (key: string, now: unknown, then: unknown) => {
+    if (now !== undefined && now !== then) {
+      throw new UserError(
+        `${optionName(key)} is ${now}, but the run was started with ${then}. ` +
+          "Leave it out to resume, or start a new run.",
+      );
+    }
+  };
+  for (const key of given) {
+    if (PRESENTATION.has(key) || key === "epochs") continue;
+    const name = key === "data" ? "dataset" : key;
+    const then = earlier[name as keyof RunConfig];
+    if (fresh[name as keyof RunConfig] !== "auto") differ(name, fresh[name as keyof RunConfig], then);
+  }
+  const pairs = [[fresh.datasetOptions, earlier.datasetOptions], [fresh.denoiserOptions, earlier.denoiserOptions]];
+  pairs.forEach(([now, then], i) => {
+    for (const key of groups[i].given) differ(key, now[key], then[key]);
+  });
+}

@@ -1,0 +1,88 @@
+import type { Estimate } from "../diffusion/likelihood.ts";
+import type { Proposal } from "../diffusion/logsnr.ts";
+import type { MseCurve } from "../evaluation/curve.ts";
+import type { DensityPanel } from "../figures/mod.ts";
+import { storageError, writeFileAtomic } from "../io/atomic.ts";
+import { EventWriter } from "../io/tensorboard.ts";
+import { EXTENT, SIDE } from "./density_panels.ts";
+import type { PreparedRun } from "./prepare.ts";
+import type { EpochMetrics } from "./train_run.ts";
+
+/** Data points that a density is shown with. */
+const POINTS = 200;
+
+/** The width of TensorBoard's pictures in pixels. */
+const PNG_WIDTH = 900;
+
+/**
+ * Draws a run's figures as SVG files in `figures`, and as pictures for TensorBoard.
+ *
+ * @param name The data set's name, for the titles.
+ * @param panels The density through training; none where the data is not two-dimensional.
+ * @returns The files' paths within the run's folder.
+ */
+export async function drawFigures(
+  { config, data, training, folder, proposal }: PreparedRun,
+  name: string,
+  metrics: readonly EpochMetrics[],
+  panels: readonly DensityPanel[],
+  curve: MseCurve,
+  suggestion: Proposal | undefined,
+  test: Estimate | undefined,
+): Promise<string[]> {
+  const { contourFigure, lossFigure, mseFigure, overviewFigure, renderPng, renderSvg } = await import(
+    "../figures/mod.ts"
+  );
+  const dimension = data.shape[0];
+  const points = data.train.subarray(0, POINTS * dimension);
+  const loss = {
+    epochs: metrics.map((m) => ({
+      epoch: m.epoch,
+      trainNll: m.train_nll,
+      valNll: m.val_nll,
+      valNllStderr: m.val_nll_stderr,
+    })),
+    ...(data.entropy === undefined ? {} : { entropy: data.entropy }),
+  };
+  const standard = curve.logsnr.map((a) => dimension / (1 + Math.exp(-a)));
+  const mse = { ...curve, ...proposal, standard, dimension, ...(suggestion ? { suggestion } : {}) };
+  const last = metrics[metrics.length - 1];
+  const nll = test ?? { mean: last.val_nll, stderr: last.val_nll_stderr };
+  const grid = { side: SIDE, extent: EXTENT, points };
+  const figures = {
+    ...(panels.length > 0
+      ? {
+        overview: overviewFigure({
+          title: name,
+          nll: nll.mean,
+          nllStderr: nll.stderr,
+          density: panels[panels.length - 1],
+          ...grid,
+          mse,
+          loss,
+        }),
+        contours: contourFigure({ title: `${name}: density through training`, panels, ...grid }),
+      }
+      : {}),
+    mse: mseFigure({ title: `${name}: error over log SNR`, ...mse }),
+    loss: lossFigure({ title: `${name}: negative log likelihood`, ...loss }),
+  };
+
+  const step = config.epochs * training.stepsPerEpoch;
+  using events = EventWriter.create(folder.path);
+  try {
+    await Deno.mkdir(folder.file("figures"), { recursive: true });
+  } catch (error) {
+    throw storageError(folder.file("figures"), error);
+  }
+  const files: string[] = [];
+  for (const [key, spec] of Object.entries(figures)) {
+    const svg = await renderSvg(spec);
+    await writeFileAtomic(folder.file("figures", `${key}.svg`), svg);
+    files.push(`figures/${key}.svg`);
+    const png = await renderPng(svg, PNG_WIDTH);
+    const view = new DataView(png.buffer, png.byteOffset);
+    events.image(key, png, view.getUint32(16), view.getUint32(20), step);
+  }
+  return files;
+}

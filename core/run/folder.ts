@@ -1,0 +1,124 @@
+import { join, resolve } from "node:path";
+import { storageError, writeFileAtomic } from "../io/atomic.ts";
+import { UserError } from "../errors.ts";
+
+/** A run's folder: one line of JSON per epoch, and whole files that are replaced at once or not at all. */
+export class RunFolder {
+  /** @param path The folder, absolute; `create` and `open` check it. */
+  constructor(readonly path: string) {}
+
+  /**
+   * Makes a new folder.
+   *
+   * @param out The folder that the user named; it must not exist, or be empty.
+   * @param name What to call it under `runs` where none is named; a number follows if that is taken.
+   * @throws {UserError} When the folder holds something already or cannot be made.
+   */
+  static async create(out: string | undefined, name: string): Promise<RunFolder> {
+    if (out !== undefined) {
+      const path = resolve(out);
+      if (!await isEmpty(path)) {
+        throw new UserError(
+          `The folder ${out} is not empty. Name another with --out, or continue the run in it with --resume ${out}.`,
+        );
+      }
+      return await made(path);
+    }
+    for (let k = 1;; k++) {
+      const path = resolve("runs", k === 1 ? name : `${name}-${k}`);
+      if (await isEmpty(path)) return await made(path);
+    }
+  }
+
+  /** Opens the folder of an earlier run. @throws {UserError} When it is not one. */
+  static async open(path: string): Promise<RunFolder> {
+    const folder = new RunFolder(resolve(path));
+    try {
+      await Deno.stat(join(folder.path, "config.json"));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory)) {
+        throw storageError(folder.path, error);
+      }
+      throw new UserError(`There is no run in ${path}: it has no config.json. Name the folder of a run.`);
+    }
+    return folder;
+  }
+
+  file(...names: string[]): string {
+    return join(this.path, ...names);
+  }
+
+  async writeJson(name: string, value: unknown): Promise<void> {
+    await writeFileAtomic(this.file(name), `${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  /** @throws {UserError} When the file is missing or not JSON. */
+  async readJson(name: string): Promise<unknown> {
+    try {
+      return JSON.parse(await Deno.readTextFile(this.file(name)));
+    } catch (error) {
+      if (error instanceof SyntaxError) {
+        throw new UserError(`${this.file(name)} is not valid JSON, so the run cannot be read.`);
+      }
+      throw storageError(this.file(name), error);
+    }
+  }
+
+  /** Adds one record to a file of JSON lines. */
+  async appendLine(name: string, record: unknown): Promise<void> {
+    try {
+      await Deno.writeTextFile(this.file(name), `${JSON.stringify(record)}\n`, { append: true });
+    } catch (error) {
+      throw storageError(this.file(name), error);
+    }
+  }
+
+  /**
+   * The records of a file of JSON lines; a last line that a killed process left unfinished is no record.
+   *
+   * @throws {UserError} When the file cannot be read.
+   */
+  async readLines(name: string): Promise<unknown[]> {
+    let text: string;
+    try {
+      text = await Deno.readTextFile(this.file(name));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw storageError(this.file(name), error);
+    }
+    const records: unknown[] = [];
+    for (const line of text.split("\n")) {
+      try {
+        records.push(JSON.parse(line));
+      } catch {
+        break;
+      }
+    }
+    return records;
+  }
+
+  /** Replaces a file of JSON lines. */
+  async writeLines(name: string, records: readonly unknown[]): Promise<void> {
+    await writeFileAtomic(this.file(name), records.map((record) => `${JSON.stringify(record)}\n`).join(""));
+  }
+}
+
+async function isEmpty(path: string): Promise<boolean> {
+  try {
+    for await (const _ of Deno.readDir(path)) return false;
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    if (error instanceof Deno.errors.NotADirectory) throw new UserError(`${path} is a file; --out must name a folder.`);
+    throw storageError(path, error);
+  }
+}
+
+async function made(path: string): Promise<RunFolder> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+    return new RunFolder(path);
+  } catch (error) {
+    throw storageError(path, error);
+  }
+}

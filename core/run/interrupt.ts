@@ -1,0 +1,17 @@
+/** Turns the first Ctrl-C (or SIGTERM) into a request to stop; the second ends the process at once. */
+export class Interrupt {
+  requested = false;
+  readonly #signals: readonly Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  readonly #listener = () => {
+    if (this.requested) Deno.exit(130);
+    this.requested = true;
+  };
+
+  constructor() {
+    for (const signal of this.#signals) Deno.addSignalListener(signal, this.#listener);
+  }
+
+  [Symbol.dispose](): void {
+    for (const signal of this.#signals) Deno.removeSignalListener(signal, this.#listener);
+  }
+}

@@ -1,0 +1,95 @@
+import { fitGaussian } from "../diffusion/gaussian.ts";
+import type { Proposal } from "../diffusion/logsnr.ts";
+import { createEngine, type Engine } from "../engine/mod.ts";
+import { UserError } from "../errors.ts";
+import { autoProposal } from "../evaluation/auto_proposal.ts";
+import { checkParams } from "../load_plugin.ts";
+import type { DataInfo, Dataset } from "../plugins.ts";
+import { Random } from "../random.ts";
+import { sizeOf } from "../tensors.ts";
+import { createTraining, type Training, type TrainingSettings, type TrainingSnapshot } from "../training/train.ts";
+import type { RunConfig, RunRequest } from "./config.ts";
+import { RunFolder } from "./folder.ts";
+
+/** A run ready to train. */
+export interface PreparedRun {
+  readonly config: RunConfig & { readonly logsnrLoc: number; readonly logsnrScale: number };
+  readonly data: Dataset;
+  readonly info: DataInfo;
+  readonly proposal: Proposal;
+  readonly settings: TrainingSettings;
+  readonly random: Random;
+  readonly engine: Engine;
+  readonly training: Training;
+  readonly folder: RunFolder;
+}
+
+/**
+ * Loads the data, makes the denoiser and compiles the training; only then is the run's folder made, so that a mistake
+ * leaves nothing behind.
+ *
+ * @param supports Says what is wrong with data that the task cannot show, or nothing.
+ * @throws {UserError} When the data, the denoiser, the checkpoint or the folder are not usable.
+ */
+export async function prepareRun(
+  request: RunRequest,
+  supports: (data: Dataset) => string | undefined,
+): Promise<PreparedRun> {
+  const { config } = request;
+  const random = Random.fromSeed(config.seed);
+  const data = await request.dataset.load(random.split("data"), config.datasetOptions);
+  const unsupported = supports(data);
+  if (unsupported) throw new UserError(`The data set ${request.dataset.name} ${unsupported}`);
+  const d = sizeOf(data.shape);
+  const rows = data.train.length / d;
+  if (config.batchSize > rows) {
+    throw new UserError(
+      `--batch-size is ${config.batchSize}, but the data set ${request.dataset.name} has ${rows} training samples. ` +
+        `Give at most ${rows}.`,
+    );
+  }
+  const gaussian = fitGaussian(data.train, d);
+  const info = { shape: data.shape, gaussian };
+  const made = await request.denoiser.create(info, config.denoiserOptions);
+  const denoiser = {
+    ...made,
+    init: (r: Random) => checkParams(request.denoiser.name, made.init(r)),
+    predict: made.predict.bind(made),
+  };
+
+  const { logsnrLoc, logsnrScale } = config;
+  const automatic = logsnrLoc === "auto" || logsnrScale === "auto"
+    ? autoProposal(data.train, gaussian, random.split("proposal"))
+    : undefined;
+  const proposal = {
+    loc: logsnrLoc === "auto" ? automatic!.loc : logsnrLoc,
+    scale: logsnrScale === "auto" ? automatic!.scale : logsnrScale,
+  };
+  const settings = {
+    recipe: { decay: config.decay, estimator: config.estimator, ...(config.ema > 0 ? { ema: config.ema } : {}) },
+    proposal,
+    epochs: config.epochs,
+    batchSize: config.batchSize,
+    learningRate: config.learningRate,
+    evalBatchSize: config.evalBatchSize,
+    validationLevels: config.validationLevels,
+  };
+  const checkpoint = request.resumed?.checkpoint;
+  const from: TrainingSnapshot | undefined = checkpoint && {
+    step: checkpoint.step,
+    nllSum: finite(checkpoint.state.nllSum),
+    model: checkpoint.model,
+    training: checkpoint.training,
+  };
+  const engine = await createEngine(config.backend, config.threads);
+  const training = await createTraining(engine, denoiser, data, info, settings, random.split("training"), from);
+  const folder = request.resumed?.folder ?? await RunFolder.create(request.out, request.name);
+  const resolved = { ...config, logsnrLoc: proposal.loc, logsnrScale: proposal.scale };
+  await folder.writeJson("config.json", resolved);
+  return { config: resolved, data, info, proposal, settings, random, engine, training, folder };
+}
+
+function finite(value: unknown): number {
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  throw new UserError("The checkpoint's state has no nllSum; it was not made by a training run.");
+}

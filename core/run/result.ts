@@ -1,0 +1,123 @@
+import { relative } from "node:path";
+import type { Estimate } from "../diffusion/likelihood.ts";
+import type { Proposal } from "../diffusion/logsnr.ts";
+import configuration from "../../deno.json" with { type: "json" };
+import type { RunFolder } from "./folder.ts";
+import type { PreparedRun } from "./prepare.ts";
+import type { TrainRunResult } from "./train_run.ts";
+
+/** A finished run in numbers, as summary.json holds it. Likelihoods are in nats, times in seconds. */
+export interface Summary {
+  readonly task: string;
+  readonly dataset: string;
+  readonly denoiser: string;
+  readonly recipe: string;
+  readonly epochs: number;
+  readonly steps: number;
+  readonly parameters: number;
+  readonly val_nll: number;
+  readonly val_nll_stderr: number;
+  readonly val_bits_per_dim: number;
+  /** On samples that neither training nor validation saw; only where the data set has them. */
+  readonly test_nll?: number;
+  readonly test_nll_stderr?: number;
+  readonly test_bits_per_dim?: number;
+  /** The data's true entropy, where it is known. */
+  readonly entropy?: number;
+  readonly logsnr_loc: number;
+  readonly logsnr_scale: number;
+  readonly suggested_logsnr_loc?: number;
+  readonly suggested_logsnr_scale?: number;
+  readonly train_seconds: number;
+  readonly total_seconds: number;
+  /** The median; none where nothing was trained. */
+  readonly ms_per_step?: number;
+  readonly backend: string;
+  readonly threads: number;
+  readonly seed: number;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly folder: string;
+}
+
+/** Writes summary.json, and returns what it says. */
+export async function finishRun(
+  { config, data, engine, training, folder, proposal }: PreparedRun,
+  { metrics, trainSeconds, msPerStep, seconds }: TrainRunResult,
+  { test, suggestion, started, bits }: {
+    readonly test: Estimate | undefined;
+    readonly suggestion: Proposal | undefined;
+    readonly started: number;
+    readonly bits: (nats: number) => number;
+  },
+): Promise<Summary> {
+  const last = metrics[metrics.length - 1];
+  // Earlier parts of a resumed run, this one up to the end of training, and what came after.
+  const total = Math.max(seconds, (performance.now() - started) / 1000);
+  const summary: Summary = {
+    task: config.task,
+    dataset: config.dataset,
+    denoiser: config.denoiser,
+    recipe: config.recipe,
+    epochs: config.epochs,
+    steps: last.step,
+    parameters: training.parameterCount,
+    val_nll: last.val_nll,
+    val_nll_stderr: last.val_nll_stderr,
+    val_bits_per_dim: bits(last.val_nll),
+    ...(test ? { test_nll: test.mean, test_nll_stderr: test.stderr, test_bits_per_dim: bits(test.mean) } : {}),
+    ...(data.entropy === undefined ? {} : { entropy: data.entropy }),
+    logsnr_loc: proposal.loc,
+    logsnr_scale: proposal.scale,
+    ...(suggestion ? { suggested_logsnr_loc: suggestion.loc, suggested_logsnr_scale: suggestion.scale } : {}),
+    train_seconds: round(trainSeconds),
+    total_seconds: round(total),
+    ...(msPerStep === undefined ? {} : { ms_per_step: round(msPerStep) }),
+    backend: engine.backend,
+    threads: engine.threads,
+    seed: config.seed,
+    versions: { itdiffusion: configuration.version, deno: Deno.version.deno, ...engine.versions },
+    folder: shown(folder.path),
+  };
+  await folder.writeJson("summary.json", summary);
+  return summary;
+}
+
+/** What the terminal shows of a finished run. */
+export function reportLines(dataset: string, s: Summary, figures: readonly string[]): string[] {
+  const perStep = s.ms_per_step === undefined ? "" : `, ${s.ms_per_step.toFixed(2)} ms a step`;
+  const nll = (mean: number, stderr: number, bits: number) =>
+    `${mean.toFixed(3)} ± ${stderr.toFixed(3)} nats (${bits.toFixed(3)} bits/dim)`;
+  const lines = [
+    `${dataset}: ${s.epochs} epochs in ${s.train_seconds.toFixed(1)} s${perStep}, on ${s.backend}`,
+    `NLL on the validation data  ${nll(s.val_nll, s.val_nll_stderr, s.val_bits_per_dim)}`,
+  ];
+  if (s.test_nll !== undefined) {
+    lines.push(`NLL on fresh data           ${nll(s.test_nll, s.test_nll_stderr!, s.test_bits_per_dim!)}`);
+  }
+  if (s.entropy !== undefined) lines.push(`True entropy                ${s.entropy.toFixed(3)} nats`);
+  const used = `used: ${s.logsnr_loc.toFixed(2)} and ${s.logsnr_scale.toFixed(2)}`;
+  lines.push(
+    s.suggested_logsnr_loc === undefined
+      ? `The MSE curve does not pass half of the dimension, so it suggests no log SNR proposal (${used}).`
+      : `The MSE curve suggests      --logsnr-loc ${s.suggested_logsnr_loc.toFixed(2)} ` +
+        `--logsnr-scale ${s.suggested_logsnr_scale!.toFixed(2)} (${used})`,
+  );
+  lines.push(`Wrote ${s.folder}${figures.length > 0 ? `, with ${figures.join(", ")}` : ""}`);
+  return lines;
+}
+
+/** The command that goes on with a run. */
+export function resumeCommand(task: string, folder: RunFolder): string {
+  const path = shown(folder.path);
+  return `deno task ${task} --resume ${/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`}`;
+}
+
+/** A path below the working folder relative to it, any other in full. */
+function shown(path: string): string {
+  const short = relative(Deno.cwd(), path);
+  return short && !short.startsWith("..") ? short : path;
+}
+
+function round(x: number): number {
+  return Math.round(x * 1000) / 1000;
+}

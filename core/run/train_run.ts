@@ -1,0 +1,201 @@
+import { Progress } from "../cli/mod.ts";
+import { UserError } from "../errors.ts";
+import { EventWriter } from "../io/tensorboard.ts";
+import { type Checkpoint, saveCheckpoint } from "../io/checkpoints.ts";
+import { DivergenceError, type EpochRecord, type Training } from "../training/train.ts";
+import type { RunFolder } from "./folder.ts";
+import { Interrupt } from "./interrupt.ts";
+
+/** One line of metrics.jsonl. */
+export interface EpochMetrics {
+  readonly epoch: number;
+  readonly step: number;
+  readonly train_nll: number;
+  readonly val_nll: number;
+  readonly val_nll_stderr: number;
+  /** Since the run began, resumed parts added up. */
+  readonly seconds: number;
+}
+
+/** A run that Ctrl-C ended; everything is saved. */
+export class InterruptedError extends UserError {
+  /** What a shell reports of a process that Ctrl-C ended. */
+  override readonly exitCode = 130;
+}
+
+/** What a run does besides training. */
+export interface TrainRunHooks {
+  /** Called after every epoch's metrics are written, before its checkpoint. */
+  onEpoch?(record: EpochRecord, events: EventWriter): Promise<void>;
+}
+
+/** What a checkpoint's state.json holds. */
+interface RunState {
+  readonly nllSum: number;
+  readonly seconds: number;
+  readonly trainSeconds: number;
+}
+
+/** A finished run's numbers. */
+export interface TrainRunResult {
+  readonly metrics: readonly EpochMetrics[];
+  /** Spent in steps and validations, over all parts of a resumed run. */
+  readonly trainSeconds: number;
+  /** Since the run began, resumed parts added up. */
+  readonly seconds: number;
+  /** The median time of a step in this process; none where it took none. */
+  readonly msPerStep: number | undefined;
+}
+
+/** A checkpoint may take this part of the time; they are made as often as that allows. */
+const CHECKPOINT_SHARE = 0.05;
+
+/**
+ * Trains to the end, with progress, metrics, TensorBoard events and checkpoints. Ctrl-C saves and throws
+ * {@linkcode InterruptedError}; a loss that is not finite saves the last good state and throws
+ * {@linkcode DivergenceError}.
+ *
+ * @param epochs The last epoch.
+ * @param from The checkpoint that the training went on from, if any.
+ * @param started When the process began with the run, by `performance.now()`.
+ */
+export async function trainRun(
+  folder: RunFolder,
+  training: Training,
+  epochs: number,
+  { quiet, started, from, onEpoch }: TrainRunHooks & {
+    readonly quiet: boolean;
+    readonly started: number;
+    readonly from?: Checkpoint;
+  },
+): Promise<TrainRunResult> {
+  const before = (from?.state ?? { nllSum: 0, seconds: 0, trainSeconds: 0 }) as unknown as RunState;
+  const metrics = await earlierMetrics(folder, from);
+  using interrupt = new Interrupt();
+  using progress = new Progress({ quiet });
+  using events = EventWriter.create(folder.path, from ? { purgeStep: from.step + 1 } : {});
+  const elapsed = () => before.seconds + (performance.now() - started) / 1000;
+  const trainingStarted = performance.now();
+  const trained = () => before.trainSeconds + (performance.now() - trainingStarted) / 1000;
+
+  const total = epochs * training.stepsPerEpoch;
+  let step = from?.step ?? 0;
+  let savedStep = step;
+  let lastSave = { ended: performance.now(), took: 0 };
+  const save = async () => {
+    const begun = performance.now();
+    const { nllSum, model, training: state } = await training.snapshot();
+    const runState = { nllSum, seconds: elapsed(), trainSeconds: trained() };
+    const epoch = Math.floor(step / training.stepsPerEpoch);
+    await saveCheckpoint(folder.path, { epoch, step, model, training: state, state: runState });
+    savedStep = step;
+    lastSave = { ended: performance.now(), took: performance.now() - begun };
+  };
+  const show = (nll: number | undefined, stepsPerSecond: number) =>
+    progress.update({
+      label: "epoch",
+      done: step / training.stepsPerEpoch,
+      total: epochs,
+      fields: [
+        ...(nll === undefined ? [] : [`NLL ${nll.toFixed(3)} nats`]),
+        ...(stepsPerSecond > 0 ? [`${Math.round(stepsPerSecond)} steps/s`] : []),
+      ],
+    });
+
+  const times = new StepTimes();
+  show(metrics.at(-1)?.val_nll, 0);
+  try {
+    for await (const record of training.run()) {
+      step = record.step;
+      if (record.kind === "step") {
+        times.tick();
+        if (interrupt.requested) break;
+        if (step % 16 === 0) show(metrics.at(-1)?.val_nll, times.perSecond());
+        continue;
+      }
+      const line = metricsOf(record, elapsed());
+      metrics.push(line);
+      await folder.appendLine("metrics.jsonl", line);
+      logEpoch(events, record);
+      await onEpoch?.(record, events);
+      show(line.val_nll, times.perSecond());
+      const due = performance.now() - lastSave.ended >= lastSave.took / CHECKPOINT_SHARE;
+      if (due || step >= total || interrupt.requested) await save();
+      if (interrupt.requested && step < total) break;
+      times.restart();
+    }
+  } catch (error) {
+    // The training took back the step that failed, so this is the last good state.
+    if (error instanceof DivergenceError && step > savedStep && isFinite(await training.snapshot())) await save();
+    throw error;
+  }
+  if (step < total) {
+    if (step > savedStep) await save();
+    throw new InterruptedError(
+      `Stopped in epoch ${Math.floor(step / training.stepsPerEpoch) + 1} of ${epochs}, and saved.`,
+    );
+  }
+  return { metrics, trainSeconds: trained(), seconds: elapsed(), msPerStep: times.median() };
+}
+
+/** The metrics up to a checkpoint; what was written after it is dropped, since it will be written again. */
+async function earlierMetrics(folder: RunFolder, from: Checkpoint | undefined): Promise<EpochMetrics[]> {
+  if (!from) return [];
+  const records = await folder.readLines("metrics.jsonl") as EpochMetrics[];
+  const kept = records.filter((record) => record.epoch <= from.epoch);
+  await folder.writeLines("metrics.jsonl", kept);
+  return kept;
+}
+
+function metricsOf({ epoch, step, trainNll, validation }: EpochRecord, seconds: number): EpochMetrics {
+  return {
+    epoch,
+    step,
+    train_nll: trainNll,
+    val_nll: validation.mean,
+    val_nll_stderr: validation.stderr,
+    seconds: Math.round(seconds * 1000) / 1000,
+  };
+}
+
+function logEpoch(events: EventWriter, { step, trainNll, validation, learningRate }: EpochRecord): void {
+  events.scalar("nll/train", trainNll, step);
+  events.scalar("nll/validation", validation.mean, step);
+  events.scalar("nll/validation_stderr", validation.stderr, step);
+  events.scalar("learning_rate", learningRate, step);
+}
+
+function isFinite({ training }: { training: Checkpoint["training"] }): boolean {
+  return Object.values(training).every(({ data }) => data.every(Number.isFinite));
+}
+
+/** The times that steps take: the last thousand, so that memory does not grow. */
+class StepTimes {
+  readonly #times = new Float64Array(1024);
+  #count = 0;
+  #last = performance.now();
+
+  tick(): void {
+    const now = performance.now();
+    this.#times[this.#count++ % this.#times.length] = now - this.#last;
+    this.#last = now;
+  }
+
+  /** Leaves out the time since the last step. */
+  restart(): void {
+    this.#last = performance.now();
+  }
+
+  median(): number | undefined {
+    const times = this.#times.slice(0, Math.min(this.#count, this.#times.length)).sort();
+    return times.length > 0 ? times[times.length >> 1] : undefined;
+  }
+
+  perSecond(): number {
+    const n = Math.min(this.#count, 64);
+    let sum = 0;
+    for (let k = 1; k <= n; k++) sum += this.#times[(this.#count - k) % this.#times.length];
+    return sum > 0 ? 1000 * n / sum : 0;
+  }
+}
+

@@ -17,7 +17,7 @@ export interface State {
   read(): Promise<HostTensors>;
   /** Replaces entries; names and shapes are those given at the start. */
   write(tensors: HostTensors): void;
-  /** Takes back what the last run changed. Only one step back is kept. */
+  /** Takes back what the last run that changed the state changed. Only one step back is kept. */
   undo(): void;
   /** Frees the entries. */
   dispose(): void;

@@ -56,7 +56,9 @@ export async function createTfjsEngine(name: "cpu" | "wasm"): Promise<Engine> {
 
 class TfjsState implements State {
   current: Tensors;
+  /** What each changed entry was before; kept until it changes again, so that memory is the same at every step. */
   #previous: Tensors = {};
+  #changed: readonly string[] = [];
 
   constructor(initial: HostTensors) {
     this.current = Object.fromEntries(
@@ -73,20 +75,21 @@ class TfjsState implements State {
       }
     }
     if (Object.keys(next).length === 0) return;
-    tf.dispose(this.#previous);
-    this.#previous = {};
+    this.#changed = Object.keys(next);
     for (const [name, tensor] of Object.entries(next)) {
+      this.#previous[name]?.dispose();
       this.#previous[name] = this.current[name];
       this.current[name] = tf.keep(tensor);
     }
   }
 
   undo(): void {
-    for (const [name, tensor] of Object.entries(this.#previous)) {
+    for (const name of this.#changed) {
       this.current[name].dispose();
-      this.current[name] = tensor;
+      this.current[name] = this.#previous[name];
+      delete this.#previous[name];
     }
-    this.#previous = {};
+    this.#changed = [];
   }
 
   async read(): Promise<HostTensors> {

@@ -77,6 +77,7 @@ export async function prepareRun(
   const checkpoint = request.resumed?.checkpoint;
   const from: TrainingSnapshot | undefined = checkpoint && {
     step: checkpoint.step,
+    epoch: checkpoint.epoch,
     nllSum: finite(checkpoint.state.nllSum),
     model: checkpoint.model,
     training: checkpoint.training,

@@ -2,6 +2,7 @@ import { relative } from "node:path";
 import type { Estimate } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import configuration from "../../deno.json" with { type: "json" };
+import { peakMemory } from "./memory.ts";
 import type { RunFolder } from "./folder.ts";
 import type { PreparedRun } from "./prepare.ts";
 import type { TrainRunResult } from "./train_run.ts";
@@ -32,6 +33,8 @@ export interface Summary {
   readonly total_seconds: number;
   /** The median; none where nothing was trained. */
   readonly ms_per_step?: number;
+  /** The largest resident memory of the process in MB. */
+  readonly peak_mb: number;
   readonly backend: string;
   readonly threads: number;
   readonly seed: number;
@@ -72,6 +75,7 @@ export async function finishRun(
     train_seconds: round(trainSeconds),
     total_seconds: round(total),
     ...(msPerStep === undefined ? {} : { ms_per_step: round(msPerStep) }),
+    peak_mb: peakMemory(),
     backend: engine.backend,
     threads: engine.threads,
     seed: config.seed,

@@ -78,15 +78,13 @@ export async function trainRun(
   const trainingStarted = performance.now();
   const trained = () => before.trainSeconds + (performance.now() - trainingStarted) / 1000;
 
-  const total = epochs * training.stepsPerEpoch;
   let step = from?.step ?? 0;
   let savedStep = step;
   let lastSave = { ended: performance.now(), took: 0 };
   const save = async () => {
     const begun = performance.now();
-    const { nllSum, model, training: state } = await training.snapshot();
+    const { epoch, nllSum, model, training: state } = await training.snapshot();
     const runState = { nllSum, seconds: elapsed(), trainSeconds: trained() };
-    const epoch = Math.floor(step / training.stepsPerEpoch);
     await saveCheckpoint(folder.path, { epoch, step, model, training: state, state: runState });
     savedStep = step;
     lastSave = { ended: performance.now(), took: performance.now() - begun };
@@ -120,8 +118,8 @@ export async function trainRun(
       await onEpoch?.(record, events);
       show(line.val_nll, times.perSecond());
       const due = performance.now() - lastSave.ended >= lastSave.took / CHECKPOINT_SHARE;
-      if (due || step >= total || interrupt.requested) await save();
-      if (interrupt.requested && step < total) break;
+      if (due || record.epoch === epochs || interrupt.requested) await save();
+      if (interrupt.requested && record.epoch < epochs) break;
       times.restart();
     }
   } catch (error) {
@@ -129,7 +127,8 @@ export async function trainRun(
     if (error instanceof DivergenceError && step > savedStep && isFinite(await training.snapshot())) await save();
     throw error;
   }
-  if (step < total) {
+  const finished = metrics.at(-1)?.epoch === epochs;
+  if (!finished) {
     if (step > savedStep) await save();
     throw new InterruptedError(
       `Stopped in epoch ${Math.floor(step / training.stepsPerEpoch) + 1} of ${epochs}, and saved.`,

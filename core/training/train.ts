@@ -52,6 +52,8 @@ export interface EpochRecord {
 export interface TrainingSnapshot {
   /** Finished steps. */
   readonly step: number;
+  /** Epochs whose records have been yielded. */
+  readonly epoch: number;
   /** The sum of the NLLs of the unfinished epoch's batches. */
   readonly nllSum: number;
   /** What is evaluated: the averaged parameters, where the recipe averages. */
@@ -120,33 +122,29 @@ export async function createTraining(
     ? await engine.compile(averagingStep, state, { share: [] })
     : undefined;
   const stepsPerEpoch = program ? Math.floor(data.train.length / sizeOf(info.shape) / batchSize) : 1;
-  let { step, nllSum } = from ?? { step: 0, nllSum: 0 };
+  let { step, epoch, nllSum } = from ?? { step: 0, epoch: 0, nllSum: 0 };
 
   async function* run(): AsyncGenerator<StepRecord | EpochRecord> {
     const batches = program && createBatches(program, state, data, info, settings, random, stepsPerEpoch);
-    while (step < settings.epochs * stepsPerEpoch) {
-      const epoch = Math.floor(step / stepsPerEpoch) + 1;
-      const nll = await batches?.train(step + 1) ?? NaN;
-      nllSum += nll;
-      step++;
-      if (recipe.ema !== undefined && step % AVERAGING_INTERVAL === 0) {
-        await averaging?.run({ share: Float32Array.of(averagingShare(recipe.ema, step)) });
+    const steps = settings.epochs * stepsPerEpoch;
+    while (epoch < settings.epochs) {
+      if (step < (epoch + 1) * stepsPerEpoch) {
+        const nll = await batches?.train(step + 1) ?? 0;
+        nllSum += nll;
+        step++;
+        if (recipe.ema !== undefined && step % AVERAGING_INTERVAL === 0) {
+          await averaging?.run({ share: Float32Array.of(averagingShare(recipe.ema, step)) });
+        }
+        if (program) yield { kind: "step", epoch: epoch + 1, step, nll };
+        continue;
       }
-      if (program) yield { kind: "step", epoch, step, nll };
-      if (step % stepsPerEpoch !== 0) continue;
-      const trainNll = nllSum / stepsPerEpoch;
       const validation = await validate(meter, data.validation, settings, random);
       if (!Number.isFinite(validation.mean)) throw new DivergenceError(step, settings.proposal.loc, "validation NLL");
-      const learningRate = learningRateAt(recipe, settings.learningRate, step, settings.epochs * stepsPerEpoch);
+      const trainNll = program ? nllSum / stepsPerEpoch : validation.mean;
+      const learningRate = learningRateAt(recipe, settings.learningRate, step, steps);
+      epoch++;
       nllSum = 0;
-      yield {
-        kind: "epoch",
-        epoch,
-        step,
-        trainNll: program ? trainNll : validation.mean,
-        validation,
-        learningRate,
-      };
+      yield { kind: "epoch", epoch, step, trainNll, validation, learningRate };
     }
   }
 
@@ -158,7 +156,7 @@ export async function createTraining(
     async snapshot() {
       const training = layout.size === 0 ? {} : await state.read();
       const model = layout.size === 0 ? {} : unflatten(layout, training[evaluated].data);
-      return { step, nllSum, model, training };
+      return { step, epoch, nllSum, model, training };
     },
     async dispose() {
       await program?.dispose();

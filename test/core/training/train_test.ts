@@ -1,0 +1,163 @@
+import { deepEqual, equal, ok, rejects } from "assert";
+import * as tf from "@tensorflow/tfjs";
+import { entropy, fitGaussian, gaussianOf } from "../../../core/diffusion/gaussian.ts";
+import { BACKENDS, createEngine } from "../../../core/engine/mod.ts";
+import type { Denoiser } from "../../../core/plugins.ts";
+import { Random } from "../../../core/random.ts";
+import { RECIPES } from "../../../core/training/recipe.ts";
+import {
+  createTraining,
+  DivergenceError,
+  type EpochRecord,
+  type Training,
+  type TrainingSettings,
+  type TrainingSnapshot,
+} from "../../../core/training/train.ts";
+import * as gaussianDenoiser from "../../../denoisers/gaussian.ts";
+import * as mlp from "../../../denoisers/mlp.ts";
+
+const settings: TrainingSettings = {
+  recipe: RECIPES.default,
+  proposal: { loc: 1, scale: 1.5 },
+  epochs: 3,
+  batchSize: 32,
+  learningRate: 1e-3,
+  evalBatchSize: 64,
+  validationLevels: 2,
+};
+
+/** A correlated Gaussian: 200 samples to train on, 50 to validate on. */
+function gaussianData() {
+  const random = Random.fromSeed(5);
+  const draw = (n: number) => {
+    const e = random.fillNormal(new Float32Array(2 * n));
+    return e.map((x, i) => i % 2 === 0 ? x : 0.8 * e[i - 1] + 0.6 * x);
+  };
+  return { shape: [2], train: draw(200), validation: draw(50) };
+}
+
+const data = gaussianData();
+const info = { shape: data.shape, gaussian: fitGaussian(data.train, 2) };
+
+function smallMlp(skip = true): Denoiser {
+  return mlp.create(info, { hiddenSize: 16, hiddenLayers: 3, embedding: true, embeddingSize: 8, skip });
+}
+
+async function training(
+  options: Partial<TrainingSettings> = {},
+  { denoiser = smallMlp(), backend = BACKENDS[0], from }: {
+    denoiser?: Denoiser;
+    backend?: typeof BACKENDS[number];
+    from?: TrainingSnapshot;
+  } = {},
+): Promise<Training> {
+  const engine = await createEngine(backend, 1);
+  return createTraining(engine, denoiser, data, info, { ...settings, ...options }, Random.fromSeed(3), from);
+}
+
+async function epochsOf(run: Training): Promise<EpochRecord[]> {
+  const records: EpochRecord[] = [];
+  for await (const record of run.run()) if (record.kind === "epoch") records.push(record);
+  return records;
+}
+
+Deno.test("a run stopped after any step and resumed from its snapshot is the run that never stopped", async () => {
+  const whole = await training();
+  const expected = await epochsOf(whole);
+  const end = await whole.snapshot();
+  for (const stop of [1, 6, 9]) {
+    const first = await training();
+    const before: EpochRecord[] = [];
+    for await (const record of first.run()) {
+      if (record.kind === "epoch") before.push(record);
+      else if (record.step === stop) break;
+    }
+    const second = await training({}, { from: await first.snapshot() });
+    deepEqual([...before, ...await epochsOf(second)], expected, `stopped after step ${stop}`);
+    deepEqual((await second.snapshot()).training, end.training);
+    await Promise.all([first.dispose(), second.dispose()]);
+  }
+  await whole.dispose();
+});
+
+Deno.test("a generator that is left goes on where it was", async () => {
+  const [broken, whole] = [await training(), await training()];
+  for await (const record of broken.run()) if (record.step === 4) break;
+  const rest = await epochsOf(broken);
+  deepEqual(rest, await epochsOf(whole));
+  await Promise.all([broken.dispose(), whole.dispose()]);
+});
+
+Deno.test("seeds decide the run: the same seed the same numbers, the backends equal ones", async () => {
+  const runs = [];
+  for (const backend of BACKENDS) {
+    const run = await training({ epochs: 1 }, { backend });
+    runs.push((await epochsOf(run))[0]);
+    await run.dispose();
+  }
+  for (const record of runs.slice(1)) {
+    ok(Math.abs(record.trainNll - runs[0].trainNll) < 1e-4, `${record.trainNll} and ${runs[0].trainNll}`);
+    ok(Math.abs(record.validation.mean - runs[0].validation.mean) < 1e-4);
+  }
+});
+
+Deno.test("no tensors are left behind by steps and validations", async () => {
+  for (const backend of BACKENDS) {
+    const run = await training({ epochs: 4 }, { backend });
+    const counts: number[] = [];
+    for await (const record of run.run()) if (record.kind === "epoch") counts.push(tf.memory().numTensors);
+    ok(counts.slice(2).every((count) => count === counts[1]), `${backend}: ${counts}`);
+    await run.dispose();
+  }
+});
+
+Deno.test("with the skip, training starts from the Gaussian's likelihood and its validation has its entropy", async () => {
+  const run = await training({ epochs: 1, learningRate: 1e-12 });
+  const [record] = await epochsOf(run);
+  const gaussian = await training({ epochs: 1 }, { denoiser: gaussianDenoiser.create(info) });
+  const [ideal] = await epochsOf(gaussian);
+  ok(Math.abs(record.validation.mean - ideal.validation.mean) < 1e-5);
+  const truth = entropy(gaussianOf([0, 0], [1, 0.8, 0.8, 1]));
+  ok(Math.abs(ideal.validation.mean - truth) < 4 * ideal.validation.stderr, `${ideal.validation.mean}, truth ${truth}`);
+  equal(gaussian.parameterCount, 0);
+  deepEqual((await gaussian.snapshot()).model, {});
+  await Promise.all([run.dispose(), gaussian.dispose()]);
+});
+
+Deno.test("training lowers the NLL of a denoiser without the skip", async () => {
+  const run = await training({ epochs: 60, learningRate: 1e-2 }, { denoiser: smallMlp(false) });
+  const records = await epochsOf(run);
+  const [first, last] = [records[0], records[59]].map((record) => record.validation.mean);
+  ok(last < first - 1, `${first} to ${last}`);
+  await run.dispose();
+});
+
+Deno.test("a loss that is not finite stops with the step and log SNR, and the state before it is kept", async () => {
+  const run = await training({ epochs: 20, learningRate: 1e30, recipe: RECIPES.seed });
+  let step = 0;
+  await rejects(async () => {
+    for await (const record of run.run()) step = record.step;
+  }, (error: Error) => {
+    ok(error instanceof DivergenceError);
+    equal(error.step, step + 1);
+    ok(/step \d+, log SNR -?\d+\.\d+/.test(error.message), error.message);
+    return true;
+  });
+  equal((await run.snapshot()).step, step);
+  await run.dispose();
+});
+
+Deno.test("a denoiser that returns another shape is refused by name of the shapes", async () => {
+  const wrong: Denoiser = { init: () => ({}), predict: (_, z) => tf.slice(z, [0, 0], [-1, 1]) };
+  await rejects(training({}, { denoiser: wrong }), /returned shape \[64,1\] for z of shape \[64,2\]/);
+  const nothing = { init: () => ({}), predict: () => undefined } as unknown as Denoiser;
+  await rejects(training({}, { denoiser: nothing }), /returned no tensor/);
+});
+
+Deno.test("a snapshot of another denoiser is refused", async () => {
+  const small = await training();
+  const snapshot = await small.snapshot();
+  const denoiser = mlp.create(info, { hiddenSize: 8, hiddenLayers: 3, embedding: true, embeddingSize: 8, skip: true });
+  await rejects(training({}, { denoiser, from: snapshot }), /this denoiser needs \d+/);
+  await small.dispose();
+});

@@ -20,7 +20,7 @@ export interface Outcome {
 /** What to print, and the exit code, for whatever a task threw. */
 export function outcomeOf(error: unknown): Outcome {
   if (error instanceof HelpRequest) return { code: 0, text: error.message };
-  if (error instanceof UserError) return { code: error.exitCode, text: `error: ${oneLine(error.message)}\n` };
+  if (error instanceof UserError) return { code: error.exitCode, text: `${error.prefix}${oneLine(error.message)}\n` };
   if (error instanceof Deno.errors.NotCapable) {
     return { code: 2, text: `error: ${oneLine(error.message)}. Start this program as a deno task.\n` };
   }

@@ -4,12 +4,17 @@ import type { MseCurve } from "../evaluation/curve.ts";
 import type { DensityPanel } from "../figures/mod.ts";
 import { storageError, writeFileAtomic } from "../io/atomic.ts";
 import { EventWriter } from "../io/tensorboard.ts";
+import { density, gridPoints } from "../evaluation/density.ts";
 import { EXTENT, SIDE } from "./density_panels.ts";
 import type { PreparedRun } from "./prepare.ts";
 import type { EpochMetrics } from "./train_run.ts";
 
 /** Data points that a density is shown with. */
 const POINTS = 200;
+
+/** The finer grid of the overview's one density, and its log SNRs per point. */
+const FINE_SIDE = 96;
+const FINE_LEVELS = 24;
 
 /** The width of TensorBoard's pictures in pixels. */
 const PNG_WIDTH = 900;
@@ -22,7 +27,7 @@ const PNG_WIDTH = 900;
  * @returns The files' paths within the run's folder.
  */
 export async function drawFigures(
-  { config, data, training, folder, proposal }: PreparedRun,
+  { config, data, training, folder, proposal, random }: PreparedRun,
   name: string,
   metrics: readonly EpochMetrics[],
   panels: readonly DensityPanel[],
@@ -49,6 +54,11 @@ export async function drawFigures(
   const last = metrics[metrics.length - 1];
   const nll = test ?? { mean: last.val_nll, stderr: last.val_nll_stderr };
   const grid = { side: SIDE, extent: EXTENT, points };
+  const fine = async () => {
+    const at = gridPoints(FINE_SIDE, EXTENT);
+    const { logDensity } = await density(training.meter, at, proposal, random.split("density"), FINE_LEVELS);
+    return { epoch: config.epochs, logDensity };
+  };
   const figures = {
     ...(panels.length > 0
       ? {
@@ -56,8 +66,9 @@ export async function drawFigures(
           title: name,
           nll: nll.mean,
           nllStderr: nll.stderr,
-          density: panels[panels.length - 1],
+          density: await fine(),
           ...grid,
+          side: FINE_SIDE,
           mse,
           loss,
         }),

@@ -21,6 +21,7 @@ export interface EpochMetrics {
 export class InterruptedError extends UserError {
   /** What a shell reports of a process that Ctrl-C ended. */
   override readonly exitCode = 130;
+  override readonly prefix = "";
 }
 
 /** What a run does besides training. */

@@ -1,0 +1,146 @@
+import { equal, match, ok, rejects } from "assert";
+import { join } from "node:path";
+import { outcomeOf } from "../../../core/cli/errors.ts";
+import { UserError } from "../../../core/errors.ts";
+import { readRequest } from "../../../core/run/config.ts";
+import { RunFolder } from "../../../core/run/folder.ts";
+import { prepareRun } from "../../../core/run/prepare.ts";
+import { panelEpochs } from "../../../core/run/density_panels.ts";
+
+const SMALL = ["--hidden-size", "4", "--embedding-size", "4", "--points", "100", "--batch-size", "10"];
+
+async function prepare(args: readonly string[]) {
+  const run = await prepareRun(await readRequest("train:2d", "Test.", "dino", args), ({ shape }) => {
+    return shape.length === 1 ? undefined : "has the wrong shape.";
+  });
+  await run.training.dispose();
+  return run;
+}
+
+async function inFolder(test: (folder: string) => Promise<void>) {
+  const folder = await Deno.makeTempDir();
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Arguments that are mistakes, with what the one line says. */
+const mistakes: [string, readonly string[], RegExp][] = [
+  ["unknown data set", ["mons"], /mons.*moons/],
+  ["unknown denoiser", ["moons", "--denoiser", "mpl"], /mpl.*mlp/],
+  ["unknown flag", ["moons", "--epoch", "3"], /--epoch.*--epochs/],
+  ["not a number", ["moons", "--epochs", "many"], /--epochs is many; it must be a whole number of at least 1/],
+  ["zero", ["moons", "--batch-size", "0"], /--batch-size is 0/],
+  ["negative", ["moons", "--hidden-size", "-4"], /--hidden-size is -4/],
+  ["fraction", ["moons", "--epochs", "1.5"], /--epochs is 1\.5/],
+  ["zero rate", ["moons", "--learning-rate", "0"], /--learning-rate is 0.*above 0/],
+  ["zero scale", ["moons", "--logsnr-scale", "0"], /--logsnr-scale is 0/],
+  ["odd embedding", ["moons", "--embedding-size", "5"], /--embedding-size is 5; it must be even/],
+  ["not on or off", ["moons", "--embedding", "maybe"], /--embedding is maybe; it must be on or off/],
+  ["unknown backend", ["moons", "--backend", "cuda"], /--backend is cuda/],
+  ["unknown recipe", ["moons", "--recipe", "best"], /--recipe is best/],
+  ["batch larger than the data", ["moons", "--points", "100", "--batch-size", "91"], /--batch-size is 91.*90 training samples/],
+  ["two data sets", ["moons", "scg"], /scg|too many/i],
+  ["nothing to resume", ["--resume", "nowhere"], /no run in nowhere/],
+];
+
+for (const [what, args, message] of mistakes) {
+  Deno.test(`a mistake is one line with exit code 2, and nothing is written: ${what}`, () =>
+    inFolder(async (folder) => {
+      const out = join(folder, "run");
+      await rejects(prepare([...args, ...(args[0] === "--resume" ? [] : ["--out", out])]), (error: Error) => {
+        ok(error instanceof UserError, Deno.inspect(error));
+        const { code, text } = outcomeOf(error);
+        equal(code, 2);
+        match(text, message);
+        equal(text.trim().split("\n").length, 1);
+        return true;
+      });
+      equal([...Deno.readDirSync(folder)].length, 0);
+    }));
+}
+
+Deno.test("a folder that holds something is not written to", () =>
+  inFolder(async (folder) => {
+    await Deno.writeTextFile(join(folder, "mine.txt"), "mine");
+    await rejects(prepare(["moons", ...SMALL, "--out", folder]), /not empty.*--out.*--resume/);
+    equal([...Deno.readDirSync(folder)].length, 1);
+    await rejects(prepare(["moons", ...SMALL, "--out", join(folder, "mine.txt")]), /is a file; --out must name a folder/);
+    await rejects(prepare(["moons", ...SMALL, "--out", "/proc/none/run"]), (error: Error) => error instanceof UserError);
+  }));
+
+Deno.test("a plugin with wrong shapes, or none of what it must have, is told what it lacks", () =>
+  inFolder(async (folder) => {
+    const write = async (name: string, text: string) => {
+      await Deno.writeTextFile(join(folder, name), text);
+      return join(folder, name);
+    };
+    const wrongShape = await write(
+      "wrong_shape.ts",
+      `import * as tf from "@tensorflow/tfjs";
+export const create = () => ({ init: () => ({}), predict: (_, z) => tf.sum(z, 1) });`,
+    );
+    const out = ["--out", join(folder, "run")];
+    const points = ["moons", "--points", "100", "--batch-size", "10"];
+    await rejects(prepare([...points, "--denoiser", wrongShape, ...out]), /returned shape \[1024\] for z of shape \[1024,2\]/);
+    const noInit = await write("no_init.ts", `export const create = () => ({ predict: () => 0 });`);
+    await rejects(prepare([...points, "--denoiser", noInit, ...out]), /has init undefined, expected a function/);
+    const noCreate = await write("no_create.ts", `export const make = 1;`);
+    await rejects(prepare([...points, "--denoiser", noCreate, ...out]), /create is missing/);
+    const ragged = await write("ragged.ts", `export const load = () => ({ train: [[1, 2], [3]] });`);
+    await rejects(prepare([ragged, ...out]), (error: Error) => error instanceof UserError && /row/.test(error.message));
+    const images = await write("images.ts", `export const load = () => ({ shape: [2, 2], train: new Float32Array(400).map((_, i) => Math.sin(i)) });`);
+    await rejects(prepare([images, ...out]), /wrong shape/);
+    equal([...Deno.readDirSync(folder)].some((entry) => entry.name === "run"), false);
+  }));
+
+Deno.test("resuming takes the run's own options, refuses others, and refuses what is no run", () =>
+  inFolder(async (folder) => {
+    const out = join(folder, "run");
+    const { config } = await prepare(["scg", ...SMALL, "--out", out, "--seed", "3"]);
+    const again = await prepare(["--resume", out, "--threads", "1"]);
+    const { threads: _, ...same } = again.config;
+    const { threads: __, ...first } = config;
+    equal(JSON.stringify(same), JSON.stringify(first));
+    await rejects(prepare(["--resume", out, "--seed", "4"]), /--seed is 4, but the run was started with 3/);
+    await rejects(prepare(["moons", "--resume", out]), /--dataset is moons, but the run was started with scg/);
+    await rejects(prepare(["--resume", out, "--hidden-size", "9"]), /--hidden-size is 9, but the run was started with 4/);
+    await prepare(["--resume", out, "--seed", "3", "--epochs", "200"]);
+    await Deno.writeTextFile(join(out, "config.json"), '{"foreign": true}');
+    await rejects(prepare(["--resume", out]), /not the configuration of a run/);
+    await Deno.writeTextFile(join(out, "config.json"), "{");
+    await rejects(prepare(["--resume", out]), /not valid JSON/);
+  }));
+
+Deno.test("a corrupt checkpoint is refused by name", () =>
+  inFolder(async (folder) => {
+    const out = join(folder, "run");
+    await prepare(["scg", ...SMALL, "--out", out]);
+    const checkpoint = join(out, "checkpoints", "000001");
+    await Deno.mkdir(checkpoint, { recursive: true });
+    for (const name of ["model.safetensors", "training.safetensors", "state.json"]) {
+      await Deno.writeTextFile(join(checkpoint, name), "nonsense");
+    }
+    await rejects(prepare(["--resume", out]), (error: Error) => {
+      return error instanceof UserError && error.message.includes("000001");
+    });
+  }));
+
+Deno.test("JSON lines survive an unfinished last line", () =>
+  inFolder(async (path) => {
+    const folder = new RunFolder(path);
+    await folder.appendLine("lines", { a: 1 });
+    await folder.appendLine("lines", { a: 2 });
+    await Deno.writeTextFile(folder.file("lines"), '{"a": 3', { append: true });
+    equal(JSON.stringify(await folder.readLines("lines")), '[{"a":1},{"a":2}]');
+    equal((await folder.readLines("none")).length, 0);
+  }));
+
+Deno.test("panels are spread over the epochs, whatever their number", () => {
+  equal(panelEpochs(160).join(), "20,40,60,80,100,120,140,160");
+  equal(panelEpochs(3).join(), "1,2,3");
+  equal(panelEpochs(1).join(), "1");
+  equal(panelEpochs(9).length, 8);
+});

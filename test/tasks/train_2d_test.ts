@@ -1,0 +1,198 @@
+import { deepEqual, equal, match, ok } from "assert";
+import { join } from "node:path";
+import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
+import { runTask, taskCommand } from "./command.ts";
+
+const SMALL = ["--hidden-size", "16", "--embedding-size", "16", "--points", "400", "--batch-size", "64"];
+
+async function inFolder(test: (folder: string) => Promise<void>) {
+  const folder = await Deno.makeTempDir();
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function linesOf(path: string): Promise<Record<string, number>[]> {
+  return (await Deno.readTextFile(path)).trim().split("\n").map((line) => JSON.parse(line));
+}
+
+/** Metrics without the times, which no two runs share. */
+async function metricsOf(folder: string) {
+  return (await linesOf(join(folder, "metrics.jsonl"))).map(({ seconds, ...rest }) => {
+    ok(seconds > 0);
+    return rest;
+  });
+}
+
+Deno.test("train:2d writes all that it promises", () =>
+  inFolder(async (cwd) => {
+    const { code, stdout, stderr } = await runTask("train:2d", ["scg", "--epochs", "3", ...SMALL], cwd);
+    equal(code, 0, stderr);
+    match(stdout, /^scg: 3 epochs in [\d.]+ s, [\d.]+ ms a step, on onnx-cpu\n/);
+    match(stdout, /NLL on fresh data +1\.\d+ ± 0\.\d+ nats/);
+    match(stdout, /The MSE curve suggests +--logsnr-loc -?[\d.]+ --logsnr-scale [\d.]+/);
+    ok(!/tensorflow|node\.js/i.test(stdout + stderr), "no banner");
+    const run = join(cwd, "runs", "scg");
+    const metrics = await linesOf(join(run, "metrics.jsonl"));
+    deepEqual(metrics.map((m) => m.epoch), [1, 2, 3]);
+    deepEqual(Object.keys(metrics[0]), ["epoch", "step", "train_nll", "val_nll", "val_nll_stderr", "seconds"]);
+    const summary = JSON.parse(await Deno.readTextFile(join(run, "summary.json")));
+    for (const key of ["val_nll", "val_nll_stderr", "train_seconds", "total_seconds", "ms_per_step", "seed", "peak_mb"]) {
+      equal(typeof summary[key], "number", key);
+    }
+    equal(summary.backend, "onnx-cpu");
+    equal(summary.versions.deno, Deno.version.deno);
+    ok(Math.abs(summary.test_nll - 1.2185) < 0.05, `an almost Gaussian start: ${summary.test_nll}`);
+    const config = JSON.parse(await Deno.readTextFile(join(run, "config.json")));
+    equal(config.denoiserOptions.hiddenSize, 16);
+    ok(Math.abs(config.logsnrLoc - 1.62) < 0.2, `loc of the spectrum: ${config.logsnrLoc}`);
+    for (const figure of ["overview", "contours", "mse", "loss"]) {
+      match(await Deno.readTextFile(join(run, "figures", `${figure}.svg`)), /^<svg/);
+    }
+    const names = [...Deno.readDirSync(run)].map((entry) => entry.name);
+    ok(names.some((name) => name.startsWith("events.out.tfevents.")));
+    const checkpoint = await loadCheckpoint((await latestCheckpoint(run))!);
+    deepEqual([checkpoint.epoch, checkpoint.step], [3, 15]);
+    deepEqual(checkpoint.model["layers.0.weight"].shape, [16, 48]);
+  }));
+
+Deno.test("a second run gets a folder of its own; figures can be left out; --json prints one line", () =>
+  inFolder(async (cwd) => {
+    const args = ["scg", "--epochs", "1", "--figures", "off", "--json", ...SMALL];
+    const runs = [await runTask("train:2d", args, cwd), await runTask("train:2d", args, cwd)];
+    for (const { code, stdout, stderr } of runs) {
+      equal(code, 0, stderr);
+      equal(stdout.trim().split("\n").length, 1);
+      equal(stderr, "");
+    }
+    deepEqual(runs.map(({ stdout }) => JSON.parse(stdout).folder), ["runs/scg", "runs/scg-2"]);
+    equal([...Deno.readDirSync(join(cwd, "runs/scg"))].some((entry) => entry.name === "figures"), false);
+    deepEqual(await metricsOf(join(cwd, "runs/scg")), await metricsOf(join(cwd, "runs/scg-2")), "same seed, same run");
+  }));
+
+Deno.test("Ctrl-C saves and says how to go on; the resumed run is the run that never stopped", () =>
+  inFolder(async (cwd) => {
+    const args = ["moons", "--epochs", "40", "--figures", "off", ...SMALL];
+    equal((await runTask("train:2d", [...args, "--quiet", "--out", "whole"], cwd)).code, 0);
+    const child = (await taskCommand("train:2d", [...args, "--quiet", "--out", "broken"], cwd)).spawn();
+    await lineCount(join(cwd, "broken", "metrics.jsonl"), 3);
+    child.kill("SIGINT");
+    const { code, stderr } = await child.output();
+    equal(code, 130);
+    const message = new TextDecoder().decode(stderr);
+    match(message, /^Stopped in epoch \d+ of 40, and saved\. Go on with: deno task train:2d --resume broken\n$/);
+    const stopped = await metricsOf(join(cwd, "broken"));
+    ok(stopped.length >= 3 && stopped.length < 40, `${stopped.length} epochs were done`);
+    // A line that was being written, as kill -9 may leave it.
+    await Deno.writeTextFile(join(cwd, "broken", "metrics.jsonl"), '{"epoch": 9', { append: true });
+    const resumed = await runTask("train:2d", ["--resume", "broken", "--figures", "off", "--quiet"], cwd);
+    equal(resumed.code, 0, resumed.stderr);
+    deepEqual(await metricsOf(join(cwd, "broken")), await metricsOf(join(cwd, "whole")));
+    const summaries = await Promise.all(["whole", "broken"].map(async (name) => {
+      const { test_nll, val_nll } = JSON.parse(await Deno.readTextFile(join(cwd, name, "summary.json")));
+      return { test_nll, val_nll };
+    }));
+    deepEqual(summaries[0], summaries[1]);
+  }));
+
+Deno.test("kill -9 leaves a checkpoint that resumes to the same numbers", () =>
+  inFolder(async (cwd) => {
+    const args = ["moons", "--epochs", "30", "--figures", "off", "--quiet", ...SMALL];
+    equal((await runTask("train:2d", [...args, "--out", "whole"], cwd)).code, 0);
+    for (const epochs of [2, 5]) {
+      const name = `killed-${epochs}`;
+      const child = (await taskCommand("train:2d", [...args, "--out", name], cwd)).spawn();
+      await lineCount(join(cwd, name, "metrics.jsonl"), epochs);
+      child.kill("SIGKILL");
+      await child.output();
+      const { code, stderr } = await runTask("train:2d", ["--resume", name, "--figures", "off", "--quiet"], cwd);
+      equal(code, 0, stderr);
+      deepEqual(await metricsOf(join(cwd, name)), await metricsOf(join(cwd, "whole")));
+    }
+  }));
+
+Deno.test("a loss that is not finite ends the run with its step and log SNR, and the last good state is saved", () =>
+  inFolder(async (cwd) => {
+    const args = ["line", "--recipe", "seed", "--learning-rate", "1e6", "--epochs", "50", ...SMALL];
+    const { code, stderr } = await runTask("train:2d", [...args, "--hidden-layers", "9", "--out", "run", "--quiet"], cwd);
+    equal(code, 1);
+    match(stderr, /^error: The loss is not finite at step \d+, log SNR -?\d+\.\d+\. Lower --learning-rate[^\n]*\n$/);
+    const latest = await latestCheckpoint(join(cwd, "run"));
+    ok(latest);
+    const { model } = await loadCheckpoint(latest);
+    for (const { data } of Object.values(model)) ok(data.every(Number.isFinite));
+  }));
+
+Deno.test("two plugins from outside the repo train", () =>
+  inFolder(async (cwd) => {
+    await Deno.writeTextFile(
+      join(cwd, "my_points.ts"),
+      `export const options = { spread: { default: 0.5, min: 0, help: "Width of each spot." } };
+export function load(random, { spread }) {
+  const point = () => {
+    const corner = random.integer(3);
+    return [Math.cos(2.1 * corner) + spread * random.normal(), Math.sin(2.1 * corner) + spread * random.normal(), 0.1 * random.normal()];
+  };
+  return { train: Array.from({ length: 300 }, point), validation: Array.from({ length: 60 }, point) };
+}
+`,
+    );
+    await Deno.writeTextFile(
+      join(cwd, "my_denoiser.ts"),
+      `import * as tf from "@tensorflow/tfjs";
+export const options = { width: { default: 8, min: 1, integer: true, help: "Width." } };
+export function create({ shape }, { width }) {
+  const d = shape[0];
+  return {
+    init: (random) => ({ a: random.uniformTensor([d + 1, width], -0.5, 0.5), b: random.uniformTensor([width, d], -0.5, 0.5) }),
+    predict: ({ a, b }, z, logsnr) => tf.matMul(tf.tanh(tf.matMul(tf.concat([z, tf.reshape(logsnr, [-1, 1])], 1), a)), b),
+  };
+}
+`,
+    );
+    const args = ["./my_points.ts", "--denoiser", "./my_denoiser.ts", "--width", "12", "--spread", "0.3"];
+    const { code, stdout, stderr } = await runTask("train:2d", [...args, "--epochs", "2", "--json"], cwd);
+    equal(code, 0, stderr);
+    const summary = JSON.parse(stdout);
+    equal(summary.parameters, 4 * 12 + 12 * 3);
+    equal(summary.folder, "runs/my_points");
+    // Three dimensions have no contours, but the curves are drawn.
+    const figures = [...Deno.readDirSync(join(cwd, "runs/my_points/figures"))].map((entry) => entry.name).sort();
+    deepEqual(figures, ["loss.svg", "mse.svg"]);
+  }));
+
+Deno.test("the ideal denoiser trains nothing and has the data's entropy", () =>
+  inFolder(async (cwd) => {
+    const { code, stdout, stderr } = await runTask(
+      "train:2d",
+      ["scg", "--denoiser", "gaussian", "--epochs", "2", "--figures", "off", "--json"],
+      cwd,
+    );
+    equal(code, 0, stderr);
+    const summary = JSON.parse(stdout);
+    equal(summary.parameters, 0);
+    ok(Math.abs(summary.test_nll - summary.entropy) < 3 * summary.test_nll_stderr && summary.test_nll_stderr < 0.005);
+    const again = await runTask("train:2d", ["--resume", "runs/scg", "--figures", "off", "--json"], cwd);
+    equal(again.code, 0, again.stderr);
+    equal(JSON.parse(again.stdout).test_nll, summary.test_nll);
+  }));
+
+Deno.test("--help shows every option and those of the plugins", async () => {
+  const { code, stdout } = await runTask("train:2d", ["moons", "--help"]);
+  equal(code, 0);
+  for (const word of ["--epochs", "--logsnr-loc", "--recipe", "--hidden-size", "--noise", "denoiser mlp", "data set moons"]) {
+    ok(stdout.includes(word), word);
+  }
+});
+
+/** Waits until a file has so many lines. */
+async function lineCount(path: string, count: number): Promise<void> {
+  for (let tries = 0; tries < 6000; tries++) {
+    const text = await Deno.readTextFile(path).catch(() => "");
+    if (text.split("\n").length > count) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`${path} has not come to ${count} lines.`);
+}

@@ -55,7 +55,7 @@ export function create({ shape, gaussian }: DataInfo, values: OptionValues): Den
     init(random) {
       const params = Object.assign({}, ...names.map((name, i) => initLinear(random, name, sizes[i], sizes[i + 1])));
       // With the skip, training starts from the Gaussian denoiser itself.
-      if (skip) for (const part of ["weight", "bias"]) params[`${names[names.length - 1]}.${part}`].data.fill(0);
+      if (skip) { for (const part of ["weight", "bias"]) params[`${names[names.length - 1]}.${part}`].data.fill(0); }
       return params;
     },
     predict(params, z, logsnr) {

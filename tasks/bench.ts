@@ -66,7 +66,9 @@ interface Options {
 async function runCase(name: Case, { backend, threads }: Options): Promise<CaseResult> {
   const script = fileURLToPath(new URL("./bench/run_case.ts", import.meta.url));
   const permissions = ["--allow-read", "--allow-env", "--allow-sys", "--allow-ffi"];
-  return JSON.parse(await output(Deno.execPath(), ["run", ...permissions, script, name, backend, `${threads}`, `${STEPS}`]));
+  return JSON.parse(
+    await output(Deno.execPath(), ["run", ...permissions, script, name, backend, `${threads}`, `${STEPS}`]),
+  );
 }
 
 /** The whole of `deno task train:2d moons`, figures included, as a user starts it. */
@@ -104,7 +106,11 @@ async function runPeer(name: Case, python: string, threads: number): Promise<Pee
 /** What a program prints. @throws {UsageError} When it cannot be started or fails, with its last line. */
 async function output(command: string, args: readonly string[]): Promise<string> {
   try {
-    const { success, stdout, stderr } = await new Deno.Command(command, { args: [...args], stdout: "piped", stderr: "piped" })
+    const { success, stdout, stderr } = await new Deno.Command(command, {
+      args: [...args],
+      stdout: "piped",
+      stderr: "piped",
+    })
       .output();
     if (success) return new TextDecoder().decode(stdout);
     const last = new TextDecoder().decode(stderr).trim().split("\n").at(-1);

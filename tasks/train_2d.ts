@@ -47,8 +47,15 @@ await main(async () => {
       ? await drawFigures(run, request.dataset.name, trained.metrics, panels?.list() ?? [], curve, suggestion, test)
       : [];
     progress.finish();
-    const summary = await finishRun(run, trained, { test, suggestion, started, bits: (nats) => bitsPerDimension(nats, d) });
-    console.log(request.json ? JSON.stringify(summary) : reportLines(request.dataset.name, summary, figures).join("\n"));
+    const summary = await finishRun(run, trained, {
+      test,
+      suggestion,
+      started,
+      bits: (nats) => bitsPerDimension(nats, d),
+    });
+    console.log(
+      request.json ? JSON.stringify(summary) : reportLines(request.dataset.name, summary, figures).join("\n"),
+    );
   } catch (error) {
     if (error instanceof InterruptedError) {
       throw new InterruptedError(`${error.message} Go on with: ${resumeCommand(TASK, folder)}`);

@@ -25,7 +25,9 @@ export async function readTensors(
 ): Promise<Record<string, { shape: readonly number[]; data: Float32Array }>> {
   const { tensors } = await readSafetensors(decodeURIComponent(new URL(path, FOLDER).pathname));
   return Object.fromEntries(
-    Object.entries(tensors).map(([name, { shape, data }]) => [name, { shape, data: Float32Array.from(data as Float32Array) }]),
+    Object.entries(tensors).map((
+      [name, { shape, data }],
+    ) => [name, { shape, data: Float32Array.from(data as Float32Array) }]),
   );
 }
 

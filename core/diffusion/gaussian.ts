@@ -29,11 +29,22 @@ export function standardGaussian(d: number): Gaussian {
  *
  * @param samples Rows of `d` values.
  * @param d The dimension of a sample.
+ *
+ * @example
+ * ```ts
+ * import { ok } from "assert";
+ * import { entropy, fitGaussian } from "./gaussian.ts";
+ *
+ * const square = fitGaussian(Float32Array.of(1, 1, 1, -1, -1, 1, -1, -1), 2);
+ * ok(Math.abs(entropy(square) - Math.log(2 * Math.PI * Math.E)) < 1e-9);
+ * ```
  */
 export function fitGaussian(samples: Float32Array, d: number): Gaussian {
   const n = samples.length / d;
   if (!Number.isInteger(n) || n < 2) {
-    throw new RangeError(`Got ${samples.length} values for samples of dimension ${d}; at least two whole rows are needed.`);
+    throw new RangeError(
+      `Got ${samples.length} values for samples of dimension ${d}; at least two whole rows are needed.`,
+    );
   }
   const mean = new Float64Array(d);
   for (let i = 0; i < samples.length; i++) mean[i % d] += samples[i] / n;

@@ -39,7 +39,15 @@ export function nllAgainstGaussian({ weight, mse }: ErrorSample, mseGaussian: nu
   return gaussianNll + 0.5 * weight * (mse - mseGaussian);
 }
 
-/** Bits per dimension of an NLL in nats. */
+/** Bits per dimension of an NLL in nats. *
+ * @example
+ * ```ts
+ * import { ok } from "assert";
+ * import { bitsPerDimension } from "./likelihood.ts";
+ *
+ * ok(bitsPerDimension(-8400, 3072).toFixed(2) === "-3.94");
+ * ```
+ */
 export function bitsPerDimension(nats: number, d: number): number {
   return nats / (d * Math.LN2);
 }

@@ -27,6 +27,15 @@ export function logsnrRange({ loc, scale, clip = DEFAULT_CLIP }: Proposal): [num
 
 /**
  * Log SNR at quantile `u` in [0, 1] of the proposal: α = loc + scale·logit(p), where p runs over [σ(−clip), σ(clip)].
+ *
+ * @example
+ * ```ts
+ * import { ok } from "assert";
+ * import { logsnrAtQuantile } from "./logsnr.ts";
+ *
+ * const median = logsnrAtQuantile(0.5, { loc: 2, scale: 1.5 });
+ * ok(Math.abs(median - 2) < 1e-12);
+ * ```
  */
 export function logsnrAtQuantile(u: number, { loc, scale, clip = DEFAULT_CLIP }: Proposal): number {
   const low = sigmoid(-clip);
@@ -48,6 +57,15 @@ export function logsnrWeight(logsnr: number, { loc, scale, clip = DEFAULT_CLIP }
  * scale² = 1 + (3/π²)·var(log λ), which matches the variance of a mixture of unit logistics at −log λ.
  *
  * @param eigenvalues The data covariance's eigenvalues λ, all positive.
+ *
+ * @example
+ * ```ts
+ * import { ok } from "assert";
+ * import { proposalOfSpectrum } from "./logsnr.ts";
+ *
+ * const { loc, scale } = proposalOfSpectrum([1.98, 0.0198]);
+ * ok(Math.abs(loc - 1.62) < 0.01 && Math.abs(scale - 1.61) < 0.01);
+ * ```
  */
 export function proposalOfSpectrum(eigenvalues: Iterable<number>): Proposal {
   const logs = Array.from(eigenvalues, Math.log);

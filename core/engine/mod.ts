@@ -12,6 +12,20 @@ export type Backend = typeof BACKENDS[number];
  *
  * @param backend Which backend runs the programs.
  * @param threads Threads of the compiled engine; the tfjs backends run on one.
+ *
+ * @example
+ * ```ts
+ * import { ok } from "assert";
+ * import * as tf from "@tensorflow/tfjs";
+ * import { createEngine } from "./mod.ts";
+ *
+ * const engine = await createEngine("onnx-cpu", 1);
+ * const state = engine.createState({ w: { shape: [2], data: Float32Array.of(1, 2) } });
+ * const double = await engine.compile(({ w }) => ({ outputs: { w }, state: { w: tf.mul(w, 2) } }), state, {});
+ * await double.run({});
+ * ok((await double.run({})).w.join() === "2,4");
+ * await double.dispose();
+ * ```
  */
 export async function createEngine(backend: Backend, threads: number): Promise<Engine> {
   if (backend === "onnx-cpu") {

@@ -48,7 +48,11 @@ export async function nllPerSample(
       x.set(rows, size * d);
       const { mse, mseGaussian } = await meter.measure(x, eps, logsnr);
       for (let i = 0; i < size; i++) {
-        const error = { logsnr: logsnr[i], weight: logsnrWeight(logsnr[i], proposal), mse: (mse[i] + mse[size + i]) / 2 };
+        const error = {
+          logsnr: logsnr[i],
+          weight: logsnrWeight(logsnr[i], proposal),
+          mse: (mse[i] + mse[size + i]) / 2,
+        };
         nll[begin + i] += nllAgainstGaussian(error, (mseGaussian[i] + mseGaussian[size + i]) / 2, 0) / levels;
       }
     }

@@ -159,7 +159,8 @@ function configOf(
 
 /** A path as it holds from any working folder; names and URLs as they are. */
 function absolute(spec: string): string {
-  const isPath = (spec.includes("/") || spec.includes("\\") || /\.(ts|js|mjs)$/.test(spec)) && !/^[a-z]{2,}:/i.test(spec);
+  const isPath = (spec.includes("/") || spec.includes("\\") || /\.(ts|js|mjs)$/.test(spec)) &&
+    !/^[a-z]{2,}:/i.test(spec);
   return isPath ? resolve(spec) : spec;
 }
 
@@ -195,18 +196,23 @@ async function newestRun(name: string): Promise<string> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  if (!newest) throw new UserError(`There is no run of ${name} under runs to resume. Name its folder: --resume FOLDER.`);
+  if (!newest) {
+    throw new UserError(`There is no run of ${name} under runs to resume. Name its folder: --resume FOLDER.`);
+  }
   return newest.path;
 }
 
 function isConfig(value: unknown): value is RunConfig {
   if (typeof value !== "object" || value === null) return false;
   const config = value as Record<string, unknown>;
-  const are = (type: string, keys: readonly string[]) => keys.every((key) => typeof config[key] === type);
-  return are("string", ["task", "dataset", "denoiser", "recipe", "decay", "estimator", "backend"]) &&
-    are("number", ["ema", "epochs", "batchSize", "learningRate", "evalBatchSize", "validationLevels"]) &&
-    are("number", ["logsnrLoc", "logsnrScale", "seed", "threads"]) &&
-    are("object", ["datasetOptions", "denoiserOptions"]) &&
+  const areStrings = (...keys: string[]) => keys.every((key) => typeof config[key] === "string");
+  const areNumbers = (...keys: string[]) => keys.every((key) => typeof config[key] === "number");
+  const areRecords = (...keys: string[]) =>
+    keys.every((key) => typeof config[key] === "object" && config[key] !== null);
+  return areStrings("task", "dataset", "denoiser", "recipe", "decay", "estimator", "backend") &&
+    areNumbers("ema", "epochs", "batchSize", "learningRate", "evalBatchSize", "validationLevels") &&
+    areNumbers("logsnrLoc", "logsnrScale", "seed", "threads") &&
+    areRecords("datasetOptions", "denoiserOptions") &&
     (BACKENDS as readonly string[]).includes(config.backend as string) && (config.recipe as string) in RECIPES;
 }
 

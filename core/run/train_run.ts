@@ -198,4 +198,3 @@ class StepTimes {
     return sum > 0 ? 1000 * n / sum : 0;
   }
 }
-

@@ -39,7 +39,9 @@ Deno.test("train:2d writes all that it promises", () =>
     deepEqual(metrics.map((m) => m.epoch), [1, 2, 3]);
     deepEqual(Object.keys(metrics[0]), ["epoch", "step", "train_nll", "val_nll", "val_nll_stderr", "seconds"]);
     const summary = JSON.parse(await Deno.readTextFile(join(run, "summary.json")));
-    for (const key of ["val_nll", "val_nll_stderr", "train_seconds", "total_seconds", "ms_per_step", "seed", "peak_mb"]) {
+    for (
+      const key of ["val_nll", "val_nll_stderr", "train_seconds", "total_seconds", "ms_per_step", "seed", "peak_mb"]
+    ) {
       equal(typeof summary[key], "number", key);
     }
     equal(summary.backend, "onnx-cpu");
@@ -116,7 +118,11 @@ Deno.test("kill -9 leaves a checkpoint that resumes to the same numbers", () =>
 Deno.test("a loss that is not finite ends the run with its step and log SNR, and the last good state is saved", () =>
   inFolder(async (cwd) => {
     const args = ["line", "--recipe", "seed", "--learning-rate", "1e6", "--epochs", "50", ...SMALL];
-    const { code, stderr } = await runTask("train:2d", [...args, "--hidden-layers", "9", "--out", "run", "--quiet"], cwd);
+    const { code, stderr } = await runTask(
+      "train:2d",
+      [...args, "--hidden-layers", "9", "--out", "run", "--quiet"],
+      cwd,
+    );
     equal(code, 1);
     match(stderr, /^error: The loss is not finite at step \d+, log SNR -?\d+\.\d+\. Lower --learning-rate[^\n]*\n$/);
     const latest = await latestCheckpoint(join(cwd, "run"));
@@ -182,7 +188,9 @@ Deno.test("the ideal denoiser trains nothing and has the data's entropy", () =>
 Deno.test("--help shows every option and those of the plugins", async () => {
   const { code, stdout } = await runTask("train:2d", ["moons", "--help"]);
   equal(code, 0);
-  for (const word of ["--epochs", "--logsnr-loc", "--recipe", "--hidden-size", "--noise", "denoiser mlp", "data set moons"]) {
+  for (
+    const word of ["--epochs", "--logsnr-loc", "--recipe", "--hidden-size", "--noise", "denoiser mlp", "data set moons"]
+  ) {
     ok(stdout.includes(word), word);
   }
 });

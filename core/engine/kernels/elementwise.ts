@@ -30,7 +30,13 @@ function emitBinary({ graph }: KernelCall, op: string, a: Value, b: Value, dtype
 }
 
 /** x times a constant; two such factors in a row become one. */
-function scaled(graph: KernelCall["graph"], x: Value, factor: number, shape: readonly number[], dtype: DataType): Value {
+function scaled(
+  graph: KernelCall["graph"],
+  x: Value,
+  factor: number,
+  shape: readonly number[],
+  dtype: DataType,
+): Value {
   return emitOne(graph, "Mul", [x, graph.splat(factor)], shape, dtype);
 }
 
@@ -123,8 +129,7 @@ export const elementwise: Readonly<Record<string, Kernel>> = {
   Relu: unary("Relu"),
   Relu6: ({ graph, inputs: { x } }) => emitOne(graph, "Clip", [x, graph.splat(0), graph.splat(6)], x.shape),
   Round: unary("Round"),
-  Rsqrt: ({ graph, inputs: { x } }) =>
-    emitOne(graph, "Reciprocal", [emitOne(graph, "Sqrt", [x], x.shape)], x.shape),
+  Rsqrt: ({ graph, inputs: { x } }) => emitOne(graph, "Reciprocal", [emitOne(graph, "Sqrt", [x], x.shape)], x.shape),
   Select: select,
   Selu: unary("Selu"),
   Sigmoid: sigmoid,

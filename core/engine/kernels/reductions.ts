@@ -68,6 +68,7 @@ export const reductions: Readonly<Record<string, Kernel>> = {
   Mean: reduce("ReduceMean"),
   Min: reduce("ReduceMin"),
   Prod: reduce("ReduceProd"),
-  Softmax: ({ graph, inputs: { logits } }) => emitOne(graph, "Softmax", [logits], logits.shape, "float32", { axis: -1 }),
+  Softmax: ({ graph, inputs: { logits } }) =>
+    emitOne(graph, "Softmax", [logits], logits.shape, "float32", { axis: -1 }),
   Sum: sum,
 };

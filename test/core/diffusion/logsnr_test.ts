@@ -25,7 +25,12 @@ Deno.test("the weight is one over the density: it integrates to the range", () =
   let sum = 0;
   for (let i = 0; i < n; i++) sum += logsnrWeight(logsnrAtQuantile((i + 0.5) / n, proposal), proposal) / n;
   assertWithin([sum], [high - low], { rtol: 1e-6, atol: 0 }, "range");
-  assertWithin([logsnrAtQuantile(0, proposal), logsnrAtQuantile(1, proposal)], [low, high], { rtol: 1e-12, atol: 0 }, "ends");
+  assertWithin(
+    [logsnrAtQuantile(0, proposal), logsnrAtQuantile(1, proposal)],
+    [low, high],
+    { rtol: 1e-12, atol: 0 },
+    "ends",
+  );
 });
 
 Deno.test("the Gaussian's MMSE equals the reference", async () => {
@@ -45,7 +50,9 @@ Deno.test("the Gaussian's MMSE equals the reference", async () => {
 Deno.test("the entropy of N(0, I) equals the reference", async () => {
   const { scalars, tolerances } = await readCase("core/logistic");
   const { value } = scalars.h_g as { value: Record<string, number> };
-  for (const [d, h] of Object.entries(value)) assertWithin([standardEntropy(Number(d))], [h], tolerances.h_g, `h of ${d}`);
+  for (const [d, h] of Object.entries(value)) {
+    assertWithin([standardEntropy(Number(d))], [h], tolerances.h_g, `h of ${d}`);
+  }
 });
 
 Deno.test("a spectrum gives the proposal that matches its logistic mixture", () => {
@@ -56,5 +63,10 @@ Deno.test("a spectrum gives the proposal that matches its logistic mixture", () 
 });
 
 Deno.test("bits per dimension", () => {
-  assertWithin([bitsPerDimension(-8400, 3072)], [-3.9448692524307596], { rtol: 1e-12, atol: 0 }, "CIFAR-10 of the seed");
+  assertWithin(
+    [bitsPerDimension(-8400, 3072)],
+    [-3.9448692524307596],
+    { rtol: 1e-12, atol: 0 },
+    "CIFAR-10 of the seed",
+  );
 });

@@ -1,7 +1,13 @@
 import { ok } from "assert";
 import * as tf from "@tensorflow/tfjs";
 import { noisyChannel, score, squaredError } from "../../../core/diffusion/channel.ts";
-import { entropy, gaussianDenoiser, gaussianNll, gaussianOf, standardGaussian } from "../../../core/diffusion/gaussian.ts";
+import {
+  entropy,
+  gaussianDenoiser,
+  gaussianNll,
+  gaussianOf,
+  standardGaussian,
+} from "../../../core/diffusion/gaussian.ts";
 import { meanAndStderr, nllAgainstGaussian, nllAgainstStandard } from "../../../core/diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrWeight } from "../../../core/diffusion/logsnr.ts";
 import { BACKENDS, createEngine } from "../../../core/engine/mod.ts";
@@ -111,7 +117,12 @@ Deno.test("a Gaussian's entropy and log density are exact", async () => {
   const truth = (scalars.true_entropy_nats as { value: number }).value;
   assertWithin([entropy(gaussian)], [truth], { rtol: 1e-6, atol: 0 }, "entropy");
   const points = await readTensors("core/nll/points.safetensors");
-  assertWithin(gaussianNll(points.x.data, gaussian), points.neg_log_density.data, { rtol: 1e-4, atol: 1e-4 }, "density");
+  assertWithin(
+    gaussianNll(points.x.data, gaussian),
+    points.neg_log_density.data,
+    { rtol: 1e-4, atol: 1e-4 },
+    "density",
+  );
 });
 
 Deno.test("the paired estimator has no variance for the Gaussian's own denoiser, and its mean is the truth for another", () => {

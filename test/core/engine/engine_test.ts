@@ -131,12 +131,16 @@ for (const backend of BACKENDS) {
   Deno.test(`${backend}: running leaves no tensors behind`, async () => {
     const engine = await createEngine(backend, 1);
     const state = engine.createState({ w: normal(4) });
-    const step = await engine.compile((s, { x }) => {
-      const { gradients: grads, aux } = gradients(({ w }) => {
-        return { loss: tf.sum(tf.square(tf.mul(w, x))), aux: { y: tf.mul(w, x) } };
-      }, s);
-      return { outputs: { y: aux.y, x }, state: { w: tf.sub(s.w, tf.mul(grads.w, 0.1)) } };
-    }, state, { x: [4] });
+    const step = await engine.compile(
+      (s, { x }) => {
+        const { gradients: grads, aux } = gradients(({ w }) => {
+          return { loss: tf.sum(tf.square(tf.mul(w, x))), aux: { y: tf.mul(w, x) } };
+        }, s);
+        return { outputs: { y: aux.y, x }, state: { w: tf.sub(s.w, tf.mul(grads.w, 0.1)) } };
+      },
+      state,
+      { x: [4] },
+    );
     await step.run({ x: new Float32Array(4).fill(1) });
     await step.run({ x: new Float32Array(4).fill(1) });
     const before = tf.memory().numTensors;
@@ -176,9 +180,12 @@ Deno.test("a next state of another shape, or of an unknown name, is refused", as
 
 Deno.test("a failed recording leaves tfjs as it was", async () => {
   await createEngine("tfjs-cpu", 1);
-  await rejects(run("onnx-cpu", () => {
-    throw new Error("from the denoiser");
-  }, { x: normal(1) }), /from the denoiser/);
+  await rejects(
+    run("onnx-cpu", () => {
+      throw new Error("from the denoiser");
+    }, { x: normal(1) }),
+    /from the denoiser/,
+  );
   equal(tf.getBackend(), "tfjs-cpu".slice(5));
   equal(sizeOf([2, 3]), 6);
 });

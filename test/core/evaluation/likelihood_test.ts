@@ -86,7 +86,14 @@ Deno.test("the MSE curve of the ideal denoiser is the MMSE, and suggests the pro
   const standard = gaussianOf([0, 0], [1, 0, 0, 1]);
   const engine = await createEngine("onnx-cpu", 1);
   const info = { shape: [2], gaussian: standard };
-  const meter = await createErrorMeter(engine, engine.createState({}), () => ({}), gaussianDenoiser.create(info), info, 256);
+  const meter = await createErrorMeter(
+    engine,
+    engine.createState({}),
+    () => ({}),
+    gaussianDenoiser.create(info),
+    info,
+    256,
+  );
   const x = Random.fromSeed(6).fillNormal(new Float32Array(4000));
   const curve = await mseCurve(meter, x, { loc: 0, scale: 2 }, Random.fromSeed(7), 161);
   curve.mse.forEach((mse, k) => ok(Math.abs(mse - 2 / (1 + Math.exp(-curve.logsnr[k]))) < 1e-5));
@@ -102,7 +109,10 @@ Deno.test("the automatic proposal is the spectrum's for Gaussian data, and reach
   const propose = async (load: typeof scg.load | typeof moons.load) => {
     const { train } = await load(Random.fromSeed(0), defaults);
     const gaussian = fitGaussian(train, 2);
-    return { got: autoProposal(train, gaussian, Random.fromSeed(1)), spectrum: proposalOfSpectrum(gaussian.eigenvalues) };
+    return {
+      got: autoProposal(train, gaussian, Random.fromSeed(1)),
+      spectrum: proposalOfSpectrum(gaussian.eigenvalues),
+    };
   };
   const plain = await propose(scg.load);
   ok(plain.got.loc === plain.spectrum.loc && plain.got.scale === plain.spectrum.scale, JSON.stringify(plain));

@@ -41,7 +41,11 @@ const mistakes: [string, readonly string[], RegExp][] = [
   ["not on or off", ["moons", "--embedding", "maybe"], /--embedding is maybe; it must be on or off/],
   ["unknown backend", ["moons", "--backend", "cuda"], /--backend is cuda/],
   ["unknown recipe", ["moons", "--recipe", "best"], /--recipe is best/],
-  ["batch larger than the data", ["moons", "--points", "100", "--batch-size", "91"], /--batch-size is 91.*90 training samples/],
+  [
+    "batch larger than the data",
+    ["moons", "--points", "100", "--batch-size", "91"],
+    /--batch-size is 91.*90 training samples/,
+  ],
   ["two data sets", ["moons", "scg"], /scg|too many/i],
   ["nothing to resume", ["--resume", "nowhere"], /no run in nowhere/],
 ];
@@ -67,8 +71,14 @@ Deno.test("a folder that holds something is not written to", () =>
     await Deno.writeTextFile(join(folder, "mine.txt"), "mine");
     await rejects(prepare(["moons", ...SMALL, "--out", folder]), /not empty.*--out.*--resume/);
     equal([...Deno.readDirSync(folder)].length, 1);
-    await rejects(prepare(["moons", ...SMALL, "--out", join(folder, "mine.txt")]), /is a file; --out must name a folder/);
-    await rejects(prepare(["moons", ...SMALL, "--out", "/proc/none/run"]), (error: Error) => error instanceof UserError);
+    await rejects(
+      prepare(["moons", ...SMALL, "--out", join(folder, "mine.txt")]),
+      /is a file; --out must name a folder/,
+    );
+    await rejects(
+      prepare(["moons", ...SMALL, "--out", "/proc/none/run"]),
+      (error: Error) => error instanceof UserError,
+    );
   }));
 
 Deno.test("a plugin with wrong shapes, or none of what it must have, is told what it lacks", () =>
@@ -84,14 +94,20 @@ export const create = () => ({ init: () => ({}), predict: (_, z) => tf.sum(z, 1)
     );
     const out = ["--out", join(folder, "run")];
     const points = ["moons", "--points", "100", "--batch-size", "10"];
-    await rejects(prepare([...points, "--denoiser", wrongShape, ...out]), /returned shape \[1024\] for z of shape \[1024,2\]/);
+    await rejects(
+      prepare([...points, "--denoiser", wrongShape, ...out]),
+      /returned shape \[1024\] for z of shape \[1024,2\]/,
+    );
     const noInit = await write("no_init.ts", `export const create = () => ({ predict: () => 0 });`);
     await rejects(prepare([...points, "--denoiser", noInit, ...out]), /has init undefined, expected a function/);
     const noCreate = await write("no_create.ts", `export const make = 1;`);
     await rejects(prepare([...points, "--denoiser", noCreate, ...out]), /create is missing/);
     const ragged = await write("ragged.ts", `export const load = () => ({ train: [[1, 2], [3]] });`);
     await rejects(prepare([ragged, ...out]), (error: Error) => error instanceof UserError && /row/.test(error.message));
-    const images = await write("images.ts", `export const load = () => ({ shape: [2, 2], train: new Float32Array(400).map((_, i) => Math.sin(i)) });`);
+    const images = await write(
+      "images.ts",
+      `export const load = () => ({ shape: [2, 2], train: new Float32Array(400).map((_, i) => Math.sin(i)) });`,
+    );
     await rejects(prepare([images, ...out]), /wrong shape/);
     equal([...Deno.readDirSync(folder)].some((entry) => entry.name === "run"), false);
   }));
@@ -106,7 +122,10 @@ Deno.test("resuming takes the run's own options, refuses others, and refuses wha
     equal(JSON.stringify(same), JSON.stringify(first));
     await rejects(prepare(["--resume", out, "--seed", "4"]), /--seed is 4, but the run was started with 3/);
     await rejects(prepare(["moons", "--resume", out]), /--dataset is moons, but the run was started with scg/);
-    await rejects(prepare(["--resume", out, "--hidden-size", "9"]), /--hidden-size is 9, but the run was started with 4/);
+    await rejects(
+      prepare(["--resume", out, "--hidden-size", "9"]),
+      /--hidden-size is 9, but the run was started with 4/,
+    );
     await prepare(["--resume", out, "--seed", "3", "--epochs", "200"]);
     await Deno.writeTextFile(join(out, "config.json"), '{"foreign": true}');
     await rejects(prepare(["--resume", out]), /not the configuration of a run/);

@@ -124,5 +124,8 @@ function assertMostlyEqual(got: Float32Array, reference: Float32Array, name: str
   const differences = Array.from(got, (g, i) => Math.abs(g - reference[i]));
   const close = differences.filter((d) => d <= 2e-6).length / differences.length;
   ok(close >= 0.98, `${name} after ${steps} steps: only ${close} of its elements agree`);
-  ok(differences.every((d) => d <= (steps === 1 ? 0.0021 : 0.01)), `${name} after ${steps} steps: ${Math.max(...differences)}`);
+  ok(
+    differences.every((d) => d <= (steps === 1 ? 0.0021 : 0.01)),
+    `${name} after ${steps} steps: ${Math.max(...differences)}`,
+  );
 }

@@ -1,5 +1,6 @@
 import assert from "assert";
 import { StorageError, writeFileAtomic } from "../../core/io/atomic.ts";
+import { runTask } from "../tasks/command.ts";
 import { latestCheckpoint, loadCheckpoint, saveCheckpoint } from "../../core/io/checkpoints.ts";
 
 async function succeeds(command: string, ...args: string[]): Promise<boolean> {
@@ -62,6 +63,23 @@ Deno.test({
       assert.equal(await latestCheckpoint(disk), saved);
       assert.deepEqual(await loadCheckpoint(saved), small);
       assert.deepEqual(await namesIn(`${disk}/checkpoints`), ["000001"]);
+    });
+    assert.ok(ran);
+  },
+});
+
+Deno.test({
+  name: "a run on a full disk ends in one line, with the last checkpoint whole",
+  ignore: !canMount,
+  fn: async () => {
+    const ran = await onSmallDisk(async (disk) => {
+      // The state of the default network does not fit twice into a megabyte.
+      const { code, stderr } = await runTask("train:2d", ["scg", "--epochs", "3", "--quiet", "--out", `${disk}/run`]);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /^error: [^\n]*the disk is full[^\n]*\n$/);
+      assert.deepEqual((await namesIn(`${disk}/run`)).includes("config.json"), true);
+      const latest = await latestCheckpoint(`${disk}/run`);
+      if (latest) await loadCheckpoint(latest);
     });
     assert.ok(ran);
   },

@@ -149,7 +149,7 @@ function pathOf(kind: PluginKind, url: string): string {
 /** The name that a path gives: that of the file, or of its folder for a mod.ts. */
 function stem(path: string): string {
   const file = basename(path, extname(path)), folder = basename(dirname(path));
-  return (file === "mod" && folder !== "" ? folder : file).replaceAll("_", "-");
+  return file === "mod" && folder !== "" ? folder : file;
 }
 
 function isFile(path: URL): boolean {

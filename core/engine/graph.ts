@@ -16,8 +16,15 @@ export interface Value {
   /** The node that computes it; inputs and constants have none. */
   readonly node?: Node;
   readonly elements?: Elements;
-  /** The input's name. */
-  readonly input?: string;
+  /** The program's input that it is, or is a part of. */
+  readonly input?: InputView;
+}
+
+/** A contiguous part of an input, of any shape: it is read where it lies. */
+export interface InputView {
+  readonly name: string;
+  /** Its first element within the input. */
+  readonly offset: number;
 }
 
 /** One ONNX operation. */
@@ -41,12 +48,22 @@ export interface ValueType {
  */
 export class Graph {
   readonly inputs: Value[] = [];
+  readonly #views = new Map<string, Value>();
   readonly #known = new Map<string, Node>();
   readonly #constants = new Map<string, Value>();
   #nextId = 0;
 
   input(name: string, shape: readonly number[]): Value {
-    const value = { id: this.#nextId++, shape, dtype: "float32" as const, input: name };
+    return this.view({ name, offset: 0 }, shape);
+  }
+
+  /** A contiguous part of an input as a value of its own. */
+  view(input: InputView, shape: readonly number[]): Value {
+    const key = `${input.name}@${input.offset}[${shape}]`;
+    const known = this.#views.get(key);
+    if (known) return known;
+    const value = { id: this.#nextId++, shape, dtype: "float32" as const, input };
+    this.#views.set(key, value);
     this.inputs.push(value);
     return value;
   }

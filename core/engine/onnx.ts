@@ -28,18 +28,18 @@ export interface NamedValue {
  *
  * @param inputs The graph's inputs. One that no output depends on is left out.
  * @param outputs The outputs by name.
- * @returns The bytes of the model, and the names of the inputs that it has.
+ * @returns The bytes of the model, and the inputs that it has, by name.
  */
 export function encodeModel(
   inputs: readonly Value[],
   outputs: readonly NamedValue[],
-): { bytes: Uint8Array<ArrayBuffer>; inputs: string[] } {
+): { bytes: Uint8Array<ArrayBuffer>; inputs: NamedValue[] } {
   const nodes = reachableNodes(outputs.map((o) => o.value));
   const used = new Set<Value>([...nodes.flatMap((n) => n.inputs), ...outputs.map((o) => o.value)]);
   // A value that a node computes takes the name of the first output that it is.
   const outputNames = new Map<Value, string>();
   for (const { name, value } of outputs) if (value.node && !outputNames.has(value)) outputNames.set(value, name);
-  const nameOf = (value: Value) => outputNames.get(value) ?? value.input ?? `v${value.id}`;
+  const nameOf = (value: Value) => outputNames.get(value) ?? `${value.input?.name ?? ""}v${value.id}`;
 
   const graph = new BinaryWriter();
   for (const value of used) {
@@ -77,7 +77,7 @@ export function encodeModel(
       w.tag(2, VARINT).int64(version);
     });
   }
-  return { bytes: new Uint8Array(model.finish()), inputs: present.map(nameOf) };
+  return { bytes: new Uint8Array(model.finish()), inputs: present.map((value) => ({ name: nameOf(value), value })) };
 }
 
 function message(writer: BinaryWriter, field: number, body: (w: BinaryWriter) => void): void {

@@ -2,13 +2,15 @@ import * as tf from "@tensorflow/tfjs";
 import * as ort from "onnxruntime-node";
 import { type HostTensors, sizeOf } from "../tensors.ts";
 import { fuse } from "./fuse.ts";
+import type { Value } from "./graph.ts";
 import { encodeModel } from "./onnx.ts";
 import { checkInput, type CompiledProgram, type Engine, EngineError, type Program, type State } from "./program.ts";
-import { record } from "./recording.ts";
+import { record, splitName } from "./recording.ts";
+import { createSimdMemory, MAX_MEMORY_BYTES, type SimdKernels, VECTOR_BYTES } from "./simd.ts";
 
 /**
  * The compiled engine: a program is traced once, backward pass included, and run as one ONNX graph by ONNX Runtime on
- * the CPU.
+ * the CPU. Parameters are read and gradients written where they lie in the state.
  *
  * @param threads Threads that one operation is split over.
  */
@@ -26,7 +28,8 @@ export function createOnnxEngine(threads: number): Engine {
     compile(program, state, inputs) {
       const own = states.get(state);
       if (!own) throw new EngineError("The state belongs to another engine; make it with this engine's createState.");
-      return compile(program, own, inputs, threads);
+      const byHand = compileKernel(program, own);
+      return byHand ? Promise.resolve(byHand) : compile(program, own, inputs, threads);
     },
     dispose() {},
   };
@@ -34,57 +37,72 @@ export function createOnnxEngine(threads: number): Engine {
 
 type HostTensor = ort.TypedTensor<"float32">;
 
-/** Each entry has two buffers: a run reads one and writes the other, so that the previous values stay whole. */
+/**
+ * All entries lie in one WebAssembly memory, so that kernels can work on them in place. Where they are too large for
+ * that, each has memory of its own, and there are no kernels.
+ */
 class OnnxState implements State {
   readonly shapes: Readonly<Record<string, readonly number[]>>;
-  #current: Record<string, HostTensor>;
-  #other: Record<string, HostTensor> = {};
-  #changed: readonly string[] = [];
+  readonly kernels: SimdKernels | undefined;
+  readonly #entries: Record<string, Float32Array> = {};
 
   constructor(initial: HostTensors) {
     this.shapes = Object.fromEntries(Object.entries(initial).map(([name, t]) => [name, [...t.shape]]));
-    this.#current = Object.fromEntries(
-      Object.entries(initial).map(([name, t]) => [name, tensorOf(Float32Array.from(t.data), t.shape)]),
-    );
+    const padded = (data: Float32Array) => Math.ceil(data.byteLength / VECTOR_BYTES) * VECTOR_BYTES;
+    const bytes = Object.values(initial).reduce((sum, { data }) => sum + padded(data), 0);
+    const memory = bytes <= MAX_MEMORY_BYTES ? createSimdMemory(bytes) : undefined;
+    this.kernels = memory?.kernels;
+    let offset = 0;
+    for (const [name, { data }] of Object.entries(initial)) {
+      this.#entries[name] = memory
+        ? new Float32Array(memory.buffer, offset, data.length)
+        : new Float32Array(data.length);
+      this.#entries[name].set(data);
+      offset += padded(data);
+    }
   }
 
-  current(name: string): HostTensor {
-    return this.#current[name];
-  }
-
-  /** Where a run writes an entry's next value. */
-  next(name: string): HostTensor {
-    return this.#other[name] ??= emptyTensor(this.shapes[name]);
-  }
-
-  advance(names: readonly string[]): void {
-    for (const name of names) [this.#current[name], this.#other[name]] = [this.next(name), this.#current[name]];
-    this.#changed = names;
-  }
-
-  undo(): void {
-    const names = this.#changed;
-    this.#changed = [];
-    for (const name of names) [this.#current[name], this.#other[name]] = [this.#other[name], this.#current[name]];
+  /** An entry where it lies. */
+  entry(name: string): Float32Array {
+    return this.#entries[name];
   }
 
   read(): Promise<HostTensors> {
     return Promise.resolve(Object.fromEntries(
-      Object.entries(this.#current).map(([name, t]) => [name, { shape: [...t.dims], data: t.data.slice() }]),
+      Object.entries(this.#entries).map(([name, data]) => [name, { shape: this.shapes[name], data: data.slice() }]),
     ));
   }
 
   write(tensors: HostTensors): void {
     for (const [name, { data }] of Object.entries(tensors)) {
       if (!(name in this.shapes)) throw new EngineError(`The state has no entry "${name}".`);
-      this.#current[name].data.set(checkInput(name, data, sizeOf(this.shapes[name])));
+      this.#entries[name].set(checkInput(name, data, sizeOf(this.shapes[name])));
     }
   }
 
   dispose(): void {
-    this.#current = {};
-    this.#other = {};
+    for (const name of Object.keys(this.#entries)) delete this.#entries[name];
   }
+}
+
+/** A program that a kernel does, if the state's memory has kernels. */
+function compileKernel({ kernel }: Program, state: OnnxState): CompiledProgram | undefined {
+  const run = kernel && state.kernels?.[kernel.name];
+  if (!run) return undefined;
+  const entries = kernel.entries.map((name) => state.entry(name));
+  const size = entries[0].length;
+  if (entries.some((entry) => entry.length !== size)) {
+    throw new EngineError(`The entries ${kernel.entries.join(", ")} are of different sizes.`);
+  }
+  const pointers = entries.map((entry) => entry.byteOffset);
+  const bytes = Math.ceil(4 * size / VECTOR_BYTES) * VECTOR_BYTES;
+  return {
+    run(given) {
+      run(...pointers, bytes, ...kernel.constants, ...kernel.inputs.map((name) => checkInput(name, given[name], 1)[0]));
+      return Promise.resolve({});
+    },
+    dispose: () => Promise.resolve(),
+  };
 }
 
 async function compile(
@@ -94,7 +112,6 @@ async function compile(
   threads: number,
 ): Promise<CompiledProgram> {
   const recording = record(program, state.shapes, inputShapes);
-  const outputNames = Object.keys(recording.outputs);
   const changed = Object.keys(recording.state);
   for (const name of changed) {
     const got = recording.state[name].shape;
@@ -103,44 +120,57 @@ async function compile(
       throw new EngineError(`The program changes "${name}" of shape [${state.shapes[name]}] to shape [${got}].`);
     }
   }
-  const values = fuse(recording.graph, [...Object.values(recording.outputs), ...Object.values(recording.state)]);
-  const names = [...outputNames.map((n) => `output.${n}`), ...changed.map((n) => `next.${n}`)];
-  const model = encodeModel(recording.graph.inputs, values.map((value, i) => ({ name: names[i], value })));
+  const outputs = Object.entries(recording.outputs);
+  const parts = changed.map((name) => partsOf(recording.state[name]));
+  const ends = fuse(recording.graph, [...outputs.map(([, value]) => value), ...parts.flat()]);
+  const model = encodeModel(recording.graph.inputs, ends.map((value, i) => ({ name: `end${i}`, value })));
   const session = await ort.InferenceSession.create(model.bytes, {
     executionProviders: ["cpu"],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: "sequential",
     graphOptimizationLevel: "all",
-    // Adam's second moments decay into denormals, on which arithmetic is many times slower.
-    extra: { session: { set_denormal_as_zero: "1" } },
+    extra: {
+      session: {
+        // Arithmetic on denormals is many times slower.
+        set_denormal_as_zero: "1",
+        // Threads that wait longer in a loop hold the processor that the next run needs.
+        intra_op: { spin_duration_us: "1000" },
+      },
+    },
   });
 
   const inputs = Object.fromEntries(
-    Object.entries(inputShapes).map(([name, shape]) => [name, emptyTensor(shape)]),
+    Object.entries(inputShapes).map(([name, shape]) => [name, new Float32Array(sizeOf(shape))]),
   );
-  const outputs = Object.fromEntries(
-    outputNames.map((name) => [name, emptyTensor(recording.outputs[name].shape)]),
-  );
-  const present = new Set(model.inputs);
   const feeds: Record<string, HostTensor> = {};
-  for (const [name, tensor] of Object.entries(inputs)) {
-    if (present.has(`input.${name}`)) feeds[`input.${name}`] = tensor;
+  const read = new Set<string>();
+  for (const { name, value } of model.inputs) {
+    const [kind, entry] = splitName(value.input!.name);
+    if (kind === "state") read.add(entry);
+    const source = kind === "state" ? state.entry(entry) : inputs[entry];
+    const { offset } = value.input!;
+    feeds[name] = tensorOf(source.subarray(offset, offset + sizeOf(value.shape)), value.shape);
   }
-  const fetches: Record<string, HostTensor> = {};
-  for (const name of outputNames) fetches[`output.${name}`] = outputs[name];
-  const results = Object.fromEntries(outputNames.map((name) => [name, outputs[name].data]));
-  const read = Object.keys(state.shapes).filter((name) => present.has(`state.${name}`));
+  const results = Object.fromEntries(outputs.map(([name, value]) => [name, new Float32Array(sizeOf(value.shape))]));
+  // What a run reads it must not write; such entries are written after it.
+  const late = changed.filter((name) => read.has(name))
+    .map((name) => ({ name, data: new Float32Array(sizeOf(state.shapes[name])) }));
+  const places = [
+    ...outputs.map(([name]) => results[name]),
+    ...changed.flatMap((name, i) => {
+      const target = late.find((l) => l.name === name)?.data ?? state.entry(name);
+      let offset = 0;
+      return parts[i].map(({ shape }) => target.subarray(offset, offset += sizeOf(shape)));
+    }),
+  ];
+  const fetches = Object.fromEntries(ends.map(({ shape }, i) => [`end${i}`, tensorOf(places[i], shape)]));
 
   return {
     async run(given) {
-      for (const [name, tensor] of Object.entries(inputs)) {
-        tensor.data.set(checkInput(name, given[name], tensor.data.length));
-      }
-      for (const name of read) feeds[`state.${name}`] = state.current(name);
-      for (const name of changed) fetches[`next.${name}`] = state.next(name);
+      for (const [name, data] of Object.entries(inputs)) data.set(checkInput(name, given[name], data.length));
       await session.run(feeds, fetches);
-      if (changed.length > 0) state.advance(changed);
+      for (const { name, data } of late) state.entry(name).set(data);
       return results;
     },
     async dispose() {
@@ -149,8 +179,10 @@ async function compile(
   };
 }
 
-function emptyTensor(shape: readonly number[]): HostTensor {
-  return tensorOf(new Float32Array(sizeOf(shape)), shape);
+/** A vector that is put together of parts is written part by part, where each belongs. */
+function partsOf(value: Value): readonly Value[] {
+  if (value.node?.op !== "Concat" || value.shape.length !== 1) return [value];
+  return value.node.inputs.map((part) => part.node?.op === "Reshape" ? part.node.inputs[0] : part);
 }
 
 function tensorOf(data: Float32Array, shape: readonly number[]): HostTensor {

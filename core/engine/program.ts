@@ -1,6 +1,7 @@
 import type * as tf from "@tensorflow/tfjs";
 import { UserError } from "../errors.ts";
 import type { HostTensors } from "../tensors.ts";
+import type { SimdKernel } from "./simd.ts";
 
 /** Named tensors inside a program. */
 export type Tensors = Record<string, tf.Tensor>;
@@ -9,7 +10,18 @@ export type Tensors = Record<string, tf.Tensor>;
  * A pure function of tfjs operations. It reads the state and the inputs and returns outputs and, for the entries of
  * the state that it changes, their next values, of the same shapes. It may differentiate with `tf.grads` and the like.
  */
-export type Program = (state: Tensors, inputs: Tensors) => { outputs: Tensors; state?: Tensors };
+export interface Program {
+  (state: Tensors, inputs: Tensors): { outputs: Tensors; state?: Tensors };
+  /** A hand-written loop that does the same, where an engine has one. */
+  readonly kernel?: {
+    readonly name: SimdKernel;
+    /** The entries of the state that it works on, of one size. */
+    readonly entries: readonly string[];
+    readonly constants: readonly number[];
+    /** Its inputs, all scalars. */
+    readonly inputs: readonly string[];
+  };
+}
 
 /** Named tensors that stay on the device between runs. Several programs may read and change one state. */
 export interface State {
@@ -17,8 +29,6 @@ export interface State {
   read(): Promise<HostTensors>;
   /** Replaces entries; names and shapes are those given at the start. */
   write(tensors: HostTensors): void;
-  /** Takes back what the last run that changed the state changed. Only one step back is kept. */
-  undo(): void;
   /** Frees the entries. */
   dispose(): void;
 }

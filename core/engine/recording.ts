@@ -88,6 +88,14 @@ export interface Recording {
   readonly state: Readonly<Record<string, Value>>;
 }
 
+type InputKind = "state" | "input";
+
+/** The kind and the own name of an input of a recorded graph. */
+export function splitName(name: string): [InputKind, string] {
+  const dot = name.indexOf(".");
+  return [name.slice(0, dot) as InputKind, name.slice(dot + 1)];
+}
+
 /**
  * Runs a program once on symbolic tensors.
  *
@@ -104,17 +112,17 @@ export function record(
   const backend = recordingBackend();
   const previous = tf.getBackend();
   backend.graph = new Graph();
-  const symbols = (shapes: Readonly<Record<string, readonly number[]>>, prefix: string): Tensors =>
+  const symbols = (shapes: Readonly<Record<string, readonly number[]>>, kind: InputKind): Tensors =>
     Object.fromEntries(
       Object.entries(shapes).map(([name, shape]) => [
         name,
-        tf.engine().makeTensorFromTensorInfo(backend.tensorInfo(backend.graph.input(prefix + name, shape))),
+        tf.engine().makeTensorFromTensorInfo(backend.tensorInfo(backend.graph.input(`${kind}.${name}`, shape))),
       ]),
     );
   switchTo(BACKEND);
   tf.engine().startScope("record");
   try {
-    const result = program(symbols(state, "state."), symbols(inputs, "input."));
+    const result = program(symbols(state, "state"), symbols(inputs, "input"));
     const valuesOf = (tensors: Tensors = {}) =>
       Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, backend.lookup(tensor)]));
     return { graph: backend.graph, outputs: valuesOf(result.outputs), state: valuesOf(result.state) };

@@ -56,9 +56,6 @@ export async function createTfjsEngine(name: "cpu" | "wasm"): Promise<Engine> {
 
 class TfjsState implements State {
   current: Tensors;
-  /** What each changed entry was before; kept until it changes again, so that memory is the same at every step. */
-  #previous: Tensors = {};
-  #changed: readonly string[] = [];
 
   constructor(initial: HostTensors) {
     this.current = Object.fromEntries(
@@ -74,22 +71,10 @@ class TfjsState implements State {
         throw new EngineError(`The program changes "${name}" of shape [${shape}] to shape [${tensor.shape}].`);
       }
     }
-    if (Object.keys(next).length === 0) return;
-    this.#changed = Object.keys(next);
     for (const [name, tensor] of Object.entries(next)) {
-      this.#previous[name]?.dispose();
-      this.#previous[name] = this.current[name];
+      this.current[name].dispose();
       this.current[name] = tf.keep(tensor);
     }
-  }
-
-  undo(): void {
-    for (const name of this.#changed) {
-      this.current[name].dispose();
-      this.current[name] = this.#previous[name];
-      delete this.#previous[name];
-    }
-    this.#changed = [];
   }
 
   async read(): Promise<HostTensors> {
@@ -109,8 +94,7 @@ class TfjsState implements State {
   }
 
   dispose(): void {
-    tf.dispose([this.current, this.#previous]);
+    tf.dispose(this.current);
     this.current = {};
-    this.#previous = {};
   }
 }

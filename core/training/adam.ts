@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 
-const BETA1 = 0.9;
-const BETA2 = 0.999;
+export const BETA1 = 0.9;
+export const BETA2 = 0.999;
 const EPSILON = 1e-8;
 
 /**

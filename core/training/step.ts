@@ -2,63 +2,67 @@ import * as tf from "@tensorflow/tfjs";
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
 import { gradients } from "../engine/gradients.ts";
-import { EngineError, type Program } from "../engine/program.ts";
+import { EngineError, type Program, type Tensors } from "../engine/program.ts";
 import type { Denoiser } from "../plugins.ts";
-import { adam } from "./adam.ts";
+import { adam, BETA1, BETA2 } from "./adam.ts";
 import { flattenTensors, type ParameterLayout, unflattenTensor } from "./parameters.ts";
 import type { Recipe } from "./recipe.ts";
 
-/** The entries of a training's state. */
+/** The entries of a training's state. All are vectors over the parameters. */
 export const PARAMS = "params";
+export const GRADIENT = "gradient";
 export const EMA = "ema";
 export const MOMENTS = ["adam.m", "adam.v"] as const;
 
-/** Names and shapes of a training step's inputs. */
-export function stepInputs(batch: number, shape: readonly number[]): Record<string, readonly number[]> {
-  return {
-    x: [batch, ...shape],
-    eps: [batch, ...shape],
-    logsnr: [batch],
-    weight: [batch],
-    rootScale: [],
-    offset: [],
-  };
+/** Names and shapes of a gradient's inputs. */
+export function gradientInputs(batch: number, shape: readonly number[]): Record<string, readonly number[]> {
+  return { x: [batch, ...shape], eps: [batch, ...shape], logsnr: [batch], weight: [batch] };
 }
 
 /**
- * One training step: the gradient of ½·mean(w·‖ε − ε̂‖²), which is that of the NLL whatever the error is compared with,
- * and Adam. Its output is each sample's squared error and, with the paired estimator,
- * that of the data's Gaussian on the same noise.
+ * The gradient of ½·mean(w·‖ε − ε̂‖²), which is that of the NLL whatever the error is compared with. Its output is each
+ * sample's squared error and, with the paired estimator, that of the data's Gaussian on the same noise.
  */
-export function trainingStep(denoiser: Denoiser, layout: ParameterLayout, recipe: Recipe, gaussian: Gaussian): Program {
-  return (state, { x, eps, logsnr, weight, rootScale, offset }) => {
+export function gradientStep(denoiser: Denoiser, layout: ParameterLayout, recipe: Recipe, gaussian: Gaussian): Program {
+  return (state, { x, eps, logsnr, weight }) => {
     const z = noisyChannel(x, eps, logsnr);
     const { gradients: grads, aux } = gradients((params) => {
       const mse = squaredError(eps, predict(denoiser, params, z, logsnr));
       return { loss: tf.mul(tf.mean(tf.mul(weight, mse)), 0.5), aux: { mse } };
     }, unflattenTensor(layout, state[PARAMS]));
-    const [m, v] = MOMENTS;
-    const next = adam(
-      { params: state[PARAMS], m: state[m], v: state[v] },
-      flattenTensors(layout, grads),
-      rootScale,
-      offset,
-    );
     const baseline = recipe.estimator === "standard"
       ? {}
       : { mseGaussian: squaredError(eps, gaussianDenoiser(z, logsnr, gaussian)) };
-    return {
-      outputs: { mse: aux.mse, ...baseline },
-      state: { [PARAMS]: next.params, [m]: next.m, [v]: next.v },
-    };
+    return { outputs: { mse: aux.mse, ...baseline }, state: { [GRADIENT]: flattenTensors(layout, grads) } };
   };
 }
 
+/** Takes a step of Adam along the gradient. Its inputs are those of {@linkcode adamSchedule}. */
+export const optimiserStep: Program = Object.assign(
+  (state: Tensors, { rootScale, offset }: Tensors) => {
+    const [m, v] = MOMENTS;
+    const before = { params: state[PARAMS], m: state[m], v: state[v] };
+    const next = adam(before, state[GRADIENT], rootScale, offset);
+    return { outputs: {}, state: { [PARAMS]: next.params, [m]: next.m, [v]: next.v } };
+  },
+  {
+    kernel: {
+      name: "adam",
+      entries: [PARAMS, ...MOMENTS, GRADIENT],
+      constants: [BETA1, BETA2],
+      inputs: ["rootScale", "offset"],
+    },
+  } as const,
+);
+
 /** Takes the weights into their average, e ← e + share·(w − e). */
-export const averagingStep: Program = (state, { share }) => ({
-  outputs: {},
-  state: { [EMA]: tf.add(state[EMA], tf.mul(tf.sub(state[PARAMS], state[EMA]), share)) },
-});
+export const averagingStep: Program = Object.assign(
+  (state: Tensors, { share }: Tensors) => ({
+    outputs: {},
+    state: { [EMA]: tf.add(state[EMA], tf.mul(tf.sub(state[PARAMS], state[EMA]), share)) },
+  }),
+  { kernel: { name: "average", entries: [EMA, PARAMS], constants: [], inputs: ["share"] } } as const,
+);
 
 /** A denoiser's prediction, checked: a wrong shape would broadcast into a wrong likelihood. */
 export function predict(

@@ -1,7 +1,7 @@
 import { gaussianNll } from "../diffusion/gaussian.ts";
 import { type Estimate, nllAgainstGaussian, nllAgainstStandard } from "../diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
-import { type CompiledProgram, type Engine, EngineError, type State, type Tensors } from "../engine/program.ts";
+import { type CompiledProgram, type Engine, EngineError, type Tensors } from "../engine/program.ts";
 import { UserError } from "../errors.ts";
 import { createErrorMeter, type ErrorMeter } from "../evaluation/errors.ts";
 import { estimateNll, estimateNllAgainstStandard } from "../evaluation/nll.ts";
@@ -11,7 +11,7 @@ import { type HostTensors, sizeOf } from "../tensors.ts";
 import { adamSchedule } from "./adam.ts";
 import { flatten, layoutOf, type ParameterLayout, unflatten, unflattenTensor } from "./parameters.ts";
 import { AVERAGING_INTERVAL, averagingShare, learningRateAt, type Recipe } from "./recipe.ts";
-import { averagingStep, EMA, MOMENTS, PARAMS, stepInputs, trainingStep } from "./step.ts";
+import { averagingStep, EMA, GRADIENT, gradientInputs, gradientStep, MOMENTS, optimiserStep, PARAMS } from "./step.ts";
 
 /** What a training run is made of. */
 export interface TrainingSettings {
@@ -113,11 +113,14 @@ export async function createTraining(
   const weights = (s: Tensors) => layout.size === 0 ? {} : unflattenTensor(layout, s[evaluated]);
   const meter = await createErrorMeter(engine, state, weights, denoiser, info, settings.evalBatchSize);
   // A denoiser without parameters trains nothing; its epochs only validate.
-  const program = layout.size === 0 ? undefined : await engine.compile(
-    trainingStep(denoiser, layout, recipe, gaussian),
-    state,
-    stepInputs(batchSize, info.shape),
-  );
+  const program = layout.size === 0 ? undefined : {
+    gradient: await engine.compile(
+      gradientStep(denoiser, layout, recipe, gaussian),
+      state,
+      gradientInputs(batchSize, info.shape),
+    ),
+    optimiser: await engine.compile(optimiserStep, state, { rootScale: [], offset: [] }),
+  };
   const averaging = program && recipe.ema !== undefined
     ? await engine.compile(averagingStep, state, { share: [] })
     : undefined;
@@ -125,7 +128,7 @@ export async function createTraining(
   let { step, epoch, nllSum } = from ?? { step: 0, epoch: 0, nllSum: 0 };
 
   async function* run(): AsyncGenerator<StepRecord | EpochRecord> {
-    const batches = program && createBatches(program, state, data, info, settings, random, stepsPerEpoch);
+    const batches = program && createBatches(program, data, info, settings, random, stepsPerEpoch);
     const steps = settings.epochs * stepsPerEpoch;
     while (epoch < settings.epochs) {
       if (step < (epoch + 1) * stepsPerEpoch) {
@@ -154,12 +157,14 @@ export async function createTraining(
     meter,
     run,
     async snapshot() {
-      const training = layout.size === 0 ? {} : await state.read();
-      const model = layout.size === 0 ? {} : unflatten(layout, training[evaluated].data);
+      if (layout.size === 0) return { step, epoch, nllSum, model: {}, training: {} };
+      const { [GRADIENT]: _, ...training } = await state.read();
+      const model = unflatten(layout, training[evaluated].data);
       return { step, epoch, nllSum, model, training };
     },
     async dispose() {
-      await program?.dispose();
+      await program?.gradient.dispose();
+      await program?.optimiser.dispose();
       await averaging?.dispose();
       await meter.dispose();
       state.dispose();
@@ -194,7 +199,8 @@ function initialState(
     ...Object.fromEntries(MOMENTS.map((name) => [name, vector(new Float32Array(layout.size))])),
     ...(recipe.ema === undefined ? {} : { [EMA]: vector(start.slice()) }),
   };
-  if (!from) return fresh;
+  const gradient = { [GRADIENT]: vector(new Float32Array(layout.size)) };
+  if (!from) return { ...fresh, ...gradient };
   for (const [name, { data }] of Object.entries(fresh)) {
     const got = from.training[name]?.data.length;
     if (got !== data.length) {
@@ -204,13 +210,12 @@ function initialState(
       );
     }
   }
-  return Object.fromEntries(Object.keys(fresh).map((name) => [name, from.training[name]]));
+  return { ...Object.fromEntries(Object.keys(fresh).map((name) => [name, from.training[name]])), ...gradient };
 }
 
 /** Draws batches and takes steps on them. */
 function createBatches(
-  program: CompiledProgram,
-  state: State,
+  program: { readonly gradient: CompiledProgram; readonly optimiser: CompiledProgram },
   data: Dataset,
   { shape, gaussian }: DataInfo,
   { recipe, proposal, batchSize, learningRate, epochs }: TrainingSettings,
@@ -227,8 +232,6 @@ function createBatches(
     eps: new Float32Array(batchSize * d),
     logsnr: new Float32Array(batchSize),
     weight: new Float32Array(batchSize),
-    rootScale: new Float32Array(1),
-    offset: new Float32Array(1),
   };
   let order: { epoch: number; rows: Uint32Array } | undefined;
 
@@ -242,27 +245,26 @@ function createBatches(
     noise.fillNormal(inputs.eps);
     for (let i = 0; i < batchSize; i++) {
       const row = order.rows[begin + i] * d;
-      inputs.x.set(data.train.subarray(row, row + d), i * d);
+      for (let k = 0; k < d; k++) inputs.x[i * d + k] = data.train[row + k];
       inputs.logsnr[i] = logsnrAtQuantile(u[i], proposal);
       inputs.weight[i] = logsnrWeight(inputs.logsnr[i], proposal);
     }
-    const schedule = adamSchedule(learningRateAt(recipe, learningRate, step, epochs * stepsPerEpoch), step);
-    inputs.rootScale[0] = schedule.rootScale;
-    inputs.offset[0] = schedule.offset;
-
-    const { mse, mseGaussian } = await program.run(inputs);
+    const { mse, mseGaussian } = await program.gradient.run(inputs);
     let sum = 0;
     for (let i = 0; i < batchSize; i++) {
       const error = { logsnr: inputs.logsnr[i], weight: inputs.weight[i], mse: mse[i] };
       const nll = paired
         ? nllAgainstGaussian(error, mseGaussian[i], baseline[order.rows[begin + i]])
         : nllAgainstStandard(error, d);
-      if (!Number.isFinite(nll)) {
-        state.undo();
-        throw new DivergenceError(step, inputs.logsnr[i], "loss");
-      }
+      // The weights are still those of the last good step.
+      if (!Number.isFinite(nll)) throw new DivergenceError(step, inputs.logsnr[i], "loss");
       sum += nll;
     }
+    const schedule = adamSchedule(learningRateAt(recipe, learningRate, step, epochs * stepsPerEpoch), step);
+    await program.optimiser.run({
+      rootScale: Float32Array.of(schedule.rootScale),
+      offset: Float32Array.of(schedule.offset),
+    });
     return sum / batchSize;
   };
   return { train };

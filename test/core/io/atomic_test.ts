@@ -70,13 +70,9 @@ Deno.test("a folder appears whole, and never over another", () =>
     assert.deepEqual(await namesIn(path), ["a.txt", "b.bin"]);
   }));
 
-Deno.test("a failing device is reported in words", async () => {
-  try {
-    await Deno.writeFile("/dev/full", new Uint8Array(1));
-    assert.fail("/dev/full took a byte");
-  } catch (error) {
-    assert.match(storageError("x.svg", error).message, /^Cannot write x\.svg: the disk is full\. Free some space/);
-  }
+Deno.test("a full disk is reported in words", () => {
+  const error = Object.assign(new Error("No space left on device"), { code: "ENOSPC" });
+  assert.match(storageError("x.svg", error).message, /^Cannot write x\.svg: the disk is full\. Free some space/);
 });
 
 Deno.test("errors that are not the system's pass through", () => {

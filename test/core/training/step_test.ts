@@ -3,15 +3,13 @@ import { standardGaussian } from "../../../core/diffusion/gaussian.ts";
 import { nllAgainstStandard } from "../../../core/diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrWeight } from "../../../core/diffusion/logsnr.ts";
 import { BACKENDS, createEngine } from "../../../core/engine/mod.ts";
-import { gradients } from "../../../core/engine/gradients.ts";
-import { noisyChannel, squaredError } from "../../../core/diffusion/channel.ts";
 import { adamSchedule } from "../../../core/training/adam.ts";
-import { flatten, flattenTensors, layoutOf, unflatten, unflattenTensor } from "../../../core/training/parameters.ts";
+import { flatten, layoutOf, unflatten, unflattenTensor } from "../../../core/training/parameters.ts";
 import { RECIPES } from "../../../core/training/recipe.ts";
-import { stepInputs, trainingStep } from "../../../core/training/step.ts";
+import { gradientInputs, gradientStep, optimiserStep } from "../../../core/training/step.ts";
 import { create } from "../../../denoisers/mlp.ts";
 import { assertWithin, readCase, readTensors } from "../../reference.ts";
-import * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs";
 
 interface Settings {
   readonly hidden: number;
@@ -48,6 +46,7 @@ for (const backend of BACKENDS) {
         params: { shape: [layout.size], data: params },
         "adam.m": zeros(),
         "adam.v": zeros(),
+        gradient: zeros(),
       });
 
       const predict = await engine.compile(
@@ -61,20 +60,11 @@ for (const backend of BACKENDS) {
       assertWithin(epsHat, forward.eps_hat.data, tolerances.eps_hat, "eps_hat");
 
       const gradient = await engine.compile(
-        (s, { x, eps, logsnr, weight }) => {
-          const z = noisyChannel(x, eps, logsnr);
-          const { gradients: grads } = gradients((p) => ({
-            loss: tf.mul(
-              tf.mean(tf.mul(weight, squaredError(eps, denoiser.predict(p, z, logsnr as tf.Tensor1D)))),
-              0.5,
-            ),
-            aux: {},
-          }), unflattenTensor(layout, s.params));
-          return { outputs: { gradient: flattenTensors(layout, grads) } };
-        },
+        gradientStep(denoiser, layout, RECIPES.seed, standardGaussian(2)),
         state,
-        { x: [size, 2], eps: [size, 2], logsnr: [size], weight: [size] },
+        gradientInputs(size, [2]),
       );
+      const optimiser = await engine.compile(optimiserStep, state, { rootScale: [], offset: [] });
       const batch = (k: number) => ({
         x: batches[`${k}.x`].data,
         eps: batches[`${k}.eps`].data,
@@ -83,24 +73,17 @@ for (const backend of BACKENDS) {
           return logsnrWeight(logsnrAtQuantile(u, settings), settings);
         }),
       });
-      const grads = unflatten(layout, (await gradient.run(batch(0))).gradient);
+      await gradient.run(batch(0));
+      const grads = unflatten(layout, (await state.read()).gradient.data);
       for (const [key, reference] of Object.entries(await readTensors(`${name}/grads.safetensors`))) {
         assertWithin(grads[key].data, reference.data, tolerances[`grads/${key}`], `gradient of ${key}`);
       }
 
-      const step = await engine.compile(
-        trainingStep(denoiser, layout, RECIPES.seed, standardGaussian(2)),
-        state,
-        stepInputs(size, [2]),
-      );
       for (let k = 0; k < 5; k++) {
         const inputs = batch(k);
+        const { mse } = await gradient.run(inputs);
         const { rootScale, offset } = adamSchedule(1e-3, k + 1);
-        const { mse } = await step.run({
-          ...inputs,
-          rootScale: Float32Array.of(rootScale),
-          offset: Float32Array.of(offset),
-        });
+        await optimiser.run({ rootScale: Float32Array.of(rootScale), offset: Float32Array.of(offset) });
         let loss = 0;
         for (let i = 0; i < size; i++) {
           const sample = { logsnr: inputs.logsnr[i], weight: inputs.weight[i], mse: mse[i] };
@@ -114,7 +97,7 @@ for (const backend of BACKENDS) {
         }
       }
       state.dispose();
-      await Promise.all([predict, gradient, step].map((p) => p.dispose()));
+      await Promise.all([predict, gradient, optimiser].map((p) => p.dispose()));
     });
   }
 }

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { BACKENDS } from "../core/engine/mod.ts";
-import type { CaseResult } from "./bench/cases.ts";
+import type { DensityResult, RunResult, TrainResult } from "./bench/cases.ts";
 
 /** What the PyTorch peer prints. */
 interface PeerResult {
@@ -15,7 +15,10 @@ interface PeerResult {
 const CASES = ["train-2d", "density-2d", "run-2d"] as const;
 type Case = typeof CASES[number];
 
-/** Training steps and rounds that a figure is the median of. Rounds alternate with the peer's, so that both see the same machine. */
+/**
+ * Training steps and rounds that a figure is the median of. Rounds alternate with the peer's, so that both see the same
+ * machine.
+ */
 const STEPS = 400;
 const ROUNDS = 3;
 
@@ -32,6 +35,11 @@ await main(async () => {
     options: {
       backend: { default: "onnx-cpu", choices: BACKENDS, help: "What runs the tensors." },
       threads: { default: 2, min: 1, max: 1024, integer: true, help: "Threads, here and of the peer." },
+      stderr: {
+        default: 0.25,
+        above: 0,
+        help: "The error in nats that density-2d is timed at, where log p is above -6.",
+      },
       json: { default: false, help: "Print one line of JSON per case, and nothing else." },
       vsTorch: { default: false, help: "Run the PyTorch peer beside each case; needs Python with torch." },
       python: { default: "python3", placeholder: "command", help: "The Python that has torch." },
@@ -42,65 +50,79 @@ await main(async () => {
     throw new UsageError(`There is no case ${positional.case}; the cases are ${CASES.join(", ")}.`);
   }
   for (const name of wanted) {
-    const results: CaseResult[] = [];
-    const peers: PeerResult[] = [];
-    const rounds = name === "train-2d" ? ROUNDS : 1;
     using progress = new Progress({ quiet: options.json });
-    for (let round = 0; round < rounds; round++) {
-      progress.update({ label: `${name}, round`, done: round, total: rounds });
-      results.push(name === "run-2d" ? await timeRun(options) : await runCase(name, options));
-      if (options.vsTorch) peers.push(await runPeer(name, options.python, options.threads));
-    }
+    const result = await measured(name, options, (done, total) => {
+      progress.update({ label: name, done, total });
+    });
     progress.finish();
-    const result = median(results, (r) => r.ms_per_step ?? 0);
-    const peer = peers.length > 0 ? compared(name, result, median(peers, (r) => r.ms_per_step)) : {};
-    console.log(options.json ? JSON.stringify({ ...result, ...peer }) : lines({ ...result, ...peer }));
+    console.log(options.json ? JSON.stringify(result) : lines(result));
   }
 });
 
 interface Options {
   readonly backend: string;
   readonly threads: number;
+  readonly stderr: number;
+  readonly vsTorch: boolean;
+  readonly python: string;
 }
 
-async function runCase(name: Case, { backend, threads }: Options): Promise<CaseResult> {
+type Figures = Readonly<Record<string, number | string>>;
+
+/** A case's figures, and with the peer beside it the peer's and their ratio. */
+async function measured(
+  name: Case,
+  options: Options,
+  progress: (done: number, total: number) => void,
+): Promise<Figures> {
+  if (name === "train-2d") {
+    const ours: TrainResult[] = [];
+    const peers: PeerResult[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      progress(round, ROUNDS);
+      ours.push(await runCase(name, options));
+      if (options.vsTorch) peers.push(await runPeer(options, []));
+    }
+    const result = median(ours);
+    return { ...result, ...(options.vsTorch ? comparedSteps(result, median(peers)) : {}) };
+  }
+  progress(0, 1);
+  const peer = options.vsTorch ? await runPeer(options, ["--grid", "40", "--repeats", "20"]) : undefined;
+  if (name === "density-2d") {
+    const result = await runCase<DensityResult>(name, options, [options.stderr, ...(peer ? [peer.stderr!] : [])]);
+    return { ...result, ...(peer ? comparedDensities(result, peer) : {}) };
+  }
+  const result = await timeRun(options);
+  return { ...result, ...(peer ? comparedRuns(result, peer) : {}) };
+}
+
+async function runCase<T>(name: Case, { backend, threads }: Options, more: readonly number[] = []): Promise<T> {
   const script = fileURLToPath(new URL("./bench/run_case.ts", import.meta.url));
   const permissions = ["--allow-read", "--allow-env", "--allow-sys", "--allow-ffi"];
-  return JSON.parse(
-    await output(Deno.execPath(), ["run", ...permissions, script, name, backend, `${threads}`, `${STEPS}`]),
-  );
+  const args = [name, backend, threads, STEPS, ...more].map(String);
+  return JSON.parse(await output(Deno.execPath(), ["run", ...permissions, script, ...args]));
 }
 
 /** The whole of `deno task train:2d moons`, figures included, as a user starts it. */
-async function timeRun({ backend, threads }: Options): Promise<CaseResult> {
+async function timeRun({ backend, threads }: Options): Promise<RunResult> {
   const folder = await Deno.makeTempDir({ prefix: "bench-" });
   try {
     const script = fileURLToPath(new URL("./train_2d.ts", import.meta.url));
     const permissions = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-ffi"];
     const begun = performance.now();
-    const args = ["moons", "--json", "--out", `${folder}/run`, "--backend", backend];
-    if (backend === "onnx-cpu") args.push("--threads", `${threads}`);
+    const args = ["moons", "--json", "--out", `${folder}/run`, "--backend", backend, "--threads", `${threads}`];
     const summary = JSON.parse(await output(Deno.execPath(), ["run", ...permissions, script, ...args]));
     const seconds = (performance.now() - begun) / 1000;
-    return {
-      case: "run-2d",
-      seconds,
-      ms_per_step: summary.ms_per_step,
-      peak_mb: summary.peak_mb,
-      backend,
-      threads,
-    };
+    const { ms_per_step, peak_mb } = summary;
+    return { case: "run-2d", seconds, ms_per_step, peak_mb, backend: summary.backend, threads };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-async function runPeer(name: Case, python: string, threads: number): Promise<PeerResult> {
+async function runPeer({ python, threads }: Options, more: readonly string[]): Promise<PeerResult> {
   const script = fileURLToPath(new URL("./bench/torch_2d.py", import.meta.url));
-  const more = name === "train-2d" ? [] : ["--grid", "40", "--repeats", "20"];
-  const args = [script, "--threads", `${threads}`, "--steps", `${STEPS}`, ...more];
-  const text = await output(python, args);
-  return JSON.parse(text);
+  return JSON.parse(await output(python, [script, "--threads", `${threads}`, "--steps", `${STEPS}`, ...more]));
 }
 
 /** What a program prints. @throws {UsageError} When it cannot be started or fails, with its last line. */
@@ -123,30 +145,35 @@ async function output(command: string, args: readonly string[]): Promise<string>
   }
 }
 
-/** The peer's figures, and ours over them. */
-function compared(name: Case, ours: CaseResult, peer: PeerResult): Record<string, number | string> {
-  const base = { peer: peer.peer, peer_peak_mb: Math.round(peer.peak_mb) };
-  if (name === "train-2d") {
-    return { ...base, peer_ms_per_step: peer.ms_per_step, time_ratio: ours.ms_per_step! / peer.ms_per_step };
-  }
-  if (name === "density-2d") {
-    return {
-      ...base,
-      peer_points_per_s: peer.points_per_s!,
-      peer_stderr: peer.stderr!,
-      speed_ratio: ours.points_per_s! / peer.points_per_s!,
-    };
-  }
-  // The seed draws one grid an epoch. Nobody waits for that here: a step and a grid are timed, and multiplied.
+function comparedSteps(ours: TrainResult, peer: PeerResult): Figures {
+  return { ...about(peer), peer_ms_per_step: peer.ms_per_step, time_ratio: ours.ms_per_step / peer.ms_per_step };
+}
+
+/** Our speed over the peer's at no larger error than the peer's. */
+function comparedDensities(ours: DensityResult, peer: PeerResult): Figures {
+  return {
+    ...about(peer),
+    peer_points_per_s: peer.points_per_s!,
+    peer_stderr: peer.stderr!,
+    speed_ratio: ours.points_per_s_at_peer_stderr! / peer.points_per_s!,
+  };
+}
+
+/** The seed draws one grid an epoch. Nobody waits for that here: a step and a grid are timed, and multiplied. */
+function comparedRuns(ours: RunResult, peer: PeerResult): Figures {
   const seconds = RUN_EPOCHS * (STEPS_PER_EPOCH * peer.ms_per_step / 1000 + GRID_POINTS / peer.points_per_s!);
-  return { ...base, peer_seconds_extrapolated: seconds, time_ratio: ours.seconds! / seconds };
+  return { ...about(peer), peer_seconds_extrapolated: seconds, time_ratio: ours.seconds / seconds };
 }
 
-function median<T>(values: readonly T[], key: (value: T) => number): T {
-  return [...values].sort((a, b) => key(a) - key(b))[values.length >> 1];
+function about({ peer, peak_mb }: PeerResult): Figures {
+  return { peer, peer_peak_mb: Math.round(peak_mb) };
 }
 
-function lines(result: Record<string, number | string>): string {
+function median<T extends { readonly ms_per_step: number }>(values: readonly T[]): T {
+  return [...values].sort((a, b) => a.ms_per_step - b.ms_per_step)[values.length >> 1];
+}
+
+function lines(result: Figures): string {
   const { case: name, ...rest } = result;
   const shown = Object.entries(rest).map(([key, value]) => {
     const text = typeof value === "number" ? String(Number(value.toPrecision(4))) : value;

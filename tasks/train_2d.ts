@@ -17,7 +17,7 @@ const SUMMARY = "Trains a density of points. Its loss is a likelihood, and it dr
 const CURVE_POINTS = 97;
 
 /** Log SNRs per fresh point in the final likelihood. */
-const TEST_LEVELS = 4;
+const TEST_LEVELS = 2;
 
 await main(async () => {
   const started = performance.now();

@@ -7,6 +7,15 @@ import type { ErrorMeter } from "./errors.ts";
 /** Evaluations that one call to the meter is given. */
 const MAX_EVALUATIONS = 1 << 14;
 
+/** In more dimensions a few points of a lattice are no better spread than independent ones. */
+const MAX_SPREAD_DIMENSION = 8;
+
+/** The log SNRs that an estimate uses, as quantiles of the proposal, and the noise at each, `[levels, d]`. */
+interface Design {
+  readonly quantiles: Float64Array;
+  readonly noise: Float32Array;
+}
+
 /** log p at points, and the standard error of each. */
 export interface Density {
   /** In nats. */
@@ -32,9 +41,8 @@ export async function density(
 ): Promise<Density> {
   const d = sizeOf(meter.shape);
   const n = points.length / d;
-  const quantiles = random.fillUniform(new Float64Array(levels));
-  const alpha = Float64Array.from(quantiles, (u, k) => logsnrAtQuantile((k + u) / levels, proposal));
-  const noise = random.fillNormal(new Float32Array(levels * d));
+  const { quantiles, noise } = d <= MAX_SPREAD_DIMENSION ? spread(random, levels, d) : stratified(random, levels, d);
+  const alpha = quantiles.map((u) => logsnrAtQuantile(u, proposal));
   const logDensity = Float32Array.from(gaussianNll(points, meter.gaussian), (nll) => -nll);
   const stderr = new Float32Array(n);
   const perPoint = 2 * levels;
@@ -72,6 +80,39 @@ export async function density(
     }
   }
   return { logDensity, stderr };
+}
+
+/** Log SNR quantiles, one to a stratum, with independent noise for each. */
+function stratified(random: Random, levels: number, d: number): Design {
+  const quantiles = random.fillUniform(new Float64Array(levels)).map((u, k) => (k + u) / levels);
+  return { quantiles, noise: random.fillNormal(new Float32Array(levels * d)) };
+}
+
+/**
+ * Log SNR quantiles and noise that are spread evenly over their joint distribution: a lattice with generalised golden
+ * ratios (M. Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018), shifted at random so that the
+ * estimate has no bias, and made normal by Box–Muller. Half of the directions suffice, as the noise is used with both
+ * signs.
+ */
+function spread(random: Random, levels: number, d: number): Design {
+  const pairs = Math.ceil(d / 2);
+  let ratio = 2;
+  for (let i = 0; i < 64; i++) ratio = (1 + ratio) ** (1 / (2 * pairs + 1));
+  const shift = random.fillUniform(new Float64Array(1 + 2 * pairs));
+  const quantiles = new Float64Array(levels);
+  const noise = new Float32Array(levels * d);
+  for (let k = 0; k < levels; k++) {
+    quantiles[k] = (k + shift[0]) / levels;
+    for (let pair = 0; pair < pairs; pair++) {
+      const [u, v] = [2 * pair + 1, 2 * pair + 2].map((j) => (shift[j] + k * ratio ** -j) % 1);
+      const radius = Math.sqrt(-2 * Math.log(1 - u));
+      const angle = (pair === 0 ? 1 : 2) * Math.PI * v;
+      const at = k * d + 2 * pair;
+      noise[at] = radius * Math.cos(angle);
+      if (2 * pair + 1 < d) noise[at + 1] = radius * Math.sin(angle);
+    }
+  }
+  return { quantiles, noise };
 }
 
 /**

@@ -12,7 +12,7 @@ export const EXTENT = 3;
 export const SIDE = 48;
 
 /** Log SNRs per point of a panel. */
-const LEVELS = 32;
+const LEVELS = 20;
 
 const MAX_PANELS = 8;
 const FILE = "density.safetensors";

@@ -1,4 +1,5 @@
 import { fitGaussian } from "../../core/diffusion/gaussian.ts";
+import { meanAndStderr } from "../../core/diffusion/likelihood.ts";
 import { type Backend, createEngine } from "../../core/engine/mod.ts";
 import { autoProposal } from "../../core/evaluation/auto_proposal.ts";
 import { density, gridPoints } from "../../core/evaluation/density.ts";
@@ -15,22 +16,36 @@ export interface Machine {
   readonly threads: number;
 }
 
-/** A case's figures; every case has either a time per step or points per second. */
-export interface CaseResult {
+/** How fast a density is at some number of log SNRs per point, and how exact. */
+interface DensityTiming {
+  readonly levels: number;
+  readonly points_per_s: number;
+  /** The standard deviation of the estimates in nats, root mean square over the points where log p is above −6. */
+  readonly stderr: number;
+}
+
+/** What every case says of itself. */
+interface Result extends Machine {
   readonly case: string;
-  readonly ms_per_step?: number;
-  readonly ms_per_step_mean?: number;
-  readonly points_per_s?: number;
-  /** The standard deviation of the estimates that `points_per_s` is for, in nats, where log p is above −6. */
-  readonly stderr?: number;
-  /** Log SNRs per point. */
-  readonly levels?: number;
-  readonly points_per_s_200_levels?: number;
-  readonly stderr_200_levels?: number;
-  readonly seconds?: number;
   readonly peak_mb: number;
-  readonly backend: string;
-  readonly threads: number;
+}
+
+export interface TrainResult extends Result {
+  /** The median, and the mean. */
+  readonly ms_per_step: number;
+  readonly ms_per_step_mean: number;
+}
+
+export interface DensityResult extends Result, DensityTiming {
+  readonly points_per_s_at_peer_stderr?: number;
+  readonly stderr_at_peer_stderr?: number;
+  readonly points_per_s_200_evaluations: number;
+  readonly stderr_200_evaluations: number;
+}
+
+export interface RunResult extends Result {
+  readonly seconds: number;
+  readonly ms_per_step: number;
 }
 
 const SIDE = 40;
@@ -39,11 +54,12 @@ const EXTENT = 3;
 /** The density's estimates count where the figure shows them. */
 const SHOWN = -6;
 
-/** The error in nats that the density is asked for: below what a contour shows. */
-const TARGET_STDERR = 0.05;
+/** Estimates that an error is measured from, and the most log SNRs per point that are tried to reach one. */
+const REPEATS = 4;
+const MAX_LEVELS = 1024;
 
 /** Training steps of the seed's MLP on moons with the default recipe, batch 128. */
-export async function train2d({ backend, threads }: Machine, steps: number): Promise<CaseResult> {
+export async function train2d({ backend, threads }: Machine, steps: number): Promise<TrainResult> {
   const { training, dispose } = await moonsTraining(backend, threads, steps);
   const times: number[] = [];
   let last: number | undefined;
@@ -68,37 +84,50 @@ export async function train2d({ backend, threads }: Machine, steps: number): Pro
   };
 }
 
-/** The density of a 40 x 40 grid: at a stated error, and with the seed's 200 log SNRs per point. */
-export async function density2d({ backend, threads }: Machine, steps: number): Promise<CaseResult> {
+/** The density of a 40 x 40 grid: at each of the errors asked for, and with the seed's 200 evaluations per point. */
+export async function density2d(
+  { backend, threads }: Machine,
+  steps: number,
+  targets: readonly number[],
+): Promise<DensityResult> {
   const { training, proposal, dispose } = await moonsTraining(backend, threads, steps);
   for await (const record of training.run()) if (record.kind === "step" && record.step >= steps) break;
   const points = gridPoints(SIDE, EXTENT);
   const random = Random.fromSeed(1);
-  const measure = async (levels: number) => {
+  const draw = async (levels: number, repeat: number) =>
+    (await density(training.meter, points, proposal, random.split(levels).split(repeat), levels)).logDensity;
+  const inside = (await draw(256, 0)).map((l) => l > SHOWN ? 1 : 0);
+  const measure = async (levels: number): Promise<DensityTiming> => {
     const begun = performance.now();
-    const a = (await density(training.meter, points, proposal, random.split("a"), levels)).logDensity;
-    const seconds = (performance.now() - begun) / 1000;
-    const b = (await density(training.meter, points, proposal, random.split("b"), levels)).logDensity;
-    let squares = 0;
+    const draws: Float32Array[] = [];
+    for (let repeat = 0; repeat < REPEATS; repeat++) draws.push(await draw(levels, repeat));
+    const seconds = (performance.now() - begun) / 1000 / REPEATS;
+    let variance = 0;
     let n = 0;
-    for (let i = 0; i < a.length; i++) {
-      if (a[i] + b[i] < 2 * SHOWN) continue;
-      squares += (a[i] - b[i]) ** 2 / 2;
+    for (let i = 0; i < inside.length; i++) {
+      if (!inside[i]) continue;
+      variance += meanAndStderr(draws.map((d) => d[i])).stderr ** 2 * REPEATS;
       n++;
     }
-    return { levels, points_per_s: a.length / seconds, stderr: Math.sqrt(squares / Math.max(1, n)) };
+    return { levels, points_per_s: inside.length / seconds, stderr: Math.sqrt(variance / Math.max(1, n)) };
   };
-  await measure(4);
-  let best = await measure(8);
-  for (let levels = 16; best.stderr > TARGET_STDERR && levels <= 1024; levels *= 2) best = await measure(levels);
+  const timings: DensityTiming[] = [];
+  for (const target of targets) {
+    let timing = await measure(4);
+    for (let levels = 8; timing.stderr > target && levels <= MAX_LEVELS; levels *= 2) timing = await measure(levels);
+    timings.push(timing);
+  }
   // Every log SNR is used with both signs of the noise, so 100 of them are 200 evaluations of the denoiser.
   const seed = await measure(100);
   await dispose();
   return {
     case: "density-2d",
-    ...best,
-    points_per_s_200_levels: seed.points_per_s,
-    stderr_200_levels: seed.stderr,
+    ...timings[0],
+    ...(timings.length > 1
+      ? { points_per_s_at_peer_stderr: timings[1].points_per_s, stderr_at_peer_stderr: timings[1].stderr }
+      : {}),
+    points_per_s_200_evaluations: seed.points_per_s,
+    stderr_200_evaluations: seed.stderr,
     peak_mb: peakMemory(),
     backend,
     threads,

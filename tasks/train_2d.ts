@@ -16,7 +16,8 @@ const SUMMARY = "Trains a density of points. Its loss is a likelihood, and it dr
 /** Log SNRs at which the MSE curve is measured. */
 const CURVE_POINTS = 97;
 
-/** Log SNRs per fresh point in the final likelihood. */
+/** Log SNRs per point in the final likelihoods, of the validation points and of the many fresh ones. */
+const VALIDATION_LEVELS = 32;
 const TEST_LEVELS = 2;
 
 await main(async () => {
@@ -39,6 +40,9 @@ await main(async () => {
     });
     using progress = new Progress({ quiet: request.quiet });
     progress.update({ label: "likelihood and figures", done: 0, total: 1 });
+    const validation = config.estimator === "paired"
+      ? await estimateNll(training.meter, data.validation, proposal, random.split("final"), VALIDATION_LEVELS)
+      : undefined;
     const test = data.test &&
       await estimateNll(training.meter, data.test, proposal, random.split("test"), TEST_LEVELS);
     const curve = await mseCurve(training.meter, data.validation, proposal, random.split("curve"), CURVE_POINTS);
@@ -48,6 +52,7 @@ await main(async () => {
       : [];
     progress.finish();
     const summary = await finishRun(run, trained, {
+      validation,
       test,
       suggestion,
       started,

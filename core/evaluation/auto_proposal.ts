@@ -1,13 +1,17 @@
-import { type Gaussian, gaussianMmse } from "../diffusion/gaussian.ts";
+import type { Gaussian } from "../diffusion/gaussian.ts";
+import { meanAndStderr } from "../diffusion/likelihood.ts";
 import { logsnrRange, type Proposal, proposalOfSpectrum } from "../diffusion/logsnr.ts";
 import type { Random } from "../random.ts";
 
 /** Training samples that are denoised, and how many others at most they are denoised from. */
-const QUERIES = 128;
+const QUERIES = 256;
 const REFERENCES = 2048;
 
 /** Multiplications that a level may cost; in high dimension fewer samples have to do. */
 const BUDGET = 1 << 20;
+
+/** Samples whose posterior weight is below the exponential of this are left out. */
+const NEGLIGIBLE = -28;
 
 /** Beyond the last level where structure is seen, finer structure than the samples resolve has this much room, in nats. */
 const MARGIN = 4;
@@ -39,19 +43,20 @@ export function autoProposal(train: Float32Array, gaussian: Gaussian, random: Ra
 }
 
 /**
- * By how much the posterior mean over samples beats the Gaussian's MMSE at a log SNR, less two standard errors; above
- * zero it does so beyond doubt. Relative to the dimension, and at least a hundredth of it.
+ * By how much the posterior mean over samples beats the Gaussian's ideal denoiser at a log SNR on the same noise, less
+ * two standard errors; above zero it does so beyond doubt. Relative to the dimension, and at least a hundredth of it.
  */
-function sampleDenoiserGain(train: Float32Array, { mean, eigenvalues }: Gaussian, logsnr: number, random: Random) {
-  const d = mean.length;
+function sampleDenoiserGain(train: Float32Array, gaussian: Gaussian, logsnr: number, random: Random): number {
+  const d = gaussian.mean.length;
   const n = train.length / d;
-  const queries = Math.max(2, Math.min(QUERIES, Math.floor(n / 4), Math.floor(Math.sqrt(BUDGET / d / 16))));
+  const queries = Math.max(2, Math.min(QUERIES, Math.floor(n / 4), Math.floor(Math.sqrt(BUDGET / d / 8))));
   const references = Math.min(REFERENCES, n - queries, Math.max(2, Math.floor(BUDGET / d / queries)));
   const noise = Math.exp(-logsnr / 2);
   const y = new Float64Array(d);
   const distances = new Float64Array(references);
-  const errors = Float64Array.from({ length: queries }, (_, q) => {
-    for (let k = 0; k < d; k++) y[k] = train[q * d + k] + noise * random.normal();
+  const gains = Float64Array.from({ length: queries }, (_, q) => {
+    const x = train.subarray(q * d, (q + 1) * d);
+    for (let k = 0; k < d; k++) y[k] = x[k] + noise * random.normal();
     let nearest = Infinity;
     for (let j = 0; j < references; j++) {
       let distance = 0;
@@ -62,17 +67,35 @@ function sampleDenoiserGain(train: Float32Array, { mean, eigenvalues }: Gaussian
     const posterior = new Float64Array(d);
     let total = 0;
     for (let j = 0; j < references; j++) {
-      const weight = Math.exp((nearest - distances[j]) / (2 * noise * noise));
-      if (weight < 1e-12) continue;
+      const exponent = (nearest - distances[j]) / (2 * noise * noise);
+      if (exponent < NEGLIGIBLE) continue;
+      const weight = Math.exp(exponent);
       total += weight;
       for (let k = 0, at = (queries + j) * d; k < d; k++) posterior[k] += weight * train[at + k];
     }
-    let error = 0;
-    for (let k = 0; k < d; k++) error += (posterior[k] / total - train[q * d + k]) ** 2;
-    return error / (noise * noise);
+    const linear = gaussianPosteriorMean(y, noise * noise, gaussian);
+    let gain = 0;
+    for (let k = 0; k < d; k++) gain += (linear[k] - x[k]) ** 2 - (posterior[k] / total - x[k]) ** 2;
+    return gain / (noise * noise * d);
   });
-  const average = errors.reduce((sum, e) => sum + e, 0) / queries;
-  const variance = errors.reduce((sum, e) => sum + (e - average) ** 2, 0) / (queries - 1);
-  const gain = (gaussianMmse(logsnr, eigenvalues) - average - 2 * Math.sqrt(variance / queries)) / d;
-  return gain - 0.01;
+  const { mean, stderr } = meanAndStderr(gains);
+  return mean - 2 * stderr - 0.01;
+}
+
+/** E[x | y] of y = x + noise for x of the Gaussian. */
+function gaussianPosteriorMean(y: Float64Array, variance: number, gaussian: Gaussian): Float64Array {
+  const { mean, eigenvalues, eigenvectors } = gaussian;
+  const d = mean.length;
+  const result = mean.slice();
+  for (let k = 0; k < d; k++) {
+    const shrinkage = eigenvalues[k] / (eigenvalues[k] + variance);
+    if (!eigenvectors) {
+      result[k] += shrinkage * (y[k] - mean[k]);
+      continue;
+    }
+    let projection = 0;
+    for (let i = 0; i < d; i++) projection += eigenvectors[i * d + k] * (y[i] - mean[i]);
+    for (let i = 0; i < d; i++) result[i] += shrinkage * projection * eigenvectors[i * d + k];
+  }
+  return result;
 }

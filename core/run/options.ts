@@ -18,7 +18,7 @@ export const trainingOptions = {
   logsnrLoc: { optional: "number", auto: true, help: "Location of the log SNR proposal, or auto (recipe)." },
   logsnrScale: { optional: "number", auto: true, above: 0, help: "Scale of the log SNR proposal, or auto (recipe)." },
   evalBatchSize: { default: 1024, min: 1, integer: true, help: "Samples per run of the denoiser in evaluations." },
-  validationLevels: { default: 2, min: 1, max: 10000, integer: true, help: "Log SNRs per sample in a validation." },
+  validationLevels: { default: 4, min: 1, max: 10000, integer: true, help: "Log SNRs per sample in a validation." },
   seed: { default: 0, min: 0, integer: true, help: "Seed of everything that is drawn." },
   backend: { default: "onnx-cpu", choices: BACKENDS, help: "What runs the tensors." },
   threads: {

@@ -46,7 +46,9 @@ export interface Summary {
 export async function finishRun(
   { config, data, engine, training, folder, proposal }: PreparedRun,
   { metrics, trainSeconds, msPerStep, seconds }: TrainRunResult,
-  { test, suggestion, started, bits }: {
+  { validation, test, suggestion, started, bits }: {
+    /** More exact than the last epoch's, where the estimator allows it. */
+    readonly validation: Estimate | undefined;
     readonly test: Estimate | undefined;
     readonly suggestion: Proposal | undefined;
     readonly started: number;
@@ -54,6 +56,7 @@ export async function finishRun(
   },
 ): Promise<Summary> {
   const last = metrics[metrics.length - 1];
+  const { mean, stderr } = validation ?? { mean: last.val_nll, stderr: last.val_nll_stderr };
   // Earlier parts of a resumed run, this one up to the end of training, and what came after.
   const total = Math.max(seconds, (performance.now() - started) / 1000);
   const summary: Summary = {
@@ -64,9 +67,9 @@ export async function finishRun(
     epochs: config.epochs,
     steps: last.step,
     parameters: training.parameterCount,
-    val_nll: last.val_nll,
-    val_nll_stderr: last.val_nll_stderr,
-    val_bits_per_dim: bits(last.val_nll),
+    val_nll: mean,
+    val_nll_stderr: stderr,
+    val_bits_per_dim: bits(mean),
     ...(test ? { test_nll: test.mean, test_nll_stderr: test.stderr, test_bits_per_dim: bits(test.mean) } : {}),
     ...(data.entropy === undefined ? {} : { entropy: data.entropy }),
     logsnr_loc: proposal.loc,

@@ -131,34 +131,20 @@ Deno.test("a loss that is not finite ends the run with its step and log SNR, and
     for (const { data } of Object.values(model)) ok(data.every(Number.isFinite));
   }));
 
-Deno.test("two plugins from outside the repo train", () =>
+/** The file that the README shows under a name. */
+async function readmeFile(name: string): Promise<string> {
+  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
+  const [, text] = readme.match(new RegExp(`^\`${name}\`:\n\n\`\`\`ts\n(.*?)^\`\`\``, "ms")) ?? [];
+  ok(text, `the README shows ${name}`);
+  return text;
+}
+
+Deno.test("the README's two plugins, outside the repo, train", () =>
   inFolder(async (cwd) => {
-    await Deno.writeTextFile(
-      join(cwd, "my_points.ts"),
-      `export const options = { spread: { default: 0.5, min: 0, help: "Width of each spot." } };
-export function load(random, { spread }) {
-  const point = () => {
-    const corner = random.integer(3);
-    return [Math.cos(2.1 * corner) + spread * random.normal(), Math.sin(2.1 * corner) + spread * random.normal(), 0.1 * random.normal()];
-  };
-  return { train: Array.from({ length: 300 }, point), validation: Array.from({ length: 60 }, point) };
-}
-`,
-    );
-    await Deno.writeTextFile(
-      join(cwd, "my_denoiser.ts"),
-      `import * as tf from "@tensorflow/tfjs";
-export const options = { width: { default: 8, min: 1, integer: true, help: "Width." } };
-export function create({ shape }, { width }) {
-  const d = shape[0];
-  return {
-    init: (random) => ({ a: random.uniformTensor([d + 1, width], -0.5, 0.5), b: random.uniformTensor([width, d], -0.5, 0.5) }),
-    predict: ({ a, b }, z, logsnr) => tf.matMul(tf.tanh(tf.matMul(tf.concat([z, tf.reshape(logsnr, [-1, 1])], 1), a)), b),
-  };
-}
-`,
-    );
-    const args = ["./my_points.ts", "--denoiser", "./my_denoiser.ts", "--width", "12", "--spread", "0.3"];
+    for (const name of ["my_points.ts", "my_denoiser.ts"]) {
+      await Deno.writeTextFile(join(cwd, name), await readmeFile(name));
+    }
+    const args = ["./my_points.ts", "--denoiser", "./my_denoiser.ts", "--width", "12", "--spread", "0.2"];
     const { code, stdout, stderr } = await runTask("train:2d", [...args, "--epochs", "2", "--json"], cwd);
     equal(code, 0, stderr);
     const summary = JSON.parse(stdout);

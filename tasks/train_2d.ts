@@ -28,15 +28,21 @@ await main(async () => {
   const d = data.shape[0];
   const checkpoint = request.resumed?.checkpoint;
   const panels = d === 2 && request.figures
-    ? await DensityPanels.open(folder, config.epochs, checkpoint?.epoch ?? 0)
+    ? await DensityPanels.open(
+      folder,
+      training,
+      proposal,
+      random.split("density"),
+      config.epochs,
+      checkpoint?.epoch ?? 0,
+    )
     : undefined;
   try {
     const trained = await trainRun(folder, training, config.epochs, {
       quiet: request.quiet,
       started,
       ...(checkpoint ? { from: checkpoint } : {}),
-      onEpoch: ({ epoch }) =>
-        panels?.add(epoch, training.meter, proposal, random.split("density")) ?? Promise.resolve(),
+      onEpoch: ({ epoch }) => panels?.add(epoch) ?? Promise.resolve(),
     });
     using progress = new Progress({ quiet: request.quiet });
     progress.update({ label: "likelihood and figures", done: 0, total: 1 });
@@ -48,7 +54,7 @@ await main(async () => {
     const curve = await mseCurve(training.meter, data.validation, proposal, random.split("curve"), CURVE_POINTS);
     const suggestion = suggestProposal(curve, d);
     const figures = request.figures
-      ? await drawFigures(run, request.dataset.name, trained.metrics, panels?.list() ?? [], curve, suggestion, test)
+      ? await drawFigures(run, request.dataset.name, trained.metrics, panels, curve, suggestion, test)
       : [];
     progress.finish();
     const summary = await finishRun(run, trained, {

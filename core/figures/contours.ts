@@ -44,7 +44,7 @@ export function contourFigure(record: ContourRecord): Spec {
     if (lowest) marks.push(text(box.x + size / 2, box.y + size + 38, "x₁", name));
     if (column === 0) marks.push(text(box.x - 38, box.y + size / 2, "x₂", { ...name, baseline: "middle" }));
   });
-  marks.push(...densityLegend(right + 24, TOP));
+  marks.push(...densityLegend(right + 24, TOP, record.resolution));
 
   const epochs = record.panels.map((panel) => panel.epoch).join(", ");
   return figure(

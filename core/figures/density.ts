@@ -126,8 +126,13 @@ export function densityMark(
 /** The width in pixels that `densityLegend` needs. */
 export const LEGEND_WIDTH = 104;
 
-/** The scale of colours that all panels share, with its top at (x, y). */
-export function densityLegend(x: number, y: number, swatch = 24): Mark[] {
+/**
+ * The scale of colours that all panels share, with its top at (x, y).
+ *
+ * @param resolution The blur that the density is shown with, if any.
+ */
+export function densityLegend(x: number, y: number, resolution?: number): Mark[] {
+  const swatch = 24;
   const marks: Mark[] = [text(x, y, "log p(x), nats", { baseline: "top", colour: COLOURS.muted })];
   const top = y + 24;
   const wide = 16;
@@ -156,9 +161,10 @@ export function densityLegend(x: number, y: number, swatch = 24): Mark[] {
       },
     },
   };
-  return [
-    ...marks,
-    dot,
-    text(x + wide + 9, below, "data", { size: SIZE.tick, baseline: "middle", colour: COLOURS.muted }),
+  const small = { size: SIZE.tick, baseline: "middle", colour: COLOURS.muted } as const;
+  const blur = resolution === undefined ? [] : [
+    text(x, below + 32, "p is blurred by", small),
+    text(x, below + 48, `σ = ${resolution.toFixed(3)}`, small),
   ];
+  return [...marks, dot, text(x + wide + 9, below, "data", small), ...blur];
 }

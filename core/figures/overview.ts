@@ -63,7 +63,7 @@ export function overviewFigure(record: OverviewRecord): Spec {
     densityMark(record.density, record.side, record.extent, record.points, box, { bottom: true, left: true }),
     text(LEFT + size / 2, box.y + size + 38, "x₁", name),
     text(LEFT - 38, box.y + size / 2, "x₂", { ...name, baseline: "middle" }),
-    ...densityLegend(LEFT + size + 20, box.y),
+    ...densityLegend(LEFT + size + 20, box.y, record.resolution),
     text(curves, TOP - 10, "Denoising error", heading),
     ...legendRow(mseLegend(mse), curves, TOP + 14, CURVE_WIDTH).marks,
     msePlot(mse, { x: curves, y: mseTop, width: CURVE_WIDTH, height: mseHeight }),

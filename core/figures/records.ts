@@ -13,6 +13,8 @@ export interface ContourRecord {
   readonly title: string;
   /** One to eight panels, in the order in which they are drawn. */
   readonly panels: readonly DensityPanel[];
+  /** The standard deviation of the Gaussian noise that the density is that of data with, where it is shown so. */
+  readonly resolution?: number;
   /** Grid points along each axis of a panel. */
   readonly side: number;
   /** The panels cover [−extent, extent]². */
@@ -74,6 +76,8 @@ export interface OverviewRecord {
   readonly nllStderr?: number;
   /** The final density. Its epoch is the number of epochs trained. */
   readonly density: DensityPanel;
+  /** The standard deviation of the Gaussian noise that the density is that of data with, where it is shown so. */
+  readonly resolution?: number;
   /** Grid points along each axis of the density. */
   readonly side: number;
   /** The density covers [−extent, extent]². */

@@ -3,16 +3,26 @@ import type { ErrorMeter } from "../evaluation/errors.ts";
 import type { DensityPanel } from "../figures/records.ts";
 import { encodeSafetensors, readSafetensors } from "../io/safetensors.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
-import type { Proposal } from "../diffusion/logsnr.ts";
+import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
+import { blurredDenoiser, blurredGaussian, blurredProposal } from "../evaluation/blur.ts";
 import type { Random } from "../random.ts";
+import type { Training } from "../training/train.ts";
 import type { RunFolder } from "./folder.ts";
 
-/** The grid of a panel: log p on [−EXTENT, EXTENT]², this many points along each axis. */
+/** The grids of the figures: log p on [−EXTENT, EXTENT]², with a coarser grid for a panel than for the overview. */
 export const EXTENT = 3;
-export const SIDE = 48;
+export const SIDE = 64;
+export const FINE_SIDE = 112;
 
-/** Log SNRs per point of a panel. */
-const LEVELS = 20;
+/** Log SNRs per point. */
+const LEVELS = 16;
+const FINE_LEVELS = 24;
+
+/** Half of the finer grid's spacing. */
+const RESOLUTION = EXTENT / (FINE_SIDE - 1);
+
+/** How far, in nats, a proposal reaches beyond the log SNR at which the data's finest structure is seen. */
+const REACH = 4;
 
 const MAX_PANELS = 8;
 const FILE = "density.safetensors";
@@ -24,14 +34,46 @@ const FILE = "density.safetensors";
 export class DensityPanels {
   readonly #panels = new Map<number, Float32Array>();
 
-  private constructor(readonly folder: RunFolder, readonly epochs: readonly number[]) {}
+  private constructor(
+    readonly folder: RunFolder,
+    readonly epochs: readonly number[],
+    readonly meter: ErrorMeter,
+    readonly proposal: Proposal,
+    readonly random: Random,
+    /** The blur that the density is shown with, where it is finer than the grid. */
+    readonly resolution: number | undefined,
+  ) {}
 
   /**
+   * @param training Whose model is shown.
+   * @param proposal The log SNRs of the run.
+   * @param random Where the estimates' noise is drawn from; it is the same for every panel.
    * @param epochs The number of epochs that the run has.
    * @param finished The number that it has finished; earlier panels are read back.
    */
-  static async open(folder: RunFolder, epochs: number, finished: number): Promise<DensityPanels> {
-    const panels = new DensityPanels(folder, panelEpochs(epochs));
+  static async open(
+    folder: RunFolder,
+    training: Training,
+    proposal: Proposal,
+    random: Random,
+    epochs: number,
+    finished: number,
+  ): Promise<DensityPanels> {
+    const finest = Math.exp((REACH - logsnrRange(proposal)[1]) / 2);
+    const blurred = finest < RESOLUTION;
+    const panels = new DensityPanels(
+      folder,
+      panelEpochs(epochs),
+      blurred
+        ? await training.meterOf(
+          (denoiser) => blurredDenoiser(denoiser, RESOLUTION),
+          blurredGaussian(training.meter.gaussian, RESOLUTION),
+        )
+        : training.meter,
+      blurred ? blurredProposal(proposal, RESOLUTION) : proposal,
+      random,
+      blurred ? RESOLUTION : undefined,
+    );
     if (finished > 0) {
       const { tensors } = await readSafetensors(folder.file(FILE)).catch(() => ({ tensors: {} }));
       for (const [name, { data }] of Object.entries(tensors)) {
@@ -45,15 +87,29 @@ export class DensityPanels {
   }
 
   /** Adds the model's density as it is now, if the epoch is one that is shown. */
-  async add(epoch: number, meter: ErrorMeter, proposal: Proposal, random: Random): Promise<void> {
+  async add(epoch: number): Promise<void> {
     if (!this.epochs.includes(epoch)) return;
-    const { logDensity } = await density(meter, gridPoints(SIDE, EXTENT), proposal, random, LEVELS);
+    const logDensity = await this.#density(SIDE, LEVELS);
     this.#panels.set(epoch, logDensity);
     const tensors = Object.fromEntries(
       [...this.#panels].map(([key, data]) => [`epoch.${key}`, { shape: [SIDE, SIDE], data }]),
     );
-    const metadata = { extent: String(EXTENT), unit: "nats", quantity: "log density, x1 fastest" };
+    const metadata = {
+      extent: String(EXTENT),
+      unit: "nats",
+      quantity: "log density, x1 fastest",
+      ...(this.resolution === undefined ? {} : { blurred_by: String(this.resolution) }),
+    };
     await writeFileAtomic(this.folder.file(FILE), encodeSafetensors(tensors, metadata));
+  }
+
+  /** The model's density as it is now on the finer grid. */
+  fine(): Promise<Float32Array> {
+    return this.#density(FINE_SIDE, FINE_LEVELS);
+  }
+
+  async #density(side: number, levels: number): Promise<Float32Array> {
+    return (await density(this.meter, gridPoints(side, EXTENT), this.proposal, this.random, levels)).logDensity;
   }
 
   /** The panels in the order of their epochs. */

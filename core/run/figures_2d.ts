@@ -1,20 +1,14 @@
 import type { Estimate } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import type { MseCurve } from "../evaluation/curve.ts";
-import type { DensityPanel } from "../figures/mod.ts";
 import { storageError, writeFileAtomic } from "../io/atomic.ts";
 import { EventWriter } from "../io/tensorboard.ts";
-import { density, gridPoints } from "../evaluation/density.ts";
-import { EXTENT, SIDE } from "./density_panels.ts";
+import { type DensityPanels, EXTENT, FINE_SIDE, SIDE } from "./density_panels.ts";
 import type { PreparedRun } from "./prepare.ts";
 import type { EpochMetrics } from "./train_run.ts";
 
 /** Data points that a density is shown with. */
 const POINTS = 200;
-
-/** The finer grid of the overview's one density, and its log SNRs per point. */
-const FINE_SIDE = 96;
-const FINE_LEVELS = 24;
 
 /** The width of TensorBoard's pictures in pixels. */
 const PNG_WIDTH = 900;
@@ -27,10 +21,10 @@ const PNG_WIDTH = 900;
  * @returns The files' paths within the run's folder.
  */
 export async function drawFigures(
-  { config, data, training, folder, proposal, random }: PreparedRun,
+  { config, data, training, folder, proposal }: PreparedRun,
   name: string,
   metrics: readonly EpochMetrics[],
-  panels: readonly DensityPanel[],
+  panels: DensityPanels | undefined,
   curve: MseCurve,
   suggestion: Proposal | undefined,
   test: Estimate | undefined,
@@ -53,26 +47,26 @@ export async function drawFigures(
   const mse = { ...curve, ...proposal, standard, dimension, ...(suggestion ? { suggestion } : {}) };
   const last = metrics[metrics.length - 1];
   const nll = test ?? { mean: last.val_nll, stderr: last.val_nll_stderr };
-  const grid = { side: SIDE, extent: EXTENT, points };
-  const fine = async () => {
-    const at = gridPoints(FINE_SIDE, EXTENT);
-    const { logDensity } = await density(training.meter, at, proposal, random.split("density"), FINE_LEVELS);
-    return { epoch: config.epochs, logDensity };
+  const grid = {
+    side: SIDE,
+    extent: EXTENT,
+    points,
+    ...(panels?.resolution === undefined ? {} : { resolution: panels.resolution }),
   };
   const figures = {
-    ...(panels.length > 0
+    ...(panels
       ? {
         overview: overviewFigure({
           title: name,
           nll: nll.mean,
           nllStderr: nll.stderr,
-          density: await fine(),
+          density: { epoch: config.epochs, logDensity: await panels.fine() },
           ...grid,
           side: FINE_SIDE,
           mse,
           loss,
         }),
-        contours: contourFigure({ title: `${name}: density through training`, panels, ...grid }),
+        contours: contourFigure({ title: `${name}: density through training`, panels: panels.list(), ...grid }),
       }
       : {}),
     mse: mseFigure({ title: `${name}: error over log SNR`, ...mse }),

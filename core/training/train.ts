@@ -1,4 +1,4 @@
-import { gaussianNll } from "../diffusion/gaussian.ts";
+import { type Gaussian, gaussianNll } from "../diffusion/gaussian.ts";
 import { type Estimate, nllAgainstGaussian, nllAgainstStandard } from "../diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import { type CompiledProgram, type Engine, EngineError, type Tensors } from "../engine/program.ts";
@@ -79,6 +79,8 @@ export interface Training {
   readonly parameterCount: number;
   /** Measures the error of the model as it is now. */
   readonly meter: ErrorMeter;
+  /** Measures the error of a denoiser that is made of the one trained and has its weights, as they are at each call. */
+  meterOf(wrap: (denoiser: Denoiser) => Denoiser, gaussian: Gaussian): Promise<ErrorMeter>;
   /**
    * Trains to the end, yielding every step and every finished epoch. May be left and called again.
    *
@@ -111,7 +113,9 @@ export async function createTraining(
   const state = engine.createState(initialState(layout, recipe, initial, from));
   const evaluated = recipe.ema === undefined ? PARAMS : EMA;
   const weights = (s: Tensors) => layout.size === 0 ? {} : unflattenTensor(layout, s[evaluated]);
-  const meter = await createErrorMeter(engine, state, weights, denoiser, info, settings.evalBatchSize);
+  const meterOf: Training["meterOf"] = (wrap, gaussian) =>
+    createErrorMeter(engine, state, weights, wrap(denoiser), { shape: info.shape, gaussian }, settings.evalBatchSize);
+  const meter = await meterOf((d) => d, gaussian);
   // A denoiser without parameters trains nothing; its epochs only validate.
   const program = layout.size === 0 ? undefined : {
     gradient: await engine.compile(
@@ -155,6 +159,7 @@ export async function createTraining(
     stepsPerEpoch,
     parameterCount: layout.size,
     meter,
+    meterOf,
     run,
     async snapshot() {
       if (layout.size === 0) return { step, epoch, nllSum, model: {}, training: {} };

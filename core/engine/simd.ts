@@ -55,9 +55,11 @@ function assemble(): Uint8Array<ArrayBuffer> {
     return [...CONSTANT, ...lanes];
   };
   const at = (pointer: number, index: number) => [...get(pointer), ...get(index), I32_ADD];
-  const normal = (
-    vector: number,
-  ) => [...get(vector), ...get(vector), ...ABSOLUTE, ...constant(SMALLEST_NORMAL), ...GREATER_EQUAL, ...AND];
+  /** A vector, whose magnitude the second operand is, with its denormals set to zero. */
+  const normal = (vector: number, magnitude: number[]) => [
+    ...get(vector),
+    ...[...magnitude, ...constant(SMALLEST_NORMAL), ...GREATER_EQUAL, ...AND],
+  ];
   /** Runs the body for index = 0, 16, … below the length. */
   const loop = (index: number, bytes: number, body: number[]) => [
     ...[LOOP, EMPTY],
@@ -74,10 +76,10 @@ function assemble(): Uint8Array<ArrayBuffer> {
     body: loop(index, bytes, [
       ...[...at(g, index), ...LOAD, ...set(gradient)],
       ...[...at(m, index), ...LOAD, ...get(beta1), ...SPLAT, ...TIMES, ...get(gradient), ...PLUS, ...set(first)],
-      ...[...normal(first), ...set(first), ...at(m, index), ...get(first), ...STORE],
+      ...[...normal(first, [...get(first), ...ABSOLUTE]), ...set(first), ...at(m, index), ...get(first), ...STORE],
       ...[...at(v, index), ...LOAD, ...get(beta2), ...SPLAT, ...TIMES],
       ...[...get(gradient), ...get(gradient), ...TIMES, ...PLUS, ...set(second)],
-      ...[...normal(second), ...set(second), ...at(v, index), ...get(second), ...STORE],
+      ...[...normal(second, get(second)), ...set(second), ...at(v, index), ...get(second), ...STORE],
       ...[...at(p, index), ...at(p, index), ...LOAD, ...get(first)],
       ...[...get(second), ...ROOT, ...get(rootScale), ...SPLAT, ...TIMES, ...get(offset), ...SPLAT, ...PLUS],
       ...[...DIVIDED, ...MINUS, ...STORE],

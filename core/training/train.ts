@@ -238,14 +238,15 @@ function createBatches(
     logsnr: new Float32Array(batchSize),
     weight: new Float32Array(batchSize),
   };
+  const [orders, noises] = [random.split("order"), random.split("noise")];
   let order: { epoch: number; rows: Uint32Array } | undefined;
 
   /** Takes one step, numbered from 1, and returns the batch's NLL. */
   const train = async (step: number): Promise<number> => {
     const epoch = Math.floor((step - 1) / stepsPerEpoch);
-    if (order?.epoch !== epoch) order = { epoch, rows: random.split("order").split(epoch).permutation(rows) };
+    if (order?.epoch !== epoch) order = { epoch, rows: orders.split(epoch).permutation(rows) };
     const begin = (step - 1) % stepsPerEpoch * batchSize;
-    const noise = random.split("noise").split(step);
+    const noise = noises.split(step);
     noise.fillUniform(u);
     noise.fillNormal(inputs.eps);
     for (let i = 0; i < batchSize; i++) {

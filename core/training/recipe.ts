@@ -22,10 +22,7 @@ export function learningRateAt(recipe: Recipe, learningRate: number, step: numbe
   return recipe.decay === "constant" ? learningRate : learningRate * 0.5 * (1 + Math.cos(Math.PI * (step - 1) / steps));
 }
 
-/** The average of the weights takes them in at every so many steps: as good as every step, and nearly free. */
-export const AVERAGING_INTERVAL = 8;
-
-/** The share of the new weights in their average at a step; large at first, so that the start is forgotten. */
+/** The share of the new weights in their average at a step, from 1; large at first, so that the start is forgotten. */
 export function averagingShare(ema: number, step: number): number {
-  return 1 - Math.min(ema, step / (step + 9)) ** AVERAGING_INTERVAL;
+  return 1 - Math.min(ema, (1 + step) / (10 + step));
 }

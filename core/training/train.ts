@@ -10,7 +10,7 @@ import type { Random } from "../random.ts";
 import { type HostTensors, sizeOf } from "../tensors.ts";
 import { adamSchedule } from "./adam.ts";
 import { flatten, layoutOf, type ParameterLayout, unflatten, unflattenTensor } from "./parameters.ts";
-import { AVERAGING_INTERVAL, averagingShare, learningRateAt, type Recipe } from "./recipe.ts";
+import { averagingShare, learningRateAt, type Recipe } from "./recipe.ts";
 import { averagingStep, EMA, GRADIENT, gradientInputs, gradientStep, MOMENTS, optimiserStep, PARAMS } from "./step.ts";
 
 /** What a training run is made of. */
@@ -139,7 +139,7 @@ export async function createTraining(
         const nll = await batches?.train(step + 1) ?? 0;
         nllSum += nll;
         step++;
-        if (recipe.ema !== undefined && step % AVERAGING_INTERVAL === 0) {
+        if (recipe.ema !== undefined) {
           await averaging?.run({ share: Float32Array.of(averagingShare(recipe.ema, step)) });
         }
         if (program) yield { kind: "step", epoch: epoch + 1, step, nll };

@@ -80,6 +80,22 @@ Deno.test("a run stopped after any step and resumed from its snapshot is the run
   await whole.dispose();
 });
 
+Deno.test("what is evaluated is the average of the weights over all steps", async () => {
+  const run = await training({ recipe: { ...RECIPES.default, ema: 0.4 } });
+  let average = Float64Array.from((await run.snapshot()).training.ema.data);
+  for await (const record of run.run()) {
+    if (record.kind !== "step") continue;
+    const { training: { params, ema } } = await run.snapshot();
+    // At first the average forgets faster than it is asked to: it keeps 2/11, 3/12, 4/13, 5/14, and 0.4 from then on.
+    const kept = Math.min(0.4, (record.step + 1) / (record.step + 10));
+    average = average.map((e, i) => kept * e + (1 - kept) * params.data[i]);
+    average.forEach((e, i) => ok(Math.abs(e - ema.data[i]) < 1e-6, `step ${record.step}: ${ema.data[i]}, not ${e}`));
+  }
+  const { model, training: { ema } } = await run.snapshot();
+  deepEqual(Object.values(model).flatMap(({ data }) => [...data]), [...ema.data]);
+  await run.dispose();
+});
+
 Deno.test("a generator that is left goes on where it was", async () => {
   const [broken, whole] = [await training(), await training()];
   for await (const record of broken.run()) if (record.step === 4) break;

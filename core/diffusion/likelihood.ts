@@ -39,7 +39,9 @@ export function nllAgainstGaussian({ weight, mse }: ErrorSample, mseGaussian: nu
   return gaussianNll + 0.5 * weight * (mse - mseGaussian);
 }
 
-/** Bits per dimension of an NLL in nats. *
+/**
+ * Bits per dimension of an NLL in nats.
+ *
  * @example
  * ```ts
  * import { ok } from "assert";

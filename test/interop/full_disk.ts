@@ -2,6 +2,7 @@ import assert from "assert";
 import { StorageError, writeFileAtomic } from "../../core/io/atomic.ts";
 import { runTask } from "../tasks/command.ts";
 import { latestCheckpoint, loadCheckpoint, saveCheckpoint } from "../../core/io/checkpoints.ts";
+import { namesIn } from "../folders.ts";
 
 async function succeeds(command: string, ...args: string[]): Promise<boolean> {
   const { success } = await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output();
@@ -24,10 +25,6 @@ async function onSmallDisk(test: (folder: string) => Promise<void>): Promise<boo
   } finally {
     await Deno.remove(folder);
   }
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
 }
 
 const canMount = await onSmallDisk(async () => {});

@@ -2,17 +2,9 @@ import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
 import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
 import { runTask, taskCommand } from "./command.ts";
+import { inFolder } from "../folders.ts";
 
 const SMALL = ["--hidden-size", "16", "--embedding-size", "16", "--points", "400", "--batch-size", "64"];
-
-async function inFolder(test: (folder: string) => Promise<void>) {
-  const folder = await Deno.makeTempDir();
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 async function linesOf(path: string): Promise<Record<string, number>[]> {
   return (await Deno.readTextFile(path)).trim().split("\n").map((line) => JSON.parse(line));

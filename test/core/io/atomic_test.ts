@@ -6,19 +6,7 @@ import {
   writeFileAtomic,
   writeFolderAtomic,
 } from "../../../core/io/atomic.ts";
-
-async function inTemporaryFolder(test: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
-}
+import { inFolder, namesIn } from "../../folders.ts";
 
 function isStorageError(pattern: RegExp): (error: unknown) => boolean {
   return (error) => {
@@ -30,7 +18,7 @@ function isStorageError(pattern: RegExp): (error: unknown) => boolean {
 }
 
 Deno.test("a file is written, replaced, and its folders made", () =>
-  inTemporaryFolder(async (folder) => {
+  inFolder(async (folder) => {
     const path = `${folder}/a/b/report.json`;
     await writeFileAtomic(path, "first");
     await writeFileAtomic(path, new TextEncoder().encode("second ✓"));
@@ -39,7 +27,7 @@ Deno.test("a file is written, replaced, and its folders made", () =>
   }));
 
 Deno.test("a symbolic link stays a link", () =>
-  inTemporaryFolder(async (folder) => {
+  inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/target`, "old");
     await Deno.symlink(`${folder}/target`, `${folder}/link`);
     await writeFileAtomic(`${folder}/link`, "new");
@@ -48,7 +36,7 @@ Deno.test("a symbolic link stays a link", () =>
   }));
 
 Deno.test("what cannot be replaced by a file is refused and left alone", () =>
-  inTemporaryFolder(async (folder) => {
+  inFolder(async (folder) => {
     await Deno.mkdir(`${folder}/inner`);
     await Deno.writeTextFile(`${folder}/file`, "kept");
     await assert.rejects(writeFileAtomic(`${folder}/inner`, ""), isStorageError(/inner: it is a folder\. Choose/));
@@ -60,7 +48,7 @@ Deno.test("what cannot be replaced by a file is refused and left alone", () =>
   }));
 
 Deno.test("a folder appears whole, and never over another", () =>
-  inTemporaryFolder(async (folder) => {
+  inFolder(async (folder) => {
     const path = `${folder}/runs/one`;
     await writeFolderAtomic(path, { "a.txt": "a", "b.bin": new Uint8Array([1, 2]) });
     assert.deepEqual(await namesIn(path), ["a.txt", "b.bin"]);

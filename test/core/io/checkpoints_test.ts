@@ -7,6 +7,7 @@ import {
   saveCheckpoint,
 } from "../../../core/io/checkpoints.ts";
 import { encodeSafetensors } from "../../../core/io/safetensors.ts";
+import { inFolder, namesIn } from "../../folders.ts";
 
 function checkpointOf(epoch: number): Checkpoint {
   const weight = { shape: [2, 2], data: new Float32Array([epoch, 1, 2, 3]) };
@@ -19,21 +20,8 @@ function checkpointOf(epoch: number): Checkpoint {
   };
 }
 
-async function inTemporaryFolder(test: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
-}
-
 Deno.test("a checkpoint survives a round trip, and only the newest stays", () =>
-  inTemporaryFolder(async (run) => {
+  inFolder(async (run) => {
     assert.equal(await latestCheckpoint(run), undefined);
     for (const epoch of [0, 1, 160]) {
       const folder = await saveCheckpoint(run, checkpointOf(epoch));
@@ -49,7 +37,7 @@ Deno.test("a checkpoint survives a round trip, and only the newest stays", () =>
   }));
 
 Deno.test("the same epoch can be saved again and again", () =>
-  inTemporaryFolder(async (run) => {
+  inFolder(async (run) => {
     for (const step of [1, 2, 3]) {
       const folder = await saveCheckpoint(run, { ...checkpointOf(5), step });
       assert.equal(await latestCheckpoint(run), folder);
@@ -59,7 +47,7 @@ Deno.test("the same epoch can be saved again and again", () =>
   }));
 
 Deno.test("incomplete folders are passed over, leftovers removed, the user's own files left alone", () =>
-  inTemporaryFolder(async (run) => {
+  inFolder(async (run) => {
     const folder = await saveCheckpoint(run, checkpointOf(3));
     const leftover = `${run}/checkpoints/.tmp-123-0123456789ab`;
     await Deno.mkdir(leftover);
@@ -73,7 +61,7 @@ Deno.test("incomplete folders are passed over, leftovers removed, the user's own
   }));
 
 Deno.test("epochs are ordered as numbers", () =>
-  inTemporaryFolder(async (run) => {
+  inFolder(async (run) => {
     const saved = await saveCheckpoint(run, checkpointOf(999_999));
     await Deno.rename(saved, `${run}/aside`);
     const newer = await saveCheckpoint(run, checkpointOf(1_000_000));
@@ -82,7 +70,7 @@ Deno.test("epochs are ordered as numbers", () =>
   }));
 
 Deno.test("what JSON cannot hold is refused before anything is written", () =>
-  inTemporaryFolder(async (run) => {
+  inFolder(async (run) => {
     await assert.rejects(
       saveCheckpoint(run, { ...checkpointOf(1), state: { best: { nll: Infinity } } }),
       /"nll" is Inf/,
@@ -92,7 +80,7 @@ Deno.test("what JSON cannot hold is refused before anything is written", () =>
   }));
 
 Deno.test("each fault of a checkpoint is named in one line", () =>
-  inTemporaryFolder(async (run) => {
+  inFolder(async (run) => {
     const folder = await saveCheckpoint(run, checkpointOf(7));
     const files = ["model.safetensors", "training.safetensors", "state.json"].map((name) => `${folder}/${name}`);
     const good = await Promise.all(files.map((path) => Deno.readFile(path)));
@@ -140,7 +128,7 @@ Deno.test("each fault of a checkpoint is named in one line", () =>
   }));
 
 Deno.test("a process killed at any moment leaves a checkpoint that loads", () =>
-  inTemporaryFolder(async (run) => {
+  inFolder(async (run) => {
     const script = new URL("./save_loop.ts", import.meta.url).pathname;
     let seen = 0;
     for (let attempt = 0; attempt < 10; attempt++) {

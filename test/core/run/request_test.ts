@@ -6,6 +6,7 @@ import { readRequest } from "../../../core/run/config.ts";
 import { RunFolder } from "../../../core/run/folder.ts";
 import { prepareRun } from "../../../core/run/prepare.ts";
 import { panelEpochs } from "../../../core/run/density_panels.ts";
+import { inFolder } from "../../folders.ts";
 
 const SMALL = ["--hidden-size", "4", "--embedding-size", "4", "--points", "100", "--batch-size", "10"];
 
@@ -15,15 +16,6 @@ async function prepare(args: readonly string[]) {
   });
   await run.training.dispose();
   return run;
-}
-
-async function inFolder(test: (folder: string) => Promise<void>) {
-  const folder = await Deno.makeTempDir();
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
 }
 
 /** Arguments that are mistakes, with what the one line says. */

@@ -1,11 +1,13 @@
+import { splitAtRandom } from "./datasets.ts";
 import { describe, isRecord, PluginError } from "./plugin_error.ts";
 import type { Dataset } from "./plugins.ts";
 import type { Random } from "./random.ts";
+import { byteSamples, floatSamples, forEachBlock, type Samples } from "./samples.ts";
 import { sizeOf } from "./tensors.ts";
 
 /**
- * Brings what a data set plugin loaded to the form of {@link Dataset}. Samples may be any array of numbers, row-major,
- * or an array of rows; the shape may be left out where they are rows (it is the length of a row). Without
+ * Brings what a data set plugin loaded to the form of {@link Dataset}. Samples may also be any array of numbers,
+ * row-major, or an array of rows; the shape may be left out where they are rows (it is the length of a row). Without
  * `validation` a tenth of the rows of `train`, drawn at random, is taken for it.
  *
  * @param name The data set's name, for the message.
@@ -17,11 +19,13 @@ export function normaliseDataset(name: string, loaded: unknown, random: Random):
   const shape = loaded.shape ?? inferShape(loaded.train);
   if (shape === undefined) throw fail(name, "has no shape, expected the shape of one sample, [2] for points");
   checkShape(name, shape);
-  const part = (key: "train" | "validation" | "test") => toFloat32(name, key, loaded[key], sizeOf(shape));
+  const part = (key: "train" | "validation" | "test") => toSamples(name, key, loaded[key], sizeOf(shape));
   const train = part("train");
-  const parts = loaded.validation === undefined || loaded.validation === null
-    ? splitAtRandom(name, train, sizeOf(shape), random.split("validation"))
-    : { train, validation: part("validation") };
+  const split = loaded.validation === undefined || loaded.validation === null;
+  if (split && train.count < 2) {
+    throw fail(name, `has ${train.count} rows in train and no validation, expected at least 2 rows to split`);
+  }
+  const parts = split ? splitAtRandom(train, random.split("validation")) : { train, validation: part("validation") };
   const { test: _, ...rest } = loaded as unknown as Dataset;
   const test = loaded.test === undefined || loaded.test === null ? {} : { test: part("test") };
   return { ...rest, shape, ...parts, ...test };
@@ -36,28 +40,32 @@ export function normaliseDataset(name: string, loaded: unknown, random: Random):
  */
 export function checkDataset(name: string, dataset: Dataset): void {
   if (!isRecord(dataset)) throw fail(name, `is ${describe(dataset)}, expected { shape, train, validation }`);
-  const { shape, entropy, range, delta } = dataset;
+  const { shape, entropy, logScale, range, delta } = dataset;
   checkShape(name, shape);
   const size = sizeOf(shape);
   for (const part of ["train", "validation", "test"] as const) {
     const data: unknown = dataset[part];
     if (part === "test" && data === undefined) continue;
-    if (!(data instanceof Float32Array)) throw fail(name, `has ${part} ${describe(data)}, expected a Float32Array`);
-    if (data.length === 0) throw fail(name, `has an empty ${part}, expected at least one row`);
-    if (data.length % size !== 0) {
+    if (!isSamples(data)) throw fail(name, `has ${part} ${describe(data)}, expected ${SAMPLES}`);
+    if (data.count === 0) throw fail(name, `has an empty ${part}, expected at least one row`);
+    if (part === "train" && data.count < 2) throw fail(name, "has 1 row in train, expected at least two");
+    if (data.dimension !== size) {
       throw fail(
         name,
-        `has ${data.length} values in ${part}, expected whole rows of ${size} (shape ${describe(shape)})`,
+        `has rows of ${data.dimension} values in ${part}, expected rows of ${size} (shape ${describe(shape)})`,
       );
     }
-    const bad = firstNotFinite(data);
-    if (bad >= 0) {
-      const place = `row ${Math.floor(bad / size)}, column ${bad % size} (from 0) of ${part}`;
-      throw fail(name, `has ${data[bad]} in ${place}, expected finite float32 values: clean the data`);
-    }
+    forEachBlock(data, (rows, first) => {
+      const bad = firstNotFinite(rows);
+      if (bad < 0) return;
+      const place = `row ${first + Math.floor(bad / size)}, column ${bad % size} (from 0) of ${part}`;
+      throw fail(name, `has ${rows[bad]} in ${place}, expected finite float32 values: clean the data`);
+    });
   }
-  if (entropy !== undefined && !Number.isFinite(entropy)) {
-    throw fail(name, `has the entropy ${describe(entropy)}, expected a number of nats`);
+  for (const [what, nats] of [["entropy", entropy], ["log scale", logScale]] as const) {
+    if (nats !== undefined && !Number.isFinite(nats)) {
+      throw fail(name, `has the ${what} ${describe(nats)}, expected a number of nats`);
+    }
   }
   const ordered = Array.isArray(range) && range.length === 2 && range.every(Number.isFinite) && range[0] < range[1];
   if (range !== undefined && !ordered) {
@@ -68,6 +76,8 @@ export function checkDataset(name: string, dataset: Dataset): void {
   }
 }
 
+const SAMPLES = "samples, a Float32Array or an array of rows";
+
 function fail(name: string, problem: string): PluginError {
   return new PluginError(`The data set ${name} ${problem}.`);
 }
@@ -77,9 +87,9 @@ function checkShape(name: string, shape: unknown): asserts shape is number[] {
   throw fail(name, `has the shape ${describe(shape)}, expected an array of whole numbers from 1 on, [2] for points`);
 }
 
-/** The index of the first value that is not finite, or -1. A loop, since `findIndex` takes seconds for many images. */
+/** The index of the first value that is not finite, or -1. A bare loop, since all of many images pass through it. */
 export function firstNotFinite(data: Float32Array): number {
-  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
+  for (let i = 0; i < data.length; i++) if (data[i] - data[i] !== 0) return i;
   return -1;
 }
 
@@ -91,13 +101,22 @@ function inferShape(train: unknown): number[] | undefined {
   return Array.isArray(train) && isNumbers(train[0]) ? [train[0].length] : undefined;
 }
 
-/** Numbers or rows of numbers as one float32 array; a Float32Array as it is. */
-function toFloat32(name: string, part: string, values: unknown, size: number): Float32Array {
-  if (values instanceof Float32Array) return values;
-  if (!isNumbers(values)) {
-    throw fail(name, `has ${part} ${describe(values)}, expected a Float32Array or an array of rows`);
+function isSamples(value: unknown): value is Samples {
+  return isRecord(value) && Number.isInteger(value.count) && Number.isInteger(value.dimension) &&
+    typeof value.copy === "function";
+}
+
+/** Samples, numbers or rows of numbers as samples. Those that are float32 or bytes are not copied. */
+function toSamples(name: string, part: string, values: unknown, size: number): Samples {
+  if (isSamples(values)) return values;
+  if (!isNumbers(values)) throw fail(name, `has ${part} ${describe(values)}, expected ${SAMPLES}`);
+  const rows = isNumbers(values[0]);
+  if (!rows && values.length % size !== 0) {
+    throw fail(name, `has ${values.length} values in ${part}, expected whole rows of ${size}`);
   }
-  const rows = isNumbers(values[0]), out = new Float32Array(rows ? values.length * size : values.length);
+  if (values instanceof Float32Array) return floatSamples(values, size);
+  if (values instanceof Uint8Array) return byteSamples(values, size, { scale: 1, offset: 0 });
+  const out = new Float32Array(rows ? values.length * size : values.length);
   for (let i = 0; i < values.length; i++) {
     const row = rows ? values[i] : [values[i]], width = rows ? size : 1;
     if (!isNumbers(row) || row.length !== width) {
@@ -114,24 +133,5 @@ function toFloat32(name: string, part: string, values: unknown, size: number): F
       out[i * width + j] = value;
     }
   }
-  return out;
-}
-
-function splitAtRandom(
-  name: string,
-  rows: Float32Array,
-  size: number,
-  random: Random,
-): Pick<Dataset, "train" | "validation"> {
-  const n = rows.length / size;
-  if (!Number.isInteger(n)) {
-    throw fail(name, `has ${rows.length} values in train, expected whole rows of ${size}`);
-  }
-  if (n < 2) throw fail(name, `has ${n} rows in train and no validation, expected at least 2 rows to split`);
-  const shuffled = new Float32Array(rows.length);
-  random.permutation(n).forEach((from, to) => {
-    shuffled.set(rows.subarray(from * size, (from + 1) * size), to * size);
-  });
-  const end = Math.floor(0.9 * n) * size;
-  return { train: shuffled.subarray(0, end), validation: shuffled.subarray(end) };
+  return floatSamples(out, size);
 }

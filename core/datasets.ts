@@ -1,5 +1,6 @@
 import type { Dataset, OptionSpec, OptionValues } from "./plugins.ts";
 import type { Random } from "./random.ts";
+import { floatSamples, forEachBlock, type Samples, selectRows } from "./samples.ts";
 
 /** An affine map of each axis: x ↦ (x − mean) / scale. */
 export interface AxisMap {
@@ -38,6 +39,25 @@ export function standardisation(rows: Float64Array, dimension: number): AxisMap 
   return { mean, scale: scale.map((variance) => Math.sqrt(variance) || 1) };
 }
 
+/** The map of {@linkcode standardisation} for samples in any form. */
+export function standardisationOf(samples: Samples): AxisMap {
+  const { count: n, dimension: d } = samples, mean = new Float64Array(d), variance = new Float64Array(d);
+  forEachBlock(samples, (rows, first) => {
+    // A running mean, which is exact for an axis that does not vary.
+    for (let i = 0; i < rows.length; i++) mean[i % d] += (rows[i] - mean[i % d]) / (first + Math.floor(i / d) + 1);
+  });
+  forEachBlock(samples, (rows) => {
+    for (let i = 0; i < rows.length; i++) variance[i % d] += (rows[i] - mean[i % d]) ** 2 / n;
+  });
+  return { mean, scale: variance.map((each) => Math.sqrt(each) || 1) };
+}
+
+/** Splits samples in two: a tenth of the rows, drawn at random, to validate and the others to train. */
+export function splitAtRandom(samples: Samples, random: Random): Pick<Dataset, "train" | "validation"> {
+  const order = random.permutation(samples.count), end = Math.floor(0.9 * samples.count);
+  return { train: selectRows(samples, order.subarray(0, end)), validation: selectRows(samples, order.subarray(end)) };
+}
+
 /** Applies a map to rows, in the order given (as they come if left out), and rounds to float32. */
 export function applyAxisMap(rows: Float64Array, map: AxisMap, order?: Uint32Array): Float32Array {
   const dimension = map.mean.length, out = new Float32Array(rows.length);
@@ -51,7 +71,10 @@ export function applyAxisMap(rows: Float64Array, map: AxisMap, order?: Uint32Arr
 /** Splits rows in two: the first ⌊0.9 n⌋ to train, the rest to validate. The parts share memory with `rows`. */
 export function splitRows(rows: Float32Array, dimension: number): Pick<Dataset, "train" | "validation"> {
   const end = Math.floor(0.9 * rows.length / dimension) * dimension;
-  return { train: rows.subarray(0, end), validation: rows.subarray(end) };
+  return {
+    train: floatSamples(rows.subarray(0, end), dimension),
+    validation: floatSamples(rows.subarray(end), dimension),
+  };
 }
 
 /**
@@ -66,7 +89,7 @@ export function pointDataset(source: PointSource, random: Random, points: number
     ? { mean: new Float64Array(2), scale: new Float64Array(2).fill(1) }
     : standardisation(raw, 2);
   const rows = applyAxisMap(raw, map, random.split("shuffle").permutation(points));
-  const test = applyAxisMap(source.draw(random.split("test"), TEST_POINTS), map);
+  const test = floatSamples(applyAxisMap(source.draw(random.split("test"), TEST_POINTS), map), 2);
   const known = source.entropy === undefined
     ? {}
     : { entropy: source.entropy - map.scale.reduce((sum, scale) => sum + Math.log(scale), 0) };

@@ -3,6 +3,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { checkDataset, normaliseDataset } from "./check_dataset.ts";
 import { checkDenoiser } from "./check_denoiser.ts";
 import { exportProblems } from "./check_exports.ts";
+import { type DataFileSpec, parseDataFile } from "./data_file_spec.ts";
 import { messageOf } from "./errors.ts";
 import { nearest } from "./nearest.ts";
 import { describe, PluginError } from "./plugin_error.ts";
@@ -44,15 +45,20 @@ export async function loadDenoiser(spec: string): Promise<DenoiserPlugin & { nam
 }
 
 /**
- * Loads a data set plugin, found as {@link loadDenoiser} finds a denoiser.
+ * Loads a data set plugin, found as {@link loadDenoiser} finds a denoiser, or a file of data (`points.csv`,
+ * `photos.h5:x`), which the plugin `file` reads.
  *
  * @returns The plugin, whose `load` gives a data set that is normalised ({@link normaliseDataset}) and checked
  * ({@link checkDataset}), and its name.
  * @throws {PluginError} For a plugin that is unknown, that cannot be loaded or that lacks an export.
  */
 export async function loadDataset(spec: string): Promise<DatasetPlugin & { name: string }> {
-  const { name, exports } = await loadModule("datasets", spec);
-  const { load, options } = exports as unknown as DatasetPlugin;
+  const path = /^file:/i.test(spec) ? pathOf("datasets", spec) : spec;
+  const file = parseDataFile(path);
+  if (!file && parseDataFile(spec.replace(/^https?:/i, ""))) {
+    throw new PluginError(`The data set ${spec} is not on this machine. Download it, and give the path of the file.`);
+  }
+  const { name, load, options } = file ? await loadFilePlugin(file, path) : await loadDatasetModule(spec);
   return {
     name,
     ...(options && { options }),
@@ -62,6 +68,22 @@ export async function loadDataset(spec: string): Promise<DatasetPlugin & { name:
       return dataset;
     },
   };
+}
+
+async function loadDatasetModule(spec: string): Promise<DatasetPlugin & { name: string }> {
+  const { name, exports } = await loadModule("datasets", spec);
+  return { ...exports as unknown as DatasetPlugin, name };
+}
+
+/** The plugin `file` with its path given. */
+async function loadFilePlugin(file: DataFileSpec, spec: string): Promise<DatasetPlugin & { name: string }> {
+  const { load, options: { path: _, ...options } = {} } = await loadDatasetModule("file");
+  const path = resolve(Deno.cwd(), file.path);
+  if (!isFile(pathToFileURL(path))) {
+    throw new PluginError(`The data set ${spec} is not there: no file ${path}. Check the path.`);
+  }
+  const full = file.name === undefined ? path : `${path}:${file.name}`;
+  return { name: stem(path), options, load: (random, values) => load(random, { ...values, path: full }) };
 }
 
 /** The names of the plugins in a folder, in order, with dashes: its .ts files and its folders with a mod.ts. */

@@ -1,6 +1,7 @@
 import type * as tf from "@tensorflow/tfjs";
 import type { Gaussian } from "./diffusion/gaussian.ts";
 import type { Random } from "./random.ts";
+import type { Samples } from "./samples.ts";
 import type { HostTensors } from "./tensors.ts";
 
 /**
@@ -58,19 +59,24 @@ export interface DenoiserPlugin {
 }
 
 /**
- * A loaded data set: samples row by row, and what is known of them. A plugin may be laxer, since what it loads is brought
- * to this form: samples may be any array of numbers or an array of rows, the shape may be left out where they are
- * rows, and without `validation` a tenth of the rows of `train`, drawn at random, becomes it.
+ * A loaded data set: samples, and what is known of them. A plugin may be laxer, since what it loads is brought to this
+ * form: samples may be any array of numbers or an array of rows, the shape may be left out where they are rows, and
+ * without `validation` a tenth of the rows of `train`, drawn at random, becomes it.
  */
 export interface Dataset {
   /** The shape of one sample. */
   readonly shape: readonly number[];
-  readonly train: Float32Array;
-  readonly validation: Float32Array;
+  readonly train: Samples;
+  readonly validation: Samples;
   /** Samples that neither training nor validation sees; a synthetic data set draws fresh ones. */
-  readonly test?: Float32Array;
+  readonly test?: Samples;
   /** The true differential entropy in nats, where it is known. */
   readonly entropy?: number;
+  /**
+   * Where the values were scaled: the sum over a sample of the logs of what each was divided by. Added to an NLL in nats
+   * it gives that of the values before.
+   */
+  readonly logScale?: number;
   /** Smallest and largest value of a component, where the data has such a range. */
   readonly range?: readonly [number, number];
   /** The step between neighbouring values of discrete data. */

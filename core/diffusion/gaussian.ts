@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { forEachBlock, type Samples } from "../samples.ts";
 import { noiseScale, perSample, signalScale } from "./channel.ts";
 import { sigmoid } from "./logsnr.ts";
 
@@ -27,41 +28,58 @@ export function standardGaussian(d: number): Gaussian {
 /**
  * The Gaussian with the mean and covariance (normalised by n) of the given samples.
  *
- * @param samples Rows of `d` values.
- * @param d The dimension of a sample.
+ * @throws {RangeError} For fewer than two samples.
  *
  * @example
  * ```ts
  * import { ok } from "assert";
+ * import { floatSamples } from "../samples.ts";
  * import { entropy, fitGaussian } from "./gaussian.ts";
  *
- * const square = fitGaussian(Float32Array.of(1, 1, 1, -1, -1, 1, -1, -1), 2);
+ * const square = fitGaussian(floatSamples(Float32Array.of(1, 1, 1, -1, -1, 1, -1, -1), 2));
  * ok(Math.abs(entropy(square) - Math.log(2 * Math.PI * Math.E)) < 1e-9);
  * ```
  */
-export function fitGaussian(samples: Float32Array, d: number): Gaussian {
-  const n = samples.length / d;
-  if (!Number.isInteger(n) || n < 2) {
-    throw new RangeError(
-      `Got ${samples.length} values for samples of dimension ${d}; at least two whole rows are needed.`,
-    );
-  }
+export function fitGaussian(samples: Samples): Gaussian {
+  const { count: n, dimension: d } = samples;
+  if (n < 2) throw new RangeError(`Got ${n} samples; at least two are needed.`);
   const mean = new Float64Array(d);
-  for (let i = 0; i < samples.length; i++) mean[i % d] += samples[i] / n;
+  forEachBlock(samples, (x) => {
+    for (let row = 0; row < x.length; row += d) for (let i = 0; i < d; i++) mean[i] += x[row + i] / n;
+  });
   if (d > MAX_FULL_DIMENSION) {
     const variance = new Float64Array(d);
-    for (let i = 0; i < samples.length; i++) variance[i % d] += (samples[i] - mean[i % d]) ** 2 / n;
+    forEachBlock(samples, (x) => {
+      for (let row = 0; row < x.length; row += d) {
+        for (let i = 0; i < d; i++) variance[i] += (x[row + i] - mean[i]) ** 2 / n;
+      }
+    });
     return { mean, eigenvalues: floored(variance) };
   }
   const covariance = new Float64Array(d * d);
-  for (let row = 0; row < samples.length; row += d) {
-    for (let i = 0; i < d; i++) {
-      const a = (samples[row + i] - mean[i]) / n;
-      for (let j = 0; j <= i; j++) covariance[i * d + j] += a * (samples[row + j] - mean[j]);
-    }
-  }
+  forEachBlock(samples, (x) => addProducts(covariance, Float64Array.from(x, (value, i) => value - mean[i % d]), d, n));
   for (let i = 0; i < d; i++) for (let j = 0; j < i; j++) covariance[j * d + i] = covariance[i * d + j];
   return gaussianOf(mean, covariance);
+}
+
+/**
+ * Adds the products of each row's values, divided by n, to the lower triangle of `sum`, `[d, d]`. Four rows go at a time,
+ * since in many dimensions it is the memory of the sum that takes the time.
+ */
+function addProducts(sum: Float64Array, rows: Float64Array, d: number, n: number): void {
+  let row = 0;
+  for (; row + 4 * d <= rows.length; row += 4 * d) {
+    const [r0, r1, r2, r3] = [0, 1, 2, 3].map((k) => rows.subarray(row + k * d, row + (k + 1) * d));
+    for (let i = 0, at = 0; i < d; i++, at += d) {
+      const a0 = r0[i] / n, a1 = r1[i] / n, a2 = r2[i] / n, a3 = r3[i] / n;
+      for (let j = 0; j <= i; j++) sum[at + j] = sum[at + j] + a0 * r0[j] + a1 * r1[j] + a2 * r2[j] + a3 * r3[j];
+    }
+  }
+  for (; row < rows.length; row += d) {
+    for (let i = 0; i < d; i++) {
+      for (let j = 0; j <= i; j++) sum[i * d + j] += rows[row + i] / n * rows[row + j];
+    }
+  }
 }
 
 /**
@@ -104,23 +122,27 @@ export function gaussianMmse(logsnr: number, eigenvalues: ArrayLike<number>): nu
 /**
  * −log N(x; μ, Σ) of each sample, in nats.
  *
- * @param samples Rows of d values.
- * @returns One value per row.
+ * @returns One value per sample.
  */
-export function gaussianNll(samples: Float32Array, { mean, eigenvalues, eigenvectors }: Gaussian): Float64Array {
+export function gaussianNll(samples: Samples, { mean, eigenvalues, eigenvectors }: Gaussian): Float64Array {
   const d = mean.length;
   const constant = eigenvalues.reduce((sum, l) => sum + 0.5 * Math.log(2 * Math.PI * l), 0);
-  return Float64Array.from({ length: samples.length / d }, (_, row) => {
-    let nll = constant;
-    for (let k = 0; k < d; k++) {
-      let projection = eigenvectors ? 0 : samples[row * d + k] - mean[k];
-      if (eigenvectors) {
-        for (let i = 0; i < d; i++) projection += eigenvectors[i * d + k] * (samples[row * d + i] - mean[i]);
+  const result = new Float64Array(samples.count);
+  const projection = new Float64Array(d);
+  forEachBlock(samples, (x, first) => {
+    for (let row = 0; row < x.length; row += d) {
+      projection.fill(0);
+      for (let i = 0; i < d; i++) {
+        const centred = x[row + i] - mean[i];
+        if (!eigenvectors) projection[i] = centred;
+        else for (let k = 0, at = i * d; k < d; k++) projection[k] += eigenvectors[at + k] * centred;
       }
-      nll += 0.5 * projection ** 2 / eigenvalues[k];
+      let nll = constant;
+      for (let k = 0; k < d; k++) nll += 0.5 * projection[k] ** 2 / eigenvalues[k];
+      result[first + row / d] = nll;
     }
-    return nll;
   });
+  return result;
 }
 
 /**

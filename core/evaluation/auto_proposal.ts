@@ -2,6 +2,7 @@ import type { Gaussian } from "../diffusion/gaussian.ts";
 import { meanAndStderr } from "../diffusion/likelihood.ts";
 import { logsnrRange, type Proposal, proposalOfSpectrum } from "../diffusion/logsnr.ts";
 import type { Random } from "../random.ts";
+import { type Samples, toFloat32 } from "../samples.ts";
 
 /** Training samples that are denoised, and how many others at most they are denoised from. */
 const QUERIES = 256;
@@ -26,31 +27,50 @@ const MAX_LOGSNR = 16;
  * That is found by denoising samples with the posterior mean over other training samples: as long as this beats the
  * Gaussian's ideal denoiser, there is structure at that log SNR.
  *
- * @param train Samples, row by row.
+ * @param train The training samples.
  * @param gaussian The training data's Gaussian.
  */
-export function autoProposal(train: Float32Array, gaussian: Gaussian, random: Random): Proposal {
+export function autoProposal(train: Samples, gaussian: Gaussian, random: Random): Proposal {
   const spectrum = proposalOfSpectrum(gaussian.eigenvalues);
   const [low, high] = logsnrRange(spectrum);
+  const sizes = sizesFor(train);
+  const rows = toFloat32(train, 0, sizes.queries + sizes.references);
   let last = -Infinity;
   let missed = 0;
   for (let logsnr = Math.ceil(spectrum.loc); logsnr <= MAX_LOGSNR - MARGIN && missed < 3; logsnr++) {
-    if (sampleDenoiserGain(train, gaussian, logsnr, random.split(logsnr)) > 0) [last, missed] = [logsnr, 0];
+    if (sampleDenoiserGain(rows, sizes, gaussian, logsnr, random.split(logsnr)) > 0) [last, missed] = [logsnr, 0];
     else missed++;
   }
   const top = Math.max(high, last + MARGIN);
   return top > high ? { loc: (low + top) / 2, scale: (top - low) / 8 } : spectrum;
 }
 
+interface Sizes {
+  readonly queries: number;
+  readonly references: number;
+}
+
+/** How many samples are denoised, and from how many others, within the budget. */
+function sizesFor({ count: n, dimension: d }: Samples): Sizes {
+  const queries = Math.max(2, Math.min(QUERIES, Math.floor(n / 4), Math.floor(Math.sqrt(BUDGET / d / 8))));
+  const references = Math.min(REFERENCES, n - queries, Math.max(2, Math.floor(BUDGET / d / queries)));
+  return { queries, references };
+}
+
 /**
  * By how much the posterior mean over samples beats the Gaussian's ideal denoiser at a log SNR on the same noise, less
  * two standard errors; above zero it does so beyond doubt. Relative to the dimension, and at least a hundredth of it.
+ *
+ * @param train The samples that are denoised, and after them those that they are denoised from, row by row.
  */
-function sampleDenoiserGain(train: Float32Array, gaussian: Gaussian, logsnr: number, random: Random): number {
+function sampleDenoiserGain(
+  train: Float32Array,
+  { queries, references }: Sizes,
+  gaussian: Gaussian,
+  logsnr: number,
+  random: Random,
+): number {
   const d = gaussian.mean.length;
-  const n = train.length / d;
-  const queries = Math.max(2, Math.min(QUERIES, Math.floor(n / 4), Math.floor(Math.sqrt(BUDGET / d / 8))));
-  const references = Math.min(REFERENCES, n - queries, Math.max(2, Math.floor(BUDGET / d / queries)));
   const noise = Math.exp(-logsnr / 2);
   const y = new Float64Array(d);
   const distances = new Float64Array(references);

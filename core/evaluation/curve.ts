@@ -1,8 +1,8 @@
 import { gaussianMmse } from "../diffusion/gaussian.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import type { Random } from "../random.ts";
-import { sizeOf } from "../tensors.ts";
-import type { ErrorMeter } from "./errors.ts";
+import { type Samples, toFloat32 } from "../samples.ts";
+import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 
 /** The denoiser's squared error over log SNR, beside that of the data's Gaussian. */
 export interface MseCurve {
@@ -17,34 +17,35 @@ export interface MseCurve {
  * The mean squared error at evenly spaced log SNRs over the proposal's range. Every level uses the same noise, so that
  * the curve is smooth, and the Gaussian's error on that noise steadies the mean.
  *
- * @param samples Row by row.
  * @param count Number of log SNRs.
  */
 export async function mseCurve(
   meter: ErrorMeter,
-  samples: Float32Array,
+  samples: Samples,
   proposal: Proposal,
   random: Random,
   count: number,
 ): Promise<MseCurve> {
-  const n = samples.length / sizeOf(meter.shape);
+  const { count: n, dimension: d } = samples;
   const [low, high] = logsnrRange(proposal);
-  const eps = random.fillNormal(new Float32Array(samples.length));
-  const curve: MseCurve = { logsnr: [], mse: [], stderr: [], gaussian: [] };
-  for (let k = 0; k < count; k++) {
-    const logsnr = low + (high - low) * k / (count - 1);
-    const expected = gaussianMmse(logsnr, meter.gaussian.eigenvalues);
-    const { mse, mseGaussian } = await meter.measure(samples, eps, new Float32Array(n).fill(logsnr));
-    let gap = 0;
-    let squares = 0;
-    for (let i = 0; i < n; i++) gap += (mse[i] - mseGaussian[i]) / n;
-    for (let i = 0; i < n; i++) squares += (mse[i] - mseGaussian[i] - gap) ** 2;
-    curve.logsnr.push(logsnr);
-    curve.mse.push(expected + gap);
-    curve.stderr.push(Math.sqrt(squares / Math.max(1, n - 1) / n));
-    curve.gaussian.push(expected);
+  const logsnr = Array.from({ length: count }, (_, k) => low + (high - low) * k / (count - 1));
+  const gaps = logsnr.map(() => new Float64Array(n));
+  const block = evaluationsAtOnce(d);
+  for (let begin = 0; begin < n; begin += block) {
+    const x = toFloat32(samples, begin, Math.min(n, begin + block));
+    const eps = random.fillNormal(new Float32Array(x.length));
+    for (const [k, alpha] of logsnr.entries()) {
+      const { mse, mseGaussian } = await meter.measure(x, eps, new Float32Array(x.length / d).fill(alpha));
+      for (let i = 0; i < mse.length; i++) gaps[k][begin + i] = mse[i] - mseGaussian[i];
+    }
   }
-  return curve;
+  const gaussian = logsnr.map((alpha) => gaussianMmse(alpha, meter.gaussian.eigenvalues));
+  const means = gaps.map((values) => values.reduce((sum, gap) => sum + gap / n, 0));
+  const stderr = gaps.map((values, k) => {
+    const squares = values.reduce((sum, gap) => sum + (gap - means[k]) ** 2, 0);
+    return Math.sqrt(squares / Math.max(1, n - 1) / n);
+  });
+  return { logsnr, mse: means.map((mean, k) => gaussian[k] + mean), stderr, gaussian };
 }
 
 /**

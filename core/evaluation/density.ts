@@ -1,6 +1,7 @@
 import { gaussianNll } from "../diffusion/gaussian.ts";
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import type { Random } from "../random.ts";
+import { floatSamples } from "../samples.ts";
 import { sizeOf } from "../tensors.ts";
 import type { ErrorMeter } from "./errors.ts";
 
@@ -43,7 +44,7 @@ export async function density(
   const n = points.length / d;
   const { quantiles, noise } = d <= MAX_SPREAD_DIMENSION ? spread(random, levels, d) : stratified(random, levels, d);
   const alpha = quantiles.map((u) => logsnrAtQuantile(u, proposal));
-  const logDensity = Float32Array.from(gaussianNll(points, meter.gaussian), (nll) => -nll);
+  const logDensity = Float32Array.from(gaussianNll(floatSamples(points, d), meter.gaussian), (nll) => -nll);
   const stderr = new Float32Array(n);
   const perPoint = 2 * levels;
   const block = Math.max(1, Math.floor(MAX_EVALUATIONS / perPoint));

@@ -24,6 +24,18 @@ export interface ErrorMeter {
   dispose(): Promise<void> | void;
 }
 
+/** Evaluations, and values of their samples, that one call to a meter is given at most; bounds the memory. */
+const MAX_EVALUATIONS = 1 << 15;
+const MAX_VALUES = 1 << 22;
+
+/**
+ * The number of samples of dimension `d` that a meter is given at a time where there are many. A power of two from 2 on:
+ * then noise that is drawn for each part equals noise that is drawn for all.
+ */
+export function evaluationsAtOnce(d: number): number {
+  return 2 ** Math.floor(Math.log2(Math.max(2, Math.min(MAX_EVALUATIONS, MAX_VALUES / d))));
+}
+
 /**
  * An error meter of a denoiser whose parameters live in an engine's state, as they are at each call.
  *

@@ -2,11 +2,8 @@ import { gaussianNll } from "../diffusion/gaussian.ts";
 import { type Estimate, meanAndStderr, nllAgainstGaussian, nllAgainstStandard } from "../diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import type { Random } from "../random.ts";
-import { sizeOf } from "../tensors.ts";
-import type { ErrorMeter } from "./errors.ts";
-
-/** Evaluations that one call to the meter is given; bounds the memory on data of any size. */
-const MAX_EVALUATIONS = 1 << 15;
+import { type Samples, toFloat32 } from "../samples.ts";
+import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 
 /**
  * The paired estimate of −log p(x) for each sample, in nats.
@@ -14,21 +11,19 @@ const MAX_EVALUATIONS = 1 << 15;
  * Each sample gets `levels` log SNRs, one from each of as many strata of the proposal, and within a stratum the
  * samples share it out among themselves. Every noise is used with both signs, which removes the error's odd part.
  *
- * @param samples Row by row.
  * @param levels Log SNRs per sample.
  * @returns One value per sample; their mean estimates the NLL.
  */
 export async function nllPerSample(
   meter: ErrorMeter,
-  samples: Float32Array,
+  samples: Samples,
   proposal: Proposal,
   random: Random,
   levels: number,
 ): Promise<Float64Array> {
-  const d = sizeOf(meter.shape);
-  const n = samples.length / d;
+  const { count: n, dimension: d } = samples;
   const nll = gaussianNll(samples, meter.gaussian);
-  const block = Math.max(1, Math.min(n, Math.floor(MAX_EVALUATIONS / 2)));
+  const block = evaluationsAtOnce(d) / 2;
   for (let level = 0; level < levels; level++) {
     const order = random.permutation(n);
     for (let begin = 0; begin < n; begin += block) {
@@ -42,10 +37,9 @@ export async function nllPerSample(
       const eps = new Float32Array(2 * size * d);
       random.fillNormal(eps.subarray(0, size * d));
       for (let i = 0; i < size * d; i++) eps[size * d + i] = -eps[i];
-      const rows = samples.subarray(begin * d, (begin + size) * d);
       const x = new Float32Array(2 * size * d);
-      x.set(rows);
-      x.set(rows, size * d);
+      samples.copy(begin, begin + size, x);
+      x.copyWithin(size * d, 0, size * d);
       const { mse, mseGaussian } = await meter.measure(x, eps, logsnr);
       for (let i = 0; i < size; i++) {
         const error = {
@@ -66,7 +60,7 @@ export async function nllPerSample(
  */
 export async function estimateNll(
   meter: ErrorMeter,
-  samples: Float32Array,
+  samples: Samples,
   proposal: Proposal,
   random: Random,
   levels: number,
@@ -77,16 +71,23 @@ export async function estimateNll(
 /** The seed's estimate of the NLL in nats: one log SNR per sample, compared with N(0, I) in expectation. */
 export async function estimateNllAgainstStandard(
   meter: ErrorMeter,
-  samples: Float32Array,
+  samples: Samples,
   proposal: Proposal,
   random: Random,
 ): Promise<Estimate> {
-  const d = sizeOf(meter.shape);
-  const u = random.fillUniform(new Float64Array(samples.length / d));
+  const { count: n, dimension: d } = samples;
+  const u = random.fillUniform(new Float64Array(n));
   const logsnr = Float32Array.from(u, (quantile) => logsnrAtQuantile(quantile, proposal));
-  const { mse } = await meter.measure(samples, random.fillNormal(new Float32Array(samples.length)), logsnr);
-  const values = Float64Array.from(mse, (error, i) => {
-    return nllAgainstStandard({ logsnr: logsnr[i], weight: logsnrWeight(logsnr[i], proposal), mse: error }, d);
-  });
-  return meanAndStderr(values);
+  const nll = new Float64Array(n);
+  const block = evaluationsAtOnce(d);
+  for (let begin = 0; begin < n; begin += block) {
+    const end = Math.min(n, begin + block);
+    const eps = random.fillNormal(new Float32Array((end - begin) * d));
+    const { mse } = await meter.measure(toFloat32(samples, begin, end), eps, logsnr.subarray(begin, end));
+    mse.forEach((error, i) => {
+      const alpha = logsnr[begin + i];
+      nll[begin + i] = nllAgainstStandard({ logsnr: alpha, weight: logsnrWeight(alpha, proposal), mse: error }, d);
+    });
+  }
+  return meanAndStderr(nll);
 }

@@ -1,6 +1,8 @@
-import { messageOf } from "../errors.ts";
+import { messageOf, UserError } from "../errors.ts";
 import type { HostTensor, HostTensors } from "../tensors.ts";
 import { sizeOf } from "../tensors.ts";
+import { type DataArray, readNumbers } from "./data_array.ts";
+import { aligned, type NumberType, toFloat32Array } from "./numbers.ts";
 import {
   damaged,
   type Dtype,
@@ -16,7 +18,10 @@ import {
 
 export { type Dtype, SafetensorsError } from "./safetensors_header.ts";
 
-/** Values of a stored tensor. The array's class is its dtype: F32, F64, I32, I64 or U8. */
+/**
+ * Values of a stored tensor. The array's class is its dtype: F32, F64, I32, I64 or U8. F16 and BF16 are read as F32, which
+ * holds all their values.
+ */
 export type TensorData = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
 
 /** A tensor of a safetensors file, row-major. Every `HostTensor` is one. */
@@ -31,6 +36,16 @@ export interface SafetensorsFile {
   readonly metadata: Record<string, string>;
 }
 
+const NUMBERS: Readonly<Record<Dtype, NumberType>> = {
+  F32: "f4",
+  F64: "f8",
+  F16: "f2",
+  BF16: "bf2",
+  I32: "i4",
+  I64: "i8",
+  U8: "u1",
+};
+
 /** The reference implementation stores tensors in this order of their dtypes, then by name. */
 const STORAGE_ORDER: readonly Dtype[] = ["I64", "F64", "F32", "I32", "U8"];
 
@@ -39,7 +54,45 @@ const STORAGE_ORDER: readonly Dtype[] = ["I64", "F64", "F32", "I32", "U8"];
  *
  * @throws SafetensorsError naming the file, if it cannot be read or is not valid.
  */
-export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+export function readSafetensors(path: string): Promise<SafetensorsFile> {
+  return withHeader(path, async (header, file, dataBytes) => {
+    return tensorsOf(header, await readExactly(file, dataBytes, path));
+  });
+}
+
+/**
+ * The names of a file's tensors, in the order of its header.
+ *
+ * @throws SafetensorsError naming the file, if it cannot be read or is not valid.
+ */
+export function tensorNames(path: string): Promise<string[]> {
+  return withHeader(path, ({ entries }) => Promise.resolve(entries.map(({ name }) => name)));
+}
+
+/**
+ * Reads one tensor of a file as data: bytes for U8, float32 for all else.
+ *
+ * @param source The tensor's name for messages.
+ * @throws SafetensorsError naming the file, if it cannot be read, is not valid or has no such tensor.
+ */
+export function readTensor(path: string, name: string, source: string): Promise<DataArray> {
+  return withHeader(path, async ({ entries }, file, dataBytes) => {
+    const entry = entries.find((each) => each.name === name);
+    if (!entry) {
+      const names = entries.map(({ name }) => name).join(", ");
+      throw new SafetensorsError(`${path} has no tensor ${JSON.stringify(name)}. It has: ${names || "none"}.`);
+    }
+    const { begin, end, dtype, shape } = entry;
+    await file.seek(begin - dataBytes, Deno.SeekMode.End);
+    const numbers = { type: NUMBERS[dtype], count: (end - begin) / ELEMENT_BYTES[dtype] };
+    return { shape, data: await readNumbers(file, numbers, source) };
+  });
+}
+
+async function withHeader<T>(
+  path: string,
+  read: (header: Header, file: Deno.FsFile, dataBytes: number) => Promise<T>,
+): Promise<T> {
   let file: Deno.FsFile;
   try {
     file = await Deno.open(path);
@@ -52,10 +105,9 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
     if (!isFile) throw new SafetensorsError(`${path} is not a file. Name a .safetensors file.`);
     const length = headerLength(await readExactly(open, Math.min(size, LENGTH_BYTES), path), size, path);
     const dataBytes = size - LENGTH_BYTES - length;
-    const header = parseHeader(await readExactly(open, length, path), dataBytes, path);
-    return tensorsOf(header, await readExactly(open, dataBytes, path));
+    return await read(parseHeader(await readExactly(open, length, path), dataBytes, path), open, dataBytes);
   } catch (error) {
-    throw error instanceof SafetensorsError ? error : unreadable(path, error);
+    throw error instanceof UserError ? error : unreadable(path, error);
   }
 }
 
@@ -151,12 +203,13 @@ function tensorsOf({ entries, metadata }: Header, data: Uint8Array): Safetensors
 
 /** Typed arrays have the machine's byte order. Every platform of Deno is little-endian, as the format is. */
 function valuesOf({ dtype, begin, end }: TensorEntry, data: Uint8Array): TensorData {
-  const aligned = (data.byteOffset + begin) % ELEMENT_BYTES[dtype] === 0;
-  const bytes = aligned ? data.subarray(begin, end) : data.slice(begin, end);
+  const bytes = aligned(data.subarray(begin, end), ELEMENT_BYTES[dtype]);
   const length = (end - begin) / ELEMENT_BYTES[dtype];
   switch (dtype) {
     case "F32":
-      return new Float32Array(bytes.buffer, bytes.byteOffset, length);
+    case "F16":
+    case "BF16":
+      return toFloat32Array(bytes, NUMBERS[dtype]);
     case "F64":
       return new Float64Array(bytes.buffer, bytes.byteOffset, length);
     case "I32":

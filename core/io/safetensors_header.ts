@@ -3,8 +3,8 @@ import { UserError } from "../errors.ts";
 /** A safetensors file that cannot be read or written. The message names the file. */
 export class SafetensorsError extends UserError {}
 
-/** The dtypes that are read and written, with the bytes of one element. */
-export const ELEMENT_BYTES = { F32: 4, F64: 8, I32: 4, I64: 8, U8: 1 } as const;
+/** The dtypes that are read, with the bytes of one element. */
+export const ELEMENT_BYTES = { F32: 4, F64: 8, F16: 2, BF16: 2, I32: 4, I64: 8, U8: 1 } as const;
 
 /** A dtype as the format spells it. */
 export type Dtype = keyof typeof ELEMENT_BYTES;

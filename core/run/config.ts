@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { optionName } from "../cli/arguments.ts";
 import { type CommandLine, parseCommandLine, type ValuesOf } from "../cli/mod.ts";
+import { parseDataFile } from "../data_file_spec.ts";
 import { type Backend, BACKENDS } from "../engine/mod.ts";
 import { UserError } from "../errors.ts";
 import { type Checkpoint, latestCheckpoint, loadCheckpoint } from "../io/checkpoints.ts";
@@ -56,7 +57,8 @@ const options = {
   ...trainingOptions,
 } as const;
 
-const THREADS = Math.min(4, navigator.hardwareConcurrency);
+/** Threads where none are asked for. */
+export const THREADS = Math.min(4, navigator.hardwareConcurrency);
 
 /**
  * Reads a training task's command line, and the configuration of the run that it resumes.
@@ -159,6 +161,8 @@ function configOf(
 
 /** A path as it holds from any working folder; names and URLs as they are. */
 function absolute(spec: string): string {
+  const file = parseDataFile(spec);
+  if (file) return resolve(file.path) + (file.name === undefined ? "" : `:${file.name}`);
   const isPath = (spec.includes("/") || spec.includes("\\") || /\.(ts|js|mjs)$/.test(spec)) &&
     !/^[a-z]{2,}:/i.test(spec);
   return isPath ? resolve(spec) : spec;
@@ -169,19 +173,24 @@ async function openEarlier(
   { resume, out, experimentName }: ValuesOf<typeof options>,
   dataset: string,
 ): Promise<{ folder: RunFolder; config: RunConfig }> {
-  const stem = dataset.replace(/^.*[/\\]/, "").replace(/\.(ts|js|mjs)$/, "");
+  const file = parseDataFile(dataset)?.path;
+  const stem = (file?.replace(/\.\w+$/, "") ?? dataset.replace(/\.(ts|js|mjs)$/, "")).replace(/^.*[/\\]/, "");
   const path = typeof resume === "string"
     ? resume
     : out ?? await newestRun(experimentName ? `${stem}-${experimentName}` : stem);
   const folder = await RunFolder.open(path);
-  const config = await folder.readJson("config.json");
-  if (!isConfig(config)) {
-    throw new UserError(`${folder.file("config.json")} is not the configuration of a run of this program.`);
-  }
+  const config = await readConfig(folder);
   if (config.task !== task) {
     throw new UserError(`The run in ${path} was made by ${config.task}; resume it with deno task ${config.task}.`);
   }
   return { folder, config };
+}
+
+/** The configuration that a run's folder holds. @throws {UserError} When it is not one. */
+export async function readConfig(folder: RunFolder): Promise<RunConfig> {
+  const config = await folder.readJson("config.json");
+  if (isConfig(config)) return config;
+  throw new UserError(`${folder.file("config.json")} is not the configuration of a run of this program.`);
 }
 
 /** The latest of the runs of a name under `runs`, which are numbered from the second on. */

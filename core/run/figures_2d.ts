@@ -3,6 +3,7 @@ import type { Proposal } from "../diffusion/logsnr.ts";
 import type { MseCurve } from "../evaluation/curve.ts";
 import { storageError, writeFileAtomic } from "../io/atomic.ts";
 import { EventWriter } from "../io/tensorboard.ts";
+import { toFloat32 } from "../samples.ts";
 import { type DensityPanels, EXTENT, FINE_SIDE, SIDE } from "./density_panels.ts";
 import type { PreparedRun } from "./prepare.ts";
 import type { EpochMetrics } from "./train_run.ts";
@@ -33,7 +34,7 @@ export async function drawFigures(
     "../figures/mod.ts"
   );
   const dimension = data.shape[0];
-  const points = data.train.subarray(0, POINTS * dimension);
+  const points = toFloat32(data.train, 0, Math.min(POINTS, data.train.count));
   const loss = {
     epochs: metrics.map((m) => ({
       epoch: m.epoch,

@@ -6,9 +6,9 @@ import { autoProposal } from "../evaluation/auto_proposal.ts";
 import { checkParams } from "../load_plugin.ts";
 import type { DataInfo, Dataset } from "../plugins.ts";
 import { Random } from "../random.ts";
-import { sizeOf } from "../tensors.ts";
 import { createTraining, type Training, type TrainingSettings, type TrainingSnapshot } from "../training/train.ts";
 import type { RunConfig, RunRequest } from "./config.ts";
+import { writeDataInfo } from "./data_info.ts";
 import { RunFolder } from "./folder.ts";
 
 /** A run ready to train. */
@@ -40,15 +40,14 @@ export async function prepareRun(
   const data = await request.dataset.load(random.split("data"), config.datasetOptions);
   const unsupported = supports(data);
   if (unsupported) throw new UserError(`The data set ${request.dataset.name} ${unsupported}`);
-  const d = sizeOf(data.shape);
-  const rows = data.train.length / d;
+  const rows = data.train.count;
   if (config.batchSize > rows) {
     throw new UserError(
       `--batch-size is ${config.batchSize}, but the data set ${request.dataset.name} has ${rows} training samples. ` +
         `Give at most ${rows}.`,
     );
   }
-  const gaussian = fitGaussian(data.train, d);
+  const gaussian = fitGaussian(data.train);
   const info = { shape: data.shape, gaussian };
   const made = await request.denoiser.create(info, config.denoiserOptions);
   const denoiser = {
@@ -86,6 +85,7 @@ export async function prepareRun(
   const training = await createTraining(engine, denoiser, data, info, settings, random.split("training"), from);
   const folder = request.resumed?.folder ?? await RunFolder.create(request.out, request.name);
   const resolved = { ...config, logsnrLoc: proposal.loc, logsnrScale: proposal.scale };
+  await writeDataInfo(folder, info, data);
   await folder.writeJson("config.json", resolved);
   return { config: resolved, data, info, proposal, settings, random, engine, training, folder };
 }

@@ -7,6 +7,7 @@ import { createErrorMeter, type ErrorMeter } from "../evaluation/errors.ts";
 import { estimateNll, estimateNllAgainstStandard } from "../evaluation/nll.ts";
 import type { DataInfo, Dataset, Denoiser } from "../plugins.ts";
 import type { Random } from "../random.ts";
+import type { Samples } from "../samples.ts";
 import { type HostTensors, sizeOf } from "../tensors.ts";
 import { adamSchedule } from "./adam.ts";
 import { flatten, layoutOf, type ParameterLayout, unflatten, unflattenTensor } from "./parameters.ts";
@@ -128,7 +129,7 @@ export async function createTraining(
   const averaging = program && recipe.ema !== undefined
     ? await engine.compile(averagingStep, state, { share: [] })
     : undefined;
-  const stepsPerEpoch = program ? Math.floor(data.train.length / sizeOf(info.shape) / batchSize) : 1;
+  const stepsPerEpoch = program ? Math.floor(data.train.count / batchSize) : 1;
   let { step, epoch, nllSum } = from ?? { step: 0, epoch: 0, nllSum: 0 };
 
   async function* run(): AsyncGenerator<StepRecord | EpochRecord> {
@@ -180,7 +181,7 @@ export async function createTraining(
 /** The model's NLL on held-out samples. The noise is that of every epoch, so that only the model moves the curve. */
 export function validate(
   meter: ErrorMeter,
-  samples: Float32Array,
+  samples: Samples,
   { recipe, proposal, validationLevels }: TrainingSettings,
   random: Random,
 ): Promise<Estimate> {
@@ -228,7 +229,7 @@ function createBatches(
   stepsPerEpoch: number,
 ) {
   const d = sizeOf(shape);
-  const rows = data.train.length / d;
+  const rows = data.train.count;
   const paired = recipe.estimator === "paired";
   const baseline = paired ? gaussianNll(data.train, gaussian) : new Float64Array(rows);
   const u = new Float64Array(batchSize);
@@ -250,8 +251,8 @@ function createBatches(
     noise.fillUniform(u);
     noise.fillNormal(inputs.eps);
     for (let i = 0; i < batchSize; i++) {
-      const row = order.rows[begin + i] * d;
-      for (let k = 0; k < d; k++) inputs.x[i * d + k] = data.train[row + k];
+      const row = order.rows[begin + i];
+      data.train.copy(row, row + 1, inputs.x, i * d);
       inputs.logsnr[i] = logsnrAtQuantile(u[i], proposal);
       inputs.weight[i] = logsnrWeight(inputs.logsnr[i], proposal);
     }

@@ -139,7 +139,7 @@ async function moonsTraining(backend: Backend, threads: number, steps: number) {
   const defaults = (specs: Readonly<Record<string, { readonly default: number | string | boolean }>>) =>
     Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, spec.default]));
   const data = await load(random.split("data"), defaults(dataOptions));
-  const gaussian = fitGaussian(data.train, 2);
+  const gaussian = fitGaussian(data.train);
   const info = { shape: data.shape, gaussian };
   const proposal = autoProposal(data.train, gaussian, random.split("proposal"));
   const engine = await createEngine(backend, threads);

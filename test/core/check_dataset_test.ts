@@ -3,12 +3,15 @@ import { checkDataset, normaliseDataset } from "../../core/check_dataset.ts";
 import { PluginError } from "../../core/plugin_error.ts";
 import type { Dataset } from "../../core/plugins.ts";
 import { Random } from "../../core/random.ts";
+import { floatSamples, type Samples, toFloat32 } from "../../core/samples.ts";
+
+const points = (...values: number[]) => floatSamples(Float32Array.from(values), 2);
 
 const good: Dataset = {
   shape: [2],
-  train: Float32Array.of(1, 2, 3, 4),
-  validation: Float32Array.of(5, 6),
-  test: Float32Array.of(7, 8),
+  train: points(1, 2, 3, 4),
+  validation: points(5, 6),
+  test: points(7, 8),
   entropy: -1,
   range: [0, 255],
   delta: 1,
@@ -30,9 +33,14 @@ Deno.test("a good data set passes, with and without what is optional", () => {
   assert.deepEqual(normalise(good), good);
 });
 
-Deno.test("float32 samples are not copied", () => {
+Deno.test("samples, float32 values and bytes are not copied", () => {
   const { train, validation, test } = normalise(good);
   assert.ok(train === good.train && validation === good.validation && test === good.test);
+  const [floats, bytes] = [new Float32Array(4), new Uint8Array(4)];
+  const loaded = normalise({ shape: [2], train: floats, validation: bytes });
+  floats.fill(3);
+  bytes.fill(4);
+  assert.deepEqual([toFloat32(loaded.train, 0, 1), toFloat32(loaded.validation, 0, 1)].map(([x]) => x), [3, 4]);
 });
 
 Deno.test("a shape must be positive whole numbers", () => {
@@ -44,25 +52,32 @@ Deno.test("a shape must be positive whole numbers", () => {
   }
 });
 
-Deno.test("the parts must be float32, whole rows and not empty", () => {
+Deno.test("the parts must be samples of the shape, whole rows and not empty", () => {
   throws(
-    () => checkDataset("mine", { ...good, train: [1, 2] as unknown as Float32Array }),
-    "The data set mine has train [1,2], expected a Float32Array.",
+    () => checkDataset("mine", { ...good, train: [1, 2] as unknown as Samples }),
+    "The data set mine has train [1,2], expected samples, a Float32Array or an array of rows.",
   );
   throws(
-    () => checkDataset("mine", { ...good, validation: new Float32Array(0) }),
+    () => checkDataset("mine", { ...good, validation: points() }),
     "The data set mine has an empty validation, expected at least one row.",
   );
   throws(
-    () => checkDataset("mine", { ...good, test: new Float32Array(3) }),
-    "The data set mine has 3 values in test, expected whole rows of 2 (shape [2]).",
+    () => checkDataset("mine", { ...good, train: points(1, 2) }),
+    "The data set mine has 1 row in train, expected at least two.",
   );
+  throws(
+    () => checkDataset("mine", { ...good, test: floatSamples(new Float32Array(3), 3) }),
+    "The data set mine has rows of 3 values in test, expected rows of 2 (shape [2]).",
+  );
+  for (const test of [new Float32Array(3), [1, 2, 3], new Uint8Array(3)]) {
+    throws(() => normalise({ ...good, test }), "The data set mine has 3 values in test, expected whole rows of 2.");
+  }
 });
 
 Deno.test("the first value that is not finite is named by row and column", () => {
   const message = "in row 1, column 0 (from 0) of train, expected finite float32 values: clean the data.";
   for (const bad of [NaN, Infinity, -Infinity]) {
-    const train = Float32Array.of(1, 2, bad, NaN);
+    const train = points(1, 2, bad, NaN);
     throws(() => checkDataset("mine", { ...good, train }), `The data set mine has ${bad} ${message}`);
   }
   throws(
@@ -75,6 +90,10 @@ Deno.test("entropy, range and delta must make sense", () => {
   throws(
     () => checkDataset("mine", { ...good, entropy: NaN }),
     "The data set mine has the entropy NaN, expected a number of nats.",
+  );
+  throws(
+    () => checkDataset("mine", { ...good, logScale: Infinity }),
+    "The data set mine has the log scale Infinity, expected a number of nats.",
   );
   for (const range of [[1, 0], [0, 0], [NaN, 1], [0, 1, 2]]) {
     assert.throws(
@@ -93,7 +112,7 @@ Deno.test("plain numbers, other typed arrays and rows become float32", () => {
     [[1, 2], [3, 4]],
     [Float32Array.of(1, 2), Float64Array.of(3, 4)],
   ];
-  for (const train of forms) assert.deepEqual(normalise({ ...good, train }).train, good.train);
+  for (const train of forms) assert.deepEqual(toFloat32(normalise({ ...good, train }).train), toFloat32(good.train));
 });
 
 Deno.test("the shape of rows is their length, of flat numbers it must be given", () => {
@@ -123,11 +142,11 @@ Deno.test("rows must be numbers, as many as the shape says", () => {
   );
   throws(
     () => normalise({ ...good, validation: "points.csv" }),
-    'The data set mine has validation "points.csv", expected a Float32Array or an array of rows.',
+    'The data set mine has validation "points.csv", expected samples, a Float32Array or an array of rows.',
   );
   throws(
     () => normalise({ shape: [2] }),
-    "The data set mine has train undefined, expected a Float32Array or an array of rows.",
+    "The data set mine has train undefined, expected samples, a Float32Array or an array of rows.",
   );
   throws(() => normalise([1, 2]), "The data set mine loaded [1,2], expected { shape, train, validation }.");
 });
@@ -135,12 +154,13 @@ Deno.test("rows must be numbers, as many as the shape says", () => {
 Deno.test("without validation a tenth of the rows is drawn for it", () => {
   const train = Array.from({ length: 25 }, (_, i) => [i, -i]);
   const split = normalise({ train });
-  assert.deepEqual([split.train.length, split.validation.length], [44, 6]);
-  const rows = [...split.train, ...split.validation];
+  assert.deepEqual([split.train.count, split.validation.count], [22, 3]);
+  const validation = toFloat32(split.validation);
+  const rows = [...toFloat32(split.train), ...validation];
   for (let i = 0; i < 50; i += 2) assert.equal(rows[i + 1] + rows[i], 0, "rows stay whole");
   assert.deepEqual(rows.filter((_, i) => i % 2 === 0).sort((a, b) => a - b), train.map(([i]) => i));
-  assert.notDeepEqual([...split.validation].filter((_, i) => i % 2 === 0), [22, 23, 24], "at random");
-  assert.deepEqual(normalise({ train }), split);
+  assert.notDeepEqual([...validation].filter((_, i) => i % 2 === 0), [22, 23, 24], "at random");
+  assert.deepEqual(toFloat32(normalise({ train }).validation), validation);
   throws(
     () => normalise({ train: [[1, 2]] }),
     "The data set mine has 1 rows in train and no validation, expected at least 2 rows to split.",

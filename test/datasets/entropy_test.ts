@@ -8,6 +8,7 @@ import * as ring from "../../datasets/ring.ts";
 import * as scg from "../../datasets/scg.ts";
 import type { Dataset } from "../../core/plugins.ts";
 import { Random } from "../../core/random.ts";
+import { toFloat32 } from "../../core/samples.ts";
 import statistics from "../reference/datasets/statistics.json" with { type: "json" };
 
 const load = { circle, dino, line, moons, scg };
@@ -15,7 +16,7 @@ const load = { circle, dino, line, moons, scg };
 /** A data set's entropy and test points. */
 function known({ entropy, test }: Dataset): { entropy: number; test: Float32Array } {
   assert.ok(entropy !== undefined && test !== undefined);
-  return { entropy, test };
+  return { entropy, test: toFloat32(test) };
 }
 
 for (const [name, plugin] of Object.entries(load)) {

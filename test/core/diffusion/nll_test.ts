@@ -12,6 +12,7 @@ import { meanAndStderr, nllAgainstGaussian, nllAgainstStandard } from "../../../
 import { logsnrAtQuantile, logsnrWeight } from "../../../core/diffusion/logsnr.ts";
 import { BACKENDS, createEngine } from "../../../core/engine/mod.ts";
 import { Random } from "../../../core/random.ts";
+import { floatSamples } from "../../../core/samples.ts";
 import { assertWithin, readCase, readTensors } from "../../reference.ts";
 
 const PROPOSAL = { loc: 0, scale: 3 };
@@ -118,7 +119,7 @@ Deno.test("a Gaussian's entropy and log density are exact", async () => {
   assertWithin([entropy(gaussian)], [truth], { rtol: 1e-6, atol: 0 }, "entropy");
   const points = await readTensors("core/nll/points.safetensors");
   assertWithin(
-    gaussianNll(points.x.data, gaussian),
+    gaussianNll(floatSamples(points.x.data, 2), gaussian),
     points.neg_log_density.data,
     { rtol: 1e-4, atol: 1e-4 },
     "density",
@@ -133,7 +134,7 @@ Deno.test("the paired estimator has no variance for the Gaussian's own denoiser,
   const proposal = { loc: 0.7, scale: 2.5 };
   const n = 40_000;
   const samples = random.fillNormal(new Float32Array(n)).map((x) => 0.5 * x);
-  const baseline = gaussianNll(samples, gaussian);
+  const baseline = gaussianNll(floatSamples(samples, 1), gaussian);
   const draws = Float64Array.from(samples, (x, i) => {
     const eps = random.normal();
     const logsnr = logsnrAtQuantile((i + 0.5) / n, proposal);

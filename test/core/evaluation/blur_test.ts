@@ -6,6 +6,7 @@ import { blurredDenoiser, blurredGaussian, blurredProposal } from "../../../core
 import { density, gridPoints } from "../../../core/evaluation/density.ts";
 import { createErrorMeter } from "../../../core/evaluation/errors.ts";
 import { Random } from "../../../core/random.ts";
+import { floatSamples } from "../../../core/samples.ts";
 import { create } from "../../../denoisers/gaussian.ts";
 
 const truth = gaussianOf([0.3, -0.2], [1, 0.6, 0.6, 0.5]);
@@ -18,7 +19,8 @@ async function blurredDensity(deviation: number, baseline = truth, levels = 4) {
   const points = gridPoints(7, 2);
   const got = await density(meter, points, { loc: 1, scale: 2 }, Random.fromSeed(3), levels);
   await meter.dispose();
-  return { got: got.logDensity, exact: gaussianNll(points, blurredGaussian(truth, deviation)).map((nll) => -nll) };
+  const nll = gaussianNll(floatSamples(points, 2), blurredGaussian(truth, deviation));
+  return { got: got.logDensity, exact: nll.map((x) => -x) };
 }
 
 Deno.test("the blurred density of a Gaussian is that of the wider Gaussian, whatever the blur", async () => {

@@ -10,6 +10,7 @@ import { createErrorMeter } from "../../../core/evaluation/errors.ts";
 import { estimateNll, estimateNllAgainstStandard } from "../../../core/evaluation/nll.ts";
 import type { Gaussian } from "../../../core/diffusion/gaussian.ts";
 import { Random } from "../../../core/random.ts";
+import { floatSamples, type Samples } from "../../../core/samples.ts";
 import * as gaussianDenoiser from "../../../denoisers/gaussian.ts";
 import * as moons from "../../../datasets/moons.ts";
 import * as scg from "../../../datasets/scg.ts";
@@ -18,10 +19,10 @@ import { fitGaussian } from "../../../core/diffusion/gaussian.ts";
 const truth = gaussianOf([0.3, -0.2], [1, 0.6, 0.6, 0.5]);
 
 /** Samples of N(mean, [[1, 0.6], [0.6, 0.5]]). */
-function samples(n: number, random: Random): Float32Array {
+function samples(n: number, random: Random): Samples {
   const e = random.fillNormal(new Float32Array(2 * n));
   const rest = Math.sqrt(0.5 - 0.36);
-  return e.map((x, i) => i % 2 === 0 ? 0.3 + x : -0.2 + 0.6 * e[i - 1] + rest * x);
+  return floatSamples(e.map((x, i) => i % 2 === 0 ? 0.3 + x : -0.2 + 0.6 * e[i - 1] + rest * x), 2);
 }
 
 /** The ideal denoiser of the truth, compared with a baseline that may be another Gaussian. */
@@ -106,7 +107,7 @@ Deno.test("the MSE curve of the ideal denoiser is the MMSE, and suggests the pro
     info,
     256,
   );
-  const x = Random.fromSeed(6).fillNormal(new Float32Array(4000));
+  const x = floatSamples(Random.fromSeed(6).fillNormal(new Float32Array(4000)), 2);
   const curve = await mseCurve(meter, x, { loc: 0, scale: 2 }, Random.fromSeed(7), 161);
   curve.mse.forEach((mse, k) => ok(Math.abs(mse - 2 / (1 + Math.exp(-curve.logsnr[k]))) < 1e-5));
   const suggestion = suggestProposal(curve, 2)!;
@@ -120,7 +121,7 @@ Deno.test("the automatic proposal is the spectrum's for Gaussian data, and reach
   const defaults = { points: 8000, noise: 0.03 };
   const propose = async (load: typeof scg.load | typeof moons.load) => {
     const { train } = await load(Random.fromSeed(0), defaults);
-    const gaussian = fitGaussian(train, 2);
+    const gaussian = fitGaussian(train);
     return {
       got: autoProposal(train, gaussian, Random.fromSeed(1)),
       spectrum: proposalOfSpectrum(gaussian.eigenvalues),

@@ -4,7 +4,9 @@ import {
   hostTensors,
   parseSafetensors,
   readSafetensors,
+  readTensor,
   SafetensorsError,
+  tensorNames,
 } from "../../../core/io/safetensors.ts";
 
 const REFERENCE = new URL("../../reference/mlp_noembed/", import.meta.url).pathname;
@@ -116,7 +118,7 @@ Deno.test("each kind of corruption is named", () => {
   assertDamaged(fileOf(header({ x: 1 })), /"x" is not described by an object/);
   assertDamaged(fileOf(header({ x: [] })), /"x" is not described by an object/);
   assertDamaged(fileOf(header({ x: { shape: [1] } })), /"x" has no dtype/);
-  assertDamaged(fileOf(header({ x: entry("BF16", [1], 0, 2) }), 2), /"x" has the dtype "BF16", but only F32.*Convert/);
+  assertDamaged(fileOf(header({ x: entry("F8_E4M3", [1], 0, 1) }), 1), /dtype "F8_E4M3", but only F32.*Convert/);
   assertDamaged(fileOf(header({ x: entry("toString", [1], 0, 2) }), 2), /dtype "toString"/);
   for (const shape of [1, "1", [-1], [0.5], [null], [1e300], { 0: 1 }]) {
     assertDamaged(fileOf(header({ x: f(0, 4, shape) }), 4), /shape of tensor "x" is not a list of whole numbers/);
@@ -157,6 +159,37 @@ Deno.test("reading names the path that is missing, a folder, or damaged", async 
   }
 });
 
+Deno.test("F16 and BF16 are read as the float32 of the same value, wherever they lie", () => {
+  const half = new Uint8Array(Float16Array.of(1, -0, 65504, 2 ** -24, Infinity, NaN).buffer);
+  const top = new Uint8Array(Uint16Array.of(0x3f80, 0x8000, 0x7f7f, 0xff80).buffer);
+  for (const pad of ["", " "]) {
+    const header = JSON.stringify({ h: entry("F16", [2, 3], 0, 12), b: entry("BF16", [4], 12, 20) }) + pad;
+    const bytes = fileOf(header, 20);
+    bytes.set(half, bytes.length - 20);
+    bytes.set(top, bytes.length - 8);
+    const { h, b } = parseSafetensors(bytes, "x").tensors;
+    assert.ok(h.data instanceof Float32Array && b.data instanceof Float32Array);
+    assert.deepEqual([h.shape, [...h.data]], [[2, 3], [1, -0, 65504, 2 ** -24, Infinity, NaN]]);
+    assert.deepEqual([...b.data], [1, -0, 3.3895313892515355e38, -Infinity]);
+  }
+  assertDamaged(
+    fileOf(JSON.stringify({ x: entry("F16", [3], 0, 4) }), 4),
+    /"x" has 4 bytes, but F16 of shape \[3\] takes 6/,
+  );
+});
+
+Deno.test("one tensor is read alone, as data", async () => {
+  const path = new URL("../../reference/files/tensors.safetensors", import.meta.url).pathname;
+  const { tensors } = await readSafetensors(path);
+  assert.deepEqual((await tensorNames(path)).sort(), Object.keys(tensors).sort());
+  for (const [name, { shape, data }] of Object.entries(tensors)) {
+    const expected = data instanceof Float64Array ? Float32Array.from(data) : data;
+    assert.deepEqual(await readTensor(path, name, "x"), { shape, data: expected }, name);
+  }
+  await assert.rejects(readTensor(path, "nothing", "x"), /has no tensor "nothing"\. It has: .*transposed/);
+  await assert.rejects(tensorNames(`${path}.none`), SafetensorsError);
+});
+
 Deno.test("host tensors must be float32", () => {
   const x = { shape: [1], data: new Float32Array([1]) };
   const i = { shape: [1], data: new Int32Array([1]) };
@@ -183,7 +216,7 @@ Deno.test("damaged bytes give a valid file or a SafetensorsError, never anything
     "c": { shape: [5], data: new Uint8Array(5) },
   }, { format: "pt" });
   const headerBytes = 8 + Number(new DataView(whole.buffer).getBigUint64(0, true));
-  const alphabet = '{}[]",:0123456789-.eE\\ntfu F32I64U8dtypeshape';
+  const alphabet = '{}[]",:0123456789-.eE\\ntfu BF32I64U8dtypeshape';
   let refused = 0;
   for (let i = 0; i < 6000; i++) {
     let bytes = whole.slice();
@@ -196,7 +229,7 @@ Deno.test("damaged bytes give a valid file or a SafetensorsError, never anything
     try {
       const { tensors } = parseSafetensors(bytes, "fuzz");
       const size = Object.values(tensors).reduce((sum, { data }) => sum + data.byteLength, 0);
-      assert.ok(size <= bytes.length);
+      assert.ok(size <= 2 * bytes.length, "float16 becomes float32");
     } catch (error) {
       assert.ok(error instanceof SafetensorsError, `case ${i}: ${error}`);
       refused++;

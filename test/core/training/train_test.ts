@@ -4,6 +4,7 @@ import { entropy, fitGaussian, gaussianOf } from "../../../core/diffusion/gaussi
 import { BACKENDS, createEngine } from "../../../core/engine/mod.ts";
 import type { Denoiser } from "../../../core/plugins.ts";
 import { Random } from "../../../core/random.ts";
+import { floatSamples } from "../../../core/samples.ts";
 import { RECIPES } from "../../../core/training/recipe.ts";
 import {
   createTraining,
@@ -31,13 +32,13 @@ function gaussianData() {
   const random = Random.fromSeed(5);
   const draw = (n: number) => {
     const e = random.fillNormal(new Float32Array(2 * n));
-    return e.map((x, i) => i % 2 === 0 ? x : 0.8 * e[i - 1] + 0.6 * x);
+    return floatSamples(e.map((x, i) => i % 2 === 0 ? x : 0.8 * e[i - 1] + 0.6 * x), 2);
   };
   return { shape: [2], train: draw(200), validation: draw(50) };
 }
 
 const data = gaussianData();
-const info = { shape: data.shape, gaussian: fitGaussian(data.train, 2) };
+const info = { shape: data.shape, gaussian: fitGaussian(data.train) };
 
 function smallMlp(skip = true): Denoiser {
   return mlp.create(info, { hiddenSize: 16, hiddenLayers: 3, embedding: true, embeddingSize: 8, skip });

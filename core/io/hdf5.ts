@@ -1,0 +1,139 @@
+import { allocate, countOf, type DataArray, DataFileError, withFile } from "./data_array.ts";
+import { NUMBER_BYTES, type NumberType, toFloat32Array } from "./numbers.ts";
+import { messageOf } from "../errors.ts";
+
+type Library = typeof import("h5wasm/node");
+type File = InstanceType<Library["File"]>;
+type Dataset = InstanceType<Library["Dataset"]>;
+
+/** Bytes that are read from a data set at a time, or a row of chunks if that is more. */
+const BLOCK_BYTES = 1 << 22;
+
+/** Gzip packs no more than about this many bytes into one; a data set that claims more is mostly not there. */
+const MAX_RATIO = 1032;
+
+/** Filters that HDF5 itself has are numbered up to this. */
+const LAST_OWN_FILTER = 255;
+
+/** Stored classes of values, as HDF5 numbers them. */
+const INTEGER = 0, FLOAT = 1;
+
+/**
+ * The paths of all data sets of an HDF5 file, without the leading slash.
+ *
+ * @throws {DataFileError} If the file cannot be read or is damaged.
+ */
+export function datasetNames(path: string): Promise<string[]> {
+  return withHdf5(path, ({ Dataset }, file) => file.paths().filter((name) => file.get(name) instanceof Dataset));
+}
+
+/**
+ * Reads a data set of an HDF5 file: integers and floats of any size and byte order, contiguous or chunked, with the
+ * filters that HDF5 itself has (gzip, shuffle, checksums). It is read in parts of some rows.
+ *
+ * @param name The data set's path in the file.
+ * @throws {DataFileError} If the file cannot be read, is damaged, has no such data set, or holds another type.
+ */
+export function readDataset(path: string, name: string): Promise<DataArray> {
+  return withHdf5(path, ({ Dataset, Module }, file, size) => {
+    const source = `${path}:${name}`;
+    const found = file.get(name);
+    if (!(found instanceof Dataset)) throw new DataFileError(`${path} has no data set ${JSON.stringify(name)}.`);
+    const { shape, chunks } = found.metadata;
+    const type = numberTypeOf(found, source);
+    if (!shape?.length) throw new DataFileError(`${source} is a single number or empty, expected rows of samples.`);
+    const filter = found.filters.find(({ id }) => id > LAST_OWN_FILTER);
+    if (filter) {
+      throw new DataFileError(
+        `${source} is packed with ${filter.name || "an unknown filter"}, expected gzip. Repack it.`,
+      );
+    }
+    const count = countOf(shape, source);
+    if (count * NUMBER_BYTES[type] > size * MAX_RATIO) {
+      throw new DataFileError(
+        `${source} claims ${count} values, more than a file of ${size} bytes can hold. Write its data, or repack it.`,
+      );
+    }
+    const data = allocate(type, count, source);
+    const rows = shape[0], width = rows === 0 ? 0 : count / rows;
+    const chunkRows = Math.max(1, chunks?.[0] ?? 1);
+    const whole = Math.max(1, Math.floor(BLOCK_BYTES / (NUMBER_BYTES[type] * width * chunkRows))) * chunkRows;
+    for (let begin = 0; begin < rows && width > 0; begin += whole) {
+      const end = Math.min(rows, begin + whole);
+      const bytes = readRows(Module, found, begin, end, (end - begin) * width * NUMBER_BYTES[type], source);
+      data.set(type === "u1" ? bytes : toFloat32Array(bytes, type), begin * width);
+    }
+    return { shape, data };
+  });
+}
+
+/** The numbers' type in memory, where the library has them in the machine's byte order. */
+function numberTypeOf({ metadata, dtype }: Dataset, source: string): NumberType {
+  const kind = metadata.type === FLOAT ? "f" : metadata.type === INTEGER ? metadata.signed ? "i" : "u" : undefined;
+  const type = `${kind}${metadata.size}`;
+  if (kind !== undefined && Object.hasOwn(NUMBER_BYTES, type) && !metadata.virtual_sources) return type as NumberType;
+  const what = metadata.virtual_sources
+    ? "data of other files"
+    : typeof dtype === "string"
+    ? `the type ${dtype}`
+    : "records";
+  throw new DataFileError(`${source} holds ${what}, expected integers or floats. Store it as float32 or uint8.`);
+}
+
+/** The rows' bytes, copied out of the library's memory. */
+function readRows(
+  module: Library["Module"],
+  { file_id, path, metadata }: Dataset,
+  begin: number,
+  end: number,
+  bytes: number,
+  source: string,
+): Uint8Array {
+  const shape = metadata.shape!;
+  const counts = shape.map((n, axis) => BigInt(axis === 0 ? end - begin : n));
+  const offsets = shape.map((_, axis) => BigInt(axis === 0 ? begin : 0));
+  const at = module._malloc(bytes);
+  if (at === 0) {
+    throw new DataFileError(`${source}: there is no memory for a row of its chunks. Store it in smaller ones.`);
+  }
+  try {
+    const status = module.get_dataset_data(file_id, path, counts, offsets, shape.map(() => 1n), BigInt(at));
+    if (status < 0) {
+      throw new DataFileError(`${source}: its values cannot be read. The file is damaged; write or download it again.`);
+    }
+    return module.HEAPU8.slice(at, at + bytes);
+  } finally {
+    module._free(at);
+  }
+}
+
+async function withHdf5<T>(path: string, read: (library: Library, file: File, size: number) => T): Promise<T> {
+  const size = await withFile(path, (_, size) => Promise.resolve(size));
+  const library = await import("h5wasm/node");
+  const module = await library.ready;
+  // Without this the library prints what goes wrong, and gives whatever lies in memory for the values.
+  module.activate_throwing_error_handler();
+  let file: File | undefined;
+  try {
+    file = new library.File(path, "r");
+    return read(library, file, size);
+  } catch (error) {
+    if (error instanceof DataFileError) throw error;
+    throw new DataFileError(
+      `${path} is not a readable HDF5 file (${causeOf(error)}). Check it with h5dump, or write it again.`,
+      { cause: error },
+    );
+  } finally {
+    try {
+      file?.close();
+    } catch {
+      // The file is only read; what matters is known by now.
+    }
+  }
+}
+
+/** The innermost cause that the library gives, which comes last in its stack of messages. */
+function causeOf(error: unknown): string {
+  const causes = [...messageOf(error).matchAll(/#\d+: .*\(\): (.*)/g)].map(([, cause]) => cause);
+  return (causes.at(-1) ?? messageOf(error).split("\n")[0]).slice(0, 120);
+}

@@ -1,0 +1,61 @@
+import { deepEqual, equal, rejects } from "assert";
+import { join } from "node:path";
+import { latestCheckpoint } from "../../../core/io/checkpoints.ts";
+import { openRun } from "../../../core/run/open_run.ts";
+import { Random } from "../../../core/random.ts";
+import { create } from "../../../denoisers/mlp.ts";
+import { standardGaussian } from "../../../core/diffusion/gaussian.ts";
+import { inFolder } from "../../folders.ts";
+import { makeRun } from "./runs.ts";
+
+const MLP = { hiddenSize: 4, hiddenLayers: 2, embedding: true, embeddingSize: 8, skip: true };
+
+Deno.test("a run opens by its folder and by its checkpoint's", () =>
+  inFolder(async (path) => {
+    const info = { shape: [2], gaussian: standardGaussian(2) };
+    const model = create(info, MLP).init(Random.fromSeed(3));
+    await makeRun(path, { ...info, entropy: 2.8 }, { model, config: { denoiser: "mlp", denoiserOptions: MLP } });
+    const checkpoint = join(path, "checkpoints", "000003");
+    for (const name of [path, `${path}/`, checkpoint, `${checkpoint}/`]) {
+      const run = await openRun(name);
+      deepEqual(run.info, { ...info, entropy: 2.8 });
+      deepEqual(run.proposal, { loc: 1, scale: 1.5 });
+      deepEqual(run.params, model);
+      deepEqual([run.epoch, run.checkpoint, run.folder.path], [3, checkpoint, path]);
+      equal(run.config.denoiser, "mlp");
+    }
+  }));
+
+Deno.test("what is no run, or not a whole one, is an error of one line", () =>
+  inFolder(async (path) => {
+    const refused = (name: string, message: RegExp) => rejects(openRun(name), { message, exitCode: 2 });
+    await refused(path, /^There is no run in .*: it has no config\.json\. Name the folder of a run\.$/);
+    await refused(join(path, "none"), /There is no run in/);
+    await makeRun(path, { shape: [2] });
+    await refused(join(path, "checkpoints"), /There is no run in/);
+    await refused(join(path, "checkpoints", "000009"), /000009 is not a usable checkpoint: it has no state\.json/);
+    const model = join((await latestCheckpoint(path))!, "model.safetensors");
+    const bytes = await Deno.readFile(model);
+    await Deno.writeFile(model, bytes.subarray(0, bytes.length - 3));
+    await refused(path, /model\.safetensors/);
+    await Deno.remove(join(path, "checkpoints"), { recursive: true });
+    await refused(path, /has no checkpoint yet/);
+    await Deno.writeTextFile(join(path, "config.json"), "{}");
+    await refused(path, /config\.json is not the configuration of a run/);
+    await Deno.writeTextFile(join(path, "config.json"), "{");
+    await refused(path, /config\.json is not valid JSON/);
+  }));
+
+Deno.test("a checkpoint of another denoiser is refused with the parameter that differs", () =>
+  inFolder(async (path) => {
+    const model = { "layers.0.weight": { shape: [1], data: Float32Array.of(1) } };
+    await makeRun(path, { shape: [2] }, { model });
+    await rejects(openRun(path), /does not fit the denoiser gaussian: layers\.0\.weight is of shape \[1\], but .*none/);
+    const config = { denoiser: "mlp", denoiserOptions: MLP };
+    await Deno.remove(join(path, "checkpoints"), { recursive: true });
+    await makeRun(path, { shape: [2] }, { model, config });
+    await rejects(
+      openRun(path),
+      /layers\.0\.weight is of shape \[1\], but the denoiser needs it of shape \[4,24\], and 3/,
+    );
+  }));

@@ -1,0 +1,202 @@
+import { deepEqual, equal, match, ok, rejects } from "assert";
+import { join } from "node:path";
+import { fitGaussian, gaussianNll } from "../../core/diffusion/gaussian.ts";
+import { UserError } from "../../core/errors.ts";
+import { encodeSafetensors, readSafetensors, type StoredTensor } from "../../core/io/safetensors.ts";
+import { loadDataset, PluginError } from "../../core/load_plugin.ts";
+import type { Dataset } from "../../core/plugins.ts";
+import { Random } from "../../core/random.ts";
+import { floatSamples, type Samples, toFloat32 } from "../../core/samples.ts";
+import { inFolder } from "../folders.ts";
+import { runTask } from "../tasks/command.ts";
+
+const REFERENCE = new URL("../reference/", import.meta.url).pathname;
+
+const load = async (spec: string, options = {}) => (await loadDataset(spec)).load(Random.fromSeed(1), options);
+
+/** Loads a safetensors file of the given tensors. */
+async function loadTensors(tensors: Record<string, StoredTensor>, options = {}, name = ""): Promise<Dataset> {
+  let data: Dataset | undefined;
+  await inFolder(async (folder) => {
+    const path = join(folder, "x.safetensors");
+    await Deno.writeFile(path, encodeSafetensors(tensors));
+    data = await load(path + name, options);
+  });
+  return data!;
+}
+
+/** Expects a {@link UserError} of one line. */
+const refused = (promise: Promise<unknown>, pattern: RegExp) =>
+  rejects(promise, (error) => {
+    ok(error instanceof UserError, String(error));
+    match(error.message, pattern);
+    ok(!error.message.includes("\n"), error.message);
+    return true;
+  });
+
+const floats = (shape: number[], value = (i: number) => i) => {
+  return { shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => value(i)) };
+};
+const bytes = (shape: number[], value = (i: number) => i) => {
+  return { shape, data: Uint8Array.from(floats(shape, value).data) };
+};
+
+/** Rows as text, so that they can be compared without their order. */
+function rowsOf(...parts: Samples[]): string[] {
+  const rows = parts.flatMap((part) => Array.from({ length: part.count }, (_, i) => toFloat32(part, i, i + 1).join()));
+  return rows.sort();
+}
+
+Deno.test("points are split 9 to 1 at random and standardised by the training rows", async () => {
+  const raw = (await readSafetensors(`${REFERENCE}datasets/hdf5.safetensors`)).tensors.points.data as Float32Array;
+  for (const spec of ["points.h5", "points.h5:x", "points.h5:/x", "hdf5.safetensors:points"]) {
+    const { shape, train, validation, range, delta, logScale } = await load(`${REFERENCE}datasets/${spec}`);
+    deepEqual([shape, train.count, validation.count, range, delta], [[2], 180, 20, undefined, undefined]);
+    const { mean, eigenvalues } = fitGaussian(train);
+    ok(mean.every((m) => Math.abs(m) < 1e-6) && Math.abs(eigenvalues[0] + eigenvalues[1] - 2) < 1e-5, `${mean}`);
+    // The map is affine: two rows' differences tell its scales.
+    const plain = await load(`${REFERENCE}datasets/${spec}`, { standardise: "off" });
+    deepEqual(rowsOf(plain.train, plain.validation), rowsOf(floatSamples(raw, 2)));
+    const [a, b] = [toFloat32(plain.train, 0, 2), toFloat32(train, 0, 2)];
+    const scales = [0, 1].map((axis) => (a[axis] - a[2 + axis]) / (b[axis] - b[2 + axis]));
+    ok(Math.abs(Math.log(scales[0] * scales[1]) - logScale!) < 1e-4, `${scales}, ${logScale}`);
+  }
+});
+
+Deno.test("logScale carries an NLL back to the file's own values", async () => {
+  const path = `${REFERENCE}datasets/dino.csv`;
+  const [plain, { train, logScale }] = [await load(path, { standardise: "off" }), await load(path)];
+  const nll = (samples: Samples) => {
+    const values = gaussianNll(samples, fitGaussian(samples));
+    return values.reduce((sum, x) => sum + x / values.length, 0);
+  };
+  ok(Math.abs(nll(train) + logScale! - nll(plain.train)) < 1e-4);
+  const images = bytes([4, 2, 2], (i) => 37 * i % 251);
+  const scaled = await loadTensors({ train: images, test: images });
+  deepEqual(scaled.logScale, 4 * Math.log(127.5));
+});
+
+Deno.test("bytes stay bytes on [−1, 1], with their step", async () => {
+  const { shape, train, validation, range, delta } = await load(`${REFERENCE}datasets/images.h5`);
+  deepEqual([shape, train.count, validation.count, range, delta], [[3, 8, 8], 45, 5, [-1, 1], 2 / 255]);
+  const raw = (await readSafetensors(`${REFERENCE}datasets/hdf5.safetensors`)).tensors.images.data as Int32Array;
+  const expected = floats([50, 3, 64], (i) => {
+    const [image, channel, pixel] = [Math.floor(i / 192), Math.floor(i / 64) % 3, i % 64];
+    return Math.fround(raw[image * 192 + pixel * 3 + channel] * (2 / 255) - 1);
+  });
+  deepEqual(rowsOf(train, validation), rowsOf(floatSamples(expected.data, 192)));
+  const points = await loadTensors({ x: bytes([10, 3]) }, { range: "0,50" });
+  deepEqual([points.shape, points.range, points.delta], [[3], [-1, 1], 2 / 50]);
+});
+
+Deno.test("a range of floats becomes [−1, 1]", async () => {
+  const { train, validation, range, delta } = await loadTensors({ x: floats([11, 1], (i) => i / 10) }, {
+    range: "0,1",
+  });
+  deepEqual([range, delta], [[-1, 1], undefined]);
+  const values = [...toFloat32(train), ...toFloat32(validation)].sort((a, b) => a - b);
+  values.forEach((value, i) => ok(Math.abs(value - (i / 5 - 1)) < 1e-6, `${value}`));
+  await refused(
+    loadTensors({ x: floats([3, 2]) }, { range: "0,4" }),
+    /has 5 in row 2, column 1 \(from 0\), outside of --range 0,4/,
+  );
+  for (const range of ["1,0", "0", "a,b", "0,1,2", "", "0,"]) {
+    await refused(loadTensors({ x: floats([3, 2]) }, { range }), /--range is .*, expected the lowest and highest/);
+  }
+});
+
+Deno.test("shapes tell points from images, and where the channels are", async () => {
+  const cases: [number[], number[], object?][] = [
+    [[5], [1]],
+    [[5, 7], [7]],
+    [[5, 6, 7], [1, 6, 7]],
+    [[5, 3, 8, 9], [3, 8, 9]],
+    [[5, 8, 9, 3], [3, 8, 9]],
+    [[5, 2, 9, 3], [2, 9, 3]],
+    [[5, 3, 9, 3], [3, 9, 3]],
+    [[5, 3, 9, 3], [3, 3, 9], { layout: "nhwc" }],
+    [[5, 4, 9, 3], [4, 9, 3], { layout: "nchw" }],
+  ];
+  for (const [shape, expected, options] of cases) {
+    deepEqual((await loadTensors({ x: floats(shape) }, options)).shape, expected, `${shape}`);
+  }
+  const last = await loadTensors({ train: floats([2, 1, 2, 3]), val: floats([2, 1, 2, 3]) }, { layout: "nhwc" });
+  deepEqual([...toFloat32(last.train)], [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]);
+  await refused(loadTensors({ x: floats([2, 5, 5, 5]) }), /\[2,5,5,5\], which has 5 channels, expected at most 4/);
+  await refused(loadTensors({ x: floats([2, 3, 8, 9]) }, { layout: "nhwc" }), /has 9 channels/);
+  await refused(loadTensors({ x: floats([2, 1, 1, 1, 1]) }), /expected points \[n, d\] or images/);
+  await refused(loadTensors({ x: floats([]) }), /has the shape \[\], expected points/);
+  await refused(loadTensors({ x: floats([0, 3]) }), /has the shape \[0,3\], expected rows of samples/);
+});
+
+Deno.test("a file may hold its own parts", async () => {
+  const { train, validation, test, logScale } = await load(`${REFERENCE}files/parts.h5`);
+  deepEqual([train.count, validation.count, test?.count], [40, 6, 5]);
+  const { mean, eigenvalues } = fitGaussian(train);
+  ok(mean.every((m) => Math.abs(m) < 1e-6) && Math.abs(eigenvalues[0] + eigenvalues[1] - 2) < 1e-5);
+  ok(fitGaussian(test!).mean.some((m) => Math.abs(m) > 1e-3), "the test part has the training part's map");
+  ok(logScale! > Math.log(2 * 5) - 1 && logScale! < Math.log(2 * 5) + 1);
+  equal((await load(`${REFERENCE}files/parts.h5:val`)).validation.count, 1);
+  await refused(
+    loadTensors({ train: floats([4, 2]), validation: floats([4, 3]) }),
+    /:validation has samples of shape \[3\], but .*:train \[2\]/,
+  );
+  await refused(loadTensors({ train: floats([4, 2]), test: bytes([4, 2]) }), /must both hold bytes or both floats/);
+});
+
+Deno.test("a file of several data sets asks which, one of none says so", async () => {
+  await refused(load(`${REFERENCE}datasets/hdf5.safetensors`), /holds 2 data sets\. Name one of points, images, as in/);
+  await refused(load(`${REFERENCE}datasets/points.h5:y`), /has no "y"\. Name one of x, as in .*points\.h5:x/);
+  await refused(load(`${REFERENCE}datasets/dino.csv:x`), /holds a single array\. Leave out ":x"/);
+  await refused(loadTensors({}), /holds 0 data sets/);
+});
+
+Deno.test("values that are not finite are named, and one row is too few", async () => {
+  await refused(loadTensors({ x: floats([3, 2], (i) => i === 3 ? NaN : i) }), /:x has NaN in row 1, column 1/);
+  await refused(loadTensors({ x: floats([1, 2]) }), /x has 1 row, expected at least 2 to split/);
+});
+
+Deno.test("an axis that does not vary stays as it is, and what is standardised can be said", async () => {
+  const { train } = await loadTensors({ x: floats([20, 2], (i) => i % 2 === 0 ? 3 : i) });
+  deepEqual([...toFloat32(train)].filter((_, i) => i % 2 === 0), Array(18).fill(0));
+  const images = await loadTensors({ x: bytes([20, 2, 2]) }, { standardise: "on" });
+  deepEqual([images.range, images.delta], [undefined, undefined]);
+  ok(Math.abs(fitGaussian(images.train).mean[0]) < 1e-6);
+});
+
+Deno.test("the same seed gives the same split", async () => {
+  const path = `${REFERENCE}datasets/dino.csv`;
+  deepEqual(toFloat32((await load(path)).validation), toFloat32((await load(path)).validation));
+});
+
+Deno.test("a path is found from its name, with or without file:, and not on the network", async () => {
+  const { name, options } = await loadDataset(`file://${REFERENCE}datasets/points.h5:x`);
+  deepEqual([name, Object.keys(options ?? {})], ["points", ["standardise", "range", "layout"]]);
+  await rejects(loadDataset("nowhere.npy"), (error) => {
+    ok(error instanceof PluginError && /nowhere\.npy is not there: no file .*Check the path/.test(error.message));
+    return true;
+  });
+  await refused(loadDataset("https://example.org/points.csv"), /is not on this machine\. Download it/);
+  await refused(load("file"), /got the path "", expected one that ends in/);
+  equal((await load("file", { path: `${REFERENCE}datasets/dino.csv` })).train.count, 127);
+});
+
+Deno.test("a task trains on a file by its path, resumes from another folder, and says what it cannot use", async () => {
+  await inFolder(async (folder) => {
+    await Deno.copyFile(`${REFERENCE}datasets/points.h5`, join(folder, "points.h5"));
+    const args = ["--batch-size", "64", "--hidden-size", "8", "--figures", "off", "--json"];
+    const first = await runTask("train:2d", ["points.h5:x", "--epochs", "1", ...args], folder);
+    equal(first.code, 0, first.stderr);
+    const { dataset, folder: run } = JSON.parse(first.stdout);
+    equal(run, join("runs", "points"));
+    ok(dataset.endsWith(`${join(folder, "points.h5")}:x`), dataset);
+    const config = JSON.parse(await Deno.readTextFile(join(folder, run, "config.json")));
+    ok(config.dataset.endsWith(`${join(folder, "points.h5")}:x`), config.dataset);
+    const resumed = await runTask("train:2d", ["--resume", join(folder, run), "--epochs", "2", "--json"]);
+    equal(resumed.code, 0, resumed.stderr);
+    equal(JSON.parse(resumed.stdout).epochs, 2);
+    const wrong = await runTask("train:2d", [`${REFERENCE}datasets/images.h5`, ...args], folder);
+    match(wrong.stderr, /^error: The data set images has samples of shape \[3,8,8\]/);
+    equal(wrong.code, 2);
+  });
+});

@@ -84,14 +84,21 @@ export async function latestCheckpoint(runFolder: string): Promise<string | unde
  */
 export async function loadCheckpoint(folder: string): Promise<Checkpoint> {
   const { epoch, step, state } = await loadState(folder);
-  const named = FOLDER_NAME.exec(basename(folder));
-  if (named && Number(named[1]) !== epoch) {
-    throw unusable(folder, `the folder is named for epoch ${Number(named[1])}, but its ${STATE} is of epoch ${epoch}`);
-  }
   const [model, training] = await Promise.all(
     [MODEL, TRAINING].map((name) => loadTensors(folder, name, epoch, step)),
   );
   return { epoch, step, model, training, state };
+}
+
+/**
+ * Loads and checks the parameters of a checkpoint, without what only training needs.
+ *
+ * @param folder The folder that `saveCheckpoint` or `latestCheckpoint` returned.
+ * @throws CheckpointError if a file is missing, damaged, of another format, or of another checkpoint.
+ */
+export async function loadModel(folder: string): Promise<Pick<Checkpoint, "epoch" | "step" | "model">> {
+  const { epoch, step } = await loadState(folder);
+  return { epoch, step, model: await loadTensors(folder, MODEL, epoch, step) };
 }
 
 async function loadState(folder: string): Promise<Pick<Checkpoint, "epoch" | "step" | "state">> {
@@ -115,6 +122,10 @@ async function loadState(folder: string): Promise<Pick<Checkpoint, "epoch" | "st
   const { epoch, step, state } = json;
   if (!isCount(epoch) || !isCount(step)) throw unusable(folder, `its ${STATE} has no valid epoch and step`);
   if (!isObject(state)) throw unusable(folder, `its ${STATE} has no state`);
+  const named = FOLDER_NAME.exec(basename(folder));
+  if (named && Number(named[1]) !== epoch) {
+    throw unusable(folder, `the folder is named for epoch ${Number(named[1])}, but its ${STATE} is of epoch ${epoch}`);
+  }
   return { epoch, step, state };
 }
 

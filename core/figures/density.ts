@@ -26,10 +26,10 @@ function pictureRows(logDensity: Float32Array, side: number): number[] {
 }
 
 /** One path of dots: a segment of no length for each point, which round line caps make a disc. */
-function dotPath(points: Float32Array, extent: number, size: number): string {
+function dotPath(points: Float32Array, extent: number, size: number, most: number): string {
   const place = (value: number) => (((value + extent) / (2 * extent)) * size).toFixed(1);
   const count = Math.floor(points.length / 2);
-  const drawn = Math.min(POINTS, count);
+  const drawn = Math.min(most, count);
   const dots: string[] = [];
   for (let k = 0; k < drawn; k++) {
     // Evenly spread over the array, so that data sorted by class or by cluster is still shown whole.
@@ -46,6 +46,7 @@ function dotPath(points: Float32Array, extent: number, size: number): string {
  * One square panel: filled contours of log p(x) at −5 to −1 nats under the data points, x₁ to the right, x₂ upwards.
  *
  * @param box A square, in pixels. Numbers on the axes lie outside it.
+ * @param most How many points are drawn at most.
  * @throws {RangeError} If the panel does not hold `side * side` values, or has fewer than two a side.
  */
 export function densityMark(
@@ -55,6 +56,7 @@ export function densityMark(
   points: Float32Array,
   box: Box,
   axes: PanelAxes,
+  most = POINTS,
 ): GroupMark {
   if (!Number.isInteger(side) || side < 2 || panel.logDensity.length !== side * side) {
     throw new RangeError(
@@ -79,7 +81,7 @@ export function densityMark(
     type: "path",
     encode: {
       enter: {
-        path: { value: dotPath(points, extent, size) },
+        path: { value: dotPath(points, extent, size, most) },
         stroke: { value: COLOURS.point },
         strokeWidth: { value: Math.max(2, size / 120) },
         strokeCap: { value: "round" },
@@ -130,8 +132,9 @@ export const LEGEND_WIDTH = 104;
  * The scale of colours that all panels share, with its top at (x, y).
  *
  * @param resolution The blur that the density is shown with, if any.
+ * @param points What the points are.
  */
-export function densityLegend(x: number, y: number, resolution?: number): Mark[] {
+export function densityLegend(x: number, y: number, resolution?: number, points = "data"): Mark[] {
   const swatch = 24;
   const marks: Mark[] = [text(x, y, "log p(x), nats", { baseline: "top", colour: COLOURS.muted })];
   const top = y + 24;
@@ -166,5 +169,5 @@ export function densityLegend(x: number, y: number, resolution?: number): Mark[]
     text(x, below + 32, "p is blurred by", small),
     text(x, below + 48, `σ = ${resolution.toFixed(3)}`, small),
   ];
-  return [...marks, dot, text(x + wide + 9, below, "data", small), ...blur];
+  return [...marks, dot, text(x + wide + 9, below, points, small), ...blur];
 }

@@ -1,7 +1,10 @@
 export { contourFigure } from "./contours.ts";
+export { imageGridFigure } from "./image_grid.ts";
 export { lossFigure } from "./loss.ts";
 export { mseFigure } from "./mse.ts";
 export { headline, overviewFigure } from "./overview.ts";
+export { encodePng, imageShape, type Picture, pictureGrid, pictureOf } from "./pictures.ts";
 export { renderPng } from "./png.ts";
+export { pointSamplesFigure } from "./point_samples.ts";
 export type * from "./records.ts";
 export { renderSvg } from "./render.ts";

@@ -25,7 +25,8 @@ export async function renderPng(svg: string, width: number): Promise<Uint8Array>
     import.meta.resolve("dejavu-fonts-ttf/ttf/DejaVuSans.ttf"),
     import.meta.resolve("dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf"),
   ].map((url) => fileURLToPath(url));
-  const picture = new Resvg(svg, {
+  // resvg knows the old word alone, which Vega writes too.
+  const picture = new Resvg(svg.replaceAll("image-rendering: pixelated;", ""), {
     fitTo: { mode: "width", value: width },
     font: { loadSystemFonts: false, fontFiles, defaultFontFamily: FAMILY, sansSerifFamily: FAMILY },
   });

@@ -87,3 +87,18 @@ export interface OverviewRecord {
   readonly mse: Omit<MseRecord, "title">;
   readonly loss: Omit<LossRecord, "title">;
 }
+
+/** What a figure of samples says. */
+export interface SamplesRecord {
+  readonly title: string;
+  /** How the samples were drawn, on one line. */
+  readonly subtitle: string;
+}
+
+/** What the figure of sampled points shows. */
+export interface PointSamplesRecord extends SamplesRecord {
+  /** `[n, 2]` row by row. */
+  readonly points: Float32Array;
+  /** The model's density on its grid, where it is known. */
+  readonly density?: Pick<ContourRecord, "side" | "extent" | "resolution"> & { readonly panel: DensityPanel };
+}

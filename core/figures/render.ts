@@ -21,6 +21,8 @@ function slim(tag: string): string {
     .replace(/ (?:role|aria-[a-z]+|pointer-events|font-family)="[^"]*"/g, "")
     .replace(/ class="(?:mark-|role-|background|foreground)[^"]*"/g, "")
     .replace(' opacity="1"', "")
+    // The old name of the attribute needs a namespace that Vega does not declare.
+    .replace(" xlink:href=", " href=")
     .replace(/ (d|transform)="([^"]*)"/g, (_, name: string, value: string) => ` ${name}="${roundNumbers(value)}"`);
 }
 

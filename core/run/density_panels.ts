@@ -121,6 +121,23 @@ export class DensityPanels {
   }
 }
 
+/** A run's density at an epoch as {@linkcode DensityPanels} saved it; none where that epoch has no panel. */
+export async function readPanel(folder: RunFolder, epoch: number): Promise<
+  { panel: DensityPanel; side: number; extent: number; resolution?: number } | undefined
+> {
+  // A picture's background is worth no error: without it only the points are drawn.
+  const file = await readSafetensors(folder.file(FILE)).catch(() => undefined);
+  const logDensity = file?.tensors[`epoch.${epoch}`]?.data;
+  if (!(logDensity instanceof Float32Array) || logDensity.length !== SIDE * SIDE) return undefined;
+  const resolution = Number(file?.metadata.blurred_by);
+  return {
+    panel: { epoch, logDensity },
+    side: SIDE,
+    extent: EXTENT,
+    ...(resolution > 0 ? { resolution } : {}),
+  };
+}
+
 /** Epochs spread evenly over training, the last among them. */
 export function panelEpochs(epochs: number): number[] {
   const count = Math.min(MAX_PANELS, epochs);

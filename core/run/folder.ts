@@ -15,19 +15,7 @@ export class RunFolder {
    * @throws {UserError} When the folder holds something already or cannot be made.
    */
   static async create(out: string | undefined, name: string): Promise<RunFolder> {
-    if (out !== undefined) {
-      const path = resolve(out);
-      if (!await isEmpty(path)) {
-        throw new UserError(
-          `The folder ${out} is not empty. Name another with --out, or continue the run in it with --resume ${out}.`,
-        );
-      }
-      return await made(path);
-    }
-    for (let k = 1;; k++) {
-      const path = resolve("runs", k === 1 ? name : `${name}-${k}`);
-      if (await isEmpty(path)) return await made(path);
-    }
+    return await made(await freeFolder(out, join("runs", name), `, or continue the run in it with --resume ${out}`));
   }
 
   /** Opens the folder of an earlier run. @throws {UserError} When it is not one. */
@@ -100,6 +88,24 @@ export class RunFolder {
   /** Replaces a file of JSON lines. */
   async writeLines(name: string, records: readonly unknown[]): Promise<void> {
     await writeFileAtomic(this.file(name), records.map((record) => `${JSON.stringify(record)}\n`).join(""));
+  }
+}
+
+/**
+ * Where a task writes new files: the folder that the user named, which must not exist or be empty, or a standard one; a
+ * number follows its name if that holds something. It is not made yet.
+ *
+ * @param advice What else the user can do about a folder that is not empty, as the end of a sentence.
+ * @throws {UserError} When the folder that the user named holds something already.
+ */
+export async function freeFolder(out: string | undefined, standard: string, advice = ""): Promise<string> {
+  if (out !== undefined) {
+    if (await isEmpty(resolve(out))) return resolve(out);
+    throw new UserError(`The folder ${out} is not empty. Name another with --out${advice}.`);
+  }
+  for (let k = 1;; k++) {
+    const path = resolve(k === 1 ? standard : `${standard}-${k}`);
+    if (await isEmpty(path)) return path;
   }
 }
 

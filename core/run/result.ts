@@ -120,7 +120,7 @@ export function resumeCommand(task: string, folder: RunFolder): string {
 }
 
 /** A path below the working folder relative to it, any other in full. */
-function shown(path: string): string {
+export function shown(path: string): string {
   const short = relative(Deno.cwd(), path);
   return short && !short.startsWith("..") ? short : path;
 }

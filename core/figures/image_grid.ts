@@ -1,0 +1,52 @@
+import type { Mark, Spec } from "vega";
+import { figure, text, title } from "./layout.ts";
+import { encodePng, type Picture, pictureGrid } from "./pictures.ts";
+import type { SamplesRecord } from "./records.ts";
+import { COLOURS } from "./theme.ts";
+
+const MARGIN = 24;
+const TOP = 74;
+
+/** Small pictures are enlarged by a whole number as long as the grid is no wider than this, in pixels. */
+const ENLARGED = 640;
+
+/** A grid that is wider than this is made smaller, in pixels. */
+const MAX_WIDTH = 1024;
+
+/** A figure is at least so wide, so that its title has room. */
+const MIN_WIDTH = 360;
+
+/**
+ * Sampled images in a grid. The figure holds the grid as a PNG, which readers enlarge without smoothing.
+ *
+ * @param pictures At least one, all of one size.
+ * @throws {RangeError} If there are none.
+ */
+export function imageGridFigure({ title: name, subtitle }: SamplesRecord, pictures: readonly Picture[]): Spec {
+  if (pictures.length === 0) throw new RangeError("Got no pictures, but a grid needs at least one. Draw a sample.");
+  const grid = pictureGrid(pictures);
+  const scale = Math.min(MAX_WIDTH / grid.width, Math.max(1, Math.floor(ENLARGED / grid.width)));
+  const [width, height] = [grid.width * scale, grid.height * scale];
+  const inner = Math.max(MIN_WIDTH, width);
+  const image: Mark = {
+    type: "image",
+    encode: {
+      enter: {
+        url: { value: `data:image/png;base64,${encodePng(grid).toBase64()}` },
+        x: { value: MARGIN },
+        y: { value: TOP },
+        width: { value: width },
+        height: { value: height },
+        smooth: { value: scale < 1 },
+      },
+    },
+  };
+  const marks: Mark[] = [
+    title(MARGIN, 34, name, inner),
+    text(MARGIN, 56, subtitle, { colour: COLOURS.muted }),
+    image,
+  ];
+  const description = `${name}. ${subtitle}. ${pictures.length} sampled images of ${pictures[0].width} by ` +
+    `${pictures[0].height} pixels in a grid.`;
+  return figure(inner + 2 * MARGIN, TOP + height + MARGIN, description, marks);
+}

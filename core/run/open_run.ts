@@ -1,0 +1,89 @@
+import { basename, dirname, resolve } from "node:path";
+import type { Proposal } from "../diffusion/logsnr.ts";
+import { UserError } from "../errors.ts";
+import { latestCheckpoint, loadModel } from "../io/checkpoints.ts";
+import { checkParams, loadDenoiser } from "../load_plugin.ts";
+import type { Denoiser } from "../plugins.ts";
+import { Random } from "../random.ts";
+import type { HostTensors } from "../tensors.ts";
+import { readConfig, type RunConfig } from "./config.ts";
+import { readDataInfo, type SavedDataInfo } from "./data_info.ts";
+import { RunFolder } from "./folder.ts";
+
+/** A finished or interrupted run, opened for use. */
+export interface OpenRun {
+  readonly folder: RunFolder;
+  readonly config: RunConfig;
+  /** What the denoiser was told of the data, and what else the run knows of it. */
+  readonly info: SavedDataInfo;
+  /** The log SNRs that the model was trained on. */
+  readonly proposal: Proposal;
+  readonly denoiser: Denoiser;
+  /** The parameters of the checkpoint: the averaged ones, where the run averages. */
+  readonly params: HostTensors;
+  /** The epochs that the checkpoint has finished. */
+  readonly epoch: number;
+  /** The checkpoint's folder. */
+  readonly checkpoint: string;
+}
+
+/** A run that cannot be opened. */
+export class OpenRunError extends UserError {}
+
+/**
+ * Opens a run's newest checkpoint, or the checkpoint named. The data set is not loaded.
+ *
+ * @param path The folder of a run, or of one of its checkpoints.
+ * @throws {UserError} When it is no run, has no checkpoint, or something in it is damaged.
+ */
+export async function openRun(path: string): Promise<OpenRun> {
+  const { folder, named } = await locate(path);
+  const config = await readConfig(folder);
+  const checkpoint = named ?? await latestCheckpoint(folder.path);
+  if (checkpoint === undefined) {
+    throw new OpenRunError(
+      `The run in ${path} has no checkpoint yet. Let it train until it saves one, or go on with it by --resume.`,
+    );
+  }
+  const info = await readDataInfo(folder);
+  const plugin = await loadDenoiser(config.denoiser);
+  const denoiser = await plugin.create(info, config.denoiserOptions);
+  const { epoch, model } = await loadModel(checkpoint);
+  const expected = checkParams(plugin.name, denoiser.init(Random.fromSeed(config.seed)));
+  requireFit(plugin.name, checkpoint, expected, model);
+  return {
+    folder,
+    config,
+    info,
+    proposal: { loc: config.logsnrLoc as number, scale: config.logsnrScale as number },
+    denoiser,
+    params: model,
+    epoch,
+    checkpoint,
+  };
+}
+
+/** The run's folder that a path stands for, and the checkpoint if it names one. */
+async function locate(path: string): Promise<{ folder: RunFolder; named?: string }> {
+  const full = resolve(path);
+  if (basename(dirname(full)) !== "checkpoints") return { folder: await RunFolder.open(path) };
+  const folder = await RunFolder.open(dirname(dirname(full)));
+  return { folder, named: full };
+}
+
+/** The plugin's file may have changed since the run was trained. */
+function requireFit(name: string, checkpoint: string, expected: HostTensors, got: HostTensors): void {
+  const shapeOf = (tensors: HostTensors, key: string) =>
+    Object.hasOwn(tensors, key) ? `of shape [${tensors[key].shape}]` : "missing";
+  const problems = [...new Set([...Object.keys(expected), ...Object.keys(got)])]
+    .map((key) => ({ key, got: shapeOf(got, key), expected: shapeOf(expected, key) }))
+    .filter((one) => one.got !== one.expected);
+  if (problems.length === 0) return;
+  const [first] = problems;
+  const more = problems.length > 1 ? `, and ${problems.length - 1} more differ` : "";
+  const wanted = first.expected === "missing" ? "has none such" : `needs it ${first.expected}`;
+  throw new OpenRunError(
+    `The checkpoint ${checkpoint} does not fit the denoiser ${name}: ${first.key} is ${first.got}, but the denoiser ` +
+      `${wanted}${more}. Use the denoiser that the run was trained with.`,
+  );
+}

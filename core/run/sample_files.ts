@@ -1,0 +1,86 @@
+import { join } from "node:path";
+import { writeFileAtomic } from "../io/atomic.ts";
+import { encodeSafetensors } from "../io/safetensors.ts";
+import type { ImageShape, Picture } from "../figures/pictures.ts";
+import type { PointSamplesRecord, SamplesRecord } from "../figures/records.ts";
+
+/** Images that a grid shows at most. */
+const GRID_IMAGES = 256;
+
+/** Writes the values of all samples, float32, as the tensor `samples` of samples.safetensors; returns the file's name. */
+export async function writeTensor(folder: string, samples: Float32Array, shape: readonly number[]): Promise<string> {
+  const count = samples.length / shape.reduce((product, n) => product * n, 1);
+  const bytes = encodeSafetensors({ samples: { shape: [count, ...shape], data: samples } });
+  await writeFileAtomic(join(folder, "samples.safetensors"), bytes);
+  return "samples.safetensors";
+}
+
+/**
+ * Writes points as samples.csv, a line each under a header x1,x2,…, with digits enough for float32.
+ *
+ * @returns The file's name.
+ */
+export async function writeCsv(folder: string, samples: Float32Array, d: number): Promise<string> {
+  const lines = [Array.from({ length: d }, (_, k) => `x${k + 1}`).join()];
+  for (let row = 0; row < samples.length; row += d) {
+    lines.push(Array.from(samples.subarray(row, row + d), (x) => Number(x.toPrecision(9))).join());
+  }
+  await writeFileAtomic(join(folder, "samples.csv"), `${lines.join("\n")}\n`);
+  return "samples.csv";
+}
+
+/**
+ * Draws points as samples.svg, by their first two components.
+ *
+ * @param samples Rows of d values, d at least 2.
+ * @returns The file's name.
+ */
+export async function drawPoints(
+  folder: string,
+  samples: Float32Array,
+  d: number,
+  record: Omit<PointSamplesRecord, "points">,
+): Promise<string> {
+  const { pointSamplesFigure, renderSvg } = await import("../figures/mod.ts");
+  const points = samples.filter((_, i) => i % d < 2);
+  await writeFileAtomic(join(folder, "samples.svg"), await renderSvg(pointSamplesFigure({ ...record, points })));
+  return "samples.svg";
+}
+
+/**
+ * Writes each image as a PNG file in `images`, named by the index of its sample.
+ *
+ * @param first The index of the first sample.
+ * @param range The values that are black and white.
+ * @returns The pictures.
+ */
+export async function writeImages(
+  folder: string,
+  samples: Float32Array,
+  first: number,
+  shape: ImageShape,
+  range: readonly [number, number],
+): Promise<Picture[]> {
+  const { encodePng, pictureOf } = await import("../figures/pictures.ts");
+  const size = shape.channels * shape.height * shape.width;
+  const pictures: Picture[] = [];
+  for (let i = 0; i < samples.length / size; i++) {
+    const picture = pictureOf(samples.subarray(i * size, (i + 1) * size), shape, range);
+    await writeFileAtomic(join(folder, "images", `${String(first + i).padStart(6, "0")}.png`), encodePng(picture));
+    pictures.push(picture);
+  }
+  return pictures;
+}
+
+/** Draws the first of some pictures in a grid, as grid.png pixel by pixel and as the figure grid.svg; returns the names. */
+export async function drawGrid(
+  folder: string,
+  pictures: readonly Picture[],
+  record: SamplesRecord,
+): Promise<string[]> {
+  const { encodePng, imageGridFigure, pictureGrid, renderSvg } = await import("../figures/mod.ts");
+  const shown = pictures.slice(0, GRID_IMAGES);
+  await writeFileAtomic(join(folder, "grid.png"), encodePng(pictureGrid(shown)));
+  await writeFileAtomic(join(folder, "grid.svg"), await renderSvg(imageGridFigure(record, shown)));
+  return ["grid.png", "grid.svg"];
+}

@@ -1,0 +1,171 @@
+import { estimateData, gaussianStart, type SamplingPlan, takeStep } from "../diffusion/sampling.ts";
+import type { Engine, State, Tensors } from "../engine/program.ts";
+import { UserError } from "../errors.ts";
+import type { DataInfo, Denoiser } from "../plugins.ts";
+import type { Random } from "../random.ts";
+import { sizeOf } from "../tensors.ts";
+import { predict } from "../training/step.ts";
+
+/** Samples that are not numbers. */
+export class SamplingError extends UserError {
+  override readonly exitCode = 1;
+}
+
+/** A batch at one level of the grid. The arrays are `[batch, ...shape]`, and valid until the next level. */
+export interface SamplingLevel {
+  /** The index of the level. */
+  readonly level: number;
+  readonly z: Float32Array;
+  readonly epsHat: Float32Array;
+  readonly xHat: Float32Array;
+}
+
+/** One evaluation of the denoiser on a batch. */
+export interface EvaluationRecord {
+  readonly kind: "evaluation";
+  /** Samples that are finished; a batch on its way counts in part. */
+  readonly done: number;
+}
+
+/** Finished samples. */
+export interface BatchRecord {
+  readonly kind: "batch";
+  /** The index of the first sample. */
+  readonly first: number;
+  /** Row by row, `[n, ...shape]`; the receiver's own. */
+  readonly samples: Float32Array;
+}
+
+/** Draws samples from a model. */
+export interface Sampler {
+  readonly shape: readonly number[];
+  /**
+   * Draws samples batch by batch; memory is that of one batch. Sample i has a noise stream of its own,
+   * `random.split(i)`, so that it is the same, within rounding, whatever the batch or the count.
+   *
+   * @throws {SamplingError} When a sample is not finite.
+   */
+  draw(count: number, plan: SamplingPlan, random: Random): AsyncGenerator<EvaluationRecord | BatchRecord>;
+  /**
+   * Follows one batch through the levels of the grid.
+   *
+   * @param start Noisy samples at the first level, `[n, ...shape]` with n at most the sampler's batch.
+   * @param fill Fills an array of that size with standard normal noise; called where a step needs fresh noise.
+   */
+  follow(start: Float32Array, plan: SamplingPlan, fill: (noise: Float32Array) => void): AsyncGenerator<SamplingLevel>;
+  dispose(): Promise<void> | void;
+}
+
+/**
+ * A sampler of a model whose parameters live in an engine's state, as they are at each evaluation.
+ *
+ * @param weights From the state to the denoiser's parameters.
+ * @param batch Samples per evaluation of the denoiser; memory is that of so many activations.
+ *
+ * @example
+ * ```ts
+ * import { ok } from "assert";
+ * import { standardGaussian } from "../diffusion/gaussian.ts";
+ * import { samplingGrid, samplingSteps } from "../diffusion/sampling.ts";
+ * import { createEngine } from "../engine/mod.ts";
+ * import { Random } from "../random.ts";
+ * import { create } from "../../denoisers/gaussian.ts";
+ * import { createSampler, drawSamples } from "./sampler.ts";
+ *
+ * const info = { shape: [2], gaussian: standardGaussian(2) };
+ * const engine = await createEngine("onnx-cpu", 1);
+ * const sampler = await createSampler(engine, engine.createState({}), (s) => s, create(info), info, 16);
+ * const logsnr = samplingGrid("ode", { loc: 0, scale: 2 }, 20);
+ * const samples = await drawSamples(sampler, 40, { logsnr, steps: samplingSteps("ode", logsnr) }, Random.fromSeed(0));
+ * ok(samples.length === 80);
+ * await sampler.dispose();
+ * ```
+ */
+export async function createSampler(
+  engine: Engine,
+  state: State,
+  weights: (state: Tensors) => Tensors,
+  denoiser: Denoiser,
+  { shape, gaussian }: DataInfo,
+  batch: number,
+): Promise<Sampler> {
+  const d = sizeOf(shape);
+  const program = await engine.compile(
+    (s, { z, logsnr }) => ({ outputs: { epsHat: predict(denoiser, weights(s), z, logsnr) } }),
+    state,
+    { z: [batch, ...shape], logsnr: [batch] },
+  );
+
+  async function* follow(
+    start: Float32Array,
+    { logsnr, steps, range }: SamplingPlan,
+    fill: (noise: Float32Array) => void,
+  ): AsyncGenerator<SamplingLevel> {
+    if (start.length % d !== 0 || start.length > batch * d) {
+      throw new RangeError(`Got ${start.length} values to start from, expected at most ${batch} rows of ${d}.`);
+    }
+    const z = start.slice();
+    const fresh = new Float32Array(z.length);
+    let [xHat, before] = [new Float32Array(z.length), new Float32Array(z.length)];
+    // Rows beyond the start stay zero; what becomes of them is not used.
+    const inputs = { z: new Float32Array(batch * d), logsnr: new Float32Array(batch) };
+    for (let level = 0; level < logsnr.length; level++) {
+      inputs.z.set(z);
+      inputs.logsnr.fill(logsnr[level]);
+      const epsHat = (await program.run(inputs)).epsHat.subarray(0, z.length);
+      estimateData(z, epsHat, logsnr[level], range, xHat);
+      yield { level, z, epsHat, xHat };
+      const step = steps[level];
+      if (!step) return;
+      if (step.noise !== 0) fill(fresh);
+      takeStep(z, step, xHat, before, fresh);
+      [xHat, before] = [before, xHat];
+    }
+  }
+
+  return {
+    shape,
+    follow,
+    async *draw(count, plan, random) {
+      const levels = plan.logsnr.length;
+      for (let first = 0; first < count; first += batch) {
+        const n = Math.min(batch, count - first);
+        const streams = Array.from({ length: n }, (_, i) => random.split(first + i));
+        const fill = (noise: Float32Array) =>
+          streams.forEach((stream, i) => stream.fillNormal(noise.subarray(i * d, (i + 1) * d)));
+        const start = new Float32Array(n * d);
+        fill(start);
+        gaussianStart(start, plan.logsnr[0], gaussian);
+        for await (const { level, xHat } of follow(start, plan, fill)) {
+          yield { kind: "evaluation", done: first + n * (level + 1) / levels };
+          if (level === levels - 1) yield { kind: "batch", first, samples: finite(xHat.slice(), d, first) };
+        }
+      }
+    },
+    dispose: () => program.dispose(),
+  };
+}
+
+/** All of a sampler's samples at once, `[count, ...shape]` row by row. */
+export async function drawSamples(
+  sampler: Sampler,
+  count: number,
+  plan: SamplingPlan,
+  random: Random,
+): Promise<Float32Array> {
+  const d = sizeOf(sampler.shape);
+  const all = new Float32Array(count * d);
+  for await (const record of sampler.draw(count, plan, random)) {
+    if (record.kind === "batch") all.set(record.samples, record.first * d);
+  }
+  return all;
+}
+
+function finite(samples: Float32Array, d: number, first: number): Float32Array {
+  const bad = samples.findIndex((x) => !Number.isFinite(x));
+  if (bad < 0) return samples;
+  throw new SamplingError(
+    `Sample ${first + Math.floor(bad / d)} came out as ${samples[bad]}, expected finite values. ` +
+      "Take more --steps, another --sampler, or a model that has not diverged.",
+  );
+}

@@ -1,0 +1,168 @@
+import { basename, join } from "node:path";
+import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
+import { SAMPLERS, samplingGrid, type SamplingPlan, samplingSteps } from "../core/diffusion/sampling.ts";
+import { BACKENDS, createEngine } from "../core/engine/mod.ts";
+import { imageShape, type Picture } from "../core/figures/pictures.ts";
+import { Random } from "../core/random.ts";
+import { THREADS } from "../core/run/config.ts";
+import { readPanel } from "../core/run/density_panels.ts";
+import { freeFolder, RunFolder } from "../core/run/folder.ts";
+import { Interrupt } from "../core/run/interrupt.ts";
+import { peakMemory } from "../core/run/memory.ts";
+import { type OpenRun, openRun } from "../core/run/open_run.ts";
+import { shown } from "../core/run/result.ts";
+import { drawGrid, drawPoints, writeCsv, writeImages, writeTensor } from "../core/run/sample_files.ts";
+import { InterruptedError } from "../core/run/train_run.ts";
+import { createSampler } from "../core/sampling/sampler.ts";
+import { sizeOf } from "../core/tensors.ts";
+
+/** All samples are kept until they are written; so many values take 1 GiB. */
+const MAX_VALUES = 2 ** 28;
+
+/** What images without a known range are taken to lie in. */
+const IMAGE_RANGE = [-1, 1] as const;
+
+const options = {
+  sampler: {
+    default: "ode",
+    choices: SAMPLERS,
+    help: "ode is the probability flow by DPM-Solver++(2M); ancestral is DDPM's.",
+  },
+  steps: { default: 100, min: 2, max: 100_000, integer: true, help: "Evaluations of the denoiser per sample." },
+  eta: { optional: "number", min: 0, max: 1, help: "Fresh noise of ddim, 0 for none; 1 is ancestral (default 0)." },
+  clip: {
+    optional: "string",
+    choices: ["on", "off"],
+    help: "Keep estimates in the data's range (default on where it has one, off for ode).",
+  },
+  count: { default: 64, min: 1, integer: true, help: "How many samples." },
+  batchSize: { default: 64, min: 1, integer: true, help: "Samples per run of the denoiser." },
+  seed: { default: 0, min: 0, integer: true, help: "Seed of the noise; sample i has noise of its own." },
+  out: {
+    optional: "string",
+    placeholder: "folder",
+    help: "Where to write (default: a new folder samples in the run's).",
+  },
+  backend: { optional: "string", choices: BACKENDS, help: "What runs the tensors (default: the run's)." },
+  threads: {
+    optional: "number",
+    min: 1,
+    max: 1024,
+    integer: true,
+    help: "Threads (default: the processor's, at most 4).",
+  },
+  quiet: { default: false, help: "Print only the result." },
+  json: { default: false, help: "Print the result as one line of JSON, and nothing else." },
+} as const;
+
+await main(async () => {
+  const { options: o, positional } = await parseCommandLine({
+    name: "sample",
+    summary: "Draws samples from a trained model: points as CSV, images as PNG, and a figure of them.",
+    positional: [{ name: "run", help: "The folder of a run, or of one of its checkpoints." }],
+    options,
+  }, Deno.args);
+  if (o.eta !== undefined && o.sampler !== "ddim") {
+    throw new UsageError(`--eta is for --sampler ddim, but the sampler is ${o.sampler}. Leave it out.`);
+  }
+  const run = await openRun(positional.run);
+  const { shape, range } = run.info;
+  const d = sizeOf(shape);
+  if (o.count * d > MAX_VALUES) {
+    throw new UsageError(
+      `--count is ${o.count}; of samples of ${d} values it must be at most ${Math.floor(MAX_VALUES / d)}.`,
+    );
+  }
+  if (o.clip === "on" && !range) throw new UsageError("--clip is on, but this data has no range. Leave it out.");
+  const clip = o.clip === undefined ? range && o.sampler !== "ode" : o.clip === "on";
+  const logsnr = samplingGrid(o.sampler, run.proposal, o.steps);
+  const plan: SamplingPlan = {
+    logsnr,
+    steps: samplingSteps(o.sampler, logsnr, o.eta),
+    ...(clip && range ? { range } : {}),
+  };
+  const folder = new RunFolder(await freeFolder(o.out, join(run.folder.path, "samples")));
+
+  using interrupt = new Interrupt();
+  using progress = new Progress({ quiet: o.quiet || o.json });
+  progress.update({ label: "sample", done: 0, total: o.count });
+  const engine = await createEngine(o.backend ?? run.config.backend, o.threads ?? THREADS);
+  const state = engine.createState(run.params);
+  const batch = Math.min(o.batchSize, o.count);
+  const sampler = await createSampler(engine, state, (s) => s, run.denoiser, run.info, batch);
+  const images = imageShape(shape);
+  const samples = new Float32Array(o.count * d);
+  const pictures: Picture[] = [];
+  let finished = 0;
+  const started = performance.now();
+  for await (const record of sampler.draw(o.count, plan, Random.fromSeed(o.seed))) {
+    if (record.kind === "evaluation") {
+      progress.update({ label: "sample", done: record.done, total: o.count });
+    } else {
+      samples.set(record.samples, record.first * d);
+      finished = record.first + record.samples.length / d;
+      if (images) {
+        pictures.push(...await writeImages(folder.path, record.samples, record.first, images, range ?? IMAGE_RANGE));
+      }
+    }
+    if (interrupt.requested && finished < o.count) break;
+  }
+  const seconds = (performance.now() - started) / 1000;
+  await sampler.dispose();
+  state.dispose();
+  engine.dispose();
+  if (finished === 0) throw new InterruptedError("Stopped before a sample was finished; wrote nothing.");
+
+  const name = basename(run.folder.path);
+  const record = { title: `${name}: samples`, subtitle: describe(run, o, finished) };
+  const drawn = samples.subarray(0, finished * d);
+  const files = [await writeTensor(folder.path, drawn, shape)];
+  if (shape.length === 1) files.push(await writeCsv(folder.path, drawn, d));
+  if (images) files.push("images", ...await drawGrid(folder.path, pictures, record));
+  else if (shape.length === 1 && d >= 2) {
+    const density = d === 2 ? await readPanel(run.folder, run.epoch) : undefined;
+    files.push(await drawPoints(folder.path, drawn, d, { ...record, ...(density ? { density } : {}) }));
+  }
+  const summary = {
+    task: "sample",
+    run: shown(run.folder.path),
+    epoch: run.epoch,
+    count: finished,
+    sampler: o.sampler,
+    steps: o.steps,
+    ...(o.sampler === "ddim" ? { eta: o.eta ?? 0 } : {}),
+    clip: plan.range !== undefined,
+    logsnr_low: logsnr[0],
+    logsnr_high: logsnr[logsnr.length - 1],
+    seed: o.seed,
+    seconds: Math.round(seconds * 1000) / 1000,
+    peak_mb: peakMemory(),
+    backend: engine.backend,
+    threads: engine.threads,
+    versions: engine.versions,
+    folder: shown(folder.path),
+    files,
+  };
+  await folder.writeJson("summary.json", summary);
+  progress.finish();
+  const wrote = `${summary.folder}, with ${files.join(", ")}`;
+  if (finished < o.count) {
+    throw new InterruptedError(`Stopped after ${finished} of ${o.count} samples; wrote ${wrote}.`);
+  }
+  console.log(
+    o.json
+      ? JSON.stringify(summary)
+      : `${name}: ${record.subtitle}, in ${seconds.toFixed(1)} s on ${engine.backend}\nWrote ${wrote}`,
+  );
+});
+
+/** How samples were drawn, on one line. */
+function describe(
+  run: OpenRun,
+  { sampler, steps, eta, seed }: { sampler: string; steps: number; eta: number | undefined; seed: number },
+  count: number,
+): string {
+  const noise = eta ? `, η ${eta}` : "";
+  const samples = count === 1 ? "1 sample" : `${count} samples`;
+  return `${samples} after epoch ${run.epoch}, by ${sampler} in ${steps} steps${noise}, seed ${seed}`;
+}

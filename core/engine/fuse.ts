@@ -24,7 +24,7 @@ export function fuse(graph: Graph, outputs: readonly Value[]): Value[] {
       scaleOfScale(graph, node, inputs, (i) => uses.get(node.inputs[i]) === 1);
     if (fused) replaced.set(node.outputs[0], fused);
     else if (inputs.some((value, i) => value !== node.inputs[i])) {
-      const rebuilt = graph.emit(node.op, inputs, node.outputs, node.attributes, node.domain);
+      const rebuilt = graph.emit(node.op, inputs, node.outputs, node.attributes, node.domain, node.order);
       node.outputs.forEach((output, i) => replaced.set(output, rebuilt[i]));
     }
   }
@@ -41,7 +41,7 @@ function gemmWithBias(graph: Graph, node: Node, inputs: readonly Value[], only: 
     const columns = inputs[i].shape[1];
     if (sizeOf(bias.shape) !== columns || bias.shape[bias.shape.length - 1] !== columns) continue;
     if (node.outputs[0].shape.length !== 2) continue;
-    return graph.emit("Gemm", [...gemm.inputs, bias], node.outputs, gemm.attributes)[0];
+    return graph.emit("Gemm", [...gemm.inputs, bias], node.outputs, gemm.attributes, undefined, node.order)[0];
   }
   return undefined;
 }
@@ -55,5 +55,5 @@ function scaleOfScale(graph: Graph, node: Node, inputs: readonly Value[], only: 
   const j = inner.inputs.findIndex((value) => isSplat(value) && value.shape.length === 0);
   if (j < 0) return undefined;
   const factor = graph.splat(Number(inputs[i].elements![0]) * Number(inner.inputs[j].elements![0]));
-  return graph.emit("Mul", [inner.inputs[1 - j], factor], node.outputs)[0];
+  return graph.emit("Mul", [inner.inputs[1 - j], factor], node.outputs, {}, undefined, node.order)[0];
 }

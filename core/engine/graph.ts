@@ -34,6 +34,8 @@ export interface Node {
   readonly attributes: Readonly<Record<string, Attribute>>;
   readonly outputs: Value[];
   readonly domain?: string;
+  /** Where it comes in the program: after the nodes that it depends on, and as recorded. */
+  readonly order: number;
 }
 
 /** The shape and type of one output of a node. */
@@ -91,19 +93,24 @@ export class Graph {
     return this.constant(BigInt64Array.from(values, BigInt), [values.length], "int64");
   }
 
-  /** Adds a node, or finds the one that computes the same. */
+  /**
+   * Adds a node, or finds the one that computes the same.
+   *
+   * @param order The place of a node that this one stands for; the end of the program if left out.
+   */
   emit(
     op: string,
     inputs: readonly Value[],
     types: readonly ValueType[],
     attributes: Readonly<Record<string, Attribute>> = {},
     domain?: string,
+    order = this.#known.size,
   ): Value[] {
     const key = `${domain ?? ""}.${op}(${inputs.map((v) => v.id)})${JSON.stringify(attributes)}${types.length}`;
     const known = this.#known.get(key);
     if (known) return known.outputs;
     const outputs: Value[] = [];
-    const node: Node = { op, inputs, attributes, outputs, ...(domain === undefined ? {} : { domain }) };
+    const node: Node = { op, inputs, attributes, outputs, order, ...(domain === undefined ? {} : { domain }) };
     for (const type of types) outputs.push({ id: this.#nextId++, shape: type.shape, dtype: type.dtype, node });
     this.#known.set(key, node);
     return outputs;
@@ -126,25 +133,14 @@ export function isSplat(value: Value, x?: number): boolean {
   return value.elements?.length === 1 && value.dtype === "float32" && (x === undefined || value.elements[0] === x);
 }
 
-/** The nodes that the given values depend on, each after those that it depends on. */
+/** The nodes that the given values depend on, in the program's order. */
 export function reachableNodes(outputs: readonly Value[]): Node[] {
-  const order: Node[] = [];
-  const seen = new Set<Node>();
-  // An explicit stack: a deep network would overflow the call stack.
-  const stack: { node: Node; next: number }[] = [];
-  const visit = (value: Value) => {
-    if (value.node && !seen.has(value.node)) {
-      seen.add(value.node);
-      stack.push({ node: value.node, next: 0 });
-    }
-  };
-  for (const output of outputs) {
-    visit(output);
-    while (stack.length > 0) {
-      const top = stack[stack.length - 1];
-      if (top.next < top.node.inputs.length) visit(top.node.inputs[top.next++]);
-      else order.push(stack.pop()!.node);
-    }
+  const found = new Set<Node>();
+  const open = outputs.flatMap((value) => value.node ?? []);
+  for (let node = open.pop(); node; node = open.pop()) {
+    if (found.has(node)) continue;
+    found.add(node);
+    for (const input of node.inputs) if (input.node) open.push(input.node);
   }
-  return order;
+  return [...found].sort((a, b) => a.order - b.order);
 }

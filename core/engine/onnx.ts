@@ -17,6 +17,9 @@ const ATTRIBUTE = { float: 1, int: 2, string: 3, tensor: 4, ints: 7 };
 /** Uniform constants up to this size are written out; larger ones are made when the model loads. */
 const MAX_WRITTEN = 4096;
 
+/** Smaller values may keep their memory. */
+const MIN_FREED_BYTES = 1 << 18;
+
 /** A graph's input or output by name. */
 export interface NamedValue {
   readonly name: string;
@@ -45,16 +48,23 @@ export function encodeModel(
   for (const value of used) {
     if (value.elements && isLarge(value)) message(graph, 1, (w) => constantOfShape(w, value, nameOf(value)));
   }
-  for (const node of nodes) message(graph, 1, (w) => encodeNode(w, node, nameOf));
   // One value may be several outputs, or an input or a constant.
-  for (const { name, value } of outputs) {
-    if (nameOf(value) === name) continue;
-    message(graph, 1, (w) => {
-      text(w, 1, nameOf(value));
-      text(w, 2, name);
-      text(w, 4, "Identity");
-    });
-  }
+  const copies = outputs.filter(({ name, value }) => nameOf(value) !== name);
+  const inner = new Set(nodes.flatMap((n) => n.inputs.flatMap((value) => value.node ?? [])));
+  for (const node of nodes) if (inner.has(node)) message(graph, 1, (w) => encodeNode(w, node, nameOf));
+  // ONNX Runtime runs what an end of the graph depends on just before that end, the last end first. With the ends in
+  // reverse, gradients are computed in the order of the backward pass, and what they need is freed as it goes.
+  const ends = [
+    ...nodes.filter((n) => !inner.has(n)).map((node) => ({
+      order: node.order,
+      encode: (w: BinaryWriter) => encodeNode(w, node, nameOf),
+    })),
+    ...copies.map(({ name, value }) => ({
+      order: value.node?.order ?? 0,
+      encode: (w: BinaryWriter) => encodeIdentity(w, nameOf(value), name),
+    })),
+  ];
+  for (const { encode } of ends.sort((a, b) => b.order - a.order)) message(graph, 1, encode);
   text(graph, 2, "program");
   for (const value of used) {
     if (value.elements && !isLarge(value)) {
@@ -65,6 +75,7 @@ export function encodeModel(
   }
   const present = inputs.filter((value) => used.has(value));
   for (const value of present) message(graph, 11, (w) => valueInfo(w, nameOf(value), value));
+  for (const value of openShapes(nodes)) message(graph, 11, (w) => valueInfo(w, nameOf(value), value));
   for (const { name, value } of outputs) message(graph, 12, (w) => valueInfo(w, name, value));
 
   const model = new BinaryWriter();
@@ -80,6 +91,16 @@ export function encodeModel(
   return { bytes: new Uint8Array(model.finish()), inputs: present.map((value) => ({ name: nameOf(value), value })) };
 }
 
+/**
+ * The shapes that large values are reshaped to. As inputs with a default they are not known when the model loads, so
+ * that ONNX Runtime frees each large value after its last use. Where it knows shapes it keeps a value's memory for
+ * later ones of the same shape, for the rest of the program: twice the memory of a U-Net's step.
+ */
+function openShapes(nodes: readonly Node[]): Set<Value> {
+  const large = nodes.filter((n) => n.op === "Reshape" && 4 * sizeOf(n.outputs[0].shape) >= MIN_FREED_BYTES);
+  return new Set(large.map((n) => n.inputs[1]));
+}
+
 function message(writer: BinaryWriter, field: number, body: (w: BinaryWriter) => void): void {
   writer.tag(field, BYTES).fork();
   body(writer);
@@ -93,11 +114,18 @@ function text(writer: BinaryWriter, field: number, value: string): void {
 function encodeNode(writer: BinaryWriter, node: Node, nameOf: (value: Value) => string): void {
   for (const input of node.inputs) text(writer, 1, nameOf(input));
   for (const output of node.outputs) text(writer, 2, nameOf(output));
+  text(writer, 3, `${node.op}_${node.order}`);
   text(writer, 4, node.op);
   for (const [name, attribute] of Object.entries(node.attributes)) {
     message(writer, 5, (w) => encodeAttribute(w, name, attribute));
   }
   if (node.domain) text(writer, 7, node.domain);
+}
+
+function encodeIdentity(writer: BinaryWriter, from: string, to: string): void {
+  text(writer, 1, from);
+  text(writer, 2, to);
+  text(writer, 4, "Identity");
 }
 
 function encodeAttribute(writer: BinaryWriter, name: string, attribute: Attribute): void {

@@ -123,12 +123,20 @@ async function compile(
   const outputs = Object.entries(recording.outputs);
   const parts = changed.map((name) => partsOf(recording.state[name]));
   const ends = fuse(recording.graph, [...outputs.map(([, value]) => value), ...parts.flat()]);
-  const model = encodeModel(recording.graph.inputs, ends.map((value, i) => ({ name: `end${i}`, value })));
+  // A value that ends in several places is computed once and copied.
+  const model = encodeModel(
+    recording.graph.inputs,
+    ends.flatMap((value, i) => ends.indexOf(value) === i ? { name: `end${i}`, value } : []),
+  );
   const session = await ort.InferenceSession.create(model.bytes, {
     executionProviders: ["cpu"],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
+    // Its warnings are about what is meant here.
+    logSeverityLevel: 3,
     executionMode: "sequential",
+    // A plan of all memory is made after the first run, beside the memory of that run.
+    enableMemPattern: false,
     graphOptimizationLevel: "all",
     extra: {
       session: {
@@ -164,12 +172,19 @@ async function compile(
       return parts[i].map(({ shape }) => target.subarray(offset, offset += sizeOf(shape)));
     }),
   ];
-  const fetches = Object.fromEntries(ends.map(({ shape }, i) => [`end${i}`, tensorOf(places[i], shape)]));
+  const fetches: Record<string, HostTensor> = {};
+  const copies: { from: Float32Array; to: Float32Array }[] = [];
+  ends.forEach((value, i) => {
+    const first = ends.indexOf(value);
+    if (first === i) fetches[`end${i}`] = tensorOf(places[i], value.shape);
+    else copies.push({ from: places[first], to: places[i] });
+  });
 
   return {
     async run(given) {
       for (const [name, data] of Object.entries(inputs)) data.set(checkInput(name, given[name], data.length));
       await session.run(feeds, fetches);
+      for (const { from, to } of copies) to.set(from);
       for (const { name, data } of late) state.entry(name).set(data);
       return results;
     },

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { sizeOf } from "../tensors.ts";
 import { type DataType, type Elements, Graph, type Value } from "./graph.ts";
 import { kernels } from "./kernels/mod.ts";
+import { registerLayerGradients } from "./layer_gradients.ts";
 import { EngineError, type Program, type Tensors } from "./program.ts";
 
 /**
@@ -147,6 +148,7 @@ function recordingBackend(): RecordingBackend {
   const backend = instance = new RecordingBackend();
   tf.enableProdMode(); // Keeps tfjs's banner off the user's screen.
   tf.registerBackend(BACKEND, () => backend, 0);
+  registerLayerGradients();
   const names = new Set([...tf.getKernelsForBackend("cpu").map((k) => k.kernelName), ...Object.keys(kernels)]);
   for (const kernelName of names) {
     tf.registerKernel({

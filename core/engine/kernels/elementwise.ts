@@ -83,6 +83,7 @@ function select({ graph, inputs: { condition, t, e } }: KernelCall): Value {
 /** Kernels that work element by element, with broadcasting. */
 export const elementwise: Readonly<Record<string, Kernel>> = {
   Abs: unary("Abs"),
+  Acos: unary("Acos"),
   Add: binary("Add"),
   Cast: cast,
   Ceil: unary("Ceil"),

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Graph, Value } from "../graph.ts";
 import { emitOne, type Kernel, type KernelCall } from "./kernel.ts";
-import { reshape, transpose } from "./shapes.ts";
+import { reshape } from "./shapes.ts";
 
 /** tfjs's max names its axes differently from the other reductions. */
 function axesOf(x: Value, attributes: KernelCall["attributes"]): number[] {
@@ -47,11 +47,9 @@ function matMul(
     const [right, transB] = operand(graph, b, transposeB);
     return reshape(graph, emitOne(graph, "Gemm", [left, right], [m, n], "float32", { transA, transB }), shape);
   }
-  const swap = [...shape.keys()];
-  [swap[rank - 2], swap[rank - 1]] = [rank - 1, rank - 2];
-  const left = transposeA ? transpose(graph, a, swap) : a;
-  const right = transposeB ? transpose(graph, b, swap) : b;
-  return emitOne(graph, "MatMul", [left, right], shape);
+  if (!transposeA && !transposeB) return emitOne(graph, "MatMul", [a, b], shape);
+  const attributes = { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 };
+  return graph.emit("FusedMatMul", [a, b], [{ shape, dtype: "float32" }], attributes, "com.microsoft")[0];
 }
 
 /** A matrix and whether Gemm shall read it transposed; a transpose in the graph becomes that flag. */

@@ -1,0 +1,92 @@
+import * as tf from "@tensorflow/tfjs";
+import { UserError } from "../../core/errors.ts";
+
+/** The noise schedule that a model was trained with. */
+export interface Schedule {
+  /** ε̂ at the time step, or what it is computed from. */
+  readonly prediction: "epsilon" | "v_prediction" | "sample";
+  /** The fractional time step whose noise level is the given log SNR's. @param logsnr In nats, `[batch]`. */
+  timestep(logsnr: tf.Tensor): tf.Tensor;
+}
+
+/** A scheduler_config.json that is not valid or has a value that is not supported. */
+export class ScheduleError extends UserError {}
+
+/** The schedule of DDPM (arXiv 2006.11239), where a model comes without one. */
+export const DDPM_SCHEDULE: Readonly<Record<string, unknown>> = {
+  beta_schedule: "linear",
+  beta_start: 1e-4,
+  beta_end: 0.02,
+  num_train_timesteps: 1000,
+  prediction_type: "epsilon",
+};
+
+/** A step of the schedule is cut into this many, so that time steps are fractions. */
+const REFINEMENT = 10;
+
+const BETA_SCHEDULES = ["linear", "scaled_linear", "squaredcos_cap_v2"] as const;
+const PREDICTIONS = ["epsilon", "v_prediction", "sample"] as const;
+
+/**
+ * Reads the parsed scheduler_config.json of a diffusers model. Keys that are left out have diffusers' defaults.
+ *
+ * @param json The file's contents.
+ * @param source The file's name for messages.
+ * @throws {ScheduleError} Naming the first value that is not valid or not supported.
+ */
+export function parseSchedule(json: unknown, source: string): Schedule {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new ScheduleError(`${source} is not the configuration of a scheduler: it is no JSON object.`);
+  }
+  const given = { ...DDPM_SCHEDULE, ...json } as Record<string, unknown>;
+  const wrong = (key: string, expected: string) =>
+    new ScheduleError(`${source}: ${key} is ${JSON.stringify(given[key])}, expected ${expected}.`);
+  const number = (key: string, min: number, max: number) => {
+    const value = given[key];
+    if (typeof value === "number" && value > min && value <= max) return value;
+    throw wrong(key, `a number above ${min} and at most ${max}`);
+  };
+  const choice = <T extends string>(key: string, choices: readonly T[]): T => {
+    const found = choices.find((c) => c === given[key]);
+    if (found === undefined) throw wrong(key, `one of ${choices.join(", ")}, which are what is supported`);
+    return found;
+  };
+  if ((given.trained_betas ?? null) !== null) throw wrong("trained_betas", "null, which is what is supported");
+  if (given.rescale_betas_zero_snr) throw wrong("rescale_betas_zero_snr", "false, which is what is supported");
+  const steps = number("num_train_timesteps", 1, 100_000);
+  if (!Number.isInteger(steps)) throw wrong("num_train_timesteps", "a whole number");
+  const schedule = choice("beta_schedule", BETA_SCHEDULES);
+  const prediction = choice("prediction_type", PREDICTIONS);
+  if (schedule === "squaredcos_cap_v2") return { prediction, timestep: (logsnr) => cosineTimestep(logsnr, steps) };
+  const power = schedule === "linear" ? 1 : 2;
+  const start = number("beta_start", 0, 1) ** (1 / power);
+  const end = number("beta_end", 0, 1) ** (1 / power);
+  const levels = refinedLevels((u) => (start + (end - start) * u) ** power, steps);
+  return { prediction, timestep: (logsnr) => tableTimestep(logsnr, levels) };
+}
+
+/** ᾱ = ∏(1 − β) with every step's β cut into parts, as the seed refines it: `[steps·REFINEMENT]`, decreasing. */
+function refinedLevels(beta: (u: number) => number, steps: number): Float32Array {
+  const count = steps * REFINEMENT;
+  let level = 1;
+  return Float32Array.from({ length: count }, (_, i) => level *= 1 - beta(i / (count - 1)) / REFINEMENT);
+}
+
+/**
+ * The index of the level nearest to σ(α), in steps: the number of midpoints between levels that σ(α) lies below. It lands
+ * 0.5 to 3.9 steps above the exact inverse of the 1,000-step schedule, as the seed's map does.
+ */
+function tableTimestep(logsnr: tf.Tensor, levels: Float32Array): tf.Tensor {
+  const midpoints = Float32Array.from({ length: levels.length - 1 }, (_, i) => (levels[i] + levels[i + 1]) / 2);
+  const below = tf.less(tf.reshape(tf.sigmoid(logsnr), [-1, 1]), tf.tensor(midpoints, [1, midpoints.length]));
+  return tf.div(tf.sum(tf.cast(below, "float32"), 1), REFINEMENT);
+}
+
+/** The cosine schedule's inverse (arXiv 2102.09672, equation 17), within its steps. */
+function cosineTimestep(logsnr: tf.Tensor, steps: number): tf.Tensor {
+  const offset = 0.008;
+  const first = Math.cos(offset / (1 + offset) * Math.PI / 2);
+  const angle = tf.acos(tf.mul(tf.sqrt(tf.sigmoid(logsnr)), first));
+  const time = tf.sub(tf.mul(angle, 2 / Math.PI * (1 + offset)), offset);
+  return tf.clipByValue(tf.mul(time, steps), 0, steps - 1);
+}

@@ -18,7 +18,26 @@ export function checkDenoiser(name: string, denoiser: unknown): Denoiser {
     if (typeof denoiser[member] === "function") continue;
     throw new PluginError(`The denoiser ${name} has ${member} ${describe(denoiser[member])}, expected a function.`);
   }
+  const { form } = denoiser;
+  if (form !== undefined && !isForm(form)) {
+    throw new PluginError(
+      `The denoiser ${name} has form ${
+        describe(form)
+      }, expected { weights: "NAME.safetensors", files } with texts by name.`,
+    );
+  }
   return denoiser as unknown as Denoiser;
+}
+
+function isForm(form: unknown): boolean {
+  if (!isRecord(form) || !isRecord(form.files)) return false;
+  return isFileName(form.weights) && form.weights.endsWith(".safetensors") &&
+    Object.entries(form.files).every(([name, text]) => isFileName(name) && typeof text === "string");
+}
+
+/** Whether a text names a file of a folder and nothing outside it. */
+export function isFileName(name: unknown): name is string {
+  return typeof name === "string" && /^[\w][\w.-]{0,99}$/.test(name);
 }
 
 /**

@@ -40,7 +40,7 @@ export async function loadDenoiser(spec: string): Promise<DenoiserPlugin & { nam
     name,
     ...(options && { options }),
     ...(recipes && { recipes }),
-    create: async (data, values) => checkDenoiser(name, await create(data, values)),
+    create: async (data, values, context) => checkDenoiser(name, await create(data, values, context)),
   };
 }
 
@@ -62,8 +62,8 @@ export async function loadDataset(spec: string): Promise<DatasetPlugin & { name:
   return {
     name,
     ...(options && { options }),
-    async load(random, values) {
-      const dataset = normaliseDataset(name, await load(random, values), random);
+    async load(random, values, context) {
+      const dataset = normaliseDataset(name, await load(random, values, context), random);
       checkDataset(name, dataset);
       return dataset;
     },
@@ -83,7 +83,11 @@ async function loadFilePlugin(file: DataFileSpec, spec: string): Promise<Dataset
     throw new PluginError(`The data set ${spec} is not there: no file ${path}. Check the path.`);
   }
   const full = file.name === undefined ? path : `${path}:${file.name}`;
-  return { name: stem(path), options, load: (random, values) => load(random, { ...values, path: full }) };
+  return {
+    name: stem(path),
+    options,
+    load: (random, values, context) => load(random, { ...values, path: full }, context),
+  };
 }
 
 /** The names of the plugins in a folder, in order, with dashes: its .ts files and its folders with a mod.ts. */

@@ -48,6 +48,16 @@ export interface Denoiser {
    * @returns The estimate of ε, of the shape of `z`.
    */
   predict(params: Record<string, tf.Tensor>, z: tf.Tensor, logsnr: tf.Tensor1D): tf.Tensor;
+  /** How a checkpoint is stored so that another library loads it; without it the parameters are stored alone. */
+  readonly form?: ModelForm;
+}
+
+/** The files that a model has in another library's form. */
+export interface ModelForm {
+  /** The name of the safetensors file with the parameters. */
+  readonly weights: string;
+  /** The texts of the other files, by their names. */
+  readonly files: Readonly<Record<string, string>>;
 }
 
 /** A denoiser plugin: a module that exports `create` and, if it has any, `options` and `recipes`. */
@@ -55,7 +65,28 @@ export interface DenoiserPlugin {
   readonly options?: Readonly<Record<string, OptionSpec>>;
   /** Other defaults of its options under a recipe, by the recipe's name. */
   readonly recipes?: Readonly<Record<string, OptionValues>>;
-  create(data: DataInfo, options: OptionValues): Denoiser | Promise<Denoiser>;
+  create(data: DataInfo, options: OptionValues, context?: CreateContext): Denoiser | Promise<Denoiser>;
+}
+
+/** How far something that takes long is, for example a download. */
+export interface PluginProgress {
+  readonly label: string;
+  readonly done: number;
+  readonly total: number | undefined;
+}
+
+/** What a plugin may use while it loads. */
+export interface LoadContext {
+  readonly onProgress?: (progress: PluginProgress) => void;
+}
+
+/** What a denoiser may use while it is made. */
+export interface CreateContext extends LoadContext {
+  /**
+   * The files of the checkpoint whose parameters the denoiser will be given, as its `form` gave them. Then `init` need only
+   * give the parameters' shapes.
+   */
+  readonly saved?: ModelForm["files"];
 }
 
 /**
@@ -87,5 +118,5 @@ export interface Dataset {
 export interface DatasetPlugin {
   readonly options?: Readonly<Record<string, OptionSpec>>;
   /** Loads the data, the same for the same `random`. */
-  load(random: Random, options: OptionValues): Dataset | Promise<Dataset>;
+  load(random: Random, options: OptionValues, context?: LoadContext): Dataset | Promise<Dataset>;
 }

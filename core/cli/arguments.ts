@@ -92,6 +92,10 @@ export function normaliseArguments(
       normal.push(`${option.name}=`);
     } else if (option?.spec.bare && value === "") {
       throw new UsageError(`${option.name}= has no value. Give it one, or write ${option.name} alone.`);
+    } else if (
+      option?.spec.onOff && option.spec.default === false && value === undefined && !isOnOff(option, args[i + 1])
+    ) {
+      normal.push(`${option.name}=on`);
     } else if (option) {
       const next = value ?? args[++i];
       if (next === undefined || (value === undefined && next.startsWith("--"))) {
@@ -107,6 +111,15 @@ export function normaliseArguments(
     }
   }
   return { args: normal, help };
+}
+
+/** Whether what follows a boolean that is off by default is its value; alone, it is on. */
+function isOnOff({ name, spec }: NamedOption, next: string | undefined): boolean {
+  try {
+    return next !== undefined && typeof parseValue(name, spec, next) === "boolean";
+  } catch {
+    return false;
+  }
 }
 
 /** The name of a flag's opposite: `--no-colour` for `--colour`. */

@@ -47,14 +47,17 @@ export interface CommandSpec<T extends OptionTable, P extends readonly Positiona
   readonly summary: string;
   readonly positional?: P;
   readonly options: T;
-  /** Finds the options of the plugins that the task's own options name. */
-  readonly extraOptions?: (values: TaskValues<T, P>) => Promise<readonly OptionGroup[]> | readonly OptionGroup[];
+  /**
+   * Each finds the options of a plugin that the command line names. What one finds is known when the line is read for the
+   * next.
+   */
+  readonly extraOptions?: readonly ((values: TaskValues<T, P>) => Promise<OptionGroup> | OptionGroup)[];
 }
 
 /**
  * Reads a task's command line. Options are written `--batch-size 64`, `--batch-size=64` or `--batch_size 64`, in any
- * order; the last of a repeated option counts. Which options plugins add depends on the plugins that the task's own
- * options name, so the line is read twice: first for those, then for all.
+ * order; the last of a repeated option counts. Which options plugins add depends on the plugins that the line names, so it
+ * is read again for each, and at last for all.
  *
  * @param spec The task's options and arguments.
  * @param args The arguments, as in `Deno.args`.
@@ -66,11 +69,14 @@ export async function parseCommandLine<
   const T extends OptionTable,
   const P extends readonly Positional[] = readonly [],
 >(spec: CommandSpec<T, P>, args: readonly string[], terminal: Terminal = stdoutTerminal()): Promise<CommandLine<T, P>> {
-  const { extraOptions, ...shape } = spec;
+  const { extraOptions = [], ...shape } = spec;
   const first = normaliseArguments(args, optionNames(spec.options), "drop");
-  let groups: readonly OptionGroup[] = [];
+  const groups: OptionGroup[] = [];
   try {
-    if (extraOptions) groups = await extraOptions(taskValues(spec, parseArguments(shape, [], first.args, first.help)));
+    for (const find of extraOptions) {
+      const known = normaliseArguments(args, optionNames(mergedTable(shape, groups)), "drop");
+      groups.push(await find(taskValues(spec, parseArguments(shape, groups, known.args, known.help))));
+    }
   } catch (error) {
     // Whoever asks for help is helped, even if the rest of the line names no plugin whose options could be shown.
     if (!first.help || !(error instanceof UserError)) throw error;

@@ -1,5 +1,7 @@
 import { basename, join } from "node:path";
+import { isFileName } from "../check_denoiser.ts";
 import { messageOf, UserError } from "../errors.ts";
+import type { ModelForm } from "../plugins.ts";
 import type { HostTensors } from "../tensors.ts";
 import { isTemporaryName, StorageError, storageError, writeFolderAtomic } from "./atomic.ts";
 import { encodeSafetensors, hostTensors, readSafetensors, SafetensorsError } from "./safetensors.ts";
@@ -22,13 +24,22 @@ export interface Checkpoint {
   readonly training: HostTensors;
   /** Whatever else describes the run. Its numbers are finite. */
   readonly state: Readonly<Record<string, Json>>;
+  /** The form that another library loads the model in, where its denoiser has one. */
+  readonly form?: ModelForm;
 }
+
+const MODEL_NAME = "model.safetensors";
+
+/** Parameters alone. */
+const PLAIN: ModelForm = { weights: MODEL_NAME, files: {} };
 
 const FORMAT = "itdiffusion-checkpoint";
 const VERSION = 1;
-const MODEL = "model.safetensors";
 const TRAINING = "training.safetensors";
 const STATE = "state.json";
+
+/** The files of a model in another library's form are small descriptions. */
+const MAX_TEXT_BYTES = 10_000_000;
 
 /** `000160`, or `000160-1` where epoch 160 is saved again while the first is still there. */
 const FOLDER_NAME = /^(\d{6,15})(?:-(\d{1,9}))?$/;
@@ -42,7 +53,7 @@ const FOLDER_NAME = /^(\d{6,15})(?:-(\d{1,9}))?$/;
  * @throws TypeError if the state holds something that JSON cannot.
  */
 export async function saveCheckpoint(runFolder: string, checkpoint: Checkpoint): Promise<string> {
-  const { epoch, step, model, training, state } = checkpoint;
+  const { epoch, step, model, training, state, form = PLAIN } = checkpoint;
   if (!isCount(epoch) || !isCount(step)) {
     throw new TypeError(`The epoch is ${epoch} and the step ${step}; both must be whole numbers of at least 0.`);
   }
@@ -53,9 +64,17 @@ export async function saveCheckpoint(runFolder: string, checkpoint: Checkpoint):
   const metadata = { format: FORMAT, epoch: String(epoch), step: String(step) };
   const name = await freeName(parent, epoch);
   await writeFolderAtomic(join(parent, name), {
-    [MODEL]: encodeSafetensors(model, metadata),
+    ...Object.fromEntries(Object.entries(form.files).map(([name, text]) => [name, new TextEncoder().encode(text)])),
+    [form.weights]: encodeSafetensors(model, metadata),
     [TRAINING]: encodeSafetensors(training, metadata),
-    [STATE]: encodeJson({ format: FORMAT, version: VERSION, epoch, step, state }),
+    [STATE]: encodeJson({
+      format: FORMAT,
+      version: VERSION,
+      epoch,
+      step,
+      model: { weights: form.weights, files: Object.keys(form.files) },
+      state,
+    }),
   });
   await removeEntries(parent, (other) => other !== name && (FOLDER_NAME.test(other) || isTemporaryName(other)));
   return join(parent, name);
@@ -71,7 +90,7 @@ export async function latestCheckpoint(runFolder: string): Promise<string | unde
   const names = (await namesIn(parent)).filter((name) => FOLDER_NAME.test(name)).sort(byAge);
   for (const name of names.reverse()) {
     const files = await namesIn(join(parent, name));
-    if ([MODEL, TRAINING, STATE].every((file) => files.includes(file))) return join(parent, name);
+    if ([TRAINING, STATE].every((file) => files.includes(file))) return join(parent, name);
   }
   return undefined;
 }
@@ -83,11 +102,11 @@ export async function latestCheckpoint(runFolder: string): Promise<string | unde
  * @throws CheckpointError if a file is missing, damaged, of another format, or of another checkpoint.
  */
 export async function loadCheckpoint(folder: string): Promise<Checkpoint> {
-  const { epoch, step, state } = await loadState(folder);
+  const { epoch, step, state, weights, files } = await loadState(folder);
   const [model, training] = await Promise.all(
-    [MODEL, TRAINING].map((name) => loadTensors(folder, name, epoch, step)),
+    [weights, TRAINING].map((name) => loadTensors(folder, name, epoch, step)),
   );
-  return { epoch, step, model, training, state };
+  return { epoch, step, model, training, state, ...await loadForm(folder, weights, files) };
 }
 
 /**
@@ -96,12 +115,38 @@ export async function loadCheckpoint(folder: string): Promise<Checkpoint> {
  * @param folder The folder that `saveCheckpoint` or `latestCheckpoint` returned.
  * @throws CheckpointError if a file is missing, damaged, of another format, or of another checkpoint.
  */
-export async function loadModel(folder: string): Promise<Pick<Checkpoint, "epoch" | "step" | "model">> {
-  const { epoch, step } = await loadState(folder);
-  return { epoch, step, model: await loadTensors(folder, MODEL, epoch, step) };
+export async function loadModel(folder: string): Promise<Pick<Checkpoint, "epoch" | "step" | "model" | "form">> {
+  const { epoch, step, weights, files } = await loadState(folder);
+  return {
+    epoch,
+    step,
+    model: await loadTensors(folder, weights, epoch, step),
+    ...await loadForm(folder, weights, files),
+  };
 }
 
-async function loadState(folder: string): Promise<Pick<Checkpoint, "epoch" | "step" | "state">> {
+async function loadForm(folder: string, weights: string, names: readonly string[]): Promise<Pick<Checkpoint, "form">> {
+  if (weights === MODEL_NAME) return {};
+  const texts = names.map(async (name) => {
+    try {
+      const { size } = await Deno.stat(join(folder, name));
+      if (size > MAX_TEXT_BYTES) throw unusable(folder, `its ${name} has ${size} bytes, too many for a description`);
+      return [name, await Deno.readTextFile(join(folder, name))] as const;
+    } catch (error) {
+      throw error instanceof CheckpointError ? error : unreadable(folder, name, error);
+    }
+  });
+  return { form: { weights, files: Object.fromEntries(await Promise.all(texts)) } };
+}
+
+/** What a checkpoint's state.json says. */
+interface SavedState extends Pick<Checkpoint, "epoch" | "step" | "state"> {
+  /** The names of the file with the model's parameters and of those that describe it. */
+  readonly weights: string;
+  readonly files: readonly string[];
+}
+
+async function loadState(folder: string): Promise<SavedState> {
   let text: string;
   try {
     text = await Deno.readTextFile(join(folder, STATE));
@@ -126,7 +171,11 @@ async function loadState(folder: string): Promise<Pick<Checkpoint, "epoch" | "st
   if (named && Number(named[1]) !== epoch) {
     throw unusable(folder, `the folder is named for epoch ${Number(named[1])}, but its ${STATE} is of epoch ${epoch}`);
   }
-  return { epoch, step, state };
+  const model = json.model ?? { weights: MODEL_NAME, files: [] };
+  if (!isObject(model) || !isFileName(model.weights) || !Array.isArray(model.files) || !model.files.every(isFileName)) {
+    throw unusable(folder, `its ${STATE} does not name the model's files`);
+  }
+  return { epoch, step, state, weights: model.weights, files: model.files };
 }
 
 async function loadTensors(folder: string, name: string, epoch: number, step: number): Promise<HostTensors> {

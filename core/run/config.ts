@@ -79,16 +79,20 @@ export async function readRequest(
     summary,
     positional: [{ name: "data", help: "Data set: a name, a file, or a URL", default: defaultDataset }],
     options,
-    async extraOptions({ options, positional, given }) {
-      const named = given.has("data") ? positional.data : options.dataset;
-      if (options.resume !== undefined) earlier = await openEarlier(task, options, named ?? defaultDataset);
-      dataset = await loadDataset(earlier?.config.dataset ?? absolute(named ?? defaultDataset));
-      denoiser = await loadDenoiser(earlier?.config.denoiser ?? absolute(options.denoiser));
-      return [
-        { title: `data set ${dataset.name}`, specs: dataset.options ?? {} },
-        { title: `denoiser ${denoiser.name}`, specs: denoiser.options ?? {} },
-      ];
-    },
+    // The denoiser first: its flags may stand before the data set's name.
+    extraOptions: [
+      async ({ options, positional, given }) => {
+        const named = given.has("data") ? positional.data : options.dataset;
+        if (options.resume !== undefined) earlier = await openEarlier(task, options, named ?? defaultDataset);
+        denoiser = await loadDenoiser(earlier?.config.denoiser ?? absolute(options.denoiser));
+        return { title: `denoiser ${denoiser.name}`, specs: denoiser.options ?? {} };
+      },
+      async ({ options, positional, given }) => {
+        const named = given.has("data") ? positional.data : options.dataset;
+        dataset = await loadDataset(earlier?.config.dataset ?? absolute(named ?? defaultDataset));
+        return { title: `data set ${dataset.name}`, specs: dataset.options ?? {} };
+      },
+    ],
   }, args);
   if (!dataset || !denoiser) throw new Error("The plugins are loaded while the command line is read.");
 
@@ -130,7 +134,7 @@ function configOf(
   const recipe: Recipe & { proposal: { loc: number; scale: number } | "auto" } = RECIPES[options.recipe];
   const proposal = recipe.proposal === "auto" ? { loc: "auto", scale: "auto" } as const : recipe.proposal;
   const special = denoiser.recipes?.[options.recipe] ?? {};
-  const [datasetGroup, denoiserGroup] = groups;
+  const [denoiserGroup, datasetGroup] = groups;
   return {
     task,
     dataset: absolute(given.has("data") ? positional.data : options.dataset ?? positional.data),
@@ -241,7 +245,7 @@ function requireSame({ given, groups }: Line, fresh: RunConfig, earlier: RunConf
     const then = earlier[name as keyof RunConfig];
     if (fresh[name as keyof RunConfig] !== "auto") differ(name, fresh[name as keyof RunConfig], then);
   }
-  const pairs = [[fresh.datasetOptions, earlier.datasetOptions], [fresh.denoiserOptions, earlier.denoiserOptions]];
+  const pairs = [[fresh.denoiserOptions, earlier.denoiserOptions], [fresh.datasetOptions, earlier.datasetOptions]];
   pairs.forEach(([now, then], i) => {
     for (const key of groups[i].given) differ(key, now[key], then[key]);
   });

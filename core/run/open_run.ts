@@ -47,8 +47,8 @@ export async function openRun(path: string): Promise<OpenRun> {
   }
   const info = await readDataInfo(folder);
   const plugin = await loadDenoiser(config.denoiser);
-  const denoiser = await plugin.create(info, config.denoiserOptions);
-  const { epoch, model } = await loadModel(checkpoint);
+  const { epoch, model, form } = await loadModel(checkpoint);
+  const denoiser = await plugin.create(info, config.denoiserOptions, form ? { saved: form.files } : {});
   const expected = checkParams(plugin.name, denoiser.init(Random.fromSeed(config.seed)));
   requireFit(plugin.name, checkpoint, expected, model);
   return {

@@ -6,9 +6,9 @@
 import { join } from "node:path";
 import { messageOf } from "../../core/errors.ts";
 import { cacheFolder } from "../../core/io/cache.ts";
-import { download, type DownloadProgress } from "../../core/io/download.ts";
+import { download } from "../../core/io/download.ts";
 import { filesOfTarGz } from "../../core/io/tar.ts";
-import type { Dataset, OptionValues } from "../../core/plugins.ts";
+import type { Dataset, LoadContext, OptionValues } from "../../core/plugins.ts";
 import type { Random } from "../../core/random.ts";
 import { byteSamples, IMAGE_SCALE } from "../../core/samples.ts";
 import { type Batches, batchesOf, CifarError, IMAGE_BYTES, MAX_FILE_BYTES, TEST_FILE, TRAIN_FILES } from "./batches.ts";
@@ -32,12 +32,11 @@ const MAX_ARCHIVE_BYTES = 200_000_000;
 const MAX_UNPACKED_BYTES = 6 * MAX_FILE_BYTES + 10_000_000;
 
 /** How the data set is downloaded. */
-export interface LoadContext {
+export interface CifarContext extends LoadContext {
   /** The address of the archive, the published one if left out. */
   readonly address?: string;
   /** The folder to keep it in, that of {@link cacheFolder} if left out. */
   readonly cache?: string;
-  readonly onProgress?: (progress: DownloadProgress) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -47,7 +46,7 @@ export interface LoadContext {
  * @throws CifarError, ArchiveError or DownloadError if the files are not those of CIFAR-10 or smaller ones of the same
  * layout, NetworkError if they have to be downloaded and cannot be.
  */
-export async function load(_random: Random, values: OptionValues = {}, context: LoadContext = {}): Promise<Dataset> {
+export async function load(_random: Random, values: OptionValues = {}, context: CifarContext = {}): Promise<Dataset> {
   const source = String(values.data ?? options.data.default) || await downloaded(context);
   const train = batchesOf(TRAIN_FILES, source), test = batchesOf([TEST_FILE], source);
   const batchOf = (name: string) => TRAIN_FILES.includes(name) ? train : name === TEST_FILE ? test : undefined;
@@ -63,9 +62,14 @@ export async function load(_random: Random, values: OptionValues = {}, context: 
 }
 
 /** The path of the published archive, which is downloaded once. */
-async function downloaded({ address = ADDRESS, cache, ...callbacks }: LoadContext): Promise<string> {
+async function downloaded({ address = ADDRESS, cache, onProgress, signal }: CifarContext): Promise<string> {
   const path = join(cache ?? join(cacheFolder(), "datasets"), "cifar-10-binary.tar.gz");
-  await download(address, path, { digest: `md5:${MD5}`, maxBytes: MAX_ARCHIVE_BYTES, ...callbacks });
+  await download(address, path, {
+    digest: `md5:${MD5}`,
+    maxBytes: MAX_ARCHIVE_BYTES,
+    onProgress: onProgress && (({ done, total }) => onProgress({ label: "CIFAR-10", done, total })),
+    signal,
+  });
   return path;
 }
 

@@ -80,21 +80,28 @@ export function halvings({ levels }: UnetConfig): number {
   return levels.length - 1;
 }
 
-/** Initial parameters as PyTorch draws them, under diffusers' names and in its layouts. */
-export function initParams(config: UnetConfig, random: Random): HostTensors {
+/** What one layer's parameters are. */
+type Layer =
+  | { readonly kind: "convolution"; readonly name: string; readonly shape: readonly [number, number, number, number] }
+  | { readonly kind: "linear"; readonly name: string; readonly inputs: number; readonly outputs: number }
+  | { readonly kind: "norm"; readonly name: string; readonly channels: number };
+
+/** All layers with parameters, in diffusers' order. */
+function layersOf(config: UnetConfig): Layer[] {
   const { down, mid, up } = planOf(config);
   const time = config.timeEmbeddingDim;
-  const params: HostTensors[] = [];
+  const layers: Layer[] = [];
   const conv = (name: string, inputs: number, outputs: number, size = 3) =>
-    params.push(initConv2d(random.split(name), name, [outputs, inputs, size, size]));
+    layers.push({ kind: "convolution", name, shape: [outputs, inputs, size, size] });
   const affine = (name: string, inputs: number, outputs: number) =>
-    params.push(initLinear(random.split(name), name, inputs, outputs));
-  const norm = (name: string, channels: number) => params.push(initGroupNorm(name, channels));
-  const residual = ({ name, inputs, outputs, attention }: Residual) => {
-    if (attention) {
-      norm(`${attention}.group_norm`, outputs);
-      for (const part of ["to_q", "to_k", "to_v", "to_out.0"]) affine(`${attention}.${part}`, outputs, outputs);
-    }
+    layers.push({ kind: "linear", name, inputs, outputs });
+  const norm = (name: string, channels: number) => layers.push({ kind: "norm", name, channels });
+  const attention = ({ attention, outputs }: Residual) => {
+    if (!attention) return;
+    norm(`${attention}.group_norm`, outputs);
+    for (const part of ["to_q", "to_k", "to_v", "to_out.0"]) affine(`${attention}.${part}`, outputs, outputs);
+  };
+  const residual = ({ name, inputs, outputs }: Residual) => {
     norm(`${name}.norm1`, inputs);
     conv(`${name}.conv1`, inputs, outputs);
     affine(`${name}.time_emb_proj`, time, config.timeScaleShift ? 2 * outputs : outputs);
@@ -103,6 +110,7 @@ export function initParams(config: UnetConfig, random: Random): HostTensors {
     if (inputs !== outputs) conv(`${name}.conv_shortcut`, inputs, outputs, 1);
   };
   const block = ({ residuals, resampler, channels }: Block) => {
+    residuals.forEach(attention);
     residuals.forEach(residual);
     if (resampler) conv(resampler, channels, channels);
   };
@@ -112,9 +120,36 @@ export function initParams(config: UnetConfig, random: Random): HostTensors {
   affine("time_embedding.linear_2", time, time);
   down.forEach(block);
   up.forEach(block);
+  mid.forEach(attention);
   mid.forEach(residual);
   norm("conv_norm_out", first);
   conv("conv_out", first, config.outChannels);
+  return layers;
+}
+
+/** The shape of every parameter under its name in diffusers, in the order of its state dict. */
+export function parameterShapes(config: UnetConfig): Map<string, readonly number[]> {
+  return new Map(
+    layersOf(config).flatMap((layer): [string, readonly number[]][] => {
+      const [weight, bias] = layer.kind === "convolution"
+        ? [layer.shape, [layer.shape[0]]]
+        : layer.kind === "linear"
+        ? [[layer.outputs, layer.inputs], [layer.outputs]]
+        : [[layer.channels], [layer.channels]];
+      return [[`${layer.name}.weight`, weight], [`${layer.name}.bias`, bias]];
+    }),
+  );
+}
+
+/** Initial parameters as PyTorch draws them, under diffusers' names and in its layouts. */
+export function initParams(config: UnetConfig, random: Random): HostTensors {
+  const params = layersOf(config).map((layer) => {
+    if (layer.kind === "norm") return initGroupNorm(layer.name, layer.channels);
+    const own = random.split(layer.name);
+    return layer.kind === "convolution"
+      ? initConv2d(own, layer.name, layer.shape)
+      : initLinear(own, layer.name, layer.inputs, layer.outputs);
+  });
   return Object.assign({}, ...params);
 }
 

@@ -6,7 +6,7 @@ import { cacheFolder } from "../../core/io/cache.ts";
 import { loadDataset } from "../../core/load_plugin.ts";
 import { Random } from "../../core/random.ts";
 import { type Samples, toFloat32 } from "../../core/samples.ts";
-import { load, type LoadContext } from "../../datasets/cifar10/mod.ts";
+import { type CifarContext, load } from "../../datasets/cifar10/mod.ts";
 import { gzip, type Member, tarOf } from "../core/io/archives.ts";
 import { sendFile, serve } from "../core/io/file_server.ts";
 import { inFolder, namesIn } from "../folders.ts";
@@ -27,7 +27,7 @@ const NAMES = ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "
   .map((name) => `${name}.bin`);
 
 const random = Random.fromSeed(0);
-const loaded = (data: string, context?: LoadContext) => load(random, { data }, context);
+const loaded = (data: string, context?: CifarContext) => load(random, { data }, context);
 
 function hashOf(samples: Samples): string {
   const bytes = Uint8Array.from(toFloat32(samples), (value) => Math.round((value + 1) * 127.5));

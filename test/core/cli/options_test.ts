@@ -36,13 +36,14 @@ const MLP: OptionGroup = {
     layers: { default: 3, min: 1, integer: true, help: "Linear layers." },
     embedding: { default: true, help: "Embed the inputs." },
     activation: { default: "relu", choices: ["relu", "silu"], help: "Activation." },
+    deep: { default: false, help: "Deeper." },
   },
 };
 
 const PLAIN = { columns: 80, colour: false };
 
 function parse(...args: string[]) {
-  return parseCommandLine({ ...SPEC, extraOptions: () => [MLP] }, args, PLAIN);
+  return parseCommandLine({ ...SPEC, extraOptions: [() => MLP] }, args, PLAIN);
 }
 
 async function assertRefused(args: string[], message: string | RegExp) {
@@ -85,7 +86,7 @@ Deno.test("without arguments everything has its default and nothing is given", a
     pretrained: false,
   });
   assert.deepEqual(positional, { dataset: "moons" });
-  assert.deepEqual(groups, [{ values: { layers: 3, embedding: true, activation: "relu" }, given: new Set() }]);
+  assert.deepEqual(groups, [{ values: { layers: 3, embedding: true, activation: "relu", deep: false }, given: new Set() }]);
   assert.equal(given.size, 0);
 });
 
@@ -147,6 +148,11 @@ Deno.test("on-off options read words of either kind and nothing else", async () 
   }
   await assertRefused(["--embedding", "maybe"], "--embedding is maybe; it must be on or off.");
   await assertRefused(["--embedding"], /--embedding needs a value, as in --embedding on/);
+  // One that is off by default is on where it stands alone.
+  for (const args of [["--deep"], ["--deep", "dino"], ["--deep", "on", "dino"], ["--deep", "--quiet"]]) {
+    assert.equal((await parse(...args)).groups[0].values.deep, true, args.join(" "));
+  }
+  assert.equal((await parse("--deep", "off", "dino")).groups[0].values.deep, false);
 });
 
 Deno.test("numbers are strict and bounded", async () => {
@@ -192,9 +198,9 @@ Deno.test("an option whose value may be left out is true without it", async () =
   const named: string[] = [];
   const extraOptions = ({ positional }: { positional: { dataset: string } }) => {
     named.push(positional.dataset);
-    return [MLP];
+    return MLP;
   };
-  await parseCommandLine({ ...SPEC, extraOptions }, ["--resume", "--layers", "5", "dino"], PLAIN);
+  await parseCommandLine({ ...SPEC, extraOptions: [extraOptions] }, ["--resume", "--layers", "5", "dino"], PLAIN);
   assert.deepEqual(named, ["dino"]);
   await assertRefused(["--resume="], "--resume= has no value. Give it one, or write --resume alone.");
   assert.match(await helpOf("--help"), /--resume \[folder\] /);
@@ -232,22 +238,23 @@ Deno.test("plugins' options are read once the task's own have named the plugin",
   const asked: unknown[] = [];
   const spec = {
     ...SPEC,
-    extraOptions: (
-      { options, positional, given }: {
-        options: { denoiser: string };
-        positional: { dataset: string };
-        given: ReadonlySet<string>;
+    extraOptions: [
+      ({ options, given }: { options: { denoiser: string }; given: ReadonlySet<string> }) => {
+        asked.push([options.denoiser, [...given]]);
+        return MLP;
       },
-    ) => {
-      asked.push([options.denoiser, positional.dataset, [...given]]);
-      return [MLP, { title: "data set dino", specs: { jitter: { default: 0.15, min: 0, help: "Jitter." } } }];
-    },
+      // By now the flag before it is known to take no value.
+      ({ positional }: { positional: { dataset: string } }) => {
+        asked.push(positional.dataset);
+        return { title: "data set dino", specs: { jitter: { default: 0.15, min: 0, help: "Jitter." } } };
+      },
+    ],
   };
-  const args = ["--layers", "5", "dino", "--jitter=0", "--denoiser", "mine", "--embedding", "off"];
+  const args = ["--layers", "5", "--deep", "dino", "--jitter=0", "--denoiser", "mine"];
   const { groups, given } = await parseCommandLine(spec, args, PLAIN);
-  assert.deepEqual(asked, [["mine", "dino", ["denoiser", "dataset"]]]);
+  assert.deepEqual(asked, [["mine", ["denoiser"]], "dino"]);
   assert.deepEqual(groups, [
-    { values: { layers: 5, embedding: false, activation: "relu" }, given: new Set(["layers", "embedding"]) },
+    { values: { layers: 5, embedding: true, activation: "relu", deep: true }, given: new Set(["layers", "deep"]) },
     { values: { jitter: 0 }, given: new Set(["jitter"]) },
   ]);
   assert.deepEqual([...given].sort(), ["dataset", "denoiser"]);
@@ -255,7 +262,8 @@ Deno.test("plugins' options are read once the task's own have named the plugin",
 
 Deno.test("an option that two declare is an error that names both", async () => {
   const group = (key: string): OptionGroup => ({ title: `plugin ${key}`, specs: { [key]: { default: 1, help: "x" } } });
-  const withGroups = (...groups: OptionGroup[]) => parseCommandLine({ ...SPEC, extraOptions: () => groups }, [], PLAIN);
+  const withGroups = (...groups: OptionGroup[]) =>
+    parseCommandLine({ ...SPEC, extraOptions: groups.map((group) => () => group) }, [], PLAIN);
   const conflict = /plugin batchSize has an option --batch-size, but so has the task train:2d\. Rename/;
   await assert.rejects(withGroups(group("batchSize")), conflict);
   await assert.rejects(withGroups(group("numEpochs")), /--num-epochs, but so has the task/);
@@ -279,7 +287,7 @@ Deno.test("help lists the task's options, then the plugins', without colour unle
   assert.ok(!help.includes("\x1b"));
   assert.ok(help.endsWith("\n"));
   for (const line of help.split("\n")) assert.ok(line.length <= 80, line);
-  const spec = { ...SPEC, extraOptions: () => [MLP] };
+  const spec = { ...SPEC, extraOptions: [() => MLP] };
   await assert.rejects(
     parseCommandLine(spec, ["-h"], { columns: 80, colour: true }),
     (error) => error instanceof HelpRequest && error.message.includes("\x1b[1mOptions of denoiser mlp:"),
@@ -292,7 +300,7 @@ Deno.test("help is shown whatever else is wrong", async () => {
   const spec = {
     ...SPEC,
     positional: [{ name: "run", help: "The run's folder." }],
-    extraOptions: () => Promise.reject(new UserError("There is no denoiser x.")),
+    extraOptions: [() => Promise.reject(new UserError("There is no denoiser x."))],
   };
   await assert.rejects(parseCommandLine(spec, ["--help"], PLAIN), (error) => {
     assert.ok(error instanceof HelpRequest);

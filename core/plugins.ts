@@ -68,7 +68,7 @@ export interface DenoiserPlugin {
   create(data: DataInfo, options: OptionValues, context?: CreateContext): Denoiser | Promise<Denoiser>;
 }
 
-/** How far something that takes long is, for example a download. */
+/** How far a download is, in bytes. */
 export interface PluginProgress {
   readonly label: string;
   readonly done: number;

@@ -34,7 +34,7 @@ export interface Node {
   readonly attributes: Readonly<Record<string, Attribute>>;
   readonly outputs: Value[];
   readonly domain?: string;
-  /** Where it comes in the program: after the nodes that it depends on, and as recorded. */
+  /** Where it comes in the program as recorded; a node that stands for another has that one's. */
   readonly order: number;
 }
 
@@ -133,7 +133,7 @@ export function isSplat(value: Value, x?: number): boolean {
   return value.elements?.length === 1 && value.dtype === "float32" && (x === undefined || value.elements[0] === x);
 }
 
-/** The nodes that the given values depend on, in the program's order. */
+/** The nodes that the given values depend on, each after those that it depends on, otherwise in the program's order. */
 export function reachableNodes(outputs: readonly Value[]): Node[] {
   const found = new Set<Node>();
   const open = outputs.flatMap((value) => value.node ?? []);
@@ -142,5 +142,13 @@ export function reachableNodes(outputs: readonly Value[]): Node[] {
     found.add(node);
     for (const input of node.inputs) if (input.node) open.push(input.node);
   }
-  return [...found].sort((a, b) => a.order - b.order);
+  const sorted = new Set<Node>();
+  const place = (node: Node) => {
+    if (sorted.has(node)) return;
+    // A node that stands for another takes its place, but may need one that was recorded later.
+    for (const input of node.inputs) if (input.node) place(input.node);
+    sorted.add(node);
+  };
+  for (const node of [...found].sort((a, b) => a.order - b.order)) place(node);
+  return [...sorted];
 }

@@ -69,7 +69,7 @@ class OnnxState implements State {
 
   read(): Promise<HostTensors> {
     return Promise.resolve(Object.fromEntries(
-      Object.entries(this.#entries).map(([name, data]) => [name, { shape: this.shapes[name], data: data.slice() }]),
+      Object.entries(this.#entries).map(([name, data]) => [name, { shape: this.shapes[name], data }]),
     ));
   }
 

@@ -25,7 +25,7 @@ export interface Program {
 
 /** Named tensors that stay on the device between runs. Several programs may read and change one state. */
 export interface State {
-  /** Copies every entry to the host. */
+  /** Every entry in the host's memory, which the next run may change: copy what has to outlast it. */
   read(): Promise<HostTensors>;
   /** Replaces entries; names and shapes are those given at the start. */
   write(tensors: HostTensors): void;

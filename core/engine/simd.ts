@@ -20,6 +20,8 @@ export interface SimdKernels {
   adam(...operands: number[]): void;
   /** [e, p, length, s]: e ← e + s·(p − e). */
   average(...operands: number[]): void;
+  /** [a, g, length, k]: a ← k·a + g. */
+  accumulate(...operands: number[]): void;
 }
 
 export type SimdKernel = keyof SimdKernels;
@@ -97,7 +99,19 @@ function assemble(): Uint8Array<ArrayBuffer> {
     };
   })();
 
-  const functions = Object.entries({ adam, average } satisfies Record<SimdKernel, unknown>);
+  const accumulate = (() => {
+    const [a, g, bytes, keep, index] = Array(5).keys();
+    return {
+      parameters: [I32, I32, I32, F32],
+      vectors: 0,
+      body: loop(index, bytes, [
+        ...[...at(a, index), ...at(a, index), ...LOAD, ...get(keep), ...SPLAT, ...TIMES],
+        ...[...at(g, index), ...LOAD, ...PLUS, ...STORE],
+      ]),
+    };
+  })();
+
+  const functions = Object.entries({ adam, average, accumulate } satisfies Record<SimdKernel, unknown>);
   const text = (s: string) => vector([...new TextEncoder().encode(s)].map((byte) => [byte]));
   const section = (id: number, entries: number[][]) => [id, ...sized(vector(entries))];
   return new Uint8Array([

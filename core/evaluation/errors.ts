@@ -41,6 +41,7 @@ export function evaluationsAtOnce(d: number): number {
  *
  * @param weights From the state to the denoiser's parameters.
  * @param chunk Samples per run of the program; memory is that of so many activations.
+ * @param signal Ends a measurement between two runs, with its reason as the error.
  */
 export async function createErrorMeter(
   engine: Engine,
@@ -49,6 +50,7 @@ export async function createErrorMeter(
   denoiser: Denoiser,
   { shape, gaussian }: { shape: readonly number[]; gaussian: Gaussian },
   chunk: number,
+  signal?: AbortSignal,
 ): Promise<ErrorMeter> {
   const d = sizeOf(shape);
   const program: CompiledProgram = await engine.compile(
@@ -76,6 +78,7 @@ export async function createErrorMeter(
       const n = logsnr.length;
       const errors = { mse: new Float32Array(n), mseGaussian: new Float32Array(n) };
       for (let begin = 0; begin < n; begin += chunk) {
+        signal?.throwIfAborted();
         const end = Math.min(n, begin + chunk);
         // The last chunk's rest keeps the samples before it, whose errors are not used.
         inputs.x.set(x.subarray(begin * d, end * d));

@@ -4,6 +4,9 @@ import { messageOf, UserError } from "../errors.ts";
 /** A file or folder that cannot be written. The message names it, the cause, and what to do. */
 export class StorageError extends UserError {}
 
+/** A file's contents: bytes, a text, or parts that follow each other. */
+export type Contents = Uint8Array | string | readonly Uint8Array[];
+
 const TEMPORARY = /^\.tmp-\d+-[0-9a-f]{12}$/;
 
 /** Whether a file name is one that an atomic write gives to unfinished files and folders. */
@@ -17,7 +20,7 @@ export function isTemporaryName(name: string): boolean {
  *
  * @throws StorageError if the file cannot be written. The path is then as it was.
  */
-export async function writeFileAtomic(path: string, contents: Uint8Array | string): Promise<void> {
+export async function writeFileAtomic(path: string, contents: Contents): Promise<void> {
   let temporary: string | undefined;
   try {
     const target = await fileToReplace(path);
@@ -44,7 +47,7 @@ export async function writeFileAtomic(path: string, contents: Uint8Array | strin
  */
 export async function writeFolderAtomic(
   path: string,
-  files: Readonly<Record<string, Uint8Array | string>>,
+  files: Readonly<Record<string, Contents>>,
 ): Promise<void> {
   let temporary: string | undefined;
   try {
@@ -133,10 +136,12 @@ function temporaryBeside(path: string): string {
   return join(dirname(path), `.tmp-${Deno.pid}-${crypto.randomUUID().slice(-12)}`);
 }
 
-async function writeSynced(path: string, contents: Uint8Array | string): Promise<void> {
-  const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
+async function writeSynced(path: string, contents: Contents): Promise<void> {
+  const whole = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
   using file = await Deno.open(path, { write: true, createNew: true });
-  for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+  for (const bytes of whole instanceof Uint8Array ? [whole] : whole) {
+    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+  }
   await file.sync();
 }
 

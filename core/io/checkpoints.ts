@@ -4,7 +4,7 @@ import { messageOf, UserError } from "../errors.ts";
 import type { ModelForm } from "../plugins.ts";
 import type { HostTensors } from "../tensors.ts";
 import { isTemporaryName, StorageError, storageError, writeFolderAtomic } from "./atomic.ts";
-import { encodeSafetensors, hostTensors, readSafetensors, SafetensorsError } from "./safetensors.ts";
+import { hostTensors, readSafetensors, SafetensorsError, safetensorsParts } from "./safetensors.ts";
 
 /** A checkpoint that cannot be loaded. The message names the folder or file and says what is wrong with it. */
 export class CheckpointError extends UserError {}
@@ -65,8 +65,8 @@ export async function saveCheckpoint(runFolder: string, checkpoint: Checkpoint):
   const name = await freeName(parent, epoch);
   await writeFolderAtomic(join(parent, name), {
     ...Object.fromEntries(Object.entries(form.files).map(([name, text]) => [name, new TextEncoder().encode(text)])),
-    [form.weights]: encodeSafetensors(model, metadata),
-    [TRAINING]: encodeSafetensors(training, metadata),
+    [form.weights]: safetensorsParts(model, metadata),
+    [TRAINING]: safetensorsParts(training, metadata),
     [STATE]: encodeJson({
       format: FORMAT,
       version: VERSION,

@@ -134,6 +134,21 @@ export function encodeSafetensors(
   tensors: Readonly<Record<string, StoredTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
+  const parts = safetensorsParts(tensors, metadata);
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}
+
+/** The bytes of {@linkcode encodeSafetensors} as its header and the tensors where they lie, without a copy of them. */
+export function safetensorsParts(
+  tensors: Readonly<Record<string, StoredTensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array[] {
   const stored = Object.entries(tensors).map(([name, { shape, data }]) => {
     checkName(name);
     if (sizeOf(shape) !== data.length) {
@@ -163,16 +178,11 @@ export function encodeSafetensors(
     throw new SafetensorsError(`The header would take ${length} bytes, but at most ${MAX_HEADER_BYTES} are allowed.`);
   }
 
-  const bytes = new Uint8Array(LENGTH_BYTES + length + dataBytes);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
-  bytes.set(json, LENGTH_BYTES);
-  bytes.fill(0x20, LENGTH_BYTES + json.length, LENGTH_BYTES + length);
-  let offset = LENGTH_BYTES + length;
-  for (const { data } of stored) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
-    offset += data.byteLength;
-  }
-  return bytes;
+  const header = new Uint8Array(LENGTH_BYTES + length);
+  new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
+  header.set(json, LENGTH_BYTES);
+  header.fill(0x20, LENGTH_BYTES + json.length);
+  return [header, ...stored.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))];
 }
 
 /**

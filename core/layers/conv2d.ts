@@ -25,16 +25,54 @@ export function conv2d(
   const filter = params[`${name}.weight`];
   const bias = params[`${name}.bias`];
   const [top, left, bottom, right] = padding;
-  return operation("ConvolutionNchw", { x, filter, bias }, { padding, stride }) ??
-    tf.add(
-      channelsFirst(tf.conv2d(
-        tf.pad(channelsLast(x), [[0, 0], [top, bottom], [left, right], [0, 0]]) as tf.Tensor4D,
-        tf.transpose(filter, [2, 3, 1, 0]) as tf.Tensor4D,
-        stride,
-        "valid",
-      )),
-      tf.reshape(bias, [1, -1, 1, 1]),
-    );
+  const whole = operation("ConvolutionNchw", { x, filter, bias }, { padding, stride });
+  if (whole) return whole;
+  const padded = tf.pad(channelsLast(x), [[0, 0], [top, bottom], [left, right], [0, 0]]);
+  const y = unpadded(padded, tf.transpose(filter, [2, 3, 1, 0]), stride);
+  return tf.add(channelsFirst(y), tf.reshape(bias, [1, -1, 1, 1]));
+}
+
+/**
+ * A convolution of `[batch, height, width, in]` with a filter `[height, width, in, out]`. Its gradients are here since
+ * not all tfjs backends have that of the filter.
+ */
+function unpadded(x: tf.Tensor, filter: tf.Tensor, stride: number): tf.Tensor {
+  const f = tf.customGrad((...given) => {
+    const [x, filter, save] = given as [tf.Tensor4D, tf.Tensor4D, tf.GradSaveFunc];
+    save([x, filter]);
+    return {
+      value: tf.conv2d(x, filter, stride, "valid"),
+      gradFunc(dy, saved) {
+        const [x, filter] = saved as [tf.Tensor4D, tf.Tensor4D];
+        return [
+          tf.conv2dTranspose(dy as tf.Tensor4D, filter, x.shape, stride, "valid"),
+          filterGradient(x, dy, filter.shape, stride),
+        ];
+      },
+    };
+  });
+  return f(x, filter);
+}
+
+/** Each element of the filter sees a shifted part of the input: a product over batch and space for each. */
+function filterGradient(
+  x: tf.Tensor,
+  dy: tf.Tensor,
+  [height, width, inputs, outputs]: readonly number[],
+  stride: number,
+): tf.Tensor {
+  const [n, rows, columns] = dy.shape;
+  const pixels = n * rows * columns;
+  const elements: tf.Tensor[] = [];
+  for (let top = 0; top < height; top++) {
+    for (let left = 0; left < width; left++) {
+      const end = [n, top + (rows - 1) * stride + 1, left + (columns - 1) * stride + 1, inputs];
+      const seen = tf.stridedSlice(x, [0, top, left, 0], end, [1, stride, stride, 1]);
+      const product = tf.matMul(tf.reshape(seen, [pixels, inputs]), tf.reshape(dy, [pixels, outputs]), true);
+      elements.push(product);
+    }
+  }
+  return tf.reshape(tf.stack(elements), [height, width, inputs, outputs]);
 }
 
 /** PyTorch's initialisation of a convolution: weights and biases uniform within ±1/√(values that a filter sees). */

@@ -9,7 +9,7 @@ import { loadDataset, loadDenoiser } from "../load_plugin.ts";
 import type { DatasetPlugin, DenoiserPlugin, OptionValues } from "../plugins.ts";
 import { type Recipe, RECIPES } from "../training/recipe.ts";
 import { RunFolder } from "./folder.ts";
-import { PRESENTATION, trainingOptions } from "./options.ts";
+import { PRESENTATION, type TaskSpec, trainingOptions } from "./options.ts";
 
 /** What a run is, as config.json keeps it: everything that its numbers depend on. */
 export interface RunConfig {
@@ -26,9 +26,12 @@ export interface RunConfig {
   readonly estimator: Recipe["estimator"];
   readonly epochs: number;
   readonly batchSize: number;
+  readonly microBatchSize: number;
   readonly learningRate: number;
   readonly evalBatchSize: number;
   readonly validationLevels: number;
+  /** 0 for all. */
+  readonly validationSamples: number;
   readonly logsnrLoc: number | "auto";
   readonly logsnrScale: number | "auto";
   readonly seed: number;
@@ -48,14 +51,20 @@ export interface RunRequest {
   /** What a new run's folder is called under `runs`. */
   readonly name: string;
   readonly figures: boolean;
+  /** The values of the task's own options. */
+  readonly taskOptions: OptionValues;
   readonly quiet: boolean;
   readonly json: boolean;
 }
 
-const options = {
-  dataset: { optional: "string", placeholder: "name", help: "The data set, if not given first." },
-  ...trainingOptions,
-} as const;
+function optionsOf({ defaults }: TaskSpec) {
+  return {
+    dataset: { optional: "string", placeholder: "name", help: "The data set, if not given first." },
+    ...trainingOptions(defaults),
+  } as const;
+}
+
+type Options = ReturnType<typeof optionsOf>;
 
 /** Threads where none are asked for. */
 export const THREADS = Math.min(4, navigator.hardwareConcurrency);
@@ -65,12 +74,8 @@ export const THREADS = Math.min(4, navigator.hardwareConcurrency);
  *
  * @throws {UserError} When an argument, a plugin or a run's folder is not usable.
  */
-export async function readRequest(
-  task: string,
-  summary: string,
-  defaultDataset: string,
-  args: readonly string[],
-): Promise<RunRequest> {
+export async function readRequest(spec: TaskSpec, args: readonly string[]): Promise<RunRequest> {
+  const { name: task, summary, defaults: { dataset: defaultDataset } } = spec;
   let earlier: { folder: RunFolder; config: RunConfig } | undefined;
   let dataset: RunRequest["dataset"] | undefined;
   let denoiser: RunRequest["denoiser"] | undefined;
@@ -78,7 +83,7 @@ export async function readRequest(
     name: task,
     summary,
     positional: [{ name: "data", help: "Data set: a name, a file, or a URL", default: defaultDataset }],
-    options,
+    options: { ...optionsOf(spec), ...spec.options },
     // The denoiser first: its flags may stand before the data set's name.
     extraOptions: [
       async ({ options, positional, given }) => {
@@ -96,14 +101,15 @@ export async function readRequest(
   }, args);
   if (!dataset || !denoiser) throw new Error("The plugins are loaded while the command line is read.");
 
-  const fresh = configOf(task, line, denoiser);
-  if (earlier) requireSame(line, fresh, earlier.config);
+  const fresh = configOf(spec, line, denoiser);
+  if (earlier) requireSame(line, fresh, earlier.config, spec);
   const { backend, threads } = line.options;
   const config = earlier
     ? {
       ...earlier.config,
       ...(line.given.has("epochs") ? { epochs: line.options.epochs } : {}),
       ...(line.given.has("backend") ? { backend } : {}),
+      ...(line.given.has("microBatchSize") ? { microBatchSize: fresh.microBatchSize } : {}),
       ...(line.given.has("threads") ? { threads: threads ?? THREADS } : {}),
     }
     : fresh;
@@ -115,6 +121,9 @@ export async function readRequest(
     out,
     name: experimentName ? `${dataset.name}-${experimentName}` : dataset.name,
     figures,
+    taskOptions: Object.fromEntries(
+      Object.keys(spec.options ?? {}).map((key) => [key, (line.options as OptionValues)[key]]),
+    ),
     quiet: quiet || json,
     json,
   };
@@ -124,15 +133,16 @@ export async function readRequest(
   return { ...request, resumed: { folder: earlier.folder, checkpoint } };
 }
 
-type Line = CommandLine<typeof options, readonly [{ name: "data"; help: string; default: string }]>;
+type Line = CommandLine<Options, readonly [{ name: "data"; help: string; default: string }]>;
 
 function configOf(
-  task: string,
+  { name: task, defaults }: TaskSpec,
   { options, positional, given, groups }: Line,
   denoiser: RunRequest["denoiser"],
 ): RunConfig {
   const recipe: Recipe & { proposal: { loc: number; scale: number } | "auto" } = RECIPES[options.recipe];
-  const proposal = recipe.proposal === "auto" ? { loc: "auto", scale: "auto" } as const : recipe.proposal;
+  const usual = defaults.proposal ?? recipe.proposal;
+  const proposal = usual === "auto" ? { loc: "auto", scale: "auto" } as const : usual;
   const special = denoiser.recipes?.[options.recipe] ?? {};
   const [denoiserGroup, datasetGroup] = groups;
   return {
@@ -152,9 +162,11 @@ function configOf(
     estimator: options.estimator ?? recipe.estimator,
     epochs: options.epochs,
     batchSize: options.batchSize,
+    microBatchSize: Math.min(options.batchSize, options.microBatchSize ?? defaults.microBatchSize ?? options.batchSize),
     learningRate: options.learningRate,
     evalBatchSize: options.evalBatchSize,
     validationLevels: options.validationLevels,
+    validationSamples: options.validationSamples ?? 0,
     logsnrLoc: options.logsnrLoc ?? proposal.loc,
     logsnrScale: options.logsnrScale ?? proposal.scale,
     seed: options.seed,
@@ -174,7 +186,7 @@ function absolute(spec: string): string {
 
 async function openEarlier(
   task: string,
-  { resume, out, experimentName }: ValuesOf<typeof options>,
+  { resume, out, experimentName }: ValuesOf<Options>,
   dataset: string,
 ): Promise<{ folder: RunFolder; config: RunConfig }> {
   const file = parseDataFile(dataset)?.path;
@@ -223,14 +235,15 @@ function isConfig(value: unknown): value is RunConfig {
   const areRecords = (...keys: string[]) =>
     keys.every((key) => typeof config[key] === "object" && config[key] !== null);
   return areStrings("task", "dataset", "denoiser", "recipe", "decay", "estimator", "backend") &&
-    areNumbers("ema", "epochs", "batchSize", "learningRate", "evalBatchSize", "validationLevels") &&
+    areNumbers("ema", "epochs", "batchSize", "microBatchSize", "learningRate", "evalBatchSize") &&
+    areNumbers("validationLevels", "validationSamples") &&
     areNumbers("logsnrLoc", "logsnrScale", "seed", "threads") &&
     areRecords("datasetOptions", "denoiserOptions") &&
     (BACKENDS as readonly string[]).includes(config.backend as string) && (config.recipe as string) in RECIPES;
 }
 
 /** A resumed run is the run that it was: an option that says otherwise is a mistake. */
-function requireSame({ given, groups }: Line, fresh: RunConfig, earlier: RunConfig): void {
+function requireSame({ given, groups }: Line, fresh: RunConfig, earlier: RunConfig, spec: TaskSpec): void {
   const differ = (key: string, now: unknown, then: unknown) => {
     if (now !== undefined && now !== then) {
       throw new UserError(
@@ -240,7 +253,7 @@ function requireSame({ given, groups }: Line, fresh: RunConfig, earlier: RunConf
     }
   };
   for (const key of given) {
-    if (PRESENTATION.has(key) || key === "epochs") continue;
+    if (PRESENTATION.has(key) || key === "epochs" || Object.hasOwn(spec.options ?? {}, key)) continue;
     const name = key === "data" ? "dataset" : key;
     const then = earlier[name as keyof RunConfig];
     if (fresh[name as keyof RunConfig] !== "auto") differ(name, fresh[name as keyof RunConfig], then);

@@ -5,9 +5,13 @@ export class Interrupt {
   readonly #listener = () => {
     if (this.requested) Deno.exit(130);
     this.requested = true;
+    this.#onRequest();
   };
+  readonly #onRequest: () => void;
 
-  constructor() {
+  /** @param onRequest Called at the first. */
+  constructor(onRequest: () => void = () => {}) {
+    this.#onRequest = onRequest;
     for (const signal of this.#signals) Deno.addSignalListener(signal, this.#listener);
   }
 

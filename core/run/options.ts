@@ -1,46 +1,119 @@
+import type { Proposal } from "../diffusion/logsnr.ts";
 import { BACKENDS } from "../engine/mod.ts";
 import type { TaskOption } from "../cli/mod.ts";
 
+/** What a training task has of its own. */
+export interface TaskSpec {
+  /** The task's name, as in `train:2d`. */
+  readonly name: string;
+  /** What it does, for `--help`. */
+  readonly summary: string;
+  readonly defaults: {
+    readonly dataset: string;
+    readonly denoiser: string;
+    readonly epochs: number;
+    readonly learningRate: number;
+    readonly evalBatchSize: number;
+    readonly validationLevels: number;
+    /** Samples whose gradient is computed at once; the whole batch if left out. */
+    readonly microBatchSize?: number;
+    /** The log SNR proposal; the recipe's if left out. */
+    readonly proposal?: Proposal;
+  };
+  /** Options that say how the run is shown. */
+  readonly options?: Readonly<Record<string, TaskOption>>;
+}
+
 /** Options that every training task has. Those without a default take it from the recipe. */
-export const trainingOptions = {
-  denoiser: { default: "mlp", placeholder: "name", help: "Denoiser: a name, a file, or a URL." },
-  recipe: { default: "default", choices: ["default", "seed"], help: "Defaults to train with; seed is the seed's own." },
-  epochs: { default: 160, min: 1, integer: true, alias: ["num-epochs"], help: "Passes through the training data." },
-  batchSize: { default: 128, min: 1, integer: true, alias: ["train-batch-size"], help: "Samples in a training step." },
-  learningRate: { default: 1e-3, above: 0, max: 1e6, help: "Adam's learning rate." },
-  decay: { optional: "string", choices: ["cosine", "constant"], help: "How the learning rate falls (recipe)." },
-  ema: { optional: "number", min: 0, max: 0.999999, help: "Decay of the weights' average, 0 for none (recipe)." },
-  estimator: {
-    optional: "string",
-    choices: ["paired", "standard"],
-    help: "What validation compares with: the data's Gaussian, or N(0, I) (recipe).",
-  },
-  logsnrLoc: { optional: "number", auto: true, help: "Location of the log SNR proposal, or auto (recipe)." },
-  logsnrScale: { optional: "number", auto: true, above: 0, help: "Scale of the log SNR proposal, or auto (recipe)." },
-  evalBatchSize: { default: 1024, min: 1, integer: true, help: "Samples per run of the denoiser in evaluations." },
-  validationLevels: { default: 4, min: 1, max: 10000, integer: true, help: "Log SNRs per sample in a validation." },
-  seed: { default: 0, min: 0, integer: true, help: "Seed of everything that is drawn." },
-  backend: { default: "onnx-cpu", choices: BACKENDS, help: "What runs the tensors." },
-  threads: {
-    optional: "number",
-    min: 1,
-    max: 1024,
-    integer: true,
-    help: "Threads (default: the processor's, at most 4).",
-  },
-  experimentName: { default: "", placeholder: "name", help: "Added to the name of the run's folder." },
-  out: { optional: "string", placeholder: "folder", help: "The run's folder (default: a new one in runs)." },
-  resume: { optional: "string", bare: true, placeholder: "folder", help: "Go on with the run in a folder." },
-  figures: { default: true, onOff: true, help: "Draw figures at the end." },
-  quiet: { default: false, help: "Print only the result." },
-  json: { default: false, help: "Print the result as one line of JSON, and nothing else." },
-} as const satisfies Record<string, TaskOption>;
+export function trainingOptions(
+  { denoiser, epochs, learningRate, evalBatchSize, validationLevels, ...rest }: TaskSpec["defaults"],
+) {
+  const { microBatchSize = "the whole batch", proposal } = rest;
+  const of = (value: number | undefined) => value === undefined ? "recipe" : `default ${value}`;
+  return {
+    denoiser: { default: denoiser, placeholder: "name", help: "Denoiser: a name, a file, or a URL." },
+    recipe: {
+      default: "default",
+      choices: ["default", "seed"],
+      help: "Defaults to train with; seed is the seed's own.",
+    },
+    epochs: {
+      default: epochs,
+      min: 1,
+      integer: true,
+      alias: ["num-epochs"],
+      help: "Passes through the training data.",
+    },
+    batchSize: {
+      default: 128,
+      min: 1,
+      integer: true,
+      alias: ["train-batch-size"],
+      help: "Samples in a training step.",
+    },
+    microBatchSize: {
+      optional: "number",
+      min: 1,
+      integer: true,
+      help: `Samples whose gradient is computed at once, which bounds the memory (default ${microBatchSize}).`,
+    },
+    learningRate: { default: learningRate, above: 0, max: 1e6, help: "Adam's learning rate." },
+    decay: { optional: "string", choices: ["cosine", "constant"], help: "How the learning rate falls (recipe)." },
+    ema: { optional: "number", min: 0, max: 0.999999, help: "Decay of the weights' average, 0 for none (recipe)." },
+    estimator: {
+      optional: "string",
+      choices: ["paired", "standard"],
+      help: "What validation compares with: the data's Gaussian, or N(0, I) (recipe).",
+    },
+    logsnrLoc: {
+      optional: "number",
+      auto: true,
+      help: `Location of the log SNR proposal, or auto (${of(proposal?.loc)}).`,
+    },
+    logsnrScale: {
+      optional: "number",
+      auto: true,
+      above: 0,
+      help: `Scale of the log SNR proposal, or auto (${of(proposal?.scale)}).`,
+    },
+    evalBatchSize: {
+      default: evalBatchSize,
+      min: 1,
+      integer: true,
+      help: "Samples per run of the denoiser in evaluations.",
+    },
+    validationLevels: {
+      default: validationLevels,
+      min: 1,
+      max: 10000,
+      integer: true,
+      help: "Log SNRs per sample in a validation.",
+    },
+    validationSamples: { optional: "number", min: 2, integer: true, help: "Samples in a validation (default all)." },
+    seed: { default: 0, min: 0, integer: true, help: "Seed of everything that is drawn." },
+    backend: { default: "onnx-cpu", choices: BACKENDS, help: "What runs the tensors." },
+    threads: {
+      optional: "number",
+      min: 1,
+      max: 1024,
+      integer: true,
+      help: "Threads (default: the processor's, at most 4).",
+    },
+    experimentName: { default: "", placeholder: "name", help: "Added to the name of the run's folder." },
+    out: { optional: "string", placeholder: "folder", help: "The run's folder (default: a new one in runs)." },
+    resume: { optional: "string", bare: true, placeholder: "folder", help: "Go on with the run in a folder." },
+    figures: { default: true, onOff: true, help: "Draw figures." },
+    quiet: { default: false, help: "Print only the result." },
+    json: { default: false, help: "Print the result as one line of JSON, and nothing else." },
+  } as const satisfies Record<string, TaskOption>;
+}
 
 /** Options that say how a run is shown or computed, not what it is; they may change when it is resumed. */
 export const PRESENTATION: ReadonlySet<string> = new Set([
   "backend",
   "threads",
   "evalBatchSize",
+  "microBatchSize",
   "out",
   "resume",
   "figures",

@@ -1,10 +1,11 @@
+import { Progress } from "../cli/mod.ts";
 import { fitGaussian } from "../diffusion/gaussian.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import { createEngine, type Engine } from "../engine/mod.ts";
 import { UserError } from "../errors.ts";
 import { autoProposal } from "../evaluation/auto_proposal.ts";
 import { checkParams } from "../load_plugin.ts";
-import type { DataInfo, Dataset } from "../plugins.ts";
+import type { DataInfo, Dataset, Denoiser, LoadContext } from "../plugins.ts";
 import { Random } from "../random.ts";
 import { createTraining, type Training, type TrainingSettings, type TrainingSnapshot } from "../training/train.ts";
 import type { RunConfig, RunRequest } from "./config.ts";
@@ -20,8 +21,11 @@ export interface PreparedRun {
   readonly settings: TrainingSettings;
   readonly random: Random;
   readonly engine: Engine;
+  readonly denoiser: Denoiser;
   readonly training: Training;
   readonly folder: RunFolder;
+  /** Aborting it ends the training early. */
+  readonly stop: AbortController;
 }
 
 /**
@@ -37,7 +41,13 @@ export async function prepareRun(
 ): Promise<PreparedRun> {
   const { config } = request;
   const random = Random.fromSeed(config.seed);
-  const data = await request.dataset.load(random.split("data"), config.datasetOptions);
+  using progress = new Progress({ quiet: request.quiet });
+  const context: LoadContext = {
+    onProgress({ label, done, total }) {
+      if (total !== undefined) progress.update({ label: `${label}, MB`, done: done / 1e6, total: total / 1e6 });
+    },
+  };
+  const data = await request.dataset.load(random.split("data"), config.datasetOptions, context);
   const unsupported = supports(data);
   if (unsupported) throw new UserError(`The data set ${request.dataset.name} ${unsupported}`);
   const rows = data.train.count;
@@ -49,7 +59,12 @@ export async function prepareRun(
   }
   const gaussian = fitGaussian(data.train);
   const info = { shape: data.shape, gaussian };
-  const made = await request.denoiser.create(info, config.denoiserOptions);
+  const checkpoint = request.resumed?.checkpoint;
+  const made = await request.denoiser.create(info, config.denoiserOptions, {
+    ...context,
+    ...(checkpoint?.form ? { saved: checkpoint.form.files } : {}),
+  });
+  progress.finish();
   const denoiser = {
     ...made,
     init: (r: Random) => checkParams(request.denoiser.name, made.init(r)),
@@ -69,11 +84,12 @@ export async function prepareRun(
     proposal,
     epochs: config.epochs,
     batchSize: config.batchSize,
+    microBatchSize: config.microBatchSize,
     learningRate: config.learningRate,
     evalBatchSize: config.evalBatchSize,
     validationLevels: config.validationLevels,
+    validationSamples: config.validationSamples || Infinity,
   };
-  const checkpoint = request.resumed?.checkpoint;
   const from: TrainingSnapshot | undefined = checkpoint && {
     step: checkpoint.step,
     epoch: checkpoint.epoch,
@@ -82,12 +98,16 @@ export async function prepareRun(
     training: checkpoint.training,
   };
   const engine = await createEngine(config.backend, config.threads);
-  const training = await createTraining(engine, denoiser, data, info, settings, random.split("training"), from);
+  const stop = new AbortController();
+  const training = await createTraining(engine, denoiser, data, info, settings, random.split("training"), {
+    ...(from ? { from } : {}),
+    signal: stop.signal,
+  });
   const folder = request.resumed?.folder ?? await RunFolder.create(request.out, request.name);
   const resolved = { ...config, logsnrLoc: proposal.loc, logsnrScale: proposal.scale };
   await writeDataInfo(folder, info, data);
   await folder.writeJson("config.json", resolved);
-  return { config: resolved, data, info, proposal, settings, random, engine, training, folder };
+  return { config: resolved, data, info, proposal, settings, random, engine, denoiser, training, folder, stop };
 }
 
 function finite(value: unknown): number {

@@ -2,9 +2,10 @@ import { Progress } from "../cli/mod.ts";
 import { UserError } from "../errors.ts";
 import { EventWriter } from "../io/tensorboard.ts";
 import { type Checkpoint, saveCheckpoint } from "../io/checkpoints.ts";
-import { DivergenceError, type EpochRecord, type Training } from "../training/train.ts";
+import { DivergenceError, type EpochRecord } from "../training/train.ts";
 import type { RunFolder } from "./folder.ts";
 import { Interrupt } from "./interrupt.ts";
+import type { PreparedRun } from "./prepare.ts";
 
 /** One line of metrics.jsonl. */
 export interface EpochMetrics {
@@ -26,8 +27,10 @@ export class InterruptedError extends UserError {
 
 /** What a run does besides training. */
 export interface TrainRunHooks {
-  /** Called after every epoch's metrics are written, before its checkpoint. */
+  /** Called after every epoch's metrics are written, before its checkpoint: what a resumed run must find. */
   onEpoch?(record: EpochRecord, events: EventWriter): Promise<void>;
+  /** Called once the epoch's checkpoint, where one is due, is written: what takes long. */
+  afterEpoch?(record: EpochRecord, events: EventWriter): Promise<void>;
 }
 
 /** What a checkpoint's state.json holds. */
@@ -48,23 +51,26 @@ export interface TrainRunResult {
   readonly msPerStep: number | undefined;
 }
 
+/** Steps that take longer than this are shown one by one. */
+const SLOW_STEP_MS = 50;
+
 /** A checkpoint may take this part of the time; they are made as often as that allows. */
 const CHECKPOINT_SHARE = 0.05;
+
+/** Epochs that take longer than this have checkpoints within them. */
+const WITHIN_EPOCH_MS = 10 * 60 * 1000;
 
 /**
  * Trains to the end, with progress, metrics, TensorBoard events and checkpoints. Ctrl-C saves and throws
  * {@linkcode InterruptedError}; a loss that is not finite saves the last good state and throws
  * {@linkcode DivergenceError}.
  *
- * @param epochs The last epoch.
  * @param from The checkpoint that the training went on from, if any.
  * @param started When the process began with the run, by `performance.now()`.
  */
 export async function trainRun(
-  folder: RunFolder,
-  training: Training,
-  epochs: number,
-  { quiet, started, from, onEpoch }: TrainRunHooks & {
+  { folder, training, denoiser: { form }, config: { epochs }, stop }: PreparedRun,
+  { quiet, started, from, onEpoch, afterEpoch }: TrainRunHooks & {
     readonly quiet: boolean;
     readonly started: number;
     readonly from?: Checkpoint;
@@ -72,7 +78,7 @@ export async function trainRun(
 ): Promise<TrainRunResult> {
   const before = (from?.state ?? { nllSum: 0, seconds: 0, trainSeconds: 0 }) as unknown as RunState;
   const metrics = await earlierMetrics(folder, from);
-  using interrupt = new Interrupt();
+  using interrupt = new Interrupt(() => stop.abort());
   using progress = new Progress({ quiet });
   using events = EventWriter.create(folder.path, from ? { purgeStep: from.step + 1 } : {});
   const elapsed = () => before.seconds + (performance.now() - started) / 1000;
@@ -86,10 +92,15 @@ export async function trainRun(
     const begun = performance.now();
     const { epoch, nllSum, model, training: state } = await training.snapshot();
     const runState = { nllSum, seconds: elapsed(), trainSeconds: trained() };
-    await saveCheckpoint(folder.path, { epoch, step, model, training: state, state: runState });
+    await saveCheckpoint(folder.path, {
+      ...{ epoch, step, model, training: state, state: runState },
+      ...(form ? { form } : {}),
+    });
     savedStep = step;
     lastSave = { ended: performance.now(), took: performance.now() - begun };
   };
+  const isDue = (pause: number) =>
+    performance.now() - lastSave.ended >= Math.max(pause, lastSave.took / CHECKPOINT_SHARE);
   const show = (nll: number | undefined, stepsPerSecond: number) =>
     progress.update({
       label: "epoch",
@@ -97,7 +108,7 @@ export async function trainRun(
       total: epochs,
       fields: [
         ...(nll === undefined ? [] : [`NLL ${nll.toFixed(3)} nats`]),
-        ...(stepsPerSecond > 0 ? [`${Math.round(stepsPerSecond)} steps/s`] : []),
+        ...(stepsPerSecond > 0 ? [pace(stepsPerSecond)] : []),
       ],
     });
 
@@ -109,7 +120,11 @@ export async function trainRun(
       if (record.kind === "step") {
         times.tick();
         if (interrupt.requested) break;
-        if (step % 16 === 0) show(metrics.at(-1)?.val_nll, times.perSecond());
+        if (isDue(WITHIN_EPOCH_MS)) {
+          await save();
+          times.restart();
+        }
+        if (step % 16 === 0 || times.last() > SLOW_STEP_MS) show(metrics.at(-1)?.val_nll, times.perSecond());
         continue;
       }
       const line = metricsOf(record, elapsed());
@@ -118,8 +133,8 @@ export async function trainRun(
       logEpoch(events, record);
       await onEpoch?.(record, events);
       show(line.val_nll, times.perSecond());
-      const due = performance.now() - lastSave.ended >= lastSave.took / CHECKPOINT_SHARE;
-      if (due || record.epoch === epochs || interrupt.requested) await save();
+      if (isDue(0) || record.epoch === epochs || interrupt.requested) await save();
+      if (!interrupt.requested) await afterEpoch?.(record, events);
       if (interrupt.requested && record.epoch < epochs) break;
       times.restart();
     }
@@ -169,6 +184,11 @@ function isFinite({ training }: { training: Checkpoint["training"] }): boolean {
   return Object.values(training).every(({ data }) => data.every(Number.isFinite));
 }
 
+function pace(stepsPerSecond: number): string {
+  if (stepsPerSecond >= 1) return `${Math.round(stepsPerSecond)} steps/s`;
+  return `${(1 / stepsPerSecond).toFixed(1)} s a step`;
+}
+
 /** The times that steps take: the last thousand, so that memory does not grow. */
 class StepTimes {
   readonly #times = new Float64Array(1024);
@@ -179,6 +199,11 @@ class StepTimes {
     const now = performance.now();
     this.#times[this.#count++ % this.#times.length] = now - this.#last;
     this.#last = now;
+  }
+
+  /** The time of the last step in milliseconds. */
+  last(): number {
+    return this.#count === 0 ? 0 : this.#times[(this.#count - 1) % this.#times.length];
   }
 
   /** Leaves out the time since the last step. */

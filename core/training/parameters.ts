@@ -27,12 +27,12 @@ export function flatten(layout: ParameterLayout, params: HostTensors): Float32Ar
   return vector;
 }
 
-/** The parameters out of their vector. */
+/** The parameters out of their vector, which they share memory with. */
 export function unflatten(layout: ParameterLayout, vector: Float32Array): HostTensors {
   return Object.fromEntries(
     layout.entries.map(({ name, shape, offset }) => [
       name,
-      { shape, data: vector.slice(offset, offset + sizeOf(shape)) },
+      { shape, data: vector.subarray(offset, offset + sizeOf(shape)) },
     ]),
   );
 }

@@ -11,6 +11,8 @@ import type { Recipe } from "./recipe.ts";
 /** The entries of a training's state. All are vectors over the parameters. */
 export const PARAMS = "params";
 export const GRADIENT = "gradient";
+/** The gradient of a part of the batch, where a batch is taken in parts. */
+export const PARTIAL_GRADIENT = "gradient.partial";
 export const EMA = "ema";
 export const MOMENTS = ["adam.m", "adam.v"] as const;
 
@@ -22,8 +24,16 @@ export function gradientInputs(batch: number, shape: readonly number[]): Record<
 /**
  * The gradient of ½·mean(w·‖ε − ε̂‖²), which is that of the NLL whatever the error is compared with. Its output is each
  * sample's squared error and, with the paired estimator, that of the data's Gaussian on the same noise.
+ *
+ * @param target The entry of the state that the gradient goes to.
  */
-export function gradientStep(denoiser: Denoiser, layout: ParameterLayout, recipe: Recipe, gaussian: Gaussian): Program {
+export function gradientStep(
+  denoiser: Denoiser,
+  layout: ParameterLayout,
+  recipe: Recipe,
+  gaussian: Gaussian,
+  target: typeof GRADIENT | typeof PARTIAL_GRADIENT = GRADIENT,
+): Program {
   return (state, { x, eps, logsnr, weight }) => {
     const z = noisyChannel(x, eps, logsnr);
     const { gradients: grads, aux } = gradients((params) => {
@@ -33,9 +43,18 @@ export function gradientStep(denoiser: Denoiser, layout: ParameterLayout, recipe
     const baseline = recipe.estimator === "standard"
       ? {}
       : { mseGaussian: squaredError(eps, gaussianDenoiser(z, logsnr, gaussian)) };
-    return { outputs: { mse: aux.mse, ...baseline }, state: { [GRADIENT]: flattenTensors(layout, grads) } };
+    return { outputs: { mse: aux.mse, ...baseline }, state: { [target]: flattenTensors(layout, grads) } };
   };
 }
+
+/** Adds a part's gradient to the batch's, g ← keep·g + part; `keep` is 0 for the first part and 1 for the others. */
+export const accumulationStep: Program = Object.assign(
+  (state: Tensors, { keep }: Tensors) => ({
+    outputs: {},
+    state: { [GRADIENT]: tf.add(tf.mul(state[GRADIENT], keep), state[PARTIAL_GRADIENT]) },
+  }),
+  { kernel: { name: "accumulate", entries: [GRADIENT, PARTIAL_GRADIENT], constants: [], inputs: ["keep"] } } as const,
+);
 
 /** Takes a step of Adam along the gradient. Its inputs are those of {@linkcode adamSchedule}. */
 export const optimiserStep: Program = Object.assign(

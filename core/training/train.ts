@@ -7,12 +7,24 @@ import { createErrorMeter, type ErrorMeter } from "../evaluation/errors.ts";
 import { estimateNll, estimateNllAgainstStandard } from "../evaluation/nll.ts";
 import type { DataInfo, Dataset, Denoiser } from "../plugins.ts";
 import type { Random } from "../random.ts";
-import type { Samples } from "../samples.ts";
+import { createSampler, type Sampler } from "../sampling/sampler.ts";
+import { type Samples, selectRows } from "../samples.ts";
 import { type HostTensors, sizeOf } from "../tensors.ts";
 import { adamSchedule } from "./adam.ts";
 import { flatten, layoutOf, type ParameterLayout, unflatten, unflattenTensor } from "./parameters.ts";
 import { averagingShare, learningRateAt, type Recipe } from "./recipe.ts";
-import { averagingStep, EMA, GRADIENT, gradientInputs, gradientStep, MOMENTS, optimiserStep, PARAMS } from "./step.ts";
+import {
+  accumulationStep,
+  averagingStep,
+  EMA,
+  GRADIENT,
+  gradientInputs,
+  gradientStep,
+  MOMENTS,
+  optimiserStep,
+  PARAMS,
+  PARTIAL_GRADIENT,
+} from "./step.ts";
 
 /** What a training run is made of. */
 export interface TrainingSettings {
@@ -21,11 +33,15 @@ export interface TrainingSettings {
   readonly epochs: number;
   /** Samples per step. The last partial batch of an epoch is left out. */
   readonly batchSize: number;
+  /** Samples whose gradient is computed at once; memory is that of so many activations. */
+  readonly microBatchSize: number;
   readonly learningRate: number;
   /** Samples per run of the denoiser in evaluations. */
   readonly evalBatchSize: number;
   /** Log SNRs per sample in a validation by the paired estimator. */
   readonly validationLevels: number;
+  /** Samples that a validation measures at most, always the same ones. */
+  readonly validationSamples: number;
 }
 
 /** One optimiser step. */
@@ -49,7 +65,10 @@ export interface EpochRecord {
   readonly learningRate: number;
 }
 
-/** Everything that a run needs to go on as if it had not stopped. */
+/**
+ * Everything that a run needs to go on as if it had not stopped. Its tensors may be the state's own memory, which the next
+ * step changes.
+ */
 export interface TrainingSnapshot {
   /** Finished steps. */
   readonly step: number;
@@ -80,10 +99,13 @@ export interface Training {
   readonly parameterCount: number;
   /** Measures the error of the model as it is now. */
   readonly meter: ErrorMeter;
+  /** A sampler of the model as it is at each call. @param batch Samples at a time. */
+  samplerOf(batch: number): Promise<Sampler>;
   /** Measures the error of a denoiser that is made of the one trained and has its weights, as they are at each call. */
   meterOf(wrap: (denoiser: Denoiser) => Denoiser, gaussian: Gaussian): Promise<ErrorMeter>;
   /**
-   * Trains to the end, yielding every step and every finished epoch. May be left and called again.
+   * Trains to the end, yielding every step and every finished epoch. May be left and called again. Ends early, within a
+   * step or a validation, when the training's signal is aborted; what was begun is then as if it had not been.
    *
    * @throws {DivergenceError} When a loss is not finite.
    */
@@ -105,39 +127,56 @@ export async function createTraining(
   info: DataInfo,
   settings: TrainingSettings,
   random: Random,
-  from?: TrainingSnapshot,
+  { from, signal }: { readonly from?: TrainingSnapshot; readonly signal?: AbortSignal } = {},
 ): Promise<Training> {
   const { recipe, batchSize } = settings;
+  const microBatchSize = Math.min(settings.microBatchSize, batchSize);
+  const inParts = microBatchSize < batchSize;
   const { gaussian } = info;
   const initial = denoiser.init(random.split("init"));
   const layout = layoutOf(initial);
-  const state = engine.createState(initialState(layout, recipe, initial, from));
+  const state = engine.createState(initialState(layout, recipe, inParts, initial, from));
   const evaluated = recipe.ema === undefined ? PARAMS : EMA;
   const weights = (s: Tensors) => layout.size === 0 ? {} : unflattenTensor(layout, s[evaluated]);
   const meterOf: Training["meterOf"] = (wrap, gaussian) =>
-    createErrorMeter(engine, state, weights, wrap(denoiser), { shape: info.shape, gaussian }, settings.evalBatchSize);
+    createErrorMeter(
+      engine,
+      state,
+      weights,
+      wrap(denoiser),
+      { shape: info.shape, gaussian },
+      settings.evalBatchSize,
+      signal,
+    );
   const meter = await meterOf((d) => d, gaussian);
   // A denoiser without parameters trains nothing; its epochs only validate.
   const program = layout.size === 0 ? undefined : {
     gradient: await engine.compile(
-      gradientStep(denoiser, layout, recipe, gaussian),
+      gradientStep(denoiser, layout, recipe, gaussian, inParts ? PARTIAL_GRADIENT : GRADIENT),
       state,
-      gradientInputs(batchSize, info.shape),
+      gradientInputs(microBatchSize, info.shape),
     ),
+    accumulation: inParts ? await engine.compile(accumulationStep, state, { keep: [] }) : undefined,
     optimiser: await engine.compile(optimiserStep, state, { rootScale: [], offset: [] }),
   };
   const averaging = program && recipe.ema !== undefined
     ? await engine.compile(averagingStep, state, { share: [] })
     : undefined;
+  const held = selectRows(
+    data.validation,
+    random.split("validation samples").permutation(data.validation.count).slice(0, settings.validationSamples).sort(),
+  );
   const stepsPerEpoch = program ? Math.floor(data.train.count / batchSize) : 1;
   let { step, epoch, nllSum } = from ?? { step: 0, epoch: 0, nllSum: 0 };
 
   async function* run(): AsyncGenerator<StepRecord | EpochRecord> {
-    const batches = program && createBatches(program, data, info, settings, random, stepsPerEpoch);
+    const batches = program &&
+      createBatches(program, data, info, { ...settings, microBatchSize }, random, stepsPerEpoch, signal);
     const steps = settings.epochs * stepsPerEpoch;
     while (epoch < settings.epochs) {
       if (step < (epoch + 1) * stepsPerEpoch) {
-        const nll = await batches?.train(step + 1) ?? 0;
+        const nll = program ? await batches!.train(step + 1) : 0;
+        if (nll === undefined) return;
         nllSum += nll;
         step++;
         if (recipe.ema !== undefined) {
@@ -146,7 +185,8 @@ export async function createTraining(
         if (program) yield { kind: "step", epoch: epoch + 1, step, nll };
         continue;
       }
-      const validation = await validate(meter, data.validation, settings, random);
+      const validation = await unlessAborted(() => validate(meter, held, settings, random), signal);
+      if (!validation) return;
       if (!Number.isFinite(validation.mean)) throw new DivergenceError(step, settings.proposal.loc, "validation NLL");
       const trainNll = program ? nllSum / stepsPerEpoch : validation.mean;
       const learningRate = learningRateAt(recipe, settings.learningRate, step, steps);
@@ -161,15 +201,17 @@ export async function createTraining(
     parameterCount: layout.size,
     meter,
     meterOf,
+    samplerOf: (batch) => createSampler(engine, state, weights, denoiser, info, batch),
     run,
     async snapshot() {
       if (layout.size === 0) return { step, epoch, nllSum, model: {}, training: {} };
-      const { [GRADIENT]: _, ...training } = await state.read();
+      const { [GRADIENT]: _, [PARTIAL_GRADIENT]: __, ...training } = await state.read();
       const model = unflatten(layout, training[evaluated].data);
       return { step, epoch, nllSum, model, training };
     },
     async dispose() {
       await program?.gradient.dispose();
+      await program?.accumulation?.dispose();
       await program?.optimiser.dispose();
       await averaging?.dispose();
       await meter.dispose();
@@ -191,9 +233,20 @@ export function validate(
     : estimateNllAgainstStandard(meter, samples, proposal, noise);
 }
 
+/** What a function gives, or nothing where the signal ends it. */
+async function unlessAborted<T>(run: () => Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
+  try {
+    return await run();
+  } catch (error) {
+    if (signal?.aborted && error === signal.reason) return undefined;
+    throw error;
+  }
+}
+
 function initialState(
   layout: ParameterLayout,
   recipe: Recipe,
+  inParts: boolean,
   params: HostTensors,
   from: TrainingSnapshot | undefined,
 ): HostTensors {
@@ -205,7 +258,9 @@ function initialState(
     ...Object.fromEntries(MOMENTS.map((name) => [name, vector(new Float32Array(layout.size))])),
     ...(recipe.ema === undefined ? {} : { [EMA]: vector(start.slice()) }),
   };
-  const gradient = { [GRADIENT]: vector(new Float32Array(layout.size)) };
+  const gradient = Object.fromEntries(
+    [GRADIENT, ...(inParts ? [PARTIAL_GRADIENT] : [])].map((name) => [name, vector(new Float32Array(layout.size))]),
+  );
   if (!from) return { ...fresh, ...gradient };
   for (const [name, { data }] of Object.entries(fresh)) {
     const got = from.training[name]?.data.length;
@@ -221,51 +276,78 @@ function initialState(
 
 /** Draws batches and takes steps on them. */
 function createBatches(
-  program: { readonly gradient: CompiledProgram; readonly optimiser: CompiledProgram },
+  program: {
+    readonly gradient: CompiledProgram;
+    readonly accumulation: CompiledProgram | undefined;
+    readonly optimiser: CompiledProgram;
+  },
   data: Dataset,
   { shape, gaussian }: DataInfo,
-  { recipe, proposal, batchSize, learningRate, epochs }: TrainingSettings,
+  { recipe, proposal, batchSize, microBatchSize, learningRate, epochs }: TrainingSettings,
   random: Random,
   stepsPerEpoch: number,
+  signal: AbortSignal | undefined,
 ) {
   const d = sizeOf(shape);
   const rows = data.train.count;
   const paired = recipe.estimator === "paired";
   const baseline = paired ? gaussianNll(data.train, gaussian) : new Float64Array(rows);
   const u = new Float64Array(batchSize);
-  const inputs = {
-    x: new Float32Array(batchSize * d),
-    eps: new Float32Array(batchSize * d),
-    logsnr: new Float32Array(batchSize),
-    weight: new Float32Array(batchSize),
-  };
+  const inputsOf = (size: number) => ({
+    x: new Float32Array(size * d),
+    eps: new Float32Array(size * d),
+    logsnr: new Float32Array(size),
+    weight: new Float32Array(size),
+  });
+  const batch = inputsOf(batchSize);
+  const part = program.accumulation ? inputsOf(microBatchSize) : batch;
   const [orders, noises] = [random.split("order"), random.split("noise")];
   let order: { epoch: number; rows: Uint32Array } | undefined;
 
-  /** Takes one step, numbered from 1, and returns the batch's NLL. */
-  const train = async (step: number): Promise<number> => {
+  /** The gradient of the samples from `begin` on, of which the last part may have fewer than a part holds. */
+  const runPart = async (begin: number) => {
+    const size = Math.min(microBatchSize, batchSize - begin);
+    if (program.accumulation) {
+      part.x.set(batch.x.subarray(begin * d, (begin + size) * d));
+      part.eps.set(batch.eps.subarray(begin * d, (begin + size) * d));
+      part.logsnr.set(batch.logsnr.subarray(begin, begin + size));
+      // A part's loss is a mean over the part; weighted so, the parts add up to the batch's. What is beyond has no weight.
+      for (let i = 0; i < microBatchSize; i++) {
+        part.weight[i] = i < size ? batch.weight[begin + i] * microBatchSize / batchSize : 0;
+      }
+    }
+    const errors = await program.gradient.run(part);
+    await program.accumulation?.run({ keep: Float32Array.of(begin === 0 ? 0 : 1) });
+    return { size, mse: errors.mse, mseGaussian: errors.mseGaussian };
+  };
+
+  /** Takes one step, numbered from 1, and returns the batch's NLL; nothing where the signal ended it. */
+  const train = async (step: number): Promise<number | undefined> => {
     const epoch = Math.floor((step - 1) / stepsPerEpoch);
     if (order?.epoch !== epoch) order = { epoch, rows: orders.split(epoch).permutation(rows) };
-    const begin = (step - 1) % stepsPerEpoch * batchSize;
+    const first = (step - 1) % stepsPerEpoch * batchSize;
     const noise = noises.split(step);
     noise.fillUniform(u);
-    noise.fillNormal(inputs.eps);
+    noise.fillNormal(batch.eps);
     for (let i = 0; i < batchSize; i++) {
-      const row = order.rows[begin + i];
-      data.train.copy(row, row + 1, inputs.x, i * d);
-      inputs.logsnr[i] = logsnrAtQuantile(u[i], proposal);
-      inputs.weight[i] = logsnrWeight(inputs.logsnr[i], proposal);
+      const row = order.rows[first + i];
+      data.train.copy(row, row + 1, batch.x, i * d);
+      batch.logsnr[i] = logsnrAtQuantile(u[i], proposal);
+      batch.weight[i] = logsnrWeight(batch.logsnr[i], proposal);
     }
-    const { mse, mseGaussian } = await program.gradient.run(inputs);
     let sum = 0;
-    for (let i = 0; i < batchSize; i++) {
-      const error = { logsnr: inputs.logsnr[i], weight: inputs.weight[i], mse: mse[i] };
-      const nll = paired
-        ? nllAgainstGaussian(error, mseGaussian[i], baseline[order.rows[begin + i]])
-        : nllAgainstStandard(error, d);
-      // The weights are still those of the last good step.
-      if (!Number.isFinite(nll)) throw new DivergenceError(step, inputs.logsnr[i], "loss");
-      sum += nll;
+    for (let begin = 0; begin < batchSize; begin += microBatchSize) {
+      if (begin > 0 && signal?.aborted) return undefined;
+      const { size, mse, mseGaussian } = await runPart(begin);
+      for (let i = 0; i < size; i++) {
+        const error = { logsnr: batch.logsnr[begin + i], weight: batch.weight[begin + i], mse: mse[i] };
+        const nll = paired
+          ? nllAgainstGaussian(error, mseGaussian[i], baseline[order.rows[first + begin + i]])
+          : nllAgainstStandard(error, d);
+        // The weights are still those of the last good step.
+        if (!Number.isFinite(nll)) throw new DivergenceError(step, error.logsnr, "loss");
+        sum += nll;
+      }
     }
     const schedule = adamSchedule(learningRateAt(recipe, learningRate, step, epochs * stepsPerEpoch), step);
     await program.optimiser.run({

@@ -148,9 +148,11 @@ async function moonsTraining(backend: Backend, threads: number, steps: number) {
     proposal,
     epochs: 2 + Math.ceil(2 * steps / 56),
     batchSize: 128,
+    microBatchSize: 128,
     learningRate: 1e-3,
     evalBatchSize: 1024,
     validationLevels: 1,
+    validationSamples: Infinity,
   }, random.split("training"));
   return {
     training,

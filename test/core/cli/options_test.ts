@@ -86,7 +86,10 @@ Deno.test("without arguments everything has its default and nothing is given", a
     pretrained: false,
   });
   assert.deepEqual(positional, { dataset: "moons" });
-  assert.deepEqual(groups, [{ values: { layers: 3, embedding: true, activation: "relu", deep: false }, given: new Set() }]);
+  assert.deepEqual(groups, [{
+    values: { layers: 3, embedding: true, activation: "relu", deep: false },
+    given: new Set(),
+  }]);
   assert.equal(given.size, 0);
 });
 

@@ -1,25 +1,15 @@
 import { deepEqual, equal, ok, rejects } from "assert";
 import * as tf from "@tensorflow/tfjs";
 import { gradients } from "../../../core/engine/gradients.ts";
-import { type Backend, BACKENDS, createEngine, EngineError, type Program } from "../../../core/engine/mod.ts";
+import { BACKENDS, createEngine, EngineError, type Program } from "../../../core/engine/mod.ts";
 import { Random } from "../../../core/random.ts";
 import { type HostTensor, sizeOf } from "../../../core/tensors.ts";
 import { assertWithin } from "../../reference.ts";
+import { run } from "./differentiate.ts";
 
 const random = Random.fromSeed(7);
 const normal = (...shape: number[]) => random.normalTensor(shape);
 const positive = (...shape: number[]) => random.uniformTensor(shape, 0.5, 2);
-
-async function run(backend: Backend, program: Program, inputs: Record<string, HostTensor>) {
-  const engine = await createEngine(backend, 1);
-  const state = engine.createState({});
-  const shapes = Object.fromEntries(Object.entries(inputs).map(([name, t]) => [name, t.shape]));
-  const compiled = await engine.compile(program, state, shapes);
-  const results = await compiled.run(Object.fromEntries(Object.entries(inputs).map(([name, t]) => [name, t.data])));
-  const copies = Object.fromEntries(Object.entries(results).map(([name, data]) => [name, data.slice()]));
-  await compiled.dispose();
-  return copies;
-}
 
 /** Operations with their inputs; each is compared between backends in its value and in its gradients. */
 const operations: Record<string, [(...t: tf.Tensor[]) => tf.Tensor, ...HostTensor[]]> = {

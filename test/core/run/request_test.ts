@@ -4,6 +4,7 @@ import { outcomeOf } from "../../../core/cli/errors.ts";
 import { UserError } from "../../../core/errors.ts";
 import { readRequest } from "../../../core/run/config.ts";
 import { RunFolder } from "../../../core/run/folder.ts";
+import type { TaskSpec } from "../../../core/run/options.ts";
 import { prepareRun } from "../../../core/run/prepare.ts";
 import { panelEpochs } from "../../../core/run/density_panels.ts";
 import { inFolder } from "../../folders.ts";
@@ -11,7 +12,7 @@ import { inFolder } from "../../folders.ts";
 const SMALL = ["--hidden-size", "4", "--embedding-size", "4", "--points", "100", "--batch-size", "10"];
 
 async function prepare(args: readonly string[]) {
-  const run = await prepareRun(await readRequest("train:2d", "Test.", "dino", args), ({ shape }) => {
+  const run = await prepareRun(await readRequest(TASK, args), ({ shape }) => {
     return shape.length === 1 ? undefined : "has the wrong shape.";
   });
   await run.training.dispose();
@@ -103,6 +104,19 @@ export const create = () => ({ init: () => ({}), predict: (_, z) => tf.sum(z, 1)
     await rejects(prepare([images, ...out]), /wrong shape/);
     equal([...Deno.readDirSync(folder)].some((entry) => entry.name === "run"), false);
   }));
+
+const TASK: TaskSpec = {
+  name: "train:2d",
+  summary: "Test.",
+  defaults: {
+    dataset: "dino",
+    denoiser: "mlp",
+    epochs: 160,
+    learningRate: 1e-3,
+    evalBatchSize: 1024,
+    validationLevels: 4,
+  },
+};
 
 Deno.test("resuming takes the run's own options, refuses others, and refuses what is no run", () =>
   inFolder(async (folder) => {

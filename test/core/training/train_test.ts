@@ -22,9 +22,11 @@ const settings: TrainingSettings = {
   proposal: { loc: 1, scale: 1.5 },
   epochs: 3,
   batchSize: 32,
+  microBatchSize: 32,
   learningRate: 1e-3,
   evalBatchSize: 64,
   validationLevels: 2,
+  validationSamples: Infinity,
 };
 
 /** A correlated Gaussian: 200 samples to train on, 50 to validate on. */
@@ -46,14 +48,18 @@ function smallMlp(skip = true): Denoiser {
 
 async function training(
   options: Partial<TrainingSettings> = {},
-  { denoiser = smallMlp(), backend = BACKENDS[0], from }: {
+  { denoiser = smallMlp(), backend = BACKENDS[0], from, signal }: {
     denoiser?: Denoiser;
     backend?: typeof BACKENDS[number];
     from?: TrainingSnapshot;
+    signal?: AbortSignal;
   } = {},
 ): Promise<Training> {
   const engine = await createEngine(backend, 1);
-  return createTraining(engine, denoiser, data, info, { ...settings, ...options }, Random.fromSeed(3), from);
+  return createTraining(engine, denoiser, data, info, { ...settings, ...options }, Random.fromSeed(3), {
+    ...(from ? { from } : {}),
+    ...(signal ? { signal } : {}),
+  });
 }
 
 async function epochsOf(run: Training): Promise<EpochRecord[]> {
@@ -79,6 +85,61 @@ Deno.test("a run stopped after any step and resumed from its snapshot is the run
     await Promise.all([first.dispose(), second.dispose()]);
   }
   await whole.dispose();
+});
+
+for (const backend of BACKENDS) {
+  Deno.test(`a batch in parts has the gradient of the whole, on ${backend}`, async () => {
+    const whole = await training({ epochs: 2 }, { backend });
+    const expected = await epochsOf(whole);
+    const { params } = (await whole.snapshot()).training;
+    // The last part of 32 samples in parts of 12 is filled up with samples that do not count.
+    for (const microBatchSize of [16, 12, 1]) {
+      if (backend !== "onnx-cpu" && microBatchSize !== 12) continue;
+      const parts = await training({ epochs: 2, microBatchSize }, { backend });
+      const got = await epochsOf(parts);
+      got.forEach((record, i) => {
+        const [a, b] = [record.trainNll, expected[i].trainNll];
+        ok(Math.abs(a - b) < 2e-4, `${microBatchSize}: ${a} and ${b}`);
+      });
+      (await parts.snapshot()).training.params.data.forEach((x, i) => {
+        ok(Math.abs(x - params.data[i]) < 2e-3, `${microBatchSize}: ${x} and ${params.data[i]}`);
+      });
+      await parts.dispose();
+    }
+    await whole.dispose();
+  });
+}
+
+Deno.test("a run that is stopped within a step or a validation goes on as if nothing had been begun", async () => {
+  const whole = await training({ microBatchSize: 8 });
+  const expected = await epochsOf(whole);
+  for (const after of [3, 40]) {
+    const stop = new AbortController();
+    // Aborts when it has been asked so many times, which is in the midst of something.
+    const signal = new Proxy(stop.signal, {
+      get(target, key) {
+        if (key === "aborted" && ++asked === after) stop.abort();
+        const value = Reflect.get(target, key, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    let asked = 0;
+    const first = await training({ microBatchSize: 8 }, { signal });
+    const before = await epochsOf(first);
+    ok(before.length < expected.length);
+    const second = await training({ microBatchSize: 8 }, { from: await first.snapshot() });
+    deepEqual([...before, ...await epochsOf(second)], expected);
+    await Promise.all([first.dispose(), second.dispose()]);
+  }
+  await whole.dispose();
+});
+
+Deno.test("validation samples are some of the validation data, the same in each epoch", async () => {
+  const few = await training({ validationSamples: 10 });
+  const records = await epochsOf(few);
+  const all = await training();
+  ok(records[0].validation.stderr > (await epochsOf(all))[0].validation.stderr);
+  await Promise.all([few.dispose(), all.dispose()]);
 });
 
 Deno.test("what is evaluated is the average of the weights over all steps", async () => {

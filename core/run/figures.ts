@@ -1,12 +1,10 @@
-import type { Estimate } from "../diffusion/likelihood.ts";
-import type { Proposal } from "../diffusion/logsnr.ts";
-import type { MseCurve } from "../evaluation/curve.ts";
 import { storageError, writeFileAtomic } from "../io/atomic.ts";
 import { EventWriter } from "../io/tensorboard.ts";
 import { toFloat32 } from "../samples.ts";
+import { sizeOf } from "../tensors.ts";
 import { type DensityPanels, EXTENT, FINE_SIDE, SIDE } from "./density_panels.ts";
 import type { PreparedRun } from "./prepare.ts";
-import type { EpochMetrics } from "./train_run.ts";
+import type { Measurements } from "./training_task.ts";
 
 /** Data points that a density is shown with. */
 const POINTS = 200;
@@ -24,16 +22,13 @@ const PNG_WIDTH = 900;
 export async function drawFigures(
   { config, data, training, folder, proposal }: PreparedRun,
   name: string,
-  metrics: readonly EpochMetrics[],
+  { metrics, curve, suggestion, test }: Measurements,
   panels: DensityPanels | undefined,
-  curve: MseCurve,
-  suggestion: Proposal | undefined,
-  test: Estimate | undefined,
 ): Promise<string[]> {
   const { contourFigure, lossFigure, mseFigure, overviewFigure, renderPng, renderSvg } = await import(
     "../figures/mod.ts"
   );
-  const dimension = data.shape[0];
+  const dimension = sizeOf(data.shape);
   const points = toFloat32(data.train, 0, Math.min(POINTS, data.train.count));
   const loss = {
     epochs: metrics.map((m) => ({
@@ -67,7 +62,10 @@ export async function drawFigures(
           mse,
           loss,
         }),
-        contours: contourFigure({ title: `${name}: density through training`, panels: panels.list(), ...grid }),
+        // A run that went on without figures may have none of its panels.
+        ...(panels.list().length > 0
+          ? { contours: contourFigure({ title: `${name}: density through training`, panels: panels.list(), ...grid }) }
+          : {}),
       }
       : {}),
     mse: mseFigure({ title: `${name}: error over log SNR`, ...mse }),

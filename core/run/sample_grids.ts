@@ -1,0 +1,59 @@
+import { samplingGrid, type SamplingPlan, samplingSteps } from "../diffusion/sampling.ts";
+import { type ImageShape, imageShape, type Picture } from "../figures/pictures.ts";
+import { writeFileAtomic } from "../io/atomic.ts";
+import type { EventWriter } from "../io/tensorboard.ts";
+import type { PreparedRun } from "./prepare.ts";
+
+/** Samples at a time; memory is that of so many activations. */
+const BATCH = 16;
+
+/** What images without a known range are taken to lie in. */
+const IMAGE_RANGE = [-1, 1] as const;
+
+/** Grids of images that the model draws in the course of training, always from the same noise. */
+export class SampleGrids {
+  readonly #plan: SamplingPlan;
+  readonly #shape: ImageShape;
+  /** The path of the last grid within the run's folder. */
+  last: string | undefined;
+
+  /**
+   * @param name The data set's name, for the title.
+   * @param count How many images a grid has.
+   * @param steps Evaluations of the denoiser per image.
+   */
+  constructor(readonly run: PreparedRun, readonly name: string, readonly count: number, readonly steps: number) {
+    const logsnr = samplingGrid("ode", run.proposal, steps);
+    this.#plan = { logsnr, steps: samplingSteps("ode", logsnr) };
+    this.#shape = imageShape(run.data.shape)!;
+  }
+
+  /** Draws a grid as `figures/samples-EPOCH.svg` and for TensorBoard, unless the run is asked to stop meanwhile. */
+  async draw(epoch: number, step: number, events: EventWriter): Promise<void> {
+    const { encodePng, imageGridFigure, pictureGrid, pictureOf, renderSvg } = await import("../figures/mod.ts");
+    const { training, random, folder, data, stop } = this.run;
+    const pictures: Picture[] = [];
+    const { channels, height, width } = this.#shape;
+    const size = channels * height * width;
+    // Made anew for each grid, so that its memory is free while the model trains.
+    const sampler = await training.samplerOf(Math.min(BATCH, this.count));
+    try {
+      for await (const record of sampler.draw(this.count, this.#plan, random.split("samples"))) {
+        if (stop.signal.aborted) return;
+        if (record.kind !== "batch") continue;
+        for (let i = 0; i < record.samples.length; i += size) {
+          pictures.push(pictureOf(record.samples.subarray(i, i + size), this.#shape, data.range ?? IMAGE_RANGE));
+        }
+      }
+    } finally {
+      await sampler.dispose();
+    }
+    const grid = pictureGrid(pictures);
+    events.image("samples", encodePng(grid), grid.width, grid.height, step);
+    const subtitle = `${this.count} samples after epoch ${epoch}, by ode in ${this.steps} steps`;
+    const file = `figures/samples-${String(epoch).padStart(6, "0")}.svg`;
+    const svg = await renderSvg(imageGridFigure({ title: `${this.name}: samples`, subtitle }, pictures));
+    await writeFileAtomic(folder.file(file), svg);
+    this.last = file;
+  }
+}

@@ -1,0 +1,105 @@
+import { Progress } from "../cli/mod.ts";
+import { bitsPerDimension, type Estimate } from "../diffusion/likelihood.ts";
+import type { Proposal } from "../diffusion/logsnr.ts";
+import { type MseCurve, mseCurve, suggestProposal } from "../evaluation/curve.ts";
+import { estimateNll } from "../evaluation/nll.ts";
+import type { Dataset } from "../plugins.ts";
+import type { Random } from "../random.ts";
+import { type Samples, selectRows } from "../samples.ts";
+import { sizeOf } from "../tensors.ts";
+import { readRequest, type RunRequest } from "./config.ts";
+import type { TaskSpec } from "./options.ts";
+import { type PreparedRun, prepareRun } from "./prepare.ts";
+import { finishRun, reportLines, resumeCommand } from "./result.ts";
+import { type EpochMetrics, InterruptedError, trainRun, type TrainRunHooks } from "./train_run.ts";
+
+/** A finished run's measurements, which its figures show. */
+export interface Measurements {
+  readonly metrics: readonly EpochMetrics[];
+  readonly curve: MseCurve;
+  readonly suggestion: Proposal | undefined;
+  /** The NLL on samples that neither training nor validation saw, where the data set has them. */
+  readonly test: Estimate | undefined;
+}
+
+/** How a task shows a run. */
+export interface Display extends TrainRunHooks {
+  /** Draws the figures; returns the files' paths within the run's folder. */
+  draw?(measurements: Measurements): Promise<readonly string[]>;
+}
+
+/** A training task: its command line, the data it takes, what it measures at the end and how it shows it. */
+export interface TrainingTask extends TaskSpec {
+  /** Says what is wrong with data that the task cannot show, or nothing. */
+  readonly unsupported: (data: Dataset) => string | undefined;
+  readonly measure: {
+    /** Log SNRs per sample in the final NLL on the validation data; none leaves it at the last epoch's. */
+    readonly validationLevels?: number;
+    /** Log SNRs per sample in the NLL on the test data. */
+    readonly testLevels: number;
+    /** Log SNRs of the MSE curve, and the samples that it is measured on at most. */
+    readonly curvePoints: number;
+    readonly curveSamples: number;
+  };
+  readonly show: (run: PreparedRun, request: RunRequest) => Promise<Display> | Display;
+}
+
+/**
+ * Runs a training task from its command line to its result: data, denoiser, training, likelihoods, figures, summary.
+ *
+ * @param args The arguments, as in `Deno.args`.
+ */
+export async function runTrainingTask(task: TrainingTask, args: readonly string[]): Promise<void> {
+  const started = performance.now();
+  const request = await readRequest(task, args);
+  const run = await prepareRun(request, task.unsupported);
+  const { data, config, folder, training, proposal, random } = run;
+  const d = sizeOf(data.shape);
+  const checkpoint = request.resumed?.checkpoint;
+  const { draw, ...hooks } = await task.show(run, request);
+  try {
+    const trained = await trainRun(run, {
+      ...hooks,
+      quiet: request.quiet,
+      started,
+      ...(checkpoint ? { from: checkpoint } : {}),
+    });
+    using progress = new Progress({ quiet: request.quiet });
+    progress.update({ label: "likelihood and figures", done: 0, total: 1 });
+    const { validationLevels, testLevels, curvePoints, curveSamples } = task.measure;
+    const validation = validationLevels !== undefined && config.estimator === "paired"
+      ? await estimateNll(training.meter, data.validation, proposal, random.split("final"), validationLevels)
+      : undefined;
+    const test = data.test &&
+      await estimateNll(training.meter, data.test, proposal, random.split("test"), testLevels);
+    const curveData = atMost(data.validation, curveSamples, random.split("curve samples"));
+    const curve = await mseCurve(training.meter, curveData, proposal, random.split("curve"), curvePoints);
+    const suggestion = suggestProposal(curve, d);
+    const figures = await draw?.({ metrics: trained.metrics, curve, suggestion, test }) ?? [];
+    progress.finish();
+    const summary = await finishRun(run, trained, {
+      validation,
+      test,
+      suggestion,
+      started,
+      bits: (nats) => bitsPerDimension(nats, d),
+    });
+    console.log(
+      request.json ? JSON.stringify(summary) : reportLines(request.dataset.name, summary, figures).join("\n"),
+    );
+  } catch (error) {
+    if (error instanceof InterruptedError) {
+      throw new InterruptedError(`${error.message} Go on with: ${resumeCommand(task.name, folder)}`);
+    }
+    throw error;
+  } finally {
+    await training.dispose();
+    await run.engine.dispose();
+  }
+}
+
+/** All samples, or so many of them, drawn at random. */
+function atMost(samples: Samples, count: number, random: Random): Samples {
+  if (samples.count <= count) return samples;
+  return selectRows(samples, random.permutation(samples.count).slice(0, count).sort());
+}

@@ -14,7 +14,8 @@ const task: TrainingTask = {
     learningRate: 1e-4,
     evalBatchSize: 32,
     validationLevels: 1,
-    microBatchSize: 16,
+    // 16 images of CIFAR-10: a step of its U-Net then takes 2 GB.
+    microBatchValues: 16 * 3 * 32 * 32,
     proposal: { loc: 6, scale: 3 },
   },
   options: {

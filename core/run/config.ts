@@ -26,6 +26,7 @@ export interface RunConfig {
   readonly estimator: Recipe["estimator"];
   readonly epochs: number;
   readonly batchSize: number;
+  /** 0 for what the data's dimension allows. */
   readonly microBatchSize: number;
   readonly learningRate: number;
   readonly evalBatchSize: number;
@@ -51,6 +52,8 @@ export interface RunRequest {
   /** What a new run's folder is called under `runs`. */
   readonly name: string;
   readonly figures: boolean;
+  /** Values of the samples whose gradient is computed at once, at most. */
+  readonly microBatchValues: number;
   /** The values of the task's own options. */
   readonly taskOptions: OptionValues;
   readonly quiet: boolean;
@@ -121,6 +124,7 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
     out,
     name: experimentName ? `${dataset.name}-${experimentName}` : dataset.name,
     figures,
+    microBatchValues: spec.defaults.microBatchValues ?? Infinity,
     taskOptions: Object.fromEntries(
       Object.keys(spec.options ?? {}).map((key) => [key, (line.options as OptionValues)[key]]),
     ),
@@ -162,7 +166,7 @@ function configOf(
     estimator: options.estimator ?? recipe.estimator,
     epochs: options.epochs,
     batchSize: options.batchSize,
-    microBatchSize: Math.min(options.batchSize, options.microBatchSize ?? defaults.microBatchSize ?? options.batchSize),
+    microBatchSize: options.microBatchSize ?? 0,
     learningRate: options.learningRate,
     evalBatchSize: options.evalBatchSize,
     validationLevels: options.validationLevels,

@@ -15,8 +15,8 @@ export interface TaskSpec {
     readonly learningRate: number;
     readonly evalBatchSize: number;
     readonly validationLevels: number;
-    /** Samples whose gradient is computed at once; the whole batch if left out. */
-    readonly microBatchSize?: number;
+    /** Values of the samples whose gradient is computed at once, at most; those of the whole batch if left out. */
+    readonly microBatchValues?: number;
     /** The log SNR proposal; the recipe's if left out. */
     readonly proposal?: Proposal;
   };
@@ -28,7 +28,8 @@ export interface TaskSpec {
 export function trainingOptions(
   { denoiser, epochs, learningRate, evalBatchSize, validationLevels, ...rest }: TaskSpec["defaults"],
 ) {
-  const { microBatchSize = "the whole batch", proposal } = rest;
+  const { microBatchValues, proposal } = rest;
+  const parts = microBatchValues === undefined ? "the whole batch" : `as many as have ${microBatchValues} values`;
   const of = (value: number | undefined) => value === undefined ? "recipe" : `default ${value}`;
   return {
     denoiser: { default: denoiser, placeholder: "name", help: "Denoiser: a name, a file, or a URL." },
@@ -55,7 +56,7 @@ export function trainingOptions(
       optional: "number",
       min: 1,
       integer: true,
-      help: `Samples whose gradient is computed at once, which bounds the memory (default ${microBatchSize}).`,
+      help: `Samples whose gradient is computed at once, which bounds the memory (default ${parts}).`,
     },
     learningRate: { default: learningRate, above: 0, max: 1e6, help: "Adam's learning rate." },
     decay: { optional: "string", choices: ["cosine", "constant"], help: "How the learning rate falls (recipe)." },

@@ -7,6 +7,7 @@ import { autoProposal } from "../evaluation/auto_proposal.ts";
 import { checkParams } from "../load_plugin.ts";
 import type { DataInfo, Dataset, Denoiser, LoadContext } from "../plugins.ts";
 import { Random } from "../random.ts";
+import { sizeOf } from "../tensors.ts";
 import { createTraining, type Training, type TrainingSettings, type TrainingSnapshot } from "../training/train.ts";
 import type { RunConfig, RunRequest } from "./config.ts";
 import { writeDataInfo } from "./data_info.ts";
@@ -79,12 +80,14 @@ export async function prepareRun(
     loc: logsnrLoc === "auto" ? automatic!.loc : logsnrLoc,
     scale: logsnrScale === "auto" ? automatic!.scale : logsnrScale,
   };
+  const fitting = Math.max(1, Math.floor(request.microBatchValues / sizeOf(data.shape)));
+  const microBatchSize = Math.min(config.batchSize, config.microBatchSize || fitting);
   const settings = {
     recipe: { decay: config.decay, estimator: config.estimator, ...(config.ema > 0 ? { ema: config.ema } : {}) },
     proposal,
     epochs: config.epochs,
     batchSize: config.batchSize,
-    microBatchSize: config.microBatchSize,
+    microBatchSize,
     learningRate: config.learningRate,
     evalBatchSize: config.evalBatchSize,
     validationLevels: config.validationLevels,
@@ -104,7 +107,7 @@ export async function prepareRun(
     signal: stop.signal,
   });
   const folder = request.resumed?.folder ?? await RunFolder.create(request.out, request.name);
-  const resolved = { ...config, logsnrLoc: proposal.loc, logsnrScale: proposal.scale };
+  const resolved = { ...config, microBatchSize, logsnrLoc: proposal.loc, logsnrScale: proposal.scale };
   await writeDataInfo(folder, info, data);
   await folder.writeJson("config.json", resolved);
   return { config: resolved, data, info, proposal, settings, random, engine, denoiser, training, folder, stop };

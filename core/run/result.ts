@@ -1,5 +1,6 @@
 import { relative } from "node:path";
-import type { Estimate } from "../diffusion/likelihood.ts";
+import { gaussianNll } from "../diffusion/gaussian.ts";
+import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import configuration from "../../deno.json" with { type: "json" };
 import { peakMemory } from "./memory.ts";
@@ -23,8 +24,12 @@ export interface Summary {
   readonly test_nll?: number;
   readonly test_nll_stderr?: number;
   readonly test_bits_per_dim?: number;
+  /** Of the Gaussian with the training data's mean and covariance (its diagonal in high dimension), on the validation data. */
+  readonly gaussian_nll: number;
   /** The data's true entropy, where it is known. */
   readonly entropy?: number;
+  /** Added to an NLL in nats it gives that of the values before they were scaled. */
+  readonly log_scale?: number;
   readonly logsnr_loc: number;
   readonly logsnr_scale: number;
   readonly suggested_logsnr_loc?: number;
@@ -44,7 +49,7 @@ export interface Summary {
 
 /** Writes summary.json, and returns what it says. */
 export async function finishRun(
-  { config, data, engine, training, folder, proposal }: PreparedRun,
+  { config, data, info, engine, training, folder, proposal }: PreparedRun,
   { metrics, trainSeconds, msPerStep, seconds }: TrainRunResult,
   { validation, test, suggestion, started, bits }: {
     /** More exact than the last epoch's, where the estimator allows it. */
@@ -71,7 +76,9 @@ export async function finishRun(
     val_nll_stderr: stderr,
     val_bits_per_dim: bits(mean),
     ...(test ? { test_nll: test.mean, test_nll_stderr: test.stderr, test_bits_per_dim: bits(test.mean) } : {}),
+    gaussian_nll: meanAndStderr(gaussianNll(data.validation, info.gaussian)).mean,
     ...(data.entropy === undefined ? {} : { entropy: data.entropy }),
+    ...(data.logScale === undefined ? {} : { log_scale: data.logScale }),
     logsnr_loc: proposal.loc,
     logsnr_scale: proposal.scale,
     ...(suggestion ? { suggested_logsnr_loc: suggestion.loc, suggested_logsnr_scale: suggestion.scale } : {}),
@@ -101,7 +108,11 @@ export function reportLines(dataset: string, s: Summary, figures: readonly strin
   if (s.test_nll !== undefined) {
     lines.push(`NLL on fresh data           ${nll(s.test_nll, s.test_nll_stderr!, s.test_bits_per_dim!)}`);
   }
+  lines.push(`NLL of the data's Gaussian   ${s.gaussian_nll.toFixed(3)} nats`);
   if (s.entropy !== undefined) lines.push(`True entropy                ${s.entropy.toFixed(3)} nats`);
+  if (s.log_scale !== undefined) {
+    lines.push(`These are of the scaled values; add ${s.log_scale.toFixed(3)} nats for those of the file.`);
+  }
   const used = `used: ${s.logsnr_loc.toFixed(2)} and ${s.logsnr_scale.toFixed(2)}`;
   lines.push(
     s.suggested_logsnr_loc === undefined

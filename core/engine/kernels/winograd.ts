@@ -20,12 +20,16 @@ const PRODUCTS = INPUT_TILE ** 2;
  */
 const POINTS = [0, 3 / 4, -3 / 4, 4 / 3, -4 / 3];
 
-/** Fewer channels than this do not pay for the transforms. */
-const MIN_CHANNELS = 32;
+/** Smaller images, and fewer channels for their size, do not pay for the transforms; measured. */
+const MIN_PIXELS = 64;
+const MIN_CHANNELS = 64;
+const MIN_CHANNELS_TIMES_SIDE = 1024;
 
 /** Whether a 3x3 convolution with stride 1 and one row of padding on each side is faster this way. */
 export function suitsWinograd(inputs: number, outputs: number, height: number, width: number): boolean {
-  return Math.min(inputs, outputs) >= MIN_CHANNELS && height % TILE === 0 && width % TILE === 0;
+  const channels = Math.min(inputs, outputs);
+  return height % TILE === 0 && width % TILE === 0 && height * width >= MIN_PIXELS && channels >= MIN_CHANNELS &&
+    channels * Math.sqrt(height * width) >= MIN_CHANNELS_TIMES_SIDE;
 }
 
 /** y = x ∗ w. @param x `[n, c, h, w]`. @param filter `[o, c, 3, 3]`. @returns `[n, o, h, w]`, without a bias. */

@@ -1,0 +1,123 @@
+import { deepEqual, equal, match, ok } from "assert";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
+import { inFolder, namesIn } from "../folders.ts";
+import { runTask, taskCommand } from "./command.ts";
+
+const reference = (path: string) => fileURLToPath(new URL(`../reference/${path}`, import.meta.url));
+const ARCHIVE = reference("datasets/cifar-10-binary.tar.gz");
+const IMAGES = reference("datasets/images.h5");
+const PRETRAINED = reference("unet/config_a/safetensors");
+
+/** A small network, few samples and steps. */
+const TINY = ["--channels", "8,8", "--batch-size", "32", "--validation-samples", "4", "--samples", "2"];
+const SMALL = ["--from-scratch", ...TINY, "--sample-steps", "2", "--data", ARCHIVE];
+
+async function metricsOf(folder: string) {
+  const lines = (await Deno.readTextFile(join(folder, "metrics.jsonl"))).trim().split("\n");
+  return lines.map((line) => {
+    const { seconds, ...rest } = JSON.parse(line);
+    ok(seconds > 0);
+    return rest;
+  });
+}
+
+Deno.test("train:cifar from scratch writes all that it promises, and sample draws from it", () =>
+  inFolder(async (cwd) => {
+    const { code, stdout, stderr } = await runTask("train:cifar", [...SMALL, "--epochs", "2"], cwd);
+    equal(code, 0, stderr);
+    match(stdout, /^cifar10: 2 epochs in [\d.]+ s, [\d.]+ ms a step, on onnx-cpu\n/);
+    match(stdout, /NLL on the validation data +-?[\d.]+ ± [\d.]+ nats \(-?[\d.]+ bits\/dim\)/);
+    match(stdout, /NLL of the data's Gaussian +-?[\d.]+ nats/);
+    const run = join(cwd, "runs", "cifar10");
+    deepEqual(await namesIn(join(run, "figures")), [
+      "loss.svg",
+      "mse.svg",
+      "samples-000001.svg",
+      "samples-000002.svg",
+    ]);
+    const summary = JSON.parse(await Deno.readTextFile(join(run, "summary.json")));
+    ok(Math.abs(summary.val_bits_per_dim * 3072 * Math.log(2) - summary.val_nll) < 1e-6);
+    const config = JSON.parse(await Deno.readTextFile(join(run, "config.json")));
+    deepEqual([config.logsnrLoc, config.logsnrScale, config.learningRate, config.microBatchSize], [6, 3, 1e-4, 16]);
+    const folder = (await latestCheckpoint(run))!;
+    const checkpoint = await loadCheckpoint(folder);
+    deepEqual(checkpoint.model["conv_in.weight"].shape, [8, 3, 3, 3]);
+    // What diffusers' from_pretrained looks for.
+    const network = JSON.parse(await Deno.readTextFile(join(folder, "config.json")));
+    deepEqual([network._class_name, network.block_out_channels], ["UNet2DModel", [8, 8]]);
+    ok((await namesIn(folder)).includes("diffusion_pytorch_model.safetensors"));
+    equal(JSON.parse(await Deno.readTextFile(join(folder, "scheduler_config.json"))).beta_end, 0.02);
+
+    const drawn = await runTask("sample", ["runs/cifar10", "--count", "2", "--steps", "2", "--json"], cwd);
+    equal(drawn.code, 0, drawn.stderr);
+    equal(JSON.parse(drawn.stdout).count, 2);
+  }));
+
+Deno.test("a pretrained folder is fine-tuned, and needed no more afterwards", () =>
+  inFolder(async (cwd) => {
+    await Deno.mkdir(join(cwd, "model"));
+    for (const name of ["config.json", "diffusion_pytorch_model.safetensors"]) {
+      await Deno.copyFile(join(PRETRAINED, name), join(cwd, "model", name));
+    }
+    const options = [IMAGES, "--weights", "model", "--batch-size", "20", "--validation-samples", "4"];
+    const args = [...options, "--micro-batch-size", "8", "--figures", "off", "--quiet", "--learning-rate", "1e-9"];
+    equal((await runTask("train:cifar", [...args, "--epochs", "1", "--out", "tuned"], cwd)).code, 0);
+    await Deno.remove(join(cwd, "model"), { recursive: true });
+    // Its learning rate left the weights almost as they were.
+    const { model } = await loadCheckpoint((await latestCheckpoint(join(cwd, "tuned")))!);
+    ok(Object.values(model).every(({ data }) => data.every(Number.isFinite)));
+    const { code, stderr } = await runTask("train:cifar", ["--resume", "tuned", "--epochs", "2", "--quiet"], cwd);
+    equal(code, 0, stderr);
+    equal((await metricsOf(join(cwd, "tuned"))).length, 2);
+  }));
+
+Deno.test("Ctrl-C within a step saves; the resumed run is the run that never stopped", () =>
+  inFolder(async (cwd) => {
+    const tiny = [IMAGES, "--from-scratch", ...TINY, "--batch-size", "15", "--micro-batch-size", "1"];
+    const args = [...tiny, "--epochs", "4", "--figures", "off", "--quiet"];
+    equal((await runTask("train:cifar", [...args, "--out", "whole"], cwd)).code, 0);
+    const child = (await taskCommand("train:cifar", [...args, "--out", "broken"], cwd)).spawn();
+    while (!(await Deno.readTextFile(join(cwd, "broken", "metrics.jsonl")).catch(() => "")).includes("\n")) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    child.kill("SIGINT");
+    const { code, stderr } = await child.output();
+    equal(code, 130);
+    match(new TextDecoder().decode(stderr), /^Stopped in epoch \d of 4, and saved\. Go on with: deno task train:cifar/);
+    equal((await runTask("train:cifar", ["--resume", "broken", "--figures", "off", "--quiet"], cwd)).code, 0);
+    deepEqual(await metricsOf(join(cwd, "broken")), await metricsOf(join(cwd, "whole")));
+  }));
+
+Deno.test("any denoiser and any file of images will do", () =>
+  inFolder(async (cwd) => {
+    const args = [IMAGES, "--denoiser", "mlp", "--epochs", "1", "--batch-size", "4", "--figures", "off", "--json"];
+    const { code, stdout, stderr } = await runTask("train:cifar", [...args, "--embedding", "off"], cwd);
+    equal(code, 0, stderr);
+    equal(JSON.parse(stdout).denoiser, "mlp");
+  }));
+
+/** Arguments that are mistakes, with what the one line says. */
+const MISTAKES: readonly (readonly [string, readonly string[], RegExp])[] = [
+  ["points", ["moons"], /samples of shape \[2\]; train:cifar trains on images/],
+  ["too few", ["--data", ARCHIVE], /--batch-size is 128, but the data set cifar10 has 100 training samples/],
+  ["no model", ["--weights", "./nowhere", "--batch-size", "8", "--data", ARCHIVE], /no folder \.\/nowhere/],
+  ["no archive", ["--from-scratch", "--data", "none.tar.gz"], /There is no none\.tar\.gz/],
+  ["no halving", [...SMALL, "--channels", "4,4,4,4,4,4,4"], /multiples of 64/],
+  ["channels", [...SMALL, "--channels", "4,x"], /--channels is 4,x/],
+  ["two configs", [...SMALL, "--config", "a.json"], /Give one of them/],
+  ["micro-batch", ["--micro-batch-size", "0"], /--micro-batch-size is 0/],
+];
+
+Deno.test("a mistake is one line that says what was expected, exit code 2, and leaves nothing behind", () =>
+  inFolder(async (cwd) => {
+    for (const [what, args, message] of MISTAKES) {
+      const { code, stdout, stderr } = await runTask("train:cifar", args, cwd);
+      equal(code, 2, `${what}: ${stderr}`);
+      equal(stdout, "");
+      match(stderr.trim(), message, what);
+      equal(stderr.trim().split("\n").length, 1, `${what}: ${stderr}`);
+    }
+    deepEqual(await namesIn(cwd), []);
+  }));

@@ -4,7 +4,15 @@ import { type HostTensors, sizeOf } from "../tensors.ts";
 import { fuse } from "./fuse.ts";
 import type { Value } from "./graph.ts";
 import { encodeModel } from "./onnx.ts";
-import { checkInput, type CompiledProgram, type Engine, EngineError, type Program, type State } from "./program.ts";
+import {
+  checkInput,
+  type CompiledProgram,
+  type Engine,
+  EngineError,
+  type InitialEntry,
+  type Program,
+  type State,
+} from "./program.ts";
 import { record, splitName } from "./recording.ts";
 import { createSimdMemory, MAX_MEMORY_BYTES, type SimdKernels, VECTOR_BYTES } from "./simd.ts";
 
@@ -46,19 +54,18 @@ class OnnxState implements State {
   readonly kernels: SimdKernels | undefined;
   readonly #entries: Record<string, Float32Array> = {};
 
-  constructor(initial: HostTensors) {
+  constructor(initial: Readonly<Record<string, InitialEntry>>) {
     this.shapes = Object.fromEntries(Object.entries(initial).map(([name, t]) => [name, [...t.shape]]));
-    const padded = (data: Float32Array) => Math.ceil(data.byteLength / VECTOR_BYTES) * VECTOR_BYTES;
-    const bytes = Object.values(initial).reduce((sum, { data }) => sum + padded(data), 0);
+    const padded = (shape: readonly number[]) => Math.ceil(4 * sizeOf(shape) / VECTOR_BYTES) * VECTOR_BYTES;
+    const bytes = Object.values(initial).reduce((sum, { shape }) => sum + padded(shape), 0);
     const memory = bytes <= MAX_MEMORY_BYTES ? createSimdMemory(bytes) : undefined;
     this.kernels = memory?.kernels;
     let offset = 0;
-    for (const [name, { data }] of Object.entries(initial)) {
-      this.#entries[name] = memory
-        ? new Float32Array(memory.buffer, offset, data.length)
-        : new Float32Array(data.length);
-      this.#entries[name].set(data);
-      offset += padded(data);
+    for (const [name, { shape, data }] of Object.entries(initial)) {
+      const size = sizeOf(shape);
+      this.#entries[name] = memory ? new Float32Array(memory.buffer, offset, size) : new Float32Array(size);
+      if (data) this.#entries[name].set(checkInput(name, data, size));
+      offset += padded(shape);
     }
   }
 

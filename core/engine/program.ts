@@ -33,6 +33,12 @@ export interface State {
   dispose(): void;
 }
 
+/** What an entry of a state starts from: zero everywhere where no data is given. */
+export interface InitialEntry {
+  readonly shape: readonly number[];
+  readonly data?: Float32Array;
+}
+
 /** A program ready to run with inputs of fixed shapes. */
 export interface CompiledProgram {
   /**
@@ -53,7 +59,8 @@ export interface Engine {
   readonly threads: number;
   /** The packages that it runs on, with their versions. */
   readonly versions: Readonly<Record<string, string>>;
-  createState(initial: HostTensors): State;
+  /** Makes a state. What it starts from is copied. */
+  createState(initial: Readonly<Record<string, InitialEntry>>): State;
   /**
    * @param program The program.
    * @param state The state that it reads and changes.

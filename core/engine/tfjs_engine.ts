@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { type HostTensors, sizeOf } from "../tensors.ts";
-import { checkInput, type Engine, EngineError, type State, type Tensors } from "./program.ts";
+import { checkInput, type Engine, EngineError, type InitialEntry, type State, type Tensors } from "./program.ts";
 
 /**
  * The eager engine: a program runs operation by operation on a tfjs backend. It is what the compiled engine is tested
@@ -57,9 +57,12 @@ export async function createTfjsEngine(name: "cpu" | "wasm"): Promise<Engine> {
 class TfjsState implements State {
   current: Tensors;
 
-  constructor(initial: HostTensors) {
+  constructor(initial: Readonly<Record<string, InitialEntry>>) {
     this.current = Object.fromEntries(
-      Object.entries(initial).map(([name, t]) => [name, tf.keep(tf.tensor(t.data.slice(), [...t.shape]))]),
+      Object.entries(initial).map(([name, { shape, data }]) => [
+        name,
+        tf.keep(data ? tf.tensor(data.slice(), [...shape]) : tf.zeros([...shape])),
+      ]),
     );
   }
 

@@ -1,7 +1,7 @@
 import { type Gaussian, gaussianNll } from "../diffusion/gaussian.ts";
 import { type Estimate, nllAgainstGaussian, nllAgainstStandard } from "../diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
-import { type CompiledProgram, type Engine, EngineError, type Tensors } from "../engine/program.ts";
+import { type CompiledProgram, type Engine, EngineError, type InitialEntry, type Tensors } from "../engine/program.ts";
 import { UserError } from "../errors.ts";
 import { createErrorMeter, type ErrorMeter } from "../evaluation/errors.ts";
 import { estimateNll, estimateNllAgainstStandard } from "../evaluation/nll.ts";
@@ -249,29 +249,26 @@ function initialState(
   inParts: boolean,
   params: HostTensors,
   from: TrainingSnapshot | undefined,
-): HostTensors {
+): Record<string, InitialEntry> {
   if (layout.size === 0) return {};
-  const vector = (data: Float32Array) => ({ shape: [layout.size], data });
-  const start = flatten(layout, params);
-  const fresh: HostTensors = {
-    [PARAMS]: vector(start),
-    ...Object.fromEntries(MOMENTS.map((name) => [name, vector(new Float32Array(layout.size))])),
-    ...(recipe.ema === undefined ? {} : { [EMA]: vector(start.slice()) }),
-  };
-  const gradient = Object.fromEntries(
-    [GRADIENT, ...(inParts ? [PARTIAL_GRADIENT] : [])].map((name) => [name, vector(new Float32Array(layout.size))]),
-  );
-  if (!from) return { ...fresh, ...gradient };
-  for (const [name, { data }] of Object.entries(fresh)) {
+  const shape = [layout.size];
+  const kept = [PARAMS, ...MOMENTS, ...(recipe.ema === undefined ? [] : [EMA])];
+  const zero = [GRADIENT, ...(inParts ? [PARTIAL_GRADIENT] : [])].map((name) => [name, { shape }]);
+  if (!from) {
+    const start = { shape, data: flatten(layout, params) };
+    const fresh = kept.map((name) => [name, name === PARAMS || name === EMA ? start : { shape }]);
+    return Object.fromEntries([...fresh, ...zero]);
+  }
+  for (const name of kept) {
     const got = from.training[name]?.data.length;
-    if (got !== data.length) {
+    if (got !== layout.size) {
       throw new EngineError(
-        `The checkpoint has ${got ?? "no"} values of "${name}"; this denoiser needs ${data.length}. ` +
+        `The checkpoint has ${got ?? "no"} values of "${name}"; this denoiser needs ${layout.size}. ` +
           "Resume with the options that the run was started with.",
       );
     }
   }
-  return { ...Object.fromEntries(Object.keys(fresh).map((name) => [name, from.training[name]])), ...gradient };
+  return Object.fromEntries([...kept.map((name) => [name, from.training[name]]), ...zero]);
 }
 
 /** Draws batches and takes steps on them. */

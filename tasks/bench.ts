@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { BACKENDS } from "../core/engine/mod.ts";
@@ -12,15 +13,25 @@ interface PeerResult {
   readonly peak_mb: number;
 }
 
-const CASES = ["train-2d", "density-2d", "run-2d"] as const;
+const CASES = ["train-2d", "density-2d", "run-2d", "unet-train", "unet-eval"] as const;
 type Case = typeof CASES[number];
 
-/**
- * Training steps and rounds that a figure is the median of. Rounds alternate with the peer's, so that both see the same
- * machine.
- */
+/** A case that times steps: how many, in how many rounds, and the peer's script with its arguments. */
+interface StepCase {
+  readonly steps: number;
+  /** Rounds alternate with the peer's, so that both see the same machine. */
+  readonly rounds: number;
+  readonly peer: readonly string[];
+}
+
+const STEP_CASES: Readonly<Partial<Record<Case, StepCase>>> = {
+  "train-2d": { steps: 400, rounds: 3, peer: ["torch_2d.py"] },
+  "unet-train": { steps: 3, rounds: 2, peer: ["torch_unet.py", "--mode", "train"] },
+  "unet-eval": { steps: 3, rounds: 2, peer: ["torch_unet.py", "--mode", "eval"] },
+};
+
+/** Training steps before a density is timed, and those that the peer's step is timed over there. */
 const STEPS = 400;
-const ROUNDS = 3;
 
 /** The epochs of the run that `run-2d` times, and the grids that the seed evaluates in one. */
 const RUN_EPOCHS = 160;
@@ -31,7 +42,11 @@ await main(async () => {
   const { options, positional } = await parseCommandLine({
     name: "bench",
     summary: "Measures speed and memory, by themselves or beside PyTorch on the same machine.",
-    positional: [{ name: "case", help: `${CASES.join(", ")}, or all`, default: "all" }],
+    positional: [{
+      name: "case",
+      help: `${CASES.join(", ")}, or all. run-2d and the unet cases take minutes`,
+      default: "all",
+    }],
     options: {
       backend: { default: "onnx-cpu", choices: BACKENDS, help: "What runs the tensors." },
       threads: { default: 2, min: 1, max: 1024, integer: true, help: "Threads, here and of the peer." },
@@ -41,14 +56,19 @@ await main(async () => {
         help: "The error in nats that density-2d is timed at, where log p is above -6.",
       },
       json: { default: false, help: "Print one line of JSON per case, and nothing else." },
-      vsTorch: { default: false, help: "Run the PyTorch peer beside each case; needs Python with torch." },
-      python: { default: "python3", placeholder: "command", help: "The Python that has torch." },
+      vsTorch: {
+        default: false,
+        help: "Run the PyTorch peer beside each case; needs Python with torch, and diffusers for unet.",
+      },
+      python: { default: "python3", placeholder: "command", help: "The Python that has torch and diffusers." },
     },
   }, Deno.args);
   const wanted = CASES.filter((name) => positional.case === "all" || positional.case === name);
   if (wanted.length === 0) {
     throw new UsageError(`There is no case ${positional.case}; the cases are ${CASES.join(", ")}.`);
   }
+  // Said before minutes are spent.
+  if (options.vsTorch) await requireModules(options.python, wanted.some((name) => name.startsWith("unet")));
   for (const name of wanted) {
     using progress = new Progress({ quiet: options.json });
     const result = await measured(name, options, (done, total) => {
@@ -75,31 +95,53 @@ async function measured(
   options: Options,
   progress: (done: number, total: number) => void,
 ): Promise<Figures> {
-  if (name === "train-2d") {
-    const ours: TrainResult[] = [];
-    const peers: PeerResult[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      progress(round, ROUNDS);
-      ours.push(await runCase(name, options));
-      if (options.vsTorch) peers.push(await runPeer(options, []));
-    }
-    const result = median(ours);
-    return { ...result, ...(options.vsTorch ? comparedSteps(result, median(peers)) : {}) };
-  }
+  const steps = STEP_CASES[name];
+  if (steps) return await measuredSteps(name, steps, options, progress);
   progress(0, 1);
-  const peer = options.vsTorch ? await runPeer(options, ["--grid", "40", "--repeats", "20"]) : undefined;
+  const peer = options.vsTorch
+    ? await runPeer(options, STEPS, ["torch_2d.py", "--grid", "40", "--repeats", "20"])
+    : undefined;
   if (name === "density-2d") {
-    const result = await runCase<DensityResult>(name, options, [options.stderr, ...(peer ? [peer.stderr!] : [])]);
+    const targets = [options.stderr, ...(peer ? [peer.stderr!] : [])];
+    const result = await runCase<DensityResult>(name, options, STEPS, targets);
     return { ...result, ...(peer ? comparedDensities(result, peer) : {}) };
   }
   const result = await timeRun(options);
   return { ...result, ...(peer ? comparedRuns(result, peer) : {}) };
 }
 
-async function runCase<T>(name: Case, { backend, threads }: Options, more: readonly number[] = []): Promise<T> {
+async function measuredSteps(
+  name: Case,
+  { steps, rounds, peer }: StepCase,
+  options: Options,
+  progress: (done: number, total: number) => void,
+): Promise<Figures> {
+  const folder = await Deno.makeTempDir({ prefix: "bench-" });
+  try {
+    if (name === "unet-eval") await (await import("./bench/unet_cases.ts")).writeRandomUnet(folder);
+    const ours: TrainResult[] = [];
+    const peers: PeerResult[] = [];
+    for (let round = 0; round < rounds; round++) {
+      progress(round, rounds);
+      ours.push(await runCase(name, options, steps, [folder]));
+      if (options.vsTorch) peers.push(await runPeer(options, steps, peer));
+    }
+    const result = median(ours);
+    return { ...result, ...(options.vsTorch ? comparedSteps(result, median(peers)) : {}) };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function runCase<T>(
+  name: Case,
+  { backend, threads }: Options,
+  steps: number,
+  more: readonly (number | string)[],
+): Promise<T> {
   const script = fileURLToPath(new URL("./bench/run_case.ts", import.meta.url));
   const permissions = ["--allow-read", "--allow-env", "--allow-sys", "--allow-ffi"];
-  const args = [name, backend, threads, STEPS, ...more].map(String);
+  const args = [name, backend, threads, steps, ...more].map(String);
   return JSON.parse(await output(Deno.execPath(), ["run", ...permissions, script, ...args]));
 }
 
@@ -120,9 +162,25 @@ async function timeRun({ backend, threads }: Options): Promise<RunResult> {
   }
 }
 
-async function runPeer({ python, threads }: Options, more: readonly string[]): Promise<PeerResult> {
-  const script = fileURLToPath(new URL("./bench/torch_2d.py", import.meta.url));
-  return JSON.parse(await output(python, [script, "--threads", `${threads}`, "--steps", `${STEPS}`, ...more]));
+async function runPeer(
+  { python, threads }: Options,
+  steps: number,
+  [script, ...more]: readonly string[],
+): Promise<PeerResult> {
+  const path = join(fileURLToPath(new URL("./bench/", import.meta.url)), script);
+  return JSON.parse(await output(python, [path, "--threads", `${threads}`, "--steps", `${steps}`, ...more]));
+}
+
+/** Checks that Python has the peers' packages. @throws {UsageError} Naming the first that it lacks. */
+async function requireModules(python: string, unet: boolean): Promise<void> {
+  const names = ["torch", ...(unet ? ["diffusers"] : [])];
+  const find = `from importlib.util import find_spec; print(*[n for n in ${
+    JSON.stringify(names)
+  } if not find_spec(n)])`;
+  const [missing] = (await output(python, ["-c", find])).trim().split(" ");
+  if (missing !== "") {
+    throw new UsageError(`${python} has no ${missing}. For --vs-torch, name a Python that has it with --python.`);
+  }
 }
 
 /** What a program prints. @throws {UsageError} When it cannot be started or fails, with its last line. */
@@ -170,7 +228,7 @@ function about({ peer, peak_mb }: PeerResult): Figures {
 }
 
 function median<T extends { readonly ms_per_step: number }>(values: readonly T[]): T {
-  return [...values].sort((a, b) => a.ms_per_step - b.ms_per_step)[values.length >> 1];
+  return [...values].sort((a, b) => a.ms_per_step - b.ms_per_step)[(values.length - 1) >> 1];
 }
 
 function lines(result: Figures): string {

@@ -24,8 +24,9 @@ export interface UnetConfig {
   readonly downsamplePadding: number;
   /** Channels of one attention head; none for one head of the block's width. */
   readonly attentionHeadDim: number | undefined;
-  readonly normNumGroups: number | undefined;
-  readonly attnNormNumGroups: number | undefined;
+  readonly normNumGroups: number;
+  /** Groups of the normalisation before the middle block's attention; none where it has none. */
+  readonly midAttentionGroups: number | undefined;
   readonly normEps: number;
   /** Whether the time embedding scales and shifts the second normalisation, instead of being added before it. */
   readonly timeScaleShift: boolean;
@@ -124,6 +125,9 @@ export function parseUnetConfig(json: unknown, source: string): UnetConfig {
     '"UNetMidBlock2D" or null',
   );
   const headDim = countOrNull("attention_head_dim", 8);
+  const normNumGroups = count("norm_num_groups", 32, MAX_CHANNELS);
+  const timeScaleShift =
+    take("resnet_time_scale_shift", "default", isOneOfStrings(SHIFT), SHIFT.map(show).join(" or ")) === SHIFT[1];
   const config: UnetConfig = {
     inChannels: count("in_channels", 3, 4),
     outChannels: count("out_channels", 3, 4),
@@ -142,11 +146,10 @@ export function parseUnetConfig(json: unknown, source: string): UnetConfig {
     midBlockScaleFactor: take("mid_block_scale_factor", 1, isPositive, "a positive number"),
     downsamplePadding: take("downsample_padding", 1, (v): v is number => v === 0 || v === 1, "0 or 1"),
     attentionHeadDim: headDim ?? undefined,
-    normNumGroups: countOrNull("norm_num_groups", 32) ?? undefined,
-    attnNormNumGroups: countOrNull("attn_norm_num_groups", null) ?? undefined,
+    normNumGroups,
+    midAttentionGroups: countOrNull("attn_norm_num_groups", null) ?? (timeScaleShift ? undefined : normNumGroups),
     normEps: take("norm_eps", 1e-5, isPositive, "a positive number"),
-    timeScaleShift:
-      take("resnet_time_scale_shift", "default", isOneOfStrings(SHIFT), SHIFT.map(show).join(" or ")) === SHIFT[1],
+    timeScaleShift,
   };
   for (const [key, value] of given) problems.push(`${key} is ${show(value)}, which is not known`);
   if (problems.length === 0) problems.push(...inconsistencies(config));
@@ -169,25 +172,25 @@ function inconsistencies(config: UnetConfig): string[] {
       `out_channels is ${config.outChannels} for in_channels ${config.inChannels}; a prediction of ε has as many as the image`,
     );
   }
-  if (config.levels[0].channels < 4) problems.push("block_out_channels starts below 4");
+  const frequencies = Math.floor(config.levels[0].channels / 2);
+  if (config.freqShift >= frequencies) {
+    problems.push(`freq_shift is ${config.freqShift}, expected less than half of block_out_channels' first entry`);
+  }
   config.levels.forEach(({ channels, downAttention, upAttention }, i) => {
-    const groups = normGroups(config, channels);
-    if (channels % groups !== 0) {
-      problems.push(`norm_num_groups ${groups} does not divide the ${channels} channels of block ${i}`);
+    if (channels % config.normNumGroups !== 0) {
+      problems.push(`norm_num_groups ${config.normNumGroups} does not divide the ${channels} channels of block ${i}`);
     }
-    const attends = downAttention || upAttention ||
-      (i === config.levels.length - 1 && config.midBlock && config.midAttention);
+    const midAttends = i === config.levels.length - 1 && config.midBlock && config.midAttention;
+    if (midAttends && channels % (config.midAttentionGroups ?? 1) !== 0) {
+      problems.push(`attn_norm_num_groups ${config.midAttentionGroups} does not divide the last ${channels} channels`);
+    }
+    const attends = downAttention || upAttention || midAttends;
     const head = config.attentionHeadDim ?? channels;
     if (attends && channels % head !== 0) {
       problems.push(`attention_head_dim ${head} does not divide the ${channels} channels of block ${i}`);
     }
   });
   return problems;
-}
-
-/** The groups of a normalisation over this many channels. */
-export function normGroups({ normNumGroups }: UnetConfig, channels: number): number {
-  return normNumGroups ?? Math.max(1, Math.min(Math.floor(channels / 4), 32));
 }
 
 function isCount(max: number) {
@@ -220,7 +223,8 @@ function isOneOfStrings<T extends string>(choices: readonly T[]) {
   return (value: unknown): value is T => (choices as readonly unknown[]).includes(value);
 }
 
-function show(value: unknown): string {
+/** A value of a file as messages show it: on one line, and not at any length. */
+export function show(value: unknown): string {
   const text = JSON.stringify(value) ?? "undefined";
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

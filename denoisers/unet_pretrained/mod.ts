@@ -5,7 +5,7 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import { noiseScale, perSample, signalScale } from "../../core/diffusion/channel.ts";
-import { UserError } from "../../core/errors.ts";
+import { messageOf, UserError } from "../../core/errors.ts";
 import type { CreateContext, DataInfo, Denoiser, OptionValues } from "../../core/plugins.ts";
 import { DDPM_CIFAR10, parseUnetConfig, type UnetConfig } from "./config.ts";
 import { halvings, initParams, unet } from "./network.ts";
@@ -40,6 +40,7 @@ export async function create(
   values: OptionValues = {},
   { saved, onProgress }: CreateContext = {},
 ): Promise<Denoiser> {
+  requireImages(shape);
   const source = saved
     ? savedModel(saved)
     : values.fromScratch
@@ -141,11 +142,14 @@ function levels(text: string): Record<string, unknown> {
   };
 }
 
-function requireFit(config: UnetConfig, shape: readonly number[], name: string): void {
-  const [channels, height, width] = shape;
-  if (shape.length !== 3) {
-    throw new UserError(`The U-Net denoises images [channels, height, width], but the data has the shape [${shape}].`);
-  }
+function requireImages(shape: readonly number[]): void {
+  if (shape.length === 3) return;
+  throw new UserError(
+    `The U-Net denoises images [channels, height, width], but the data has the shape [${shape}]. Choose another denoiser.`,
+  );
+}
+
+function requireFit(config: UnetConfig, [channels, height, width]: readonly number[], name: string): void {
   if (channels !== config.inChannels) {
     throw new UserError(
       `The data's images have ${channels} channels, but in_channels is ${config.inChannels} in ${name}. ` +
@@ -171,23 +175,33 @@ function epsilon({ prediction }: Schedule, output: tf.Tensor, z: tf.Tensor, logs
   return tf.div(tf.sub(z, tf.mul(signal, output)), noise);
 }
 
-/** Descriptions are small. */
+/** Descriptions are small and shallow. */
 const MAX_JSON_BYTES = 1_000_000;
+const MAX_JSON_DEPTH = 10;
 
 async function readJson(path: string): Promise<unknown> {
   try {
     const { size } = await Deno.stat(path);
     if (size > MAX_JSON_BYTES) throw new UserError(`${path} has ${size} bytes, too many for a configuration.`);
-    return JSON.parse(await Deno.readTextFile(path));
+    const value = JSON.parse(await Deno.readTextFile(path));
+    if (!isFlat(value, MAX_JSON_DEPTH)) {
+      throw new UserError(`Cannot read ${path}: its values nest too deeply. Check the path of the configuration.`);
+    }
+    return value;
   } catch (error) {
     if (error instanceof UserError) throw error;
     const what = error instanceof SyntaxError
       ? "it is not valid JSON"
       : error instanceof Deno.errors.NotFound
       ? "there is no such file"
-      : String(error);
+      : messageOf(error);
     throw new UserError(`Cannot read ${path}: ${what}. Check the path of the configuration.`, { cause: error });
   }
+}
+
+function isFlat(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return depth > 0 && Object.values(value).every((part) => isFlat(part, depth - 1));
 }
 
 function json(value: unknown): string {

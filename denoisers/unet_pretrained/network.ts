@@ -7,7 +7,7 @@ import { silu } from "../../core/layers/silu.ts";
 import { upsample } from "../../core/layers/upsample.ts";
 import type { Random } from "../../core/random.ts";
 import type { HostTensors } from "../../core/tensors.ts";
-import { normGroups, type UnetConfig } from "./config.ts";
+import type { UnetConfig } from "./config.ts";
 import { timeEmbedding } from "./time_embedding.ts";
 
 type Params = Record<string, tf.Tensor>;
@@ -17,7 +17,13 @@ interface Residual {
   readonly name: string;
   readonly inputs: number;
   readonly outputs: number;
-  readonly attention?: string;
+  readonly attention?: Attention;
+}
+
+interface Attention {
+  readonly name: string;
+  /** Of the normalisation before it; none where it has none. */
+  readonly groups: number | undefined;
 }
 
 /** One block of the way down or up. */
@@ -38,14 +44,15 @@ interface Plan {
 const SAME: Padding = [1, 1, 1, 1];
 const NONE: Padding = [0, 0, 0, 0];
 
-function planOf({ levels, layersPerBlock, midBlock, midAttention }: UnetConfig): Plan {
+function planOf(config: UnetConfig): Plan {
+  const { levels, layersPerBlock } = config;
   const last = levels.length - 1;
   const block = (name: string, inputs: readonly number[], channels: number, attends: boolean, sampler?: string) => ({
     residuals: inputs.map((n, j) => ({
       name: `${name}.resnets.${j}`,
       inputs: n,
       outputs: channels,
-      ...(attends ? { attention: `${name}.attentions.${j}` } : {}),
+      ...(attends ? { attention: { name: `${name}.attentions.${j}`, groups: config.normNumGroups } } : {}),
     })),
     ...(sampler ? { resampler: `${name}.${sampler}.0.conv` } : {}),
     channels,
@@ -66,11 +73,12 @@ function planOf({ levels, layersPerBlock, midBlock, midAttention }: UnetConfig):
     return block(`up_blocks.${i}`, inputs, channels, upAttention, i < last ? "upsamplers" : undefined);
   });
   const width = levels[last].channels;
-  const mid = !midBlock ? [] : [0, 1].map((j) => ({
+  const midAttention = { name: "mid_block.attentions.0", groups: config.midAttentionGroups };
+  const mid = !config.midBlock ? [] : [0, 1].map((j) => ({
     name: `mid_block.resnets.${j}`,
     inputs: width,
     outputs: width,
-    ...(j === 0 && midAttention ? { attention: "mid_block.attentions.0" } : {}),
+    ...(j === 0 && config.midAttention ? { attention: midAttention } : {}),
   }));
   return { down, mid, up };
 }
@@ -98,8 +106,9 @@ function layersOf(config: UnetConfig): Layer[] {
   const norm = (name: string, channels: number) => layers.push({ kind: "norm", name, channels });
   const attention = ({ attention, outputs }: Residual) => {
     if (!attention) return;
-    norm(`${attention}.group_norm`, outputs);
-    for (const part of ["to_q", "to_k", "to_v", "to_out.0"]) affine(`${attention}.${part}`, outputs, outputs);
+    const { name, groups } = attention;
+    if (groups !== undefined) norm(`${name}.group_norm`, outputs);
+    for (const part of ["to_q", "to_k", "to_v", "to_out.0"]) affine(`${name}.${part}`, outputs, outputs);
   };
   const residual = ({ name, inputs, outputs }: Residual) => {
     norm(`${name}.norm1`, inputs);
@@ -163,7 +172,7 @@ export function initParams(config: UnetConfig, random: Random): HostTensors {
  */
 export function unet(config: UnetConfig, params: Params, sample: tf.Tensor, timestep: tf.Tensor): tf.Tensor {
   const { down, mid, up } = planOf(config);
-  const norm = (name: string, x: tf.Tensor, groups = normGroups(config, x.shape[1]!)) =>
+  const norm = (name: string, x: tf.Tensor, groups = config.normNumGroups) =>
     groupNorm(params, name, x, groups, config.normEps);
 
   const residual = ({ name, inputs, outputs }: Residual, x: tf.Tensor, scale: number) => {
@@ -180,10 +189,11 @@ export function unet(config: UnetConfig, params: Params, sample: tf.Tensor, time
     const shortcut = inputs === outputs ? x : conv2d(params, `${name}.conv_shortcut`, x, NONE);
     return rescaled(tf.add(shortcut, h), scale);
   };
-  const attend = (name: string, x: tf.Tensor, scale: number, groups?: number) => {
+  const attend = ({ name, groups }: Attention, x: tf.Tensor, scale: number) => {
     const channels = x.shape[1]!;
     const heads = channels / (config.attentionHeadDim ?? channels);
-    return rescaled(tf.add(attention(params, name, norm(`${name}.group_norm`, x, groups), heads), x), scale);
+    const normal = groups === undefined ? x : norm(`${name}.group_norm`, x, groups);
+    return rescaled(tf.add(attention(params, name, normal, heads), x), scale);
   };
 
   const raw = timeEmbedding(timestep, config.levels[0].channels, config.freqShift, config.flipSinToCos);
@@ -206,10 +216,7 @@ export function unet(config: UnetConfig, params: Params, sample: tf.Tensor, time
   }
   for (const part of mid) {
     h = residual(part, h, config.midBlockScaleFactor);
-    if (part.attention) {
-      const groups = config.attnNormNumGroups ?? normGroups(config, h.shape[1]!);
-      h = attend(part.attention, h, config.midBlockScaleFactor, groups);
-    }
+    if (part.attention) h = attend(part.attention, h, config.midBlockScaleFactor);
   }
   for (const { residuals, resampler } of up) {
     for (const part of residuals) {

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { UserError } from "../../core/errors.ts";
+import { show } from "./config.ts";
 
 /** The noise schedule that a model was trained with. */
 export interface Schedule {
@@ -39,8 +40,14 @@ export function parseSchedule(json: unknown, source: string): Schedule {
     throw new ScheduleError(`${source} is not the configuration of a scheduler: it is no JSON object.`);
   }
   const given = { ...DDPM_SCHEDULE, ...json } as Record<string, unknown>;
+  if (given._class_name !== undefined && !("beta_schedule" in json)) {
+    // Flow matching and variance-exploding models say nothing of betas; those of DDPM would be wrong for them.
+    throw new ScheduleError(
+      `${source}: ${show(given._class_name)} has no beta_schedule, expected a schedule of DDPM's family.`,
+    );
+  }
   const wrong = (key: string, expected: string) =>
-    new ScheduleError(`${source}: ${key} is ${JSON.stringify(given[key])}, expected ${expected}.`);
+    new ScheduleError(`${source}: ${key} is ${show(given[key])}, expected ${expected}.`);
   const number = (key: string, min: number, max: number) => {
     const value = given[key];
     if (typeof value === "number" && value > min && value <= max) return value;

@@ -1,6 +1,6 @@
 import { UserError } from "../../core/errors.ts";
 import type { HostTensors } from "../../core/tensors.ts";
-import type { UnetConfig } from "./config.ts";
+import { show, type UnetConfig } from "./config.ts";
 import { parameterShapes } from "./network.ts";
 
 /** Weights that are not those of the configuration's U-Net. */
@@ -30,9 +30,9 @@ export function matchWeights(config: UnetConfig, given: HostTensors, source: str
   const found = new Map<string, HostTensors[string]>();
   for (const [key, tensor] of Object.entries(given)) {
     const name = newName(key);
-    if (found.has(name)) problems.push(`${name} is there twice, once as ${key}`);
+    if (found.has(name)) problems.push(`${show(name)} is there twice, once as ${show(key)}`);
     found.set(name, tensor);
-    if (!expected.has(name)) problems.push(`${key} is no parameter of this U-Net`);
+    if (!expected.has(name)) problems.push(`${show(key)} is no parameter of this U-Net`);
   }
   for (const [name, shape] of expected) {
     const got = found.get(name)?.shape;

@@ -1,11 +1,12 @@
 import type { Backend } from "../../core/engine/mod.ts";
-import { density2d, train2d } from "./cases.ts";
 
-/** One benchmark case in a process of its own, so that its peak memory is its own. */
-const [name, backend, threads, steps, ...targets] = Deno.args;
+/** One benchmark case in a process of its own, so that its peak memory is its own; only its own code is loaded. */
+const [name, backend, threads, steps, ...more] = Deno.args;
 const machine = { backend: backend as Backend, threads: Number(threads) };
 const cases = {
-  "train-2d": () => train2d(machine, Number(steps)),
-  "density-2d": () => density2d(machine, Number(steps), targets.map(Number)),
+  "train-2d": async () => (await import("./cases.ts")).train2d(machine, Number(steps)),
+  "density-2d": async () => (await import("./cases.ts")).density2d(machine, Number(steps), more.map(Number)),
+  "unet-train": async () => (await import("./unet_cases.ts")).unetTrain(machine, Number(steps)),
+  "unet-eval": async () => (await import("./unet_cases.ts")).unetEval(machine, Number(steps), more[0]),
 };
 console.log(JSON.stringify(await cases[name as keyof typeof cases]()));

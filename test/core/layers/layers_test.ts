@@ -30,12 +30,13 @@ function norm(shape: readonly number[], groups: number, epsilon: number, change:
 
 function attending(shape: readonly number[], heads: number): Example {
   const c = shape[1];
+  const weight = () => random.uniformTensor([c, c], -1 / Math.sqrt(c), 1 / Math.sqrt(c));
   const parts = ["to_q", "to_k", "to_v", "to_out.0"];
   return {
     layer: ({ x, ...params }) => attention(params, "a", x, heads),
     inputs: Object.assign(
       { x: normal(...shape) },
-      ...parts.map((part) => ({ [`a.${part}.weight`]: normal(c, c), [`a.${part}.bias`]: normal(c) })),
+      ...parts.map((part) => ({ [`a.${part}.weight`]: weight(), [`a.${part}.bias`]: normal(c) })),
     ),
   };
 }
@@ -50,10 +51,6 @@ const examples: Record<string, Example> = {
   "group normalisation of tiny values": norm([2, 4, 4, 4], 2, 1e-6, (x) => 1e-3 * x),
   "group normalisation of wide channels": norm([2, 64, 4, 4], 32, 1e-6),
   "SiLU": { layer: ({ x }) => silu(x), inputs: { x: normal(2, 3, 4, 5) } },
-  "SiLU far out": {
-    layer: ({ x }) => silu(x),
-    inputs: { x: { shape: [10], data: Float32Array.of(-500, -90, -40, -17.5, -9, 9, 17.5, 40, 90, 500) } },
-  },
   "attention, one head": attending([2, 4, 3, 2], 1),
   "attention, one head of one image": attending([1, 8, 2, 2], 1),
   "attention, four heads": attending([2, 8, 3, 3], 4),
@@ -71,14 +68,23 @@ for (const backend of BACKENDS.filter((name) => name !== "tfjs-cpu")) {
       const [got, expected] = [await run(backend, program, given), await run("tfjs-cpu", program, given)];
       deepEqual(Object.keys(got).sort(), ["y", ...Object.keys(inputs)].sort());
       for (const key of Object.keys(got)) {
-        const atol = 1e-5 * Math.max(1, ...expected[key].map(Math.abs));
-        assertWithin(got[key], expected[key], { rtol: 2e-5, atol }, key);
+        assertWithin(got[key], expected[key], { rtol: 2e-5, atol: 1e-5 }, key);
       }
     });
   }
 }
 
 for (const backend of BACKENDS) {
+  Deno.test(`${backend}: SiLU and its gradient are right far out`, async () => {
+    const x = Float32Array.of(-1e6, -500, -90, -40, -17.5, -9, 9, 17.5, 40, 90, 500, 1e6);
+    const ones = new Float32Array(x.length).fill(1);
+    const program = withGradients(({ x }) => silu(x));
+    const got = await run(backend, program, { x: { shape: [12], data: x }, dy: { shape: [12], data: ones } });
+    const sigmoid = Array.from(x, (v) => 1 / (1 + Math.exp(-v)));
+    assertWithin(got.y, sigmoid.map((s, i) => x[i] * s), { rtol: 1e-6, atol: 1e-6 }, "y");
+    assertWithin(got.x, sigmoid.map((s, i) => s * (1 + x[i] * (1 - s))), { rtol: 1e-6, atol: 1e-6 }, "x");
+  });
+
   Deno.test(`${backend}: the gradients of group normalisation and SiLU are those of their definition`, async () => {
     const [n, c, h, w, groups, epsilon] = [2, 4, 3, 2, 2, 1e-3];
     const { inputs } = norm([n, c, h, w], groups, epsilon);
@@ -88,8 +94,7 @@ for (const backend of BACKENDS) {
     );
     const got = await run(backend, program, { ...inputs, dy });
     const values = Object.fromEntries(Object.entries(inputs).map(([key, { data }]) => [key, Float64Array.from(data)]));
-    const loss = () =>
-      normalisedSilu(values, groups, c, h * w, epsilon).reduce((sum, y, i) => sum + y * dy.data[i], 0);
+    const loss = () => normalisedSilu(values, groups, c, h * w, epsilon).reduce((sum, y, i) => sum + y * dy.data[i], 0);
     for (const [key, data] of Object.entries(values)) {
       const expected = data.map((value, i) => {
         const step = 1e-5;

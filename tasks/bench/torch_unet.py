@@ -1,0 +1,47 @@
+"""One optimiser step, or one evaluation, of the google/ddpm-cifar10-32 U-Net in PyTorch, timed: what
+`deno task bench --vs-torch` stands beside.
+
+Needs torch and diffusers. Random weights, 35.7 M parameters. Prints one JSON line: milliseconds per step (median and
+mean) over --steps after one warm-up, and the peak resident memory in MB.
+"""
+import argparse, json, resource, statistics, time
+import torch
+from diffusers import UNet2DModel
+
+p = argparse.ArgumentParser()
+p.add_argument("--batch", type=int, default=16)
+p.add_argument("--threads", type=int, default=2)
+p.add_argument("--steps", type=int, default=3)
+p.add_argument("--mode", choices=["train", "eval"], default="train")
+a = p.parse_args()
+torch.set_num_threads(a.threads)
+torch.manual_seed(0)
+net = UNet2DModel(sample_size=32, in_channels=3, out_channels=3, layers_per_block=2,
+                  block_out_channels=(128, 256, 256, 256), downsample_padding=0, norm_eps=1e-6,
+                  flip_sin_to_cos=False, freq_shift=1, attention_head_dim=None,
+                  down_block_types=("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
+                  up_block_types=("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"))
+opt = torch.optim.Adam(net.parameters(), lr=1e-4)
+z, eps = torch.randn(2, a.batch, 3, 32, 32).unbind()
+t = torch.rand(a.batch) * 999
+
+
+def step():
+    if a.mode == "eval":
+        with torch.no_grad():
+            return (net(z, t).sample - eps).square().flatten(1).sum(1)
+    opt.zero_grad()
+    loss = (net(z, t).sample - eps).square().flatten(1).sum(1).mean()
+    loss.backward()
+    opt.step()
+
+
+step()
+ms = []
+for _ in range(a.steps):
+    t0 = time.perf_counter()
+    step()
+    ms.append(1e3 * (time.perf_counter() - t0))
+print(json.dumps({"peer": "torch " + torch.__version__, "mode": a.mode, "batch": a.batch, "threads": a.threads,
+                  "ms_per_step": statistics.median(ms), "ms_per_step_mean": statistics.fmean(ms),
+                  "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))

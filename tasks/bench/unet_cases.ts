@@ -1,0 +1,114 @@
+import { join } from "node:path";
+import { standardGaussian } from "../../core/diffusion/gaussian.ts";
+import { createEngine, type Engine, type Tensors } from "../../core/engine/mod.ts";
+import { createErrorMeter } from "../../core/evaluation/errors.ts";
+import { encodeSafetensors } from "../../core/io/safetensors.ts";
+import type { DataInfo, Denoiser } from "../../core/plugins.ts";
+import { Random } from "../../core/random.ts";
+import { peakMemory } from "../../core/run/memory.ts";
+import { adamSchedule } from "../../core/training/adam.ts";
+import { flatten, layoutOf, unflattenTensor } from "../../core/training/parameters.ts";
+import { RECIPES } from "../../core/training/recipe.ts";
+import { GRADIENT, gradientInputs, gradientStep, MOMENTS, optimiserStep, PARAMS } from "../../core/training/step.ts";
+import { DDPM_CIFAR10, parseUnetConfig } from "../../denoisers/unet_pretrained/config.ts";
+import { create } from "../../denoisers/unet_pretrained/mod.ts";
+import { initParams } from "../../denoisers/unet_pretrained/network.ts";
+import type { Machine, TrainResult } from "./cases.ts";
+
+export interface UnetResult extends TrainResult {
+  readonly batch: number;
+  /** From the program to one that is ready to run. */
+  readonly compile_s: number;
+}
+
+export interface UnetEvalResult extends UnetResult {
+  /** From the files of the model, which lie in the system's cache, to the denoiser. */
+  readonly load_s: number;
+}
+
+const BATCH = 16;
+const SHAPE = [3, 32, 32];
+const DIMENSION = 3072;
+const INFO: DataInfo = { shape: SHAPE, gaussian: standardGaussian(DIMENSION) };
+
+/** Puts a model with google/ddpm-cifar10-32's configuration and random weights in a folder, as diffusers does. */
+export async function writeRandomUnet(folder: string): Promise<void> {
+  const weights = initParams(parseUnetConfig(DDPM_CIFAR10, "config.json"), Random.fromSeed(0));
+  await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify(DDPM_CIFAR10));
+  await Deno.writeFile(join(folder, "diffusion_pytorch_model.safetensors"), encodeSafetensors(weights));
+}
+
+/** Training steps of google/ddpm-cifar10-32's U-Net with the seed's recipe, batch 16: gradient and Adam. */
+export async function unetTrain({ backend, threads }: Machine, steps: number): Promise<UnetResult> {
+  const engine = await createEngine(backend, threads);
+  const denoiser = await create(INFO, { fromScratch: true });
+  const { layout, state } = stateOf(engine, denoiser, [...MOMENTS, GRADIENT]);
+  const begun = performance.now();
+  const gradient = await engine.compile(
+    gradientStep(denoiser, layout, RECIPES.seed, INFO.gaussian),
+    state,
+    gradientInputs(BATCH, SHAPE),
+  );
+  const optimiser = await engine.compile(optimiserStep, state, { rootScale: [], offset: [] });
+  const compile_s = (performance.now() - begun) / 1000;
+  const inputs = { ...batch(), weight: new Float32Array(BATCH).fill(1) };
+  const times = await timed(steps, async (step) => {
+    await gradient.run(inputs);
+    const { rootScale, offset } = adamSchedule(1e-4, step);
+    await optimiser.run({ rootScale: Float32Array.of(rootScale), offset: Float32Array.of(offset) });
+  });
+  return { case: "unet-train", ...times, compile_s, batch: BATCH, peak_mb: peakMemory(), backend, threads };
+}
+
+/**
+ * Evaluations of that U-Net, batch 16: what a validation measures.
+ *
+ * @param folder Where {@linkcode writeRandomUnet} put the model.
+ */
+export async function unetEval({ backend, threads }: Machine, steps: number, folder: string): Promise<UnetEvalResult> {
+  const engine = await createEngine(backend, threads);
+  const loading = performance.now();
+  const denoiser = await create(INFO, { weights: folder });
+  const load_s = (performance.now() - loading) / 1000;
+  const { layout, state } = stateOf(engine, denoiser, []);
+  const begun = performance.now();
+  const weights = (s: Tensors) => unflattenTensor(layout, s[PARAMS]);
+  const meter = await createErrorMeter(engine, state, weights, denoiser, INFO, BATCH);
+  const compile_s = (performance.now() - begun) / 1000;
+  const { x, eps, logsnr } = batch();
+  const times = await timed(steps, () => meter.measure(x, eps, logsnr));
+  return { case: "unet-eval", ...times, compile_s, load_s, batch: BATCH, peak_mb: peakMemory(), backend, threads };
+}
+
+/** A state of the denoiser's parameters and of zeros for the other entries. */
+function stateOf(engine: Engine, denoiser: Denoiser, others: readonly string[]) {
+  const params = denoiser.init(Random.fromSeed(0));
+  const layout = layoutOf(params);
+  const shape = [layout.size];
+  const zeros = Object.fromEntries(others.map((name) => [name, { shape }]));
+  return { layout, state: engine.createState({ [PARAMS]: { shape, data: flatten(layout, params) }, ...zeros }) };
+}
+
+function batch() {
+  const random = Random.fromSeed(1);
+  return {
+    x: random.normalTensor([BATCH * DIMENSION]).data,
+    eps: random.normalTensor([BATCH * DIMENSION]).data,
+    logsnr: Float32Array.from({ length: BATCH }, (_, i) => -5 + 15 * i / BATCH),
+  };
+}
+
+/** Runs something once, and then times it. @param run Gets the number of the run, from 1. */
+async function timed(runs: number, run: (step: number) => Promise<unknown>) {
+  const times: number[] = [];
+  for (let step = 1; step <= runs + 1; step++) {
+    const begun = performance.now();
+    await run(step);
+    if (step > 1) times.push(performance.now() - begun);
+  }
+  times.sort((a, b) => a - b);
+  return {
+    ms_per_step: times[times.length >> 1],
+    ms_per_step_mean: times.reduce((sum, t) => sum + t, 0) / times.length,
+  };
+}

@@ -1,0 +1,127 @@
+import { deepEqual, ok, throws } from "assert";
+import * as tf from "@tensorflow/tfjs";
+import { BACKENDS } from "../../core/engine/mod.ts";
+import {
+  DDPM_SCHEDULE,
+  parseSchedule,
+  type Schedule,
+  ScheduleError,
+} from "../../denoisers/unet_pretrained/schedule.ts";
+import { run } from "../core/engine/differentiate.ts";
+import { fuzz } from "../core/io/fuzz.ts";
+import { assertWithin, readCase, readTensors } from "../reference.ts";
+
+async function timesteps(schedule: Schedule, logsnr: Float32Array, backend: typeof BACKENDS[number] = "onnx-cpu") {
+  const program = (_: unknown, { logsnr }: Record<string, tf.Tensor>) => ({
+    outputs: { timestep: schedule.timestep(logsnr) },
+  });
+  return (await run(backend, program, { logsnr: { shape: [logsnr.length], data: logsnr } })).timestep;
+}
+
+for (const backend of BACKENDS) {
+  Deno.test(`${backend}: log SNRs map to the time steps that the seed and ITdiffusion give them`, async () => {
+    const { tolerances } = await readCase("logsnr2t");
+    const reference = await readTensors("logsnr2t/logsnr2t.safetensors");
+    // The eager backends are slow.
+    const some = (name: string) => reference[name].data.filter((_, i) => backend === "onnx-cpu" || i % 7 === 0);
+    const logsnr = some("logsnr");
+    const linear = await timesteps(parseSchedule(DDPM_SCHEDULE, "x"), logsnr, backend);
+    assertWithin(linear, some("timestep"), tolerances.timestep, "linear");
+    // Where a neighbour is taken the two levels are equally far.
+    const timestep = some("timestep");
+    ok(linear.filter((t, i) => Math.abs(t - timestep[i]) > 0.01).length < 7);
+    const cosine = await timesteps(parseSchedule({ beta_schedule: "squaredcos_cap_v2" }, "x"), logsnr, backend);
+    const clipped = some("timestep_itd_cosine").map((t) => Math.min(999, Math.max(0, t)));
+    assertWithin(cosine, clipped, tolerances.timestep_itd_cosine, "cosine");
+  });
+}
+
+Deno.test("a time step's noise level is the log SNR's, in every schedule", async () => {
+  const logsnr = Float32Array.from({ length: 40 }, (_, i) => -6 + 0.35 * i);
+  const [start, end, steps] = [1e-4, 0.02, 1000];
+  const betas: Record<string, (u: number) => number> = {
+    linear: (u) => start + (end - start) * u,
+    scaled_linear: (u) => (Math.sqrt(start) + (Math.sqrt(end) - Math.sqrt(start)) * u) ** 2,
+  };
+  for (const [name, beta] of Object.entries(betas)) {
+    const got = await timesteps(parseSchedule({ beta_schedule: name }, "x"), logsnr);
+    let level = 1;
+    const levels = Array.from({ length: steps }, (_, i) => level *= 1 - beta(i / (steps - 1)));
+    for (let i = 0; i < logsnr.length; i++) {
+      const signal = 1 / (1 + Math.exp(-logsnr[i]));
+      const exact = levels.findIndex((l) => l < signal);
+      ok(got[i] > exact - 1.5 && got[i] < exact + 5, `${name}: log SNR ${logsnr[i]} at ${got[i]}, exact ${exact}`);
+    }
+  }
+});
+
+Deno.test("time steps stay within the schedule and fall with the log SNR", async () => {
+  const logsnr = Float32Array.from({ length: 81 }, (_, i) => -60 + 1.5 * i);
+  for (const beta_schedule of ["linear", "scaled_linear", "squaredcos_cap_v2"]) {
+    for (const num_train_timesteps of [2, 50, 1000]) {
+      const got = await timesteps(parseSchedule({ beta_schedule, num_train_timesteps }, "x"), logsnr);
+      ok(got.every((t) => t >= 0 && t < num_train_timesteps), `${beta_schedule} ${num_train_timesteps}: ${got}`);
+      deepEqual(got, got.toSorted((a, b) => b - a));
+    }
+  }
+});
+
+Deno.test("keys of other use are passed over, and what is left out has diffusers' default", async () => {
+  const google = {
+    _class_name: "DDPMScheduler",
+    _diffusers_version: "0.1.1",
+    beta_end: 0.02,
+    beta_schedule: "linear",
+    beta_start: 0.0001,
+    clip_sample: true,
+    num_train_timesteps: 1000,
+    trained_betas: null,
+    variance_type: "fixed_large",
+  };
+  const logsnr = Float32Array.of(-8, 0, 3, 9);
+  const [got, expected] = [parseSchedule(google, "x"), parseSchedule({}, "x")];
+  deepEqual([got.prediction, expected.prediction], ["epsilon", "epsilon"]);
+  deepEqual(await timesteps(got, logsnr), await timesteps(expected, logsnr));
+});
+
+Deno.test("an unsupported schedule is refused with the value's name", () => {
+  const unsupported: Record<string, unknown[]> = {
+    beta_schedule: ["sigmoid", null, 3],
+    beta_start: [0, -1, "0.1", 2, null],
+    beta_end: [0, 1.5],
+    num_train_timesteps: [1, 0, 2.5, 1e9, "1000", null],
+    prediction_type: ["flow", null, "toString"],
+    rescale_betas_zero_snr: [true],
+    trained_betas: [[0.1, 0.2], new Array(5000).fill(0.01)],
+  };
+  for (const [key, values] of Object.entries(unsupported)) {
+    for (const value of values) {
+      throws(() => parseSchedule({ ...DDPM_SCHEDULE, [key]: value }, "scheduler_config.json"), (error) => {
+        ok(error instanceof ScheduleError, String(error));
+        ok(error.message.startsWith(`scheduler_config.json: ${key} is `), error.message);
+        ok(error.message.length < 300 && !error.message.includes("\n"), error.message);
+        return true;
+      });
+    }
+  }
+  for (const value of [null, 3, [], "x"]) throws(() => parseSchedule(value, "s.json"), /s\.json is not the config/);
+  throws(
+    () => parseSchedule({ _class_name: "FlowMatchEulerDiscreteScheduler", num_train_timesteps: 1000 }, "s.json"),
+    /s\.json: "FlowMatchEulerDiscreteScheduler" has no beta_schedule/,
+  );
+});
+
+Deno.test("damaged schedules are read or refused in one line", async () => {
+  const whole = new TextEncoder().encode(JSON.stringify({ _class_name: "DDPMScheduler", ...DDPM_SCHEDULE }, null, 1));
+  const refused = await fuzz(whole, 400, (bytes) => {
+    let value: unknown;
+    try {
+      value = JSON.parse(new TextDecoder().decode(bytes));
+    } catch {
+      return Promise.resolve();
+    }
+    parseSchedule(value, "scheduler_config.json");
+    return Promise.resolve();
+  });
+  ok(refused > 10, `${refused}`);
+});

@@ -12,7 +12,7 @@ const task: TrainingTask = {
     denoiser: "unet-pretrained",
     epochs: 20,
     learningRate: 1e-4,
-    evalBatchSize: 32,
+    evalBatchSize: 16,
     validationLevels: 1,
     // 16 images of CIFAR-10: a step of its U-Net then takes 2 GB.
     microBatchValues: 16 * 3 * 32 * 32,

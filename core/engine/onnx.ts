@@ -4,11 +4,11 @@ import { type Attribute, type Elements, type Node, reachableNodes, type Value } 
 import { ONNX_TYPE } from "./kernels/elementwise.ts";
 
 /** Field numbers of onnx.proto3, IR version 8, and the wire format's two kinds of field that it uses here. */
-const VARINT = 0;
-const BYTES = 2;
+export const VARINT = 0;
+export const BYTES = 2;
 const FLOAT = 5;
-const IR_VERSION = 8;
-const OPSET = 18;
+export const IR_VERSION = 8;
+export const OPSET = 18;
 const MICROSOFT_OPSET = 1;
 
 /** Attribute types of onnx.proto3. */
@@ -101,17 +101,17 @@ function openShapes(nodes: readonly Node[]): Set<Value> {
   return new Set(large.map((n) => n.inputs[1]));
 }
 
-function message(writer: BinaryWriter, field: number, body: (w: BinaryWriter) => void): void {
+export function message(writer: BinaryWriter, field: number, body: (w: BinaryWriter) => void): void {
   writer.tag(field, BYTES).fork();
   body(writer);
   writer.join();
 }
 
-function text(writer: BinaryWriter, field: number, value: string): void {
+export function text(writer: BinaryWriter, field: number, value: string): void {
   writer.tag(field, BYTES).string(value);
 }
 
-function encodeNode(writer: BinaryWriter, node: Node, nameOf: (value: Value) => string): void {
+export function encodeNode(writer: BinaryWriter, node: Node, nameOf: (value: Value) => string): void {
   for (const input of node.inputs) text(writer, 1, nameOf(input));
   for (const output of node.outputs) text(writer, 2, nameOf(output));
   text(writer, 3, `${node.op}_${node.order}`);
@@ -153,12 +153,18 @@ function constantOfShape(writer: BinaryWriter, value: Value, name: string): void
   text(writer, 4, "ConstantOfShape");
   message(writer, 5, (w) => {
     text(w, 1, "value");
-    message(w, 5, (t) => tensor(t, "", [1], value.elements!, { ...value, shape: [1] }));
+    message(w, 5, (t) => tensor(t, "", [1], value.elements!, value));
     w.tag(20, VARINT).int32(ATTRIBUTE.tensor);
   });
 }
 
-function tensor(writer: BinaryWriter, name: string, shape: readonly number[], elements: Elements, value: Value): void {
+export function tensor(
+  writer: BinaryWriter,
+  name: string,
+  shape: readonly number[],
+  elements: Elements,
+  value: Pick<Value, "dtype">,
+): void {
   const size = sizeOf(shape);
   let full = elements;
   if (elements.length !== size) {
@@ -179,13 +185,22 @@ function integers(writer: BinaryWriter, name: string, values: readonly number[])
   writer.tag(9, BYTES).bytes(new Uint8Array(elements.buffer));
 }
 
-function valueInfo(writer: BinaryWriter, name: string, { shape, dtype }: Value): void {
+/** @param openSize The name of a size that is left open, for a size that stands for one. */
+export function valueInfo(
+  writer: BinaryWriter,
+  name: string,
+  { shape, dtype }: Pick<Value, "shape" | "dtype">,
+  openSize: (n: number) => string | undefined = () => undefined,
+): void {
   text(writer, 1, name);
   message(writer, 2, (type) =>
     message(type, 1, (tensorType) => {
       tensorType.tag(1, VARINT).int32(ONNX_TYPE[dtype]);
       message(tensorType, 2, (dims) => {
-        for (const n of shape) message(dims, 1, (dim) => dim.tag(1, VARINT).int64(n));
+        for (const n of shape) {
+          const open = openSize(n);
+          message(dims, 1, (dim) => open === undefined ? dim.tag(1, VARINT).int64(n) : text(dim, 2, open));
+        }
       });
     }));
 }

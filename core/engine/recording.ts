@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { sizeOf } from "../tensors.ts";
 import { type DataType, type Elements, Graph, type Value } from "./graph.ts";
+import type { Kernel } from "./kernels/kernel.ts";
 import { kernels } from "./kernels/mod.ts";
 import { registerLayerGradients } from "./layer_gradients.ts";
 import { EngineError, type Program, type Tensors } from "./program.ts";
@@ -18,6 +19,7 @@ const MAX_FOLDED = 1 << 16;
 
 class RecordingBackend extends tf.KernelBackend {
   graph = new Graph();
+  kernels = kernels;
   #values = new WeakMap<object, Value>();
 
   lookup(tensor: tf.TensorInfo): Value {
@@ -103,16 +105,19 @@ export function splitName(name: string): [InputKind, string] {
  * @param program The program.
  * @param state The shape of every entry of the state.
  * @param inputs The shape of every input.
+ * @param table How each tfjs kernel is recorded.
  * @throws {EngineError} When the program uses an operation that cannot be recorded or reads a tensor's values.
  */
 export function record(
   program: Program,
   state: Readonly<Record<string, readonly number[]>>,
   inputs: Readonly<Record<string, readonly number[]>>,
+  table: Readonly<Record<string, Kernel>> = kernels,
 ): Recording {
   const backend = recordingBackend();
   const previous = tf.getBackend();
   backend.graph = new Graph();
+  backend.kernels = table;
   const symbols = (shapes: Readonly<Record<string, readonly number[]>>, kind: InputKind): Tensors =>
     Object.fromEntries(
       Object.entries(shapes).map(([name, shape]) => [
@@ -158,7 +163,7 @@ function recordingBackend(): RecordingBackend {
         const tensors = Object.entries(inputs).map(([name, t]) => [name, backend.lookup(t as tf.TensorInfo)] as const);
         const folded = fold(backend, kernelName, inputs, attrs, tensors.map(([, value]) => value));
         if (folded) return folded;
-        const kernel = kernels[kernelName];
+        const kernel = backend.kernels[kernelName];
         if (!kernel) throw new EngineError(unsupported(kernelName));
         const result = kernel({ graph: backend.graph, inputs: Object.fromEntries(tensors), attributes: attrs ?? {} });
         return Array.isArray(result)

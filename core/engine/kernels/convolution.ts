@@ -20,13 +20,22 @@ function isWinograd(
 }
 
 function convolution(graph: Graph, x: Value, filter: Value, bias: Value, attributes: ConvolutionAttributes): Value {
+  if (!isWinograd(attributes, filter.shape, x.shape)) return plainConvolution(graph, x, filter, bias, attributes);
+  const y = winogradConvolution(graph, x, filter);
+  return emitOne(graph, "Add", [y, reshape(graph, bias, [1, filter.shape[0], 1, 1])], y.shape);
+}
+
+/** A convolution as one node, whatever its shape. */
+export function plainConvolution(
+  graph: Graph,
+  x: Value,
+  filter: Value,
+  bias: Value,
+  attributes: ConvolutionAttributes,
+): Value {
   const [n, c, h, w] = x.shape;
   const [o, , kh, kw] = filter.shape;
   const { stride, padding: [top, left, bottom, right] } = attributes;
-  if (isWinograd(attributes, filter.shape, x.shape)) {
-    const y = winogradConvolution(graph, x, filter);
-    return emitOne(graph, "Add", [y, reshape(graph, bias, [1, o, 1, 1])], y.shape);
-  }
   const shape = [
     n,
     o,

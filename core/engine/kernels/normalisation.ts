@@ -2,7 +2,7 @@ import type { Graph, Value } from "../graph.ts";
 import { emitOne, type Kernel } from "./kernel.ts";
 import { reshape } from "./shapes.ts";
 
-interface GroupNormAttributes {
+export interface GroupNormAttributes {
   readonly groups: number;
   readonly epsilon: number;
 }

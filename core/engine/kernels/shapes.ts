@@ -1,3 +1,4 @@
+import * as tf from "@tensorflow/tfjs";
 import { sizeOf } from "../../tensors.ts";
 import type { Graph, Value } from "../graph.ts";
 import { emitOne, expand, type Kernel, sameShape } from "./kernel.ts";
@@ -105,9 +106,9 @@ export const shapes: Readonly<Record<string, Kernel>> = {
     return reshape(graph, x, shape);
   },
   Slice: ({ graph, inputs: { x }, attributes }) => {
-    const begin = attributes.begin as number[];
-    const size = (attributes.size as number[]).map((n, i) => n < 0 ? x.shape[i] - begin[i] : n);
-    return slice(graph, x, begin, size);
+    const { begin, size } = attributes as { begin: number | number[]; size?: number | number[] };
+    const [first, count] = tf.slice_util.parseSliceParams({ shape: [...x.shape] } as tf.TensorInfo, begin, size);
+    return slice(graph, x, first, count);
   },
   SplitV: ({ graph, inputs: { x }, attributes }) => {
     const axis = axisOf(attributes.axis, x.shape.length);

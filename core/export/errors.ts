@@ -1,0 +1,4 @@
+import { UserError } from "../errors.ts";
+
+/** A model that cannot be exported in the form that was asked for. */
+export class ExportError extends UserError {}

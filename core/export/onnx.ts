@@ -1,0 +1,97 @@
+import configuration from "../../deno.json" with { type: "json" };
+import { fuse } from "../engine/fuse.ts";
+import { portableKernels } from "../engine/kernels/portable.ts";
+import { EngineError } from "../engine/program.ts";
+import { record } from "../engine/recording.ts";
+import type { Denoiser } from "../plugins.ts";
+import type { HostTensors } from "../tensors.ts";
+import { predict } from "../training/step.ts";
+import { ExportError } from "./errors.ts";
+import { freeBatch } from "./free_batch.ts";
+import { encodeOnnxFile } from "./onnx_file.ts";
+
+/** The model's inputs and its output. */
+const [Z, LOGSNR, EPS_HAT] = ["z", "logsnr", "eps_hat"];
+
+const DESCRIPTION = `${EPS_HAT}, the estimate of the noise in z = sqrt(sigmoid(${LOGSNR})) * x + ` +
+  `sqrt(sigmoid(-${LOGSNR})) * eps at the log SNR of each sample, in nats.`;
+
+/** Batches to record for a model that takes any: primes, larger than constants that are computed while recording. */
+const MARKERS = [65_537, 65_539, 65_543, 65_551, 65_557];
+
+/** What is exported besides the denoiser. */
+export interface OnnxExport {
+  /** The denoiser's name, for messages. */
+  readonly name: string;
+  /** The shape of one sample. */
+  readonly shape: readonly number[];
+  readonly params: HostTensors;
+  /** The size of the batch; any where it is left out. */
+  readonly batch?: number;
+  /** What else the file says of the model. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Encodes a denoiser as an ONNX model of standard operations: inputs `z` `[batch, ...shape]` and `logsnr` `[batch]`, output
+ * `eps_hat`, and the parameters as initialisers under their names.
+ *
+ * @returns The file in parts.
+ * @throws {ExportError} When the denoiser cannot be a model of that form.
+ */
+export function exportOnnx(
+  denoiser: Denoiser,
+  { name, shape, params, batch, metadata = {} }: OnnxExport,
+): Uint8Array[] {
+  const taken = Object.keys(params).find((key) => [Z, LOGSNR, EPS_HAT].includes(key) || key.startsWith("/"));
+  if (taken !== undefined) {
+    throw new ExportError(
+      `The denoiser ${name} has a parameter ${taken}, a name that something else has in the ONNX model. ` +
+        "Rename it, or export as tfjs.",
+    );
+  }
+  const weights = Object.fromEntries(Object.entries(params).map(([key, tensor]) => [key, tensor.shape]));
+  const static_ = [...shape, ...Object.values(weights).flat()];
+  const marker = batch === undefined ? MARKERS.find((prime) => static_.every((n) => n % prime !== 0)) : undefined;
+  const size = batch ?? marker;
+  if (size === undefined) {
+    throw new ExportError(`The sizes of the denoiser ${name} leave none to stand for any batch. Fix it: --batch 1.`);
+  }
+  const inputs = { [Z]: [size, ...shape], [LOGSNR]: [size] };
+  const output = freeBatch(recorded(denoiser, name, weights, inputs), {
+    shapes: { ...weights, ...inputs },
+    batched: Z,
+    ...(marker === undefined ? {} : { marker }),
+  });
+  return encodeOnnxFile({
+    output,
+    outputName: EPS_HAT,
+    inputs,
+    weights: params,
+    openSize: (n) => n === marker ? "batch" : undefined,
+    producer: { name: "itdiffusion", version: configuration.version },
+    description: DESCRIPTION,
+    metadata,
+  });
+}
+
+/** What the denoiser computes of its parameters, z and log SNR. */
+function recorded(
+  denoiser: Denoiser,
+  name: string,
+  weights: Readonly<Record<string, readonly number[]>>,
+  inputs: Readonly<Record<string, readonly number[]>>,
+) {
+  try {
+    const { graph, outputs } = record(
+      (params, { [Z]: z, [LOGSNR]: logsnr }) => ({ outputs: { [EPS_HAT]: predict(denoiser, params, z, logsnr) } }),
+      weights,
+      inputs,
+      portableKernels,
+    );
+    return fuse(graph, [outputs[EPS_HAT]])[0];
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    throw new ExportError(`The denoiser ${name} cannot be exported as ONNX. ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,30 @@
+import { standardGaussian } from "../../../core/diffusion/gaussian.ts";
+import { saveCheckpoint } from "../../../core/io/checkpoints.ts";
+import { loadDenoiser } from "../../../core/load_plugin.ts";
+import type { OptionValues } from "../../../core/plugins.ts";
+import { Random } from "../../../core/random.ts";
+import { type HostTensors, sizeOf } from "../../../core/tensors.ts";
+import { makeRun } from "../run/runs.ts";
+
+/** Writes the folder of a run of a U-Net from scratch, with random weights; returns them. */
+export async function makeUnetRun(
+  path: string,
+  shape: readonly number[],
+  options: OptionValues,
+): Promise<HostTensors> {
+  const denoiserOptions = { fromScratch: true, ...options };
+  const config = { task: "train:cifar", denoiser: "unet-pretrained", denoiserOptions };
+  await makeRun(path, { shape, range: [-1, 1] }, { config });
+  const { create } = await loadDenoiser(config.denoiser);
+  const denoiser = await create({ shape, gaussian: standardGaussian(sizeOf(shape)) }, denoiserOptions);
+  const model = denoiser.init(Random.fromSeed(1));
+  await saveCheckpoint(path, {
+    epoch: 4,
+    step: 8,
+    model,
+    training: {},
+    state: {},
+    ...(denoiser.form ? { form: denoiser.form } : {}),
+  });
+  return model;
+}

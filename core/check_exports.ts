@@ -42,6 +42,7 @@ function optionProblems(options: unknown): string[] {
     check("default", isPrimitive, "a number, a string or a boolean", false);
     check("help", (value) => typeof value === "string", "a line of text", false);
     for (const bound of ["min", "above", "max"]) check(bound, isNumber, "a number");
+    check("path", (value) => typeof value === "boolean", "true or false");
     check("integer", (value) => typeof value === "boolean", "true or false");
     check("choices", isTexts, "an array of strings");
     if (problems.length > 0) return problems;

@@ -22,6 +22,8 @@ export interface OptionSpec {
   readonly integer?: boolean;
   /** The strings allowed. */
   readonly choices?: readonly string[];
+  /** Whether a string may be a path; one that is there is kept as it holds from any working folder. */
+  readonly path?: boolean;
 }
 
 /** Values of a plugin's options, keyed as the plugin declares them. */

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { optionName } from "../cli/arguments.ts";
 import { type CommandLine, parseCommandLine, type ValuesOf } from "../cli/mod.ts";
@@ -6,7 +7,7 @@ import { type Backend, BACKENDS } from "../engine/mod.ts";
 import { UserError } from "../errors.ts";
 import { type Checkpoint, latestCheckpoint, loadCheckpoint } from "../io/checkpoints.ts";
 import { loadDataset, loadDenoiser } from "../load_plugin.ts";
-import type { DatasetPlugin, DenoiserPlugin, OptionValues } from "../plugins.ts";
+import type { DatasetPlugin, DenoiserPlugin, OptionSpec, OptionValues } from "../plugins.ts";
 import { type Recipe, RECIPES } from "../training/recipe.ts";
 import { RunFolder } from "./folder.ts";
 import { PRESENTATION, type TaskSpec, trainingOptions } from "./options.ts";
@@ -104,7 +105,7 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
   }, args);
   if (!dataset || !denoiser) throw new Error("The plugins are loaded while the command line is read.");
 
-  const fresh = configOf(spec, line, denoiser);
+  const fresh = configOf(spec, line, denoiser, dataset);
   if (earlier) requireSame(line, fresh, earlier.config, spec);
   const { backend, threads } = line.options;
   const config = earlier
@@ -143,6 +144,7 @@ function configOf(
   { name: task, defaults }: TaskSpec,
   { options, positional, given, groups }: Line,
   denoiser: RunRequest["denoiser"],
+  dataset: RunRequest["dataset"],
 ): RunConfig {
   const recipe: Recipe & { proposal: { loc: number; scale: number } | "auto" } = RECIPES[options.recipe];
   const usual = defaults.proposal ?? recipe.proposal;
@@ -152,13 +154,16 @@ function configOf(
   return {
     task,
     dataset: absolute(given.has("data") ? positional.data : options.dataset ?? positional.data),
-    datasetOptions: datasetGroup.values,
+    datasetOptions: withAbsolutePaths(datasetGroup.values, dataset.options),
     denoiser: absolute(options.denoiser),
-    denoiserOptions: Object.fromEntries(
-      Object.entries(denoiserGroup.values).map(([key, value]) => [
-        key,
-        denoiserGroup.given.has(key) ? value : special[key] ?? value,
-      ]),
+    denoiserOptions: withAbsolutePaths(
+      Object.fromEntries(
+        Object.entries(denoiserGroup.values).map(([key, value]) => [
+          key,
+          denoiserGroup.given.has(key) ? value : special[key] ?? value,
+        ]),
+      ),
+      denoiser.options,
     ),
     recipe: options.recipe,
     decay: options.decay ?? recipe.decay,
@@ -186,6 +191,15 @@ function absolute(spec: string): string {
   const isPath = (spec.includes("/") || spec.includes("\\") || /\.(ts|js|mjs)$/.test(spec)) &&
     !/^[a-z]{2,}:/i.test(spec);
   return isPath ? resolve(spec) : spec;
+}
+
+function withAbsolutePaths(values: OptionValues, specs: Readonly<Record<string, OptionSpec>> = {}): OptionValues {
+  return Object.fromEntries(
+    Object.entries(values).map(([key, value]) => [
+      key,
+      specs[key]?.path && typeof value === "string" && value !== "" && existsSync(value) ? resolve(value) : value,
+    ]),
+  );
 }
 
 async function openEarlier(

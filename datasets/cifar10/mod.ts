@@ -19,6 +19,7 @@ export { CifarError } from "./batches.ts";
 export const options = {
   data: {
     default: "",
+    path: true,
     help: "folder with data_batch_1.bin and so on, or cifar-10-binary.tar.gz; downloaded if left out",
   },
 } as const;

@@ -21,10 +21,15 @@ const SCHEDULER = "scheduler_config.json";
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 
 export const options = {
-  weights: { default: PRETRAINED, help: "Pretrained model: a folder, or its name on the Hugging Face hub." },
+  weights: {
+    default: PRETRAINED,
+    path: true,
+    help: "Pretrained model: a folder, or its name on the Hugging Face hub.",
+  },
   fromScratch: { default: false, help: "Start from random weights." },
   config: {
     default: "",
+    path: true,
     help: "config.json of the U-Net to train from scratch (default: that of google/ddpm-cifar10-32).",
   },
   channels: { default: "", help: "Its channels by level, as 64,128; attention at the second level." },

@@ -64,6 +64,8 @@ Deno.test("a pretrained folder is fine-tuned, and needed no more afterwards", ()
     const options = [IMAGES, "--weights", "model", "--batch-size", "20", "--validation-samples", "4"];
     const args = [...options, "--micro-batch-size", "8", "--figures", "off", "--quiet", "--learning-rate", "1e-9"];
     equal((await runTask("train:cifar", [...args, "--epochs", "1", "--out", "tuned"], cwd)).code, 0);
+    const { denoiserOptions } = JSON.parse(await Deno.readTextFile(join(cwd, "tuned", "config.json")));
+    equal(denoiserOptions.weights, await Deno.realPath(join(cwd, "model")), "as it holds from any folder");
     await Deno.remove(join(cwd, "model"), { recursive: true });
     // Its learning rate left the weights almost as they were.
     const { model } = await loadCheckpoint((await latestCheckpoint(join(cwd, "tuned")))!);

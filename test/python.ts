@@ -30,6 +30,6 @@ async function python(args: readonly string[]): Promise<string> {
   } catch (error) {
     throw new Error(`Cannot start "${PYTHON}". Install Python 3, or name it in the variable PYTHON.`, { cause: error });
   }
-  if (!output.success) fail(new TextDecoder().decode(output.stderr));
+  if (!output.success) fail(`"${PYTHON}" ended with ${output.code}: ${new TextDecoder().decode(output.stderr)}`);
   return new TextDecoder().decode(output.stdout);
 }

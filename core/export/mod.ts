@@ -1,3 +1,4 @@
+import { rmdir } from "node:fs/promises";
 import { basename } from "node:path";
 import { type Contents, storageError, writeFolderAtomic } from "../io/atomic.ts";
 import type { OpenRun } from "../run/open_run.ts";
@@ -42,9 +43,9 @@ export async function exportRun(
   { batch, threads }: ExportOptions,
 ): Promise<Exported> {
   const { files, difference } = await contentsOf(run, format, batch, threads);
-  // An empty folder gives way to the finished one.
-  await Deno.remove(folder).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw storageError(folder, error);
+  // An empty folder gives way to the finished one. Nothing else is removed by this.
+  await rmdir(folder).catch((error) => {
+    if (error.code !== "ENOENT") throw storageError(folder, error);
   });
   await writeFolderAtomic(folder, files);
   return {
@@ -87,11 +88,8 @@ async function contentsOf(run: OpenRun, format: Format, batch: number | undefine
         epoch,
         ...(info.range ? { range: info.range } : {}),
       };
-      const metadata = Object.fromEntries(
-        Object.entries(described).map((
-          [key, value],
-        ) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
-      );
+      const text = (value: unknown) => typeof value === "string" ? value : JSON.stringify(value);
+      const metadata = Object.fromEntries(Object.entries(described).map(([key, value]) => [key, text(value)]));
       const model = { name, shape: info.shape, params, metadata, ...(batch === undefined ? {} : { batch }) };
       const bytes = joined(exportOnnx(denoiser, model));
       return {

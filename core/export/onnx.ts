@@ -51,8 +51,8 @@ export function exportOnnx(
     );
   }
   const weights = Object.fromEntries(Object.entries(params).map(([key, tensor]) => [key, tensor.shape]));
-  const static_ = [...shape, ...Object.values(weights).flat()];
-  const marker = batch === undefined ? MARKERS.find((prime) => static_.every((n) => n % prime !== 0)) : undefined;
+  const fixed = [...shape, ...Object.values(weights).flat()];
+  const marker = batch === undefined ? MARKERS.find((prime) => fixed.every((n) => n % prime !== 0)) : undefined;
   const size = batch ?? marker;
   if (size === undefined) {
     throw new ExportError(`The sizes of the denoiser ${name} leave none to stand for any batch. Fix it: --batch 1.`);
@@ -91,7 +91,15 @@ function recorded(
     );
     return fuse(graph, [outputs[EPS_HAT]])[0];
   } catch (error) {
-    if (!(error instanceof EngineError)) throw error;
-    throw new ExportError(`The denoiser ${name} cannot be exported as ONNX. ${error.message}`, { cause: error });
+    if (error instanceof EngineError) {
+      throw new ExportError(`The denoiser ${name} cannot be exported as ONNX. ${error.message}`, { cause: error });
+    }
+    if (!(error instanceof RangeError)) throw error;
+    // Among others, constants of the batch's size that do not fit in memory.
+    throw new ExportError(
+      `The denoiser ${name} cannot be exported as ONNX for a batch of ${inputs[Z][0]}: ${error.message}. ` +
+        "Fix a small batch: --batch 1.",
+      { cause: error },
+    );
   }
 }

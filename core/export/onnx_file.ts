@@ -31,6 +31,8 @@ const MAX_BYTES = 2 ** 31 - 1;
  * @throws {ExportError} When it would be larger than ONNX allows.
  */
 export function encodeOnnxFile(file: OnnxFile): Uint8Array[] {
+  // Before anything of it is encoded: larger tensors cannot be.
+  requireSize(Object.values(file.weights).reduce((sum, { data }) => sum + data.byteLength, 0));
   const nodes = reachableNodes([file.output]);
   const used = [...new Set(nodes.flatMap((node) => node.inputs))];
   // A name with a slash is not an input's.
@@ -69,16 +71,17 @@ export function encodeOnnxFile(file: OnnxFile): Uint8Array[] {
       text(w, 2, value);
     });
   }
-  const graphBytes = lengthOf(parts);
-  model.tag(7, BYTES).uint32(Math.min(graphBytes, MAX_BYTES));
-  const all = [model.finish(), ...parts];
-  if (lengthOf(all) > MAX_BYTES) {
-    throw new ExportError(
-      `The model would be a file of ${lengthOf(all)} bytes, but an ONNX file has at most ${MAX_BYTES}. ` +
-        "Export it as diffusers or tfjs.",
-    );
-  }
+  const all = [model.tag(7, BYTES).uint32(lengthOf(parts)).finish(), ...parts];
+  requireSize(lengthOf(all));
   return all;
+}
+
+function requireSize(bytes: number): void {
+  if (bytes <= MAX_BYTES) return;
+  throw new ExportError(
+    `The model would be a file of ${bytes} bytes, but an ONNX file has at most ${MAX_BYTES}. ` +
+      "Export it as diffusers or tfjs.",
+  );
 }
 
 /** One initialiser of the graph: what comes before its values, and the values. */

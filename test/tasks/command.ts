@@ -16,7 +16,7 @@ export async function taskCommand(task: string, args: readonly string[], cwd?: s
   if (words[0] !== "deno") throw new Error(`The task ${task} does not start with deno.`);
   const rest = words.slice(1).map((word) => word.endsWith(".ts") ? `${ROOT}${word}` : word);
   return new Deno.Command(Deno.execPath(), {
-    args: [rest[0], "--no-lock", "--config", `${ROOT}deno.json`, ...rest.slice(1), ...args],
+    args: [rest[0], "--frozen", "--quiet", "--config", `${ROOT}deno.json`, ...rest.slice(1), ...args],
     ...(cwd === undefined ? {} : { cwd }),
     stdin: "null",
     stdout: "piped",

@@ -167,6 +167,8 @@ Deno.test("what cannot be a model is refused in one line", () => {
     init: () => params,
     predict: (params, z) => Object.values(params).reduce((sum, w) => tf.add(sum, tf.slice(w, [0, 0], [1, 2])), z),
   };
-  fails(large, params, /a file of 2181\d{6} bytes, but an ONNX file has at most 2147483647/);
+  const whole: Denoiser = { init: () => SCALE, predict: (_, z) => tf.add(z, tf.zeros([...z.shape, 2 ** 20, 2 ** 20])) };
+  fails(whole, SCALE, /own cannot be exported as ONNX for a batch of 65537: .*--batch 1\.$/);
+  fails(large, params, /a file of 2181038080 bytes, but an ONNX file has at most 2147483647/);
   ok(sizeOf(shared.shape) * 4 * count > 2 ** 31);
 });

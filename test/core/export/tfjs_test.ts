@@ -1,8 +1,9 @@
-import { deepEqual, equal } from "assert";
+import { deepEqual, equal, rejects } from "assert";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { gaussianOf } from "../../../core/diffusion/gaussian.ts";
 import { exportRun } from "../../../core/export/mod.ts";
+import { StorageError } from "../../../core/io/atomic.ts";
 import { loadDenoiser } from "../../../core/load_plugin.ts";
 import type { Denoiser } from "../../../core/plugins.ts";
 import { Random } from "../../../core/random.ts";
@@ -95,4 +96,19 @@ Deno.test("a model without parameters is a manifest with its Gaussian", () =>
     await exportRun(await openRun(join(cwd, "run")), "tfjs", join(cwd, "out"), { threads: 1 });
     deepEqual(await namesIn(join(cwd, "out")), ["group1-shard1of1.bin", "model.json"]);
     await assertRemade(join(cwd, "run"), join(cwd, "out"));
+  }));
+
+Deno.test("an export takes the place of an empty folder, and of nothing else", () =>
+  inFolder(async (cwd) => {
+    await makeRun(join(cwd, "run"), { shape: [2] });
+    const run = await openRun(join(cwd, "run"));
+    await Deno.mkdir(join(cwd, "full"));
+    for (const path of ["file", "full/file"]) await Deno.writeTextFile(join(cwd, path), "kept");
+    for (const path of ["file", "full"]) {
+      await rejects(exportRun(run, "tfjs", join(cwd, path), { threads: 1 }), StorageError);
+    }
+    for (const path of ["file", "full/file"]) equal(await Deno.readTextFile(join(cwd, path)), "kept");
+    await Deno.mkdir(join(cwd, "empty"));
+    await exportRun(run, "tfjs", join(cwd, "empty"), { threads: 1 });
+    deepEqual(await namesIn(cwd), ["empty", "file", "full", "run"]);
   }));

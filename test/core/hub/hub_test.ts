@@ -331,10 +331,20 @@ Deno.test("a model is found in a folder, and what is neither folder nor name is 
 async function runProcess(permissions: string[], env: Record<string, string>): Promise<{ code: number; text: string }> {
   const script = fileURLToPath(new URL("fetch_model.ts", import.meta.url));
   const config = fileURLToPath(new URL("../../../deno.json", import.meta.url));
+  // Deno's own settings stay, as it may have to fetch a package.
+  const own = Object.entries(Deno.env.toObject()).filter(([name]) =>
+    /^(DENO|NPM|NODE|SSL|HTTPS?)_|_PROXY$/i.test(name)
+  );
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-lock", "--no-prompt", "--config", config, ...permissions, script, ID],
+    args: ["run", "--frozen", "--quiet", "--no-prompt", "--config", config, ...permissions, script, ID],
     clearEnv: true,
-    env: { PATH: Deno.env.get("PATH") ?? "", DENO_DIR: await denoDir(), NO_COLOR: "1", ...env },
+    env: {
+      ...Object.fromEntries(own),
+      PATH: Deno.env.get("PATH") ?? "",
+      DENO_DIR: await denoDir(),
+      NO_COLOR: "1",
+      ...env,
+    },
   });
   const { code, stdout, stderr } = await command.output();
   return { code, text: new TextDecoder().decode(code === 0 ? stdout : stderr) };

@@ -4,6 +4,7 @@ import { exportRun, FORMATS } from "../core/export/mod.ts";
 import { THREADS } from "../core/run/config.ts";
 import { freeFolder } from "../core/run/folder.ts";
 import { openRun } from "../core/run/open_run.ts";
+import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 
 const options = {
@@ -18,8 +19,7 @@ const options = {
     placeholder: "folder",
     help: "Where to write (default: a new folder in the run's, named for the format).",
   },
-  quiet: { default: false, help: "Print only the result." },
-  json: { default: false, help: "Print the result as one line of JSON, and nothing else." },
+  ...outputOptions,
 } as const;
 
 await main(async () => {

@@ -10,6 +10,7 @@ import { freeFolder, RunFolder } from "../core/run/folder.ts";
 import { Interrupt } from "../core/run/interrupt.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { type OpenRun, openRun } from "../core/run/open_run.ts";
+import { outputOptions, threadsOption } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { drawGrid, drawPoints, writeCsv, writeImages, writeTensor } from "../core/run/sample_files.ts";
 import { InterruptedError } from "../core/run/train_run.ts";
@@ -44,15 +45,8 @@ const options = {
     help: "Where to write (default: a new folder samples in the run's).",
   },
   backend: { optional: "string", choices: BACKENDS, help: "What runs the tensors (default: the run's)." },
-  threads: {
-    optional: "number",
-    min: 1,
-    max: 1024,
-    integer: true,
-    help: "Threads (default: the processor's, at most 4).",
-  },
-  quiet: { default: false, help: "Print only the result." },
-  json: { default: false, help: "Print the result as one line of JSON, and nothing else." },
+  ...threadsOption,
+  ...outputOptions,
 } as const;
 
 await main(async () => {

@@ -24,6 +24,23 @@ export interface TaskSpec {
   readonly options?: Readonly<Record<string, TaskOption>>;
 }
 
+/** How many threads a task's engine runs on. */
+export const threadsOption = {
+  threads: {
+    optional: "number",
+    min: 1,
+    max: 1024,
+    integer: true,
+    help: "Threads (default: the processor's, at most 4).",
+  },
+} as const satisfies Record<string, TaskOption>;
+
+/** What a task prints. */
+export const outputOptions = {
+  quiet: { default: false, help: "Print only the result." },
+  json: { default: false, help: "Print the result as one line of JSON, and nothing else." },
+} as const satisfies Record<string, TaskOption>;
+
 /** Options that every training task has. Those without a default take it from the recipe. */
 export function trainingOptions(
   { denoiser, epochs, learningRate, evalBatchSize, validationLevels, ...rest }: TaskSpec["defaults"],
@@ -93,19 +110,12 @@ export function trainingOptions(
     validationSamples: { optional: "number", min: 2, integer: true, help: "Samples in a validation (default all)." },
     seed: { default: 0, min: 0, integer: true, help: "Seed of everything that is drawn." },
     backend: { default: "onnx-cpu", choices: BACKENDS, help: "What runs the tensors." },
-    threads: {
-      optional: "number",
-      min: 1,
-      max: 1024,
-      integer: true,
-      help: "Threads (default: the processor's, at most 4).",
-    },
+    ...threadsOption,
     experimentName: { default: "", placeholder: "name", help: "Added to the name of the run's folder." },
     out: { optional: "string", placeholder: "folder", help: "The run's folder (default: a new one in runs)." },
     resume: { optional: "string", bare: true, placeholder: "folder", help: "Go on with the run in a folder." },
     figures: { default: true, onOff: true, help: "Draw figures." },
-    quiet: { default: false, help: "Print only the result." },
-    json: { default: false, help: "Print the result as one line of JSON, and nothing else." },
+    ...outputOptions,
   } as const satisfies Record<string, TaskOption>;
 }
 

@@ -26,7 +26,8 @@ export function standardGaussian(d: number): Gaussian {
 }
 
 /**
- * The Gaussian with the mean and covariance (normalised by n) of the given samples.
+ * The Gaussian with the mean and covariance (normalised by n) of the given samples; in more than 2,048 dimensions, or with
+ * fewer than two samples per dimension, with the covariance's diagonal.
  *
  * @throws {RangeError} For fewer than two samples.
  *
@@ -47,7 +48,8 @@ export function fitGaussian(samples: Samples): Gaussian {
   forEachBlock(samples, (x) => {
     for (let row = 0; row < x.length; row += d) for (let i = 0; i < d; i++) mean[i] += x[row + i] / n;
   });
-  if (d > MAX_FULL_DIMENSION) {
+  // Fewer samples leave directions in which they do not vary, where new ones do.
+  if (d > MAX_FULL_DIMENSION || n < 2 * d) {
     const variance = new Float64Array(d);
     forEachBlock(samples, (x) => {
       for (let row = 0; row < x.length; row += d) {

@@ -116,7 +116,7 @@ Deno.test("images are measured in parts that bound the memory, with the numbers 
 });
 
 Deno.test("a covariance is that of all rows, however many there are", () => {
-  for (const n of [2, 3, 4, 7, 9001]) {
+  for (const n of [6, 7, 8, 9, 11, 9001]) {
     const x = Random.fromSeed(n).fillNormal(new Float32Array(3 * n));
     const { mean, eigenvalues, eigenvectors: u } = fitGaussian(floatSamples(x, 3));
     for (const [i, j] of [[0, 0], [0, 2], [1, 2]]) {
@@ -133,4 +133,16 @@ Deno.test("a Gaussian needs two samples", () => {
   const { mean } = fitGaussian(floatSamples(Float32Array.of(1, 2, 3, 6), 2));
   deepEqual([...mean], [2, 4]);
   equal(gaussianOf([0], [1]).eigenvalues[0], 1);
+});
+
+Deno.test("a Gaussian of few samples in many dimensions fits new ones", () => {
+  const random = Random.fromSeed(0);
+  const draw = (n: number) => floatSamples(random.fillNormal(new Float32Array(n * 50)), 50);
+  const few = fitGaussian(draw(40));
+  equal(few.eigenvectors, undefined);
+  const pair = fitGaussian(floatSamples(Float32Array.of(1, 2, 5, 3, 8, 5), 3));
+  deepEqual([...pair.eigenvalues], [1, 9, 0].map((variance) => Math.max(variance, 9 * 1e-9)));
+  const nll = gaussianNll(draw(100), few).reduce((sum, x) => sum + x / 100, 0);
+  ok(nll < 50 * 2, `per dimension about ½·log(2πe): ${nll}`);
+  ok(fitGaussian(draw(100)).eigenvectors, "two samples a dimension have a full covariance");
 });

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { BACKENDS } from "../core/engine/mod.ts";
+import { BACKEND_CASES, type BackendCase, backendTable, timeBackends } from "./bench/backends.ts";
 import type { DensityResult, RunResult, TrainResult } from "./bench/cases.ts";
 
 /** What the PyTorch peer prints. */
@@ -30,6 +31,9 @@ const STEP_CASES: Readonly<Partial<Record<Case, StepCase>>> = {
   "unet-eval": { steps: 3, rounds: 2, peer: ["torch_unet.py", "--mode", "eval"] },
 };
 
+/** The channels of the small U-Net. */
+const UNET_SMALL = "32,64,64";
+
 /** Training steps before a density is timed, and those that the peer's step is timed over there. */
 const STEPS = 400;
 
@@ -49,6 +53,10 @@ await main(async () => {
     }],
     options: {
       backend: { default: "onnx-cpu", choices: BACKENDS, help: "What runs the tensors." },
+      backends: {
+        default: false,
+        help: "Time a training step of the 2-D network and of a small U-Net on every backend that is there.",
+      },
       threads: { default: 2, min: 1, max: 1024, integer: true, help: "Threads, here and of the peer." },
       stderr: {
         default: 0.25,
@@ -63,6 +71,11 @@ await main(async () => {
       python: { default: "python3", placeholder: "command", help: "The Python that has torch and diffusers." },
     },
   }, Deno.args);
+  if (options.backends) {
+    if (positional.case !== "all") throw new UsageError(`--backends has its own cases; leave ${positional.case} out.`);
+    if (options.vsTorch) await requireModules(options.python, true);
+    return await compareBackends(options);
+  }
   const wanted = CASES.filter((name) => positional.case === "all" || positional.case === name);
   if (wanted.length === 0) {
     throw new UsageError(`There is no case ${positional.case}; the cases are ${CASES.join(", ")}.`);
@@ -85,6 +98,33 @@ interface Options {
   readonly stderr: number;
   readonly vsTorch: boolean;
   readonly python: string;
+}
+
+/** Every backend's times beside the compiled engine's, and beside PyTorch's where it is asked for. */
+async function compareBackends(options: Options & { readonly json: boolean }): Promise<void> {
+  using progress = new Progress({ quiet: options.json });
+  const rows = await timeBackends(
+    async (name, backend, steps) => {
+      try {
+        return (await runCase<TrainResult>(name, { ...options, backend }, steps, [])).ms_per_step;
+      } catch (error) {
+        throw error instanceof UsageError ? new Error(error.message.replace(/^.*? failed: (error: )?/, "")) : error;
+      }
+    },
+    (label, done, total) => progress.update({ label, done, total }),
+  );
+  if (options.vsTorch) {
+    const step = async (steps: number, ...peer: string[]) => (await runPeer(options, steps, peer)).ms_per_step;
+    rows.push({
+      backend: "PyTorch",
+      ms_per_step: {
+        "train-2d": await step(BACKEND_CASES["train-2d"], "torch_2d.py"),
+        "unet-small": await step(BACKEND_CASES["unet-small"], "torch_unet.py", "--channels", UNET_SMALL),
+      },
+    });
+  }
+  progress.finish();
+  console.log(options.json ? rows.map((row) => JSON.stringify(row)).join("\n") : backendTable(rows));
 }
 
 type Figures = Readonly<Record<string, number | string>>;
@@ -134,7 +174,7 @@ async function measuredSteps(
 }
 
 async function runCase<T>(
-  name: Case,
+  name: Case | BackendCase,
   { backend, threads }: Options,
   steps: number,
   more: readonly (number | string)[],

@@ -1,7 +1,7 @@
 import { basename, join } from "node:path";
 import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { exportRun, FORMATS } from "../core/export/mod.ts";
-import { THREADS } from "../core/run/config.ts";
+import { THREADS } from "../core/run/backend.ts";
 import { freeFolder } from "../core/run/folder.ts";
 import { openRun } from "../core/run/open_run.ts";
 import { outputOptions } from "../core/run/options.ts";

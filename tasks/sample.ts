@@ -1,16 +1,16 @@
 import { basename, join } from "node:path";
 import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { SAMPLERS, samplingGrid, type SamplingPlan, samplingSteps } from "../core/diffusion/sampling.ts";
-import { BACKENDS, createEngine } from "../core/engine/mod.ts";
+import { BACKEND_CHOICES } from "../core/engine/mod.ts";
 import { imageShape, type Picture } from "../core/figures/pictures.ts";
 import { Random } from "../core/random.ts";
-import { THREADS } from "../core/run/config.ts";
+import { startEngine, THREADS, threadsOption } from "../core/run/backend.ts";
 import { readPanel } from "../core/run/density_panels.ts";
 import { freeFolder, RunFolder } from "../core/run/folder.ts";
 import { Interrupt } from "../core/run/interrupt.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { type OpenRun, openRun } from "../core/run/open_run.ts";
-import { outputOptions, threadsOption } from "../core/run/options.ts";
+import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { drawGrid, drawPoints, writeCsv, writeImages, writeTensor } from "../core/run/sample_files.ts";
 import { InterruptedError } from "../core/run/train_run.ts";
@@ -44,7 +44,7 @@ const options = {
     placeholder: "folder",
     help: "Where to write (default: a new folder samples in the run's).",
   },
-  backend: { optional: "string", choices: BACKENDS, help: "What runs the tensors (default: the run's)." },
+  backend: { optional: "string", choices: BACKEND_CHOICES, help: "What runs the tensors (default: the run's)." },
   ...threadsOption,
   ...outputOptions,
 } as const;
@@ -80,7 +80,7 @@ await main(async () => {
   using interrupt = new Interrupt();
   using progress = new Progress({ quiet: o.quiet || o.json });
   progress.update({ label: "sample", done: 0, total: o.count });
-  const engine = await createEngine(o.backend ?? run.config.backend, o.threads ?? THREADS);
+  const { engine, reason } = await startEngine(o.backend ?? run.config.backend, o.threads ?? THREADS, shape);
   const state = engine.createState(run.params);
   const batch = Math.min(o.batchSize, o.count);
   const sampler = await createSampler(engine, state, (s) => s, run.denoiser, run.info, batch);
@@ -132,6 +132,7 @@ await main(async () => {
     seconds: Math.round(seconds * 1000) / 1000,
     peak_mb: peakMemory(),
     backend: engine.backend,
+    ...(reason === undefined ? {} : { backend_reason: reason }),
     threads: engine.threads,
     versions: engine.versions,
     folder: shown(folder.path),
@@ -146,7 +147,9 @@ await main(async () => {
   console.log(
     o.json
       ? JSON.stringify(summary)
-      : `${name}: ${record.subtitle}, in ${seconds.toFixed(1)} s on ${engine.backend}\nWrote ${wrote}`,
+      : `${name}: ${record.subtitle}, in ${seconds.toFixed(1)} s on ${engine.backend}${
+        reason ? ` (${reason})` : ""
+      }\nWrote ${wrote}`,
   );
 });
 

@@ -4,7 +4,8 @@ import { readSafetensors } from "../core/io/safetensors.ts";
 /** Reference values from PyTorch; README.md beside them says what they are. */
 const FOLDER = new URL("./reference/", import.meta.url);
 
-interface Tolerance {
+/** What a value may differ from its reference by: atol + rtol·|reference|. */
+export interface Tolerance {
   readonly rtol: number;
   readonly atol: number;
 }
@@ -31,22 +32,47 @@ export async function readTensors(
   );
 }
 
-/** Fails unless |got − ref| ≤ atol + rtol·|ref| for every element. */
-export function assertWithin(
+/** How far an array is from its reference. What is not a number stays one. */
+export interface Distance {
+  /** The largest difference over what it may be. */
+  readonly ofTolerance: number;
+  /** The element that has it, -1 where there is none. */
+  readonly index: number;
+  /** The largest difference. */
+  readonly error: number;
+}
+
+/** Measures how far an array is from its reference. */
+export function distance(
   got: ArrayLike<number>,
   reference: ArrayLike<number>,
   { rtol, atol }: Tolerance,
   what: string,
-): void {
+): Distance {
   if (got.length !== reference.length) fail(`${what}: got ${got.length} values, expected ${reference.length}.`);
-  let worst = -1;
-  let index = 0;
+  let [ofTolerance, index, error] = [0, -1, 0];
   for (let i = 0; i < got.length; i++) {
-    const excess = Math.abs(got[i] - reference[i]) / (atol + rtol * Math.abs(reference[i]));
-    if (!(excess <= worst)) [worst, index] = [excess, i];
-    if (Number.isNaN(excess)) break;
+    const difference = Math.abs(got[i] - reference[i]);
+    if (Number.isNaN(difference)) return { ofTolerance: NaN, index: i, error: NaN };
+    error = Math.max(error, difference);
+    // What is equal is within any tolerance, also one of zero.
+    const excess = difference === 0 ? 0 : difference / (atol + rtol * Math.abs(reference[i]));
+    if (excess > ofTolerance) [ofTolerance, index] = [excess, i];
   }
-  if (!(worst <= 1)) {
-    fail(`${what}: element ${index} is ${got[index]}, expected ${reference[index]} (${worst} times the tolerance).`);
+  return { ofTolerance, index, error };
+}
+
+/** Fails unless |got − ref| ≤ atol + rtol·|ref| for every element. */
+export function assertWithin(
+  got: ArrayLike<number>,
+  reference: ArrayLike<number>,
+  tolerance: Tolerance,
+  what: string,
+): void {
+  const { ofTolerance, index } = distance(got, reference, tolerance, what);
+  if (!(ofTolerance <= 1)) {
+    fail(
+      `${what}: element ${index} is ${got[index]}, expected ${reference[index]} (${ofTolerance} times the tolerance).`,
+    );
   }
 }

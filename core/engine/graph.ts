@@ -1,7 +1,7 @@
 import { sizeOf } from "../tensors.ts";
 
-/** Element types that a recorded program uses. `int64` only appears in shapes and axes. */
-export type DataType = "float32" | "int32" | "bool" | "int64";
+/** Element types of a graph. `int64` only appears in shapes and axes, `float16` only in mixed precision. */
+export type DataType = "float32" | "float16" | "int32" | "bool" | "int64";
 
 /** A constant's elements; a single element stands for a tensor that is the same everywhere. */
 export type Elements = Float32Array | Int32Array | Uint8Array | BigInt64Array;
@@ -50,10 +50,16 @@ export interface ValueType {
  */
 export class Graph {
   readonly inputs: Value[] = [];
+  /** Whether parts of an input may be inputs of their own, read where they lie. */
+  readonly viewsInputs: boolean;
   readonly #views = new Map<string, Value>();
   readonly #known = new Map<string, Node>();
   readonly #constants = new Map<string, Value>();
   #nextId = 0;
+
+  constructor({ viewsInputs = true }: { readonly viewsInputs?: boolean } = {}) {
+    this.viewsInputs = viewsInputs;
+  }
 
   input(name: string, shape: readonly number[]): Value {
     return this.view({ name, offset: 0 }, shape);

@@ -3,15 +3,30 @@ import type { Engine } from "./program.ts";
 export * from "./program.ts";
 
 /** The backends by the names that `--backend` takes. */
-export const BACKENDS = ["onnx-cpu", "tfjs-cpu", "tfjs-wasm"] as const;
+export const BACKENDS = [
+  "onnx-cpu",
+  "onnx-webgpu",
+  "onnx-cuda",
+  "tfjs-node",
+  "tfjs-node-gpu",
+  "tfjs-webgpu",
+  "tfjs-wasm",
+  "tfjs-cpu",
+] as const;
 
 export type Backend = typeof BACKENDS[number];
+
+/** What `--backend` takes: a backend, or `auto` for what suits the machine. */
+export const BACKEND_CHOICES = ["auto", ...BACKENDS] as const;
+
+export type BackendChoice = typeof BACKEND_CHOICES[number];
 
 /**
  * Starts an engine. Only the chosen backend's package is loaded.
  *
  * @param backend Which backend runs the programs.
- * @param threads Threads of the compiled engine; the tfjs backends run on one.
+ * @param threads Threads on the processor, where the backend runs on it; tfjs-cpu and tfjs-wasm run on one.
+ * @throws {BackendError} When the backend is not installed or its device is not there.
  *
  * @example
  * ```ts
@@ -28,10 +43,19 @@ export type Backend = typeof BACKENDS[number];
  * ```
  */
 export async function createEngine(backend: Backend, threads: number): Promise<Engine> {
-  if (backend === "onnx-cpu") {
-    const { createOnnxEngine } = await import("./onnx_engine.ts");
-    return createOnnxEngine(threads);
+  switch (backend) {
+    case "onnx-cpu": {
+      const { createOnnxEngine } = await import("./onnx_engine.ts");
+      return createOnnxEngine(threads);
+    }
+    case "onnx-webgpu":
+    case "onnx-cuda": {
+      const { createDeviceEngine } = await import("./device_engine.ts");
+      return createDeviceEngine(backend, { threads });
+    }
+    default: {
+      const { createTfjsEngine } = await import("./tfjs_engine.ts");
+      return createTfjsEngine(backend, threads);
+    }
   }
-  const { createTfjsEngine } = await import("./tfjs_engine.ts");
-  return createTfjsEngine(backend === "tfjs-cpu" ? "cpu" : "wasm");
 }

@@ -31,11 +31,13 @@ export interface NamedValue {
  *
  * @param inputs The graph's inputs. One that no output depends on is left out.
  * @param outputs The outputs by name.
+ * @param openSize The name of a size of inputs and outputs that is left open, for a size that stands for one.
  * @returns The bytes of the model, and the inputs that it has, by name.
  */
 export function encodeModel(
   inputs: readonly Value[],
   outputs: readonly NamedValue[],
+  openSize?: (n: number) => string | undefined,
 ): { bytes: Uint8Array<ArrayBuffer>; inputs: NamedValue[] } {
   const nodes = reachableNodes(outputs.map((o) => o.value));
   const used = new Set<Value>([...nodes.flatMap((n) => n.inputs), ...outputs.map((o) => o.value)]);
@@ -74,9 +76,9 @@ export function encodeModel(
     }
   }
   const present = inputs.filter((value) => used.has(value));
-  for (const value of present) message(graph, 11, (w) => valueInfo(w, nameOf(value), value));
+  for (const value of present) message(graph, 11, (w) => valueInfo(w, nameOf(value), value, openSize));
   for (const value of openShapes(nodes)) message(graph, 11, (w) => valueInfo(w, nameOf(value), value));
-  for (const { name, value } of outputs) message(graph, 12, (w) => valueInfo(w, name, value));
+  for (const { name, value } of outputs) message(graph, 12, (w) => valueInfo(w, name, value, openSize));
 
   const model = new BinaryWriter();
   model.tag(1, VARINT).int64(IR_VERSION);

@@ -1,6 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
 import * as ort from "onnxruntime-node";
+import { messageOf } from "../errors.ts";
 import { type HostTensors, sizeOf } from "../tensors.ts";
+import { runError } from "./backend_errors.ts";
 import { fuse } from "./fuse.ts";
 import type { Value } from "./graph.ts";
 import { encodeModel } from "./onnx.ts";
@@ -13,7 +15,7 @@ import {
   type Program,
   type State,
 } from "./program.ts";
-import { record, splitName } from "./recording.ts";
+import { checkChanges, record, splitName } from "./recording.ts";
 import { createSimdMemory, MAX_MEMORY_BYTES, type SimdKernels, VECTOR_BYTES } from "./simd.ts";
 
 /**
@@ -27,6 +29,7 @@ export function createOnnxEngine(threads: number): Engine {
   return {
     backend: "onnx-cpu",
     threads,
+    precisions: ["f32"],
     versions: { "onnxruntime-node": ort.env.versions.node ?? ort.env.versions.common, tfjs: tf.version_core },
     createState(initial) {
       const state = new OnnxState(initial);
@@ -119,14 +122,8 @@ async function compile(
   threads: number,
 ): Promise<CompiledProgram> {
   const recording = record(program, state.shapes, inputShapes);
+  checkChanges(recording, state.shapes);
   const changed = Object.keys(recording.state);
-  for (const name of changed) {
-    const got = recording.state[name].shape;
-    if (!(name in state.shapes)) throw new EngineError(`The program changes "${name}", which its state does not have.`);
-    if (got.join() !== state.shapes[name].join()) {
-      throw new EngineError(`The program changes "${name}" of shape [${state.shapes[name]}] to shape [${got}].`);
-    }
-  }
   const outputs = Object.entries(recording.outputs);
   const parts = changed.map((name) => partsOf(recording.state[name]));
   const ends = fuse(recording.graph, [...outputs.map(([, value]) => value), ...parts.flat()]);
@@ -190,7 +187,11 @@ async function compile(
   return {
     async run(given) {
       for (const [name, data] of Object.entries(inputs)) data.set(checkInput(name, given[name], data.length));
-      await session.run(feeds, fetches);
+      try {
+        await session.run(feeds, fetches);
+      } catch (error) {
+        throw runError("onnx-cpu", messageOf(error));
+      }
       for (const { from, to } of copies) to.set(from);
       for (const { name, data } of late) state.entry(name).set(data);
       return results;

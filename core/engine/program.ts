@@ -47,16 +47,23 @@ export interface CompiledProgram {
    * @param inputs One array per input, of its size.
    * @returns One array per output, valid until the next run.
    * @throws {EngineError} When an input is missing or of the wrong size.
+   * @throws {BackendError} When the device fails; the state is then as before, if it can still be read.
    */
   run(inputs: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>>;
   dispose(): void;
 }
+
+/** Arithmetic of matrix products and convolutions. Parameters, sums and what a program ends in are float32 in both. */
+export const PRECISIONS = ["f32", "f16"] as const;
+
+export type Precision = typeof PRECISIONS[number];
 
 /** Runs programs on one backend. */
 export interface Engine {
   /** The backend's name, as `--backend` takes it. */
   readonly backend: string;
   readonly threads: number;
+  readonly precisions: readonly Precision[];
   /** The packages that it runs on, with their versions. */
   readonly versions: Readonly<Record<string, string>>;
   /** Makes a state. What it starts from is copied. */
@@ -65,18 +72,23 @@ export interface Engine {
    * @param program The program.
    * @param state The state that it reads and changes.
    * @param inputs The shape of every input.
+   * @param precision `f16` only where `precisions` has it.
    * @throws {EngineError} When an operation of the program has no equivalent on this backend, or a shape does not fit.
    */
   compile(
     program: Program,
     state: State,
     inputs: Readonly<Record<string, readonly number[]>>,
+    precision?: Precision,
   ): Promise<CompiledProgram>;
   dispose(): void;
 }
 
 /** A program that cannot be compiled or run. */
 export class EngineError extends UserError {}
+
+/** A backend that is not there, does not start, or fails while it runs; the message says what is missing or to lower. */
+export class BackendError extends EngineError {}
 
 /** Checks the inputs of a run against the shapes that the program was compiled for. */
 export function checkInput(name: string, data: Float32Array | undefined, size: number): Float32Array {

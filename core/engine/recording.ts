@@ -91,6 +91,16 @@ export interface Recording {
   readonly state: Readonly<Record<string, Value>>;
 }
 
+/** Checks that a program changes only what its state has. @throws {EngineError} Naming the entry. */
+export function checkChanges(recording: Recording, shapes: Readonly<Record<string, readonly number[]>>): void {
+  for (const [name, { shape: got }] of Object.entries(recording.state)) {
+    if (!(name in shapes)) throw new EngineError(`The program changes "${name}", which its state does not have.`);
+    if (got.join() !== shapes[name].join()) {
+      throw new EngineError(`The program changes "${name}" of shape [${shapes[name]}] to shape [${got}].`);
+    }
+  }
+}
+
 type InputKind = "state" | "input";
 
 /** The kind and the own name of an input of a recorded graph. */
@@ -105,18 +115,21 @@ export function splitName(name: string): [InputKind, string] {
  * @param program The program.
  * @param state The shape of every entry of the state.
  * @param inputs The shape of every input.
- * @param table How each tfjs kernel is recorded.
+ * @param options `table` says how each tfjs kernel is recorded, `viewsInputs` whether parts of an input may be inputs.
  * @throws {EngineError} When the program uses an operation that cannot be recorded or reads a tensor's values.
  */
 export function record(
   program: Program,
   state: Readonly<Record<string, readonly number[]>>,
   inputs: Readonly<Record<string, readonly number[]>>,
-  table: Readonly<Record<string, Kernel>> = kernels,
+  { table = kernels, viewsInputs = true }: {
+    readonly table?: Readonly<Record<string, Kernel>>;
+    readonly viewsInputs?: boolean;
+  } = {},
 ): Recording {
   const backend = recordingBackend();
   const previous = tf.getBackend();
-  backend.graph = new Graph();
+  backend.graph = new Graph({ viewsInputs });
   backend.kernels = table;
   const symbols = (shapes: Readonly<Record<string, readonly number[]>>, kind: InputKind): Tensors =>
     Object.fromEntries(
@@ -233,6 +246,7 @@ export function materialise(value: Value): Elements {
   if (elements.length === size) return elements;
   switch (value.dtype) {
     case "float32":
+    case "float16":
       return new Float32Array(size).fill(Number(elements[0]));
     case "int32":
       return new Int32Array(size).fill(Number(elements[0]));
@@ -263,5 +277,5 @@ function dataTypeOf(dtype: tf.DataType): DataType {
 }
 
 function tfjsType(dtype: DataType): "float32" | "int32" | "bool" {
-  return dtype === "int64" ? "int32" : dtype;
+  return dtype === "int64" ? "int32" : dtype === "float16" ? "float32" : dtype;
 }

@@ -1,23 +1,32 @@
 import * as tf from "@tensorflow/tfjs";
+import { messageOf } from "../errors.ts";
 import { type HostTensors, sizeOf } from "../tensors.ts";
-import { checkInput, type Engine, EngineError, type InitialEntry, type State, type Tensors } from "./program.ts";
+import { runError } from "./backend_errors.ts";
+import { BackendError, checkInput, type Engine, EngineError, type InitialEntry, type State } from "./program.ts";
+import type { Tensors } from "./program.ts";
+import { loadTfjsNode, TENSORFLOW } from "./tfjs_node.ts";
+import type { PackagedBackend } from "./tfjs_package.ts";
+import { loadTfjsWebgpu } from "./tfjs_webgpu.ts";
+
+/** The backends that run a program operation by operation. */
+export type TfjsBackend = "tfjs-cpu" | "tfjs-wasm" | PackagedBackend;
 
 /**
  * The eager engine: a program runs operation by operation on a tfjs backend. It is what the compiled engine is tested
- * against.
+ * against. tfjs runs one backend at a time in a process, so that engines of several must not run at once.
  *
- * @param name The tfjs backend, `cpu` or `wasm`.
+ * @param threads Of tfjs-node(-gpu) on the processor, where the process has not loaded it before; cpu and wasm have one.
+ * @throws {BackendError} When the backend's package or device is not there.
  */
-export async function createTfjsEngine(name: "cpu" | "wasm"): Promise<Engine> {
+export async function createTfjsEngine(backend: TfjsBackend, threads: number): Promise<Engine> {
   tf.enableProdMode(); // Keeps tfjs's banner off the user's screen.
-  if (name === "wasm") await import("@tensorflow/tfjs-backend-wasm");
-  if (!await tf.setBackend(name)) throw new EngineError(`The tfjs backend "${name}" did not start.`);
-  await tf.ready();
+  const device = await startDevice(backend, threads);
   const states = new WeakMap<State, TfjsState>();
   return {
-    backend: `tfjs-${name}`,
-    threads: 1,
-    versions: { tfjs: tf.version_core },
+    backend,
+    threads: device.threads,
+    precisions: ["f32"],
+    versions: { tfjs: tf.version_core, ...device.versions },
     createState(initial) {
       const state = new TfjsState(initial);
       states.set(state, state);
@@ -28,30 +37,77 @@ export async function createTfjsEngine(name: "cpu" | "wasm"): Promise<Engine> {
       if (!own) throw new EngineError("The state belongs to another engine; make it with this engine's createState.");
       return Promise.resolve({
         async run(given) {
-          const { outputs, next } = tf.tidy(() => {
-            const inputs: Tensors = {};
-            for (const [input, shape] of Object.entries(inputShapes)) {
-              inputs[input] = tf.tensor(checkInput(input, given[input], sizeOf(shape)).slice(), [...shape]);
-            }
-            const result = program({ ...own.current }, inputs);
-            // A program may return what it was given; a copy lets each tensor be freed on its own.
-            const copies = (tensors: Tensors = {}) =>
-              Object.fromEntries(Object.entries(tensors).map(([key, t]) => [key, t.clone()]));
-            return { outputs: copies(result.outputs), next: copies(result.state) };
-          });
-          own.advance(next);
-          const results: Record<string, Float32Array> = {};
-          for (const [key, tensor] of Object.entries(outputs)) {
-            results[key] = (await tensor.data()) as Float32Array;
-            tensor.dispose();
+          if (tf.getBackend() !== device.name) await tf.setBackend(device.name);
+          const made: tf.Tensor[] = [];
+          try {
+            const { outputs, next } = tf.tidy(() => {
+              const inputs: Tensors = {};
+              for (const [input, shape] of Object.entries(inputShapes)) {
+                inputs[input] = tf.tensor(checkInput(input, given[input], sizeOf(shape)).slice(), [...shape]);
+              }
+              const result = program({ ...own.current }, inputs);
+              // A program may return what it was given; a copy lets each tensor be freed on its own.
+              const copies = (tensors: Tensors = {}) =>
+                Object.fromEntries(Object.entries(tensors).map(([key, t]) => [key, t.clone()]));
+              return { outputs: copies(result.outputs), next: copies(result.state) };
+            });
+            made.push(...Object.values(outputs), ...Object.values(next));
+            const results: Record<string, Float32Array> = {};
+            for (const [key, tensor] of Object.entries(outputs)) results[key] = (await tensor.data()) as Float32Array;
+            // Last, since a device that fails leaves the state as it was.
+            await device.check?.();
+            own.advance(next);
+            tf.dispose(outputs);
+            return results;
+          } catch (error) {
+            tf.dispose(made);
+            throw failureOf(backend, error);
           }
-          return results;
         },
         dispose() {},
       });
     },
     dispose() {},
   };
+}
+
+/** What a program runs on. */
+interface Device {
+  /** What tfjs calls the backend. */
+  readonly name: string;
+  readonly threads: number;
+  readonly versions?: Readonly<Record<string, string>>;
+  /** @throws {BackendError} When the device has failed since it was started. */
+  check?(): Promise<void>;
+}
+
+async function startDevice(backend: TfjsBackend, threads: number): Promise<Device> {
+  switch (backend) {
+    case "tfjs-node":
+    case "tfjs-node-gpu":
+      return { name: TENSORFLOW, ...await loadTfjsNode(backend, threads) };
+    case "tfjs-webgpu":
+      return { name: "webgpu", threads: 1, ...await loadTfjsWebgpu() };
+    case "tfjs-wasm":
+    case "tfjs-cpu": {
+      const name = backend === "tfjs-cpu" ? "cpu" : "wasm";
+      if (name === "wasm") await import("@tensorflow/tfjs-backend-wasm");
+      if (!await tf.setBackend(name)) throw new BackendError(`The backend ${backend} does not start.`);
+      return { name, threads: 1 };
+    }
+  }
+}
+
+/** TensorFlow says so where one of its operations fails; the message follows in the next line. */
+const TENSORFLOW_STATUS = /^Invalid TF_Status: \d+\s*(Message: )?/;
+
+/** A failure of the device as one line; what a program does wrong stays as it is. */
+function failureOf(backend: TfjsBackend, error: unknown): unknown {
+  const message = messageOf(error);
+  if (TENSORFLOW_STATUS.test(message)) return runError(backend, message.replace(TENSORFLOW_STATUS, ""));
+  const ofDevice = error instanceof RangeError || error instanceof WebAssembly.RuntimeError ||
+    error instanceof DOMException;
+  return ofDevice ? runError(backend, message) : error;
 }
 
 class TfjsState implements State {

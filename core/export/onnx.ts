@@ -87,7 +87,7 @@ function recorded(
       (params, { [Z]: z, [LOGSNR]: logsnr }) => ({ outputs: { [EPS_HAT]: predict(denoiser, params, z, logsnr) } }),
       weights,
       inputs,
-      portableKernels,
+      { table: portableKernels },
     );
     return fuse(graph, [outputs[EPS_HAT]])[0];
   } catch (error) {

@@ -3,13 +3,14 @@ import { resolve } from "node:path";
 import { optionName } from "../cli/arguments.ts";
 import { type CommandLine, parseCommandLine, type ValuesOf } from "../cli/mod.ts";
 import { parseDataFile } from "../data_file_spec.ts";
-import { type Backend, BACKENDS } from "../engine/mod.ts";
+import { BACKEND_CHOICES, type BackendChoice, type Precision, PRECISIONS } from "../engine/mod.ts";
 import { UserError } from "../errors.ts";
 import { type Checkpoint, latestCheckpoint, loadCheckpoint } from "../io/checkpoints.ts";
 import { loadDataset, loadDenoiser } from "../load_plugin.ts";
 import type { DatasetPlugin, DenoiserPlugin, OptionSpec, OptionValues } from "../plugins.ts";
 import { type Recipe, RECIPES } from "../training/recipe.ts";
 import { RunFolder } from "./folder.ts";
+import { THREADS } from "./backend.ts";
 import { PRESENTATION, type TaskSpec, trainingOptions } from "./options.ts";
 
 /** What a run is, as config.json keeps it: everything that its numbers depend on. */
@@ -37,8 +38,9 @@ export interface RunConfig {
   readonly logsnrLoc: number | "auto";
   readonly logsnrScale: number | "auto";
   readonly seed: number;
-  readonly backend: Backend;
+  readonly backend: BackendChoice;
   readonly threads: number;
+  readonly precision: Precision;
 }
 
 /** What a command line asks for. */
@@ -69,9 +71,6 @@ function optionsOf({ defaults }: TaskSpec) {
 }
 
 type Options = ReturnType<typeof optionsOf>;
-
-/** Threads where none are asked for. */
-export const THREADS = Math.min(4, navigator.hardwareConcurrency);
 
 /**
  * Reads a training task's command line, and the configuration of the run that it resumes.
@@ -107,12 +106,13 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
 
   const fresh = configOf(spec, line, denoiser, dataset);
   if (earlier) requireSame(line, fresh, earlier.config, spec);
-  const { backend, threads } = line.options;
+  const { backend, threads, precision } = line.options;
   const config = earlier
     ? {
       ...earlier.config,
       ...(line.given.has("epochs") ? { epochs: line.options.epochs } : {}),
       ...(line.given.has("backend") ? { backend } : {}),
+      ...(line.given.has("precision") ? { precision } : {}),
       ...(line.given.has("microBatchSize") ? { microBatchSize: fresh.microBatchSize } : {}),
       ...(line.given.has("threads") ? { threads: threads ?? THREADS } : {}),
     }
@@ -181,6 +181,7 @@ function configOf(
     seed: options.seed,
     backend: options.backend,
     threads: options.threads ?? THREADS,
+    precision: options.precision,
   };
 }
 
@@ -223,7 +224,11 @@ async function openEarlier(
 /** The configuration that a run's folder holds. @throws {UserError} When it is not one. */
 export async function readConfig(folder: RunFolder): Promise<RunConfig> {
   const config = await folder.readJson("config.json");
-  if (isConfig(config)) return config;
+  // Runs of before there was a choice have float32.
+  const whole = typeof config === "object" && config !== null && !("precision" in config)
+    ? { ...config, precision: "f32" }
+    : config;
+  if (isConfig(whole)) return whole;
   throw new UserError(`${folder.file("config.json")} is not the configuration of a run of this program.`);
 }
 
@@ -257,7 +262,8 @@ function isConfig(value: unknown): value is RunConfig {
     areNumbers("validationLevels", "validationSamples") &&
     areNumbers("logsnrLoc", "logsnrScale", "seed", "threads") &&
     areRecords("datasetOptions", "denoiserOptions") &&
-    (BACKENDS as readonly string[]).includes(config.backend as string) && (config.recipe as string) in RECIPES;
+    (BACKEND_CHOICES as readonly string[]).includes(config.backend as string) &&
+    (PRECISIONS as readonly string[]).includes(config.precision as string) && (config.recipe as string) in RECIPES;
 }
 
 /** A resumed run is the run that it was: an option that says otherwise is a mistake. */

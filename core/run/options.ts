@@ -1,6 +1,7 @@
 import type { Proposal } from "../diffusion/logsnr.ts";
-import { BACKENDS } from "../engine/mod.ts";
 import type { TaskOption } from "../cli/mod.ts";
+import { PRECISIONS } from "../engine/mod.ts";
+import { backendOption } from "./backend.ts";
 
 /** What a training task has of its own. */
 export interface TaskSpec {
@@ -23,17 +24,6 @@ export interface TaskSpec {
   /** Options that say how the run is shown. */
   readonly options?: Readonly<Record<string, TaskOption>>;
 }
-
-/** How many threads a task's engine runs on. */
-export const threadsOption = {
-  threads: {
-    optional: "number",
-    min: 1,
-    max: 1024,
-    integer: true,
-    help: "Threads (default: the processor's, at most 4).",
-  },
-} as const satisfies Record<string, TaskOption>;
 
 /** What a task prints. */
 export const outputOptions = {
@@ -109,8 +99,12 @@ export function trainingOptions(
     },
     validationSamples: { optional: "number", min: 2, integer: true, help: "Samples in a validation (default all)." },
     seed: { default: 0, min: 0, integer: true, help: "Seed of everything that is drawn." },
-    backend: { default: "onnx-cpu", choices: BACKENDS, help: "What runs the tensors." },
-    ...threadsOption,
+    ...backendOption,
+    precision: {
+      default: "f32",
+      choices: PRECISIONS,
+      help: "Of the gradient's products; f16 on a GPU (onnx-webgpu, onnx-cuda). Likelihoods are always in f32.",
+    },
     experimentName: { default: "", placeholder: "name", help: "Added to the name of the run's folder." },
     out: { optional: "string", placeholder: "folder", help: "The run's folder (default: a new one in runs)." },
     resume: { optional: "string", bare: true, placeholder: "folder", help: "Go on with the run in a folder." },
@@ -123,6 +117,7 @@ export function trainingOptions(
 export const PRESENTATION: ReadonlySet<string> = new Set([
   "backend",
   "threads",
+  "precision",
   "evalBatchSize",
   "microBatchSize",
   "out",

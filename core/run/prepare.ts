@@ -1,7 +1,7 @@
 import { Progress } from "../cli/mod.ts";
 import { fitGaussian } from "../diffusion/gaussian.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
-import { createEngine, type Engine } from "../engine/mod.ts";
+import { type Engine, EngineError } from "../engine/mod.ts";
 import { UserError } from "../errors.ts";
 import { autoProposal } from "../evaluation/auto_proposal.ts";
 import { checkParams } from "../load_plugin.ts";
@@ -9,6 +9,7 @@ import type { DataInfo, Dataset, Denoiser, LoadContext } from "../plugins.ts";
 import { Random } from "../random.ts";
 import { sizeOf } from "../tensors.ts";
 import { createTraining, type Training, type TrainingSettings, type TrainingSnapshot } from "../training/train.ts";
+import { startEngine } from "./backend.ts";
 import type { RunConfig, RunRequest } from "./config.ts";
 import { writeDataInfo } from "./data_info.ts";
 import { RunFolder } from "./folder.ts";
@@ -22,6 +23,8 @@ export interface PreparedRun {
   readonly settings: TrainingSettings;
   readonly random: Random;
   readonly engine: Engine;
+  /** Why it is this engine, where that was left open. */
+  readonly engineReason?: string;
   readonly denoiser: Denoiser;
   readonly training: Training;
   readonly folder: RunFolder;
@@ -42,6 +45,8 @@ export async function prepareRun(
 ): Promise<PreparedRun> {
   const { config } = request;
   const random = Random.fromSeed(config.seed);
+  // A backend that is missing is told before data is fetched.
+  const named = config.backend === "auto" ? undefined : await startEngine(config.backend, config.threads, []);
   using progress = new Progress({ quiet: request.quiet });
   const context: LoadContext = {
     onProgress({ label, done, total }) {
@@ -88,6 +93,7 @@ export async function prepareRun(
     epochs: config.epochs,
     batchSize: config.batchSize,
     microBatchSize,
+    precision: config.precision,
     learningRate: config.learningRate,
     evalBatchSize: config.evalBatchSize,
     validationLevels: config.validationLevels,
@@ -100,7 +106,13 @@ export async function prepareRun(
     model: checkpoint.model,
     training: checkpoint.training,
   };
-  const engine = await createEngine(config.backend, config.threads);
+  const { engine, reason } = named ?? await startEngine(config.backend, config.threads, data.shape);
+  if (!engine.precisions.includes(config.precision)) {
+    throw new EngineError(
+      `--precision is ${config.precision}, which the backend ${engine.backend} does not have. ` +
+        "Leave it out, or use onnx-webgpu or onnx-cuda.",
+    );
+  }
   const stop = new AbortController();
   const training = await createTraining(engine, denoiser, data, info, settings, random.split("training"), {
     ...(from ? { from } : {}),
@@ -110,7 +122,10 @@ export async function prepareRun(
   const resolved = { ...config, microBatchSize, logsnrLoc: proposal.loc, logsnrScale: proposal.scale };
   await writeDataInfo(folder, info, data);
   await folder.writeJson("config.json", resolved);
-  return { config: resolved, data, info, proposal, settings, random, engine, denoiser, training, folder, stop };
+  return {
+    ...{ config: resolved, data, info, proposal, settings, random, engine, denoiser, training, folder, stop },
+    ...(reason === undefined ? {} : { engineReason: reason }),
+  };
 }
 
 function finite(value: unknown): number {

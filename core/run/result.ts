@@ -41,6 +41,9 @@ export interface Summary {
   /** The largest resident memory of the process in MB. */
   readonly peak_mb: number;
   readonly backend: string;
+  /** Why it was this backend, where that was left open. */
+  readonly backend_reason?: string;
+  readonly precision: string;
   readonly threads: number;
   readonly seed: number;
   readonly versions: Readonly<Record<string, string>>;
@@ -49,7 +52,7 @@ export interface Summary {
 
 /** Writes summary.json, and returns what it says. */
 export async function finishRun(
-  { config, data, info, engine, training, folder, proposal }: PreparedRun,
+  { config, data, info, engine, engineReason, training, folder, proposal }: PreparedRun,
   { metrics, trainSeconds, msPerStep, seconds }: TrainRunResult,
   { validation, test, suggestion, started, bits }: {
     /** More exact than the last epoch's, where the estimator allows it. */
@@ -87,6 +90,8 @@ export async function finishRun(
     ...(msPerStep === undefined ? {} : { ms_per_step: round(msPerStep) }),
     peak_mb: peakMemory(),
     backend: engine.backend,
+    ...(engineReason === undefined ? {} : { backend_reason: engineReason }),
+    precision: config.precision,
     threads: engine.threads,
     seed: config.seed,
     versions: { itdiffusion: configuration.version, deno: Deno.version.deno, ...engine.versions },

@@ -1,4 +1,5 @@
 import { Progress } from "../cli/mod.ts";
+import { BackendError } from "../engine/program.ts";
 import { UserError } from "../errors.ts";
 import { EventWriter } from "../io/tensorboard.ts";
 import { type Checkpoint, saveCheckpoint } from "../io/checkpoints.ts";
@@ -141,6 +142,8 @@ export async function trainRun(
   } catch (error) {
     // The training took back the step that failed, so this is the last good state.
     if (error instanceof DivergenceError && step > savedStep && isFinite(await training.snapshot())) await save();
+    // A device whose memory is full can still be read. One that is lost cannot; then the last checkpoint stands.
+    if (error instanceof BackendError && step > savedStep) await save().catch(() => {});
     throw error;
   }
   const finished = metrics.at(-1)?.epoch === epochs;

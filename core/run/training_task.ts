@@ -1,13 +1,17 @@
 import { Progress } from "../cli/mod.ts";
 import { bitsPerDimension, type Estimate } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
+import { BackendError } from "../engine/program.ts";
+import { UserError } from "../errors.ts";
 import { type MseCurve, mseCurve, suggestProposal } from "../evaluation/curve.ts";
 import { estimateNll } from "../evaluation/nll.ts";
+import { latestCheckpoint } from "../io/checkpoints.ts";
 import type { Dataset } from "../plugins.ts";
 import type { Random } from "../random.ts";
 import { type Samples, selectRows } from "../samples.ts";
 import { sizeOf } from "../tensors.ts";
 import { readRequest, type RunRequest } from "./config.ts";
+import type { RunFolder } from "./folder.ts";
 import type { TaskSpec } from "./options.ts";
 import { type PreparedRun, prepareRun } from "./prepare.ts";
 import { finishRun, reportLines, resumeCommand } from "./result.ts";
@@ -20,6 +24,11 @@ export interface Measurements {
   readonly suggestion: Proposal | undefined;
   /** The NLL on samples that neither training nor validation saw, where the data set has them. */
   readonly test: Estimate | undefined;
+}
+
+/** A backend that failed in a run, which can go on from its last checkpoint. */
+class BackendFailure extends UserError {
+  override readonly exitCode = 1;
 }
 
 /** How a task shows a run. */
@@ -54,6 +63,9 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
   const request = await readRequest(task, args);
   const run = await prepareRun(request, task.unsupported);
   const { data, config, folder, training, proposal, random } = run;
+  if (run.engineReason !== undefined && !request.quiet) {
+    console.error(`Backend ${run.engine.backend}, chosen by auto: ${run.engineReason}.`);
+  }
   const d = sizeOf(data.shape);
   const checkpoint = request.resumed?.checkpoint;
   const { draw, ...hooks } = await task.show(run, request);
@@ -89,13 +101,20 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
     );
   } catch (error) {
     if (error instanceof InterruptedError) {
-      throw new InterruptedError(`${error.message} Go on with: ${resumeCommand(task.name, folder)}`);
+      throw new InterruptedError(`${error.message} ${goOn(task.name, folder)}`);
+    }
+    if (error instanceof BackendError && await latestCheckpoint(folder.path) !== undefined) {
+      throw new BackendFailure(`${error.message} What was trained is saved. ${goOn(task.name, folder)}`);
     }
     throw error;
   } finally {
     await training.dispose();
     await run.engine.dispose();
   }
+}
+
+function goOn(task: string, folder: RunFolder): string {
+  return `Go on with: ${resumeCommand(task, folder)}`;
 }
 
 /** All samples, or so many of them, drawn at random. */

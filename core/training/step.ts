@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
 import { gradients } from "../engine/gradients.ts";
-import { EngineError, type Program, type Tensors } from "../engine/program.ts";
+import { EngineError, type Precision, type Program, type Tensors } from "../engine/program.ts";
 import type { Denoiser } from "../plugins.ts";
 import { adam, BETA1, BETA2 } from "./adam.ts";
 import { flattenTensors, type ParameterLayout, unflattenTensor } from "./parameters.ts";
@@ -16,14 +16,23 @@ export const PARTIAL_GRADIENT = "gradient.partial";
 export const EMA = "ema";
 export const MOMENTS = ["adam.m", "adam.v"] as const;
 
-/** Names and shapes of a gradient's inputs. */
-export function gradientInputs(batch: number, shape: readonly number[]): Record<string, readonly number[]> {
-  return { x: [batch, ...shape], eps: [batch, ...shape], logsnr: [batch], weight: [batch] };
+/** Names and shapes of a gradient's inputs. With float16 there is the loss scale besides, a scalar. */
+export function gradientInputs(
+  batch: number,
+  shape: readonly number[],
+  precision: Precision = "f32",
+): Record<string, readonly number[]> {
+  const inputs = { x: [batch, ...shape], eps: [batch, ...shape], logsnr: [batch], weight: [batch] };
+  return precision === "f16" ? { ...inputs, lossScale: [] } : inputs;
 }
 
 /**
  * The gradient of ½·mean(w·‖ε − ε̂‖²), which is that of the NLL whatever the error is compared with. Its output is each
  * sample's squared error and, with the paired estimator, that of the data's Gaussian on the same noise.
+ *
+ * Float16 ends at 65504 and below 6e-8, so with it the loss is scaled for the backward pass and the gradient scaled back
+ * (P. Micikevicius et al., arXiv 1710.03740). A further output, `overflow`, is then 0, or not a number where the scaled
+ * gradient was too large.
  *
  * @param target The entry of the state that the gradient goes to.
  */
@@ -34,16 +43,20 @@ export function gradientStep(
   gaussian: Gaussian,
   target: typeof GRADIENT | typeof PARTIAL_GRADIENT = GRADIENT,
 ): Program {
-  return (state, { x, eps, logsnr, weight }) => {
+  return (state, { x, eps, logsnr, weight, lossScale }) => {
     const z = noisyChannel(x, eps, logsnr);
     const { gradients: grads, aux } = gradients((params) => {
       const mse = squaredError(eps, predict(denoiser, params, z, logsnr));
-      return { loss: tf.mul(tf.mean(tf.mul(weight, mse)), 0.5), aux: { mse } };
+      const loss = tf.mul(tf.mean(tf.mul(weight, mse)), 0.5) as tf.Scalar;
+      return { loss: lossScale ? tf.mul(loss, lossScale) : loss, aux: { mse } };
     }, unflattenTensor(layout, state[PARAMS]));
+    const scaled = flattenTensors(layout, grads);
+    const gradient = lossScale ? tf.div(scaled, lossScale) : scaled;
+    const overflow = lossScale ? { overflow: tf.sum(tf.mul(gradient, 0)) } : {};
     const baseline = recipe.estimator === "standard"
       ? {}
       : { mseGaussian: squaredError(eps, gaussianDenoiser(z, logsnr, gaussian)) };
-    return { outputs: { mse: aux.mse, ...baseline }, state: { [target]: flattenTensors(layout, grads) } };
+    return { outputs: { mse: aux.mse, ...baseline, ...overflow }, state: { [target]: gradient } };
   };
 }
 

@@ -1,7 +1,14 @@
 import { type Gaussian, gaussianNll } from "../diffusion/gaussian.ts";
 import { type Estimate, nllAgainstGaussian, nllAgainstStandard } from "../diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
-import { type CompiledProgram, type Engine, EngineError, type InitialEntry, type Tensors } from "../engine/program.ts";
+import {
+  type CompiledProgram,
+  type Engine,
+  EngineError,
+  type InitialEntry,
+  type Precision,
+  type Tensors,
+} from "../engine/program.ts";
 import { UserError } from "../errors.ts";
 import { createErrorMeter, type ErrorMeter } from "../evaluation/errors.ts";
 import { estimateNll, estimateNllAgainstStandard } from "../evaluation/nll.ts";
@@ -35,6 +42,8 @@ export interface TrainingSettings {
   readonly batchSize: number;
   /** Samples whose gradient is computed at once; memory is that of so many activations. */
   readonly microBatchSize: number;
+  /** Arithmetic of the gradient's products. Likelihoods and samples are computed in float32 whatever it is. */
+  readonly precision: Precision;
   readonly learningRate: number;
   /** Samples per run of the denoiser in evaluations. */
   readonly evalBatchSize: number;
@@ -154,7 +163,8 @@ export async function createTraining(
     gradient: await engine.compile(
       gradientStep(denoiser, layout, recipe, gaussian, inParts ? PARTIAL_GRADIENT : GRADIENT),
       state,
-      gradientInputs(microBatchSize, info.shape),
+      gradientInputs(microBatchSize, info.shape, settings.precision),
+      settings.precision,
     ),
     accumulation: inParts ? await engine.compile(accumulationStep, state, { keep: [] }) : undefined,
     optimiser: await engine.compile(optimiserStep, state, { rootScale: [], offset: [] }),
@@ -271,6 +281,10 @@ function initialState(
   return Object.fromEntries([...kept.map((name) => [name, from.training[name]]), ...zero]);
 }
 
+/** What float16's loss scale starts from for each sample, and what it falls by at each overflow. */
+const LOSS_SCALE = 16;
+const LOSS_SCALE_FACTOR = 16;
+
 /** Draws batches and takes steps on them. */
 function createBatches(
   program: {
@@ -280,7 +294,7 @@ function createBatches(
   },
   data: Dataset,
   { shape, gaussian }: DataInfo,
-  { recipe, proposal, batchSize, microBatchSize, learningRate, epochs }: TrainingSettings,
+  { recipe, proposal, batchSize, microBatchSize, learningRate, epochs, precision }: TrainingSettings,
   random: Random,
   stepsPerEpoch: number,
   signal: AbortSignal | undefined,
@@ -313,9 +327,17 @@ function createBatches(
         part.weight[i] = i < size ? batch.weight[begin + i] * microBatchSize / batchSize : 0;
       }
     }
-    const errors = await program.gradient.run(part);
+    const errors = precision === "f16" ? await runScaled(part) : await program.gradient.run(part);
     await program.accumulation?.run({ keep: Float32Array.of(begin === 0 ? 0 : 1) });
-    return { size, mse: errors.mse, mseGaussian: errors.mseGaussian };
+    return { size, mse: errors.mse, mseGaussian: errors.mseGaussian, finite: !(Number.isNaN(errors.overflow?.[0])) };
+  };
+
+  /** Where the gradient overflows float16, it is taken again with a smaller loss scale. */
+  const runScaled = async (inputs: Readonly<Record<string, Float32Array>>) => {
+    for (let scale = 2 ** Math.ceil(Math.log2(microBatchSize)) * LOSS_SCALE;; scale /= LOSS_SCALE_FACTOR) {
+      const result = await program.gradient.run({ ...inputs, lossScale: Float32Array.of(scale) });
+      if (result.overflow[0] === 0 || scale < 1) return result;
+    }
   };
 
   /** Takes one step, numbered from 1, and returns the batch's NLL; nothing where the signal ended it. */
@@ -335,7 +357,7 @@ function createBatches(
     let sum = 0;
     for (let begin = 0; begin < batchSize; begin += microBatchSize) {
       if (begin > 0 && signal?.aborted) return undefined;
-      const { size, mse, mseGaussian } = await runPart(begin);
+      const { size, mse, mseGaussian, finite } = await runPart(begin);
       for (let i = 0; i < size; i++) {
         const error = { logsnr: batch.logsnr[begin + i], weight: batch.weight[begin + i], mse: mse[i] };
         const nll = paired
@@ -345,6 +367,7 @@ function createBatches(
         if (!Number.isFinite(nll)) throw new DivergenceError(step, error.logsnr, "loss");
         sum += nll;
       }
+      if (!finite) throw new DivergenceError(step, batch.logsnr[begin], "gradient");
     }
     const schedule = adamSchedule(learningRateAt(recipe, learningRate, step, epochs * stepsPerEpoch), step);
     await program.optimiser.run({

@@ -149,6 +149,7 @@ async function moonsTraining(backend: Backend, threads: number, steps: number) {
     epochs: 2 + Math.ceil(2 * steps / 56),
     batchSize: 128,
     microBatchSize: 128,
+    precision: "f32",
     learningRate: 1e-3,
     evalBatchSize: 1024,
     validationLevels: 1,

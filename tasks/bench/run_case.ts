@@ -1,3 +1,4 @@
+import { main } from "../../core/cli/mod.ts";
 import type { Backend } from "../../core/engine/mod.ts";
 
 /** One benchmark case in a process of its own, so that its peak memory is its own; only its own code is loaded. */
@@ -7,6 +8,7 @@ const cases = {
   "train-2d": async () => (await import("./cases.ts")).train2d(machine, Number(steps)),
   "density-2d": async () => (await import("./cases.ts")).density2d(machine, Number(steps), more.map(Number)),
   "unet-train": async () => (await import("./unet_cases.ts")).unetTrain(machine, Number(steps)),
+  "unet-small": async () => (await import("./unet_cases.ts")).unetSmall(machine, Number(steps)),
   "unet-eval": async () => (await import("./unet_cases.ts")).unetEval(machine, Number(steps), more[0]),
 };
-console.log(JSON.stringify(await cases[name as keyof typeof cases]()));
+await main(async () => console.log(JSON.stringify(await cases[name as keyof typeof cases]())));

@@ -1,6 +1,5 @@
 import { deepEqual, ok, throws } from "assert";
 import * as tf from "@tensorflow/tfjs";
-import { BACKENDS } from "../../core/engine/mod.ts";
 import {
   DDPM_SCHEDULE,
   parseSchedule,
@@ -10,15 +9,20 @@ import {
 import { run } from "../core/engine/differentiate.ts";
 import { fuzz } from "../core/io/fuzz.ts";
 import { assertWithin, readCase, readTensors } from "../reference.ts";
+import { LOCAL_BACKENDS } from "../backends.ts";
 
-async function timesteps(schedule: Schedule, logsnr: Float32Array, backend: typeof BACKENDS[number] = "onnx-cpu") {
+async function timesteps(
+  schedule: Schedule,
+  logsnr: Float32Array,
+  backend: typeof LOCAL_BACKENDS[number] = "onnx-cpu",
+) {
   const program = (_: unknown, { logsnr }: Record<string, tf.Tensor>) => ({
     outputs: { timestep: schedule.timestep(logsnr) },
   });
   return (await run(backend, program, { logsnr: { shape: [logsnr.length], data: logsnr } })).timestep;
 }
 
-for (const backend of BACKENDS) {
+for (const backend of LOCAL_BACKENDS) {
   Deno.test(`${backend}: log SNRs map to the time steps that the seed and ITdiffusion give them`, async () => {
     const { tolerances } = await readCase("logsnr2t");
     const reference = await readTensors("logsnr2t/logsnr2t.safetensors");

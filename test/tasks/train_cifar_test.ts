@@ -11,7 +11,18 @@ const IMAGES = reference("datasets/images.h5");
 const PRETRAINED = reference("unet/config_a/safetensors");
 
 /** A small network, few samples and steps. */
-const TINY = ["--channels", "8,8", "--batch-size", "32", "--validation-samples", "4", "--samples", "2"];
+const TINY = [
+  "--backend",
+  "onnx-cpu",
+  "--channels",
+  "8,8",
+  "--batch-size",
+  "32",
+  "--validation-samples",
+  "4",
+  "--samples",
+  "2",
+];
 const SMALL = ["--from-scratch", ...TINY, "--sample-steps", "2", "--data", ARCHIVE];
 
 async function metricsOf(folder: string) {

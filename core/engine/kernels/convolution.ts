@@ -26,7 +26,7 @@ function convolution(graph: Graph, x: Value, filter: Value, bias: Value, attribu
 }
 
 /** A convolution as one node, whatever its shape. */
-export function plainConvolution(
+function plainConvolution(
   graph: Graph,
   x: Value,
   filter: Value,
@@ -60,6 +60,17 @@ function inputGradient(
   attributes: ConvolutionAttributes,
 ): Value {
   if (isWinograd(attributes, filter.shape, shape)) return winogradInputGradient(graph, dy, filter);
+  return plainInputGradient(graph, dy, filter, shape, attributes);
+}
+
+/** The gradient with respect to the input as one node. */
+function plainInputGradient(
+  graph: Graph,
+  dy: Value,
+  filter: Value,
+  shape: readonly number[],
+  attributes: ConvolutionAttributes,
+): Value {
   const { stride, padding: [top, left, bottom, right] } = attributes;
   const [, , kh, kw] = filter.shape;
   const [, , oh, ow] = dy.shape;
@@ -74,7 +85,6 @@ function inputGradient(
   });
 }
 
-/** One product over batch and space: each of the filter's elements sees a shifted copy of the input. */
 function filterGradient(
   graph: Graph,
   x: Value,
@@ -83,6 +93,17 @@ function filterGradient(
   attributes: ConvolutionAttributes,
 ): Value {
   if (isWinograd(attributes, shape, x.shape)) return winogradFilterGradient(graph, x, dy);
+  return plainFilterGradient(graph, x, dy, shape, attributes);
+}
+
+/** One product over batch and space: each of the filter's elements sees a shifted copy of the input. */
+function plainFilterGradient(
+  graph: Graph,
+  x: Value,
+  dy: Value,
+  shape: readonly number[],
+  attributes: ConvolutionAttributes,
+): Value {
   const [o, c, kh, kw] = shape;
   const [n, , oh, ow] = dy.shape;
   const { stride, padding: [top, left, bottom, right] } = attributes;
@@ -120,6 +141,28 @@ function filterGradient(
   );
   return reshape(graph, product, shape);
 }
+
+/** Convolutions and their gradients, each in its usual form whatever its shape. */
+export const plainConvolutions: Readonly<Record<string, Kernel>> = {
+  ConvolutionNchw: ({ graph, inputs: { x, filter, bias }, attributes }) =>
+    plainConvolution(graph, x, filter, bias, attributes as unknown as ConvolutionAttributes),
+  ConvolutionNchwInputGradient: ({ graph, inputs: { dy, filter }, attributes }) =>
+    plainInputGradient(
+      graph,
+      dy,
+      filter,
+      attributes.shape as number[],
+      attributes as unknown as ConvolutionAttributes,
+    ),
+  ConvolutionNchwFilterGradient: ({ graph, inputs: { x, dy }, attributes }) =>
+    plainFilterGradient(
+      graph,
+      recomputed(graph, x),
+      dy,
+      attributes.shape as number[],
+      attributes as unknown as ConvolutionAttributes,
+    ),
+};
 
 /**
  * Convolutions in PyTorch's layout and their gradients: images `[n, c, h, w]`, filters `[o, c, kh, kw]`. The names are

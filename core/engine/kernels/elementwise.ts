@@ -2,7 +2,13 @@ import type { DataType, Value } from "../graph.ts";
 import { broadcastShapes, emitOne, expand, isSplat, type Kernel, type KernelCall, unexpanded } from "./kernel.ts";
 
 /** ONNX numbers of element types. */
-export const ONNX_TYPE: Readonly<Record<DataType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+export const ONNX_TYPE: Readonly<Record<DataType, number>> = {
+  float32: 1,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+};
 
 function unary(op: string): Kernel {
   return ({ graph, inputs: { x } }) => emitOne(graph, op, [x], x.shape, x.dtype);

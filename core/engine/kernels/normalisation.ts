@@ -29,17 +29,22 @@ function groupNorm(graph: Graph, x: Value, scale: Value, shift: Value, { groups,
   return { y: reshape(graph, y, x.shape), mean, inverse };
 }
 
+/** A group's mean and inverse deviation, `[n, groups, 1]`. */
+export interface GroupStatistics {
+  readonly mean: Value;
+  readonly inverse: Value;
+}
+
 /**
  * With x̂ the normalised input and D a group's size, dx = (γ·dy − mean(γ·dy) − x̂·mean(γ·dy·x̂))/deviation, which is
  * linear in dy and x with a coefficient per channel and two per group. Sums over space are taken once per channel.
  */
-function groupNormGradient(
+export function groupNormGradientFrom(
   graph: Graph,
-  { x, scale, shift, dy }: Readonly<Record<string, Value>>,
-  attributes: GroupNormAttributes,
+  { x, scale, dy }: Readonly<Record<string, Value>>,
+  { groups }: GroupNormAttributes,
+  { mean, inverse }: GroupStatistics,
 ): Value[] {
-  const { groups } = attributes;
-  const { mean, inverse } = groupNorm(graph, x, scale, shift, attributes);
   const [n, c, h, w] = x.shape;
   const perGroup = c / groups;
   const op = (name: string, a: Value, b: Value, shape: readonly number[]) => emitOne(graph, name, [a, b], shape);
@@ -103,8 +108,11 @@ function siluGradient(graph: Graph, x: Value, dy: Value): Value {
 export const normalisations: Readonly<Record<string, Kernel>> = {
   GroupNormNchw: ({ graph, inputs: { x, scale, shift }, attributes }) =>
     groupNorm(graph, x, scale, shift, attributes as unknown as GroupNormAttributes).y,
-  GroupNormNchwGradient: ({ graph, inputs, attributes }) =>
-    groupNormGradient(graph, inputs, attributes as unknown as GroupNormAttributes),
+  GroupNormNchwGradient: ({ graph, inputs, attributes }) => {
+    const { x, scale, shift } = inputs;
+    const statistics = groupNorm(graph, x, scale, shift, attributes as unknown as GroupNormAttributes);
+    return groupNormGradientFrom(graph, inputs, attributes as unknown as GroupNormAttributes, statistics);
+  },
   Silu: ({ graph, inputs: { x } }) => silu(graph, x),
   SiluGradient: ({ graph, inputs: { x, dy } }) => siluGradient(graph, x, dy),
 };

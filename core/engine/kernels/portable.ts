@@ -1,5 +1,5 @@
 import type { Graph, Value } from "../graph.ts";
-import { type ConvolutionAttributes, plainConvolution } from "./convolution.ts";
+import { plainConvolutions } from "./convolution.ts";
 import { emitOne, type Kernel } from "./kernel.ts";
 import { kernels } from "./mod.ts";
 import { type GroupNormAttributes, recomputedSilu } from "./normalisation.ts";
@@ -44,8 +44,7 @@ export const portableKernels: Readonly<Record<string, Kernel>> = {
     const [left, right] = [transposeA ? transposed(graph, a) : a, transposeB ? transposed(graph, b) : b];
     return kernels.BatchMatMul({ graph, inputs: { a: left, b: right }, attributes: {} });
   },
-  ConvolutionNchw: ({ graph, inputs: { x, filter, bias }, attributes }) =>
-    plainConvolution(graph, x, filter, bias, attributes as unknown as ConvolutionAttributes),
+  ...plainConvolutions,
   GroupNormNchw: ({ graph, inputs: { x, scale, shift }, attributes }) =>
     groupNorm(graph, x, scale, shift, attributes as unknown as GroupNormAttributes),
   Silu: ({ graph, inputs: { x } }) => recomputedSilu(graph, x).y,

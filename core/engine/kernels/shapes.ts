@@ -7,7 +7,7 @@ import { emitOne, expand, type Kernel, sameShape } from "./kernel.ts";
 export function reshape(graph: Graph, x: Value, shape: readonly number[]): Value {
   if (sameShape(x.shape, shape)) return x;
   if (x.elements) return graph.constant(x.elements, shape, x.dtype);
-  if (x.input) return graph.view(x.input, shape);
+  if (x.input && graph.viewsInputs) return graph.view(x.input, shape);
   const source = x.node?.op === "Reshape" ? x.node.inputs[0] : x;
   if (sameShape(source.shape, shape)) return source;
   return emitOne(graph, "Reshape", [source, graph.integers(shape)], shape, x.dtype);
@@ -29,7 +29,7 @@ export function transpose(graph: Graph, x: Value, perm: readonly number[]): Valu
 
 export function slice(graph: Graph, x: Value, begin: readonly number[], size: readonly number[]): Value {
   if (sameShape(x.shape, size)) return x;
-  if (x.input && x.shape.length === 1) {
+  if (x.input && graph.viewsInputs && x.shape.length === 1) {
     return graph.view({ name: x.input.name, offset: x.input.offset + begin[0] }, size);
   }
   const axes = begin.map((_, axis) => axis).filter((axis) => size[axis] !== x.shape[axis]);

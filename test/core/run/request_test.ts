@@ -105,6 +105,20 @@ export const create = () => ({ init: () => ({}), predict: (_, z) => tf.sum(z, 1)
     equal([...Deno.readDirSync(folder)].some((entry) => entry.name === "run"), false);
   }));
 
+Deno.test("the backend is chosen for points without a look at GPUs, and what it cannot do is refused before a run begins", () =>
+  inFolder(async (folder) => {
+    const out = join(folder, "run");
+    const refused = (args: string[], message: RegExp) =>
+      rejects(prepare(["scg", ...SMALL, "--out", out, ...args]), { message, exitCode: 2 });
+    await refused(["--precision", "f16"], /^--precision is f16, which the backend onnx-cpu does not have\./);
+    await refused(["--precision", "f64"], /^--precision is f64; it must be one of f32 or f16\.$/);
+    await refused(["--backend", "cuda"], /^--backend is cuda; it must be one of auto, onnx-cpu, /);
+    equal([...Deno.readDirSync(folder)].length, 0);
+    const { engine, engineReason } = await prepare(["scg", ...SMALL, "--out", out]);
+    equal(engine.backend, "onnx-cpu");
+    match(engineReason!, /points/);
+  }));
+
 const TASK: TaskSpec = {
   name: "train:2d",
   summary: "Test.",
@@ -133,6 +147,10 @@ Deno.test("resuming takes the run's own options, refuses others, and refuses wha
       /--hidden-size is 9, but the run was started with 4/,
     );
     await prepare(["--resume", out, "--seed", "3", "--epochs", "200"]);
+    // Earlier versions had no choice of precision.
+    const { precision: ___, ...earlier } = config;
+    await Deno.writeTextFile(join(out, "config.json"), JSON.stringify(earlier));
+    equal((await prepare(["--resume", out])).config.precision, "f32");
     await Deno.writeTextFile(join(out, "config.json"), '{"foreign": true}');
     await rejects(prepare(["--resume", out]), /not the configuration of a run/);
     await Deno.writeTextFile(join(out, "config.json"), "{");

@@ -19,6 +19,7 @@ export const CONFIG = {
   epochs: 3,
   batchSize: 4,
   microBatchSize: 4,
+  precision: "f32",
   learningRate: 1e-3,
   evalBatchSize: 4,
   validationLevels: 1,

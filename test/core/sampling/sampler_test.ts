@@ -8,11 +8,8 @@ import { Random } from "../../../core/random.ts";
 import { createSampler, drawSamples, type Sampler } from "../../../core/sampling/sampler.ts";
 import type { HostTensors } from "../../../core/tensors.ts";
 import * as gaussianPlugin from "../../../denoisers/gaussian.ts";
-import * as mlp from "../../../denoisers/mlp.ts";
-import { assertWithin, readCase, readTensors } from "../../reference.ts";
+import { assertWithin, readTensors } from "../../reference.ts";
 
-const { tolerances } = await readCase("sampling");
-const BACKENDS = ["onnx-cpu", "tfjs-cpu"] as const;
 const ROWS = 16;
 
 /** The Gaussian of the reference, that of the data set scg. */
@@ -42,45 +39,6 @@ function planOf(sampler: SamplerName, logsnr: Float64Array, eta?: number): Sampl
 const noNoise = () => {
   throw new Error("A deterministic sampler draws no noise.");
 };
-
-for (const backend of BACKENDS) {
-  Deno.test(`the MLP's DDIM trajectory is the reference's on ${backend}`, async () => {
-    const reference = await readTensors("sampling/mlp.safetensors");
-    const params = await readTensors("mlp/weights.safetensors");
-    const gaussian = standardGaussian(2);
-    const options = Object.fromEntries(Object.entries(mlp.options).map(([key, spec]) => [key, spec.default]));
-    const denoiser = mlp.create({ shape: [2], gaussian }, { ...options, skip: false });
-    const sampler = await samplerOf(backend, denoiser, params, gaussian, ROWS + 3);
-    const plan = planOf("ddim", Float64Array.from(reference.logsnr.data));
-    const size = 2 * ROWS;
-    let levels = 0;
-    for await (const got of sampler.follow(reference.z.data.slice(0, size), plan, noNoise)) {
-      const at = (name: string) => reference[name].data.slice(got.level * size, (got.level + 1) * size);
-      const [z, xHat] = [tolerances["mlp/z (whole trajectory)"], tolerances["mlp/x_hat (whole trajectory)"]];
-      assertWithin(got.z, at("z"), z, `z at level ${got.level}`);
-      assertWithin(got.epsHat, at("eps_hat"), z, `ε̂ at level ${got.level}`);
-      assertWithin(got.xHat, at("x_hat"), xHat, `x̂ at level ${got.level}`);
-      levels++;
-    }
-    equal(levels, reference.logsnr.data.length);
-    await sampler.dispose();
-  });
-
-  Deno.test(`the exact denoiser's DDIM trajectory is the reference's on ${backend}`, async () => {
-    const { logsnr, z, x_hat } = await readTensors("sampling/gaussian.safetensors");
-    const denoiser = gaussianPlugin.create({ shape: [2], gaussian: truth });
-    const sampler = await samplerOf(backend, denoiser, {}, truth, ROWS);
-    const size = 2 * ROWS;
-    for await (
-      const got of sampler.follow(z.data.slice(0, size), planOf("ddim", Float64Array.from(logsnr.data)), noNoise)
-    ) {
-      const at = (data: Float32Array) => data.slice(got.level * size, (got.level + 1) * size);
-      assertWithin(got.z, at(z.data), tolerances["gaussian/z"], `z at level ${got.level}`);
-      assertWithin(got.xHat, at(x_hat.data), tolerances["gaussian/x_hat"], `x̂ at level ${got.level}`);
-    }
-    await sampler.dispose();
-  });
-}
 
 Deno.test("the ODE's error falls with the square of the step, DDIM's with the step", async () => {
   const { logsnr, z, z_exact } = await readTensors("sampling/gaussian.safetensors");

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, rejects } from "assert";
 import * as tf from "@tensorflow/tfjs";
 import { entropy, fitGaussian, gaussianOf } from "../../../core/diffusion/gaussian.ts";
-import { BACKENDS, createEngine } from "../../../core/engine/mod.ts";
+import { createEngine } from "../../../core/engine/mod.ts";
 import type { Denoiser } from "../../../core/plugins.ts";
 import { Random } from "../../../core/random.ts";
 import { floatSamples } from "../../../core/samples.ts";
@@ -16,6 +16,7 @@ import {
 } from "../../../core/training/train.ts";
 import * as gaussianDenoiser from "../../../denoisers/gaussian.ts";
 import * as mlp from "../../../denoisers/mlp.ts";
+import { LOCAL_BACKENDS } from "../../backends.ts";
 
 const settings: TrainingSettings = {
   recipe: RECIPES.default,
@@ -23,6 +24,7 @@ const settings: TrainingSettings = {
   epochs: 3,
   batchSize: 32,
   microBatchSize: 32,
+  precision: "f32",
   learningRate: 1e-3,
   evalBatchSize: 64,
   validationLevels: 2,
@@ -48,9 +50,9 @@ function smallMlp(skip = true): Denoiser {
 
 async function training(
   options: Partial<TrainingSettings> = {},
-  { denoiser = smallMlp(), backend = BACKENDS[0], from, signal }: {
+  { denoiser = smallMlp(), backend = LOCAL_BACKENDS[0], from, signal }: {
     denoiser?: Denoiser;
-    backend?: typeof BACKENDS[number];
+    backend?: typeof LOCAL_BACKENDS[number];
     from?: TrainingSnapshot;
     signal?: AbortSignal;
   } = {},
@@ -87,7 +89,7 @@ Deno.test("a run stopped after any step and resumed from its snapshot is the run
   await whole.dispose();
 });
 
-for (const backend of BACKENDS) {
+for (const backend of LOCAL_BACKENDS) {
   Deno.test(`a batch in parts has the gradient of the whole, on ${backend}`, async () => {
     const whole = await training({ epochs: 2 }, { backend });
     const expected = await epochsOf(whole);
@@ -168,7 +170,7 @@ Deno.test("a generator that is left goes on where it was", async () => {
 
 Deno.test("seeds decide the run: the same seed the same numbers, the backends equal ones", async () => {
   const runs = [];
-  for (const backend of BACKENDS) {
+  for (const backend of LOCAL_BACKENDS) {
     const run = await training({ epochs: 1 }, { backend });
     runs.push((await epochsOf(run))[0]);
     await run.dispose();
@@ -180,7 +182,7 @@ Deno.test("seeds decide the run: the same seed the same numbers, the backends eq
 });
 
 Deno.test("no tensors are left behind by steps and validations", async () => {
-  for (const backend of BACKENDS) {
+  for (const backend of LOCAL_BACKENDS) {
     const run = await training({ epochs: 4 }, { backend });
     const counts: number[] = [];
     for await (const record of run.run()) if (record.kind === "epoch") counts.push(tf.memory().numTensors);

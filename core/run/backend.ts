@@ -1,0 +1,55 @@
+import type { TaskOption } from "../cli/mod.ts";
+import { chooseBackend } from "../engine/auto.ts";
+import { BACKEND_CHOICES, type BackendChoice, BackendError, createEngine, type Engine } from "../engine/mod.ts";
+
+/** Threads where none are asked for. */
+export const THREADS = Math.min(4, navigator.hardwareConcurrency);
+
+/** What runs the tensors, as every task takes it. */
+export const threadsOption = {
+  threads: {
+    optional: "number",
+    min: 1,
+    max: 1024,
+    integer: true,
+    help: "Threads (default: the processor's, at most 4).",
+  },
+} as const satisfies Record<string, TaskOption>;
+
+export const backendOption = {
+  backend: {
+    default: "auto",
+    choices: BACKEND_CHOICES,
+    help: "What runs the tensors; auto takes a GPU for images where there is one.",
+  },
+  ...threadsOption,
+} as const satisfies Record<string, TaskOption>;
+
+/** An engine, and why it is the one. */
+export interface StartedEngine {
+  readonly engine: Engine;
+  /** Where the backend was left open: a clause without a full stop. */
+  readonly reason?: string;
+}
+
+/**
+ * Starts the engine that a task asks for.
+ *
+ * @param shape Of one sample: `auto` takes no GPU for points.
+ * @throws {BackendError} When a backend that was named does not start.
+ */
+export async function startEngine(
+  choice: BackendChoice,
+  threads: number,
+  shape: readonly number[],
+): Promise<StartedEngine> {
+  if (choice !== "auto") return { engine: await createEngine(choice, threads) };
+  const { backend, reason } = await chooseBackend({ points: shape.length === 1 });
+  try {
+    return { engine: await createEngine(backend, threads), reason };
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error;
+    // What is chosen for the user must not fail the user.
+    return { engine: await createEngine("onnx-cpu", threads), reason: error.message.replace(/\.$/, "") };
+  }
+}

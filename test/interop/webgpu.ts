@@ -165,7 +165,7 @@ Deno.test("onnx-webgpu: without a driver the command ends in one line", () =>
       equal(code, 2);
       equal(stdout, "");
       match(stderr, /^error: The backend onnx-webgpu does not start: .*Vulkan on Linux.*$/m);
-      ok(!/\n    at \S+ \(file:/.test(stderr), stderr);
+      ok(!/\n\s+at \S+ \(file:/.test(stderr), stderr);
       deepEqual(await Array.fromAsync(Deno.readDir(cwd)), []);
     } finally {
       if (icd === undefined) Deno.env.delete("VK_ICD_FILENAMES");

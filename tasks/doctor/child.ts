@@ -1,0 +1,95 @@
+import { fileURLToPath } from "node:url";
+
+const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
+
+/** Those of the tasks. */
+export const TASK_PERMISSIONS = ["read", "write", "env", "sys", "ffi", "import"].map((name) => `--allow-${name}`);
+
+/** How long a process that is killed may take to end; one that hangs in a driver may never. */
+const GRACE = 2000;
+
+export interface ChildLimits {
+  /** What Deno allows it. */
+  readonly permissions?: readonly string[];
+  /** Milliseconds after which it is killed. */
+  readonly milliseconds: number;
+  /** Kills it at once. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a script's process printed, and what went wrong with it, as a clause. */
+export interface ChildResult<T> {
+  readonly records: readonly T[];
+  readonly problem?: string;
+}
+
+/**
+ * Runs a script that prints objects as lines of JSON, in a process of its own.
+ *
+ * @param script Beside this file.
+ * @returns The objects that have a `kind`; a library may print other lines.
+ */
+export async function runChild<T extends { readonly kind: string }>(
+  script: string | URL,
+  args: readonly string[],
+  { milliseconds, signal, permissions = TASK_PERMISSIONS }: ChildLimits,
+): Promise<ChildResult<T>> {
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--frozen", "--config", CONFIG, ...permissions, path, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1" },
+  }).spawn();
+  const records: T[] = [];
+  const output = readLines(child.stdout, (line) => {
+    const record = parse<T>(line);
+    if (record) records.push(record);
+  });
+  const complaint = new Response(child.stderr).text();
+  const ended = Promise.all([child.status, output, complaint]);
+
+  const kill = () => child.kill("SIGKILL");
+  signal?.addEventListener("abort", kill);
+  const late = await isLate(ended, milliseconds);
+  if (late) kill();
+  const result = late && await isLate(ended, GRACE) ? undefined : await ended;
+  signal?.removeEventListener("abort", kill);
+
+  if (late) return { records, problem: `it did not end within ${milliseconds / 1000} s and was stopped` };
+  const [{ success, code, signal: by }, , text] = result!;
+  if (success) return { records };
+  const last = text.trim().split("\n").at(-1)?.trim().slice(0, 300);
+  return { records, problem: `its process ended by ${by ?? `code ${code}`}${last ? `: ${last}` : ""}` };
+}
+
+/** Whether a promise is still open after some time. */
+async function isLate(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<true>((resolve) => timer = setTimeout(() => resolve(true), milliseconds));
+  try {
+    return await Promise.race([promise.then(() => false), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function readLines(stream: ReadableStream<Uint8Array<ArrayBuffer>>, onLine: (line: string) => void) {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    lines.forEach(onLine);
+  }
+  onLine(rest);
+}
+
+function parse<T extends { readonly kind: string }>(line: string): T | undefined {
+  try {
+    const value = JSON.parse(line) as Partial<T> | null;
+    return typeof value === "object" && typeof value?.kind === "string" ? value as T : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,28 @@
+import { ok } from "assert";
+import { peakMemory } from "../../../core/run/memory.ts";
+
+Deno.test("the peak is that of memory that was held, also after it is given back", async () => {
+  // A process of its own, that nothing else has made large.
+  const script = `
+    import { peakMemory } from ${JSON.stringify(new URL("../../../core/run/memory.ts", import.meta.url).href)};
+    const hold = () => new Uint8Array(400 * 2 ** 20).fill(1).length;
+    hold();
+    for (let i = 0; i < 10; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      gc();
+    }
+    console.log(Math.round(Deno.memoryUsage().rss / 2 ** 20), peakMemory());
+  `;
+  // Permissions as the tasks have them: they do not let /proc be read.
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-read", "--allow-env", "--allow-sys", "--v8-flags=--expose-gc", "-"],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(script));
+  await writer.close();
+  const [now, peak] = new TextDecoder().decode((await child.output()).stdout).trim().split(" ").map(Number);
+  ok(peak >= 400 && peak < 800 && now < peak - 200, `${now} now, ${peak} at most`);
+  ok(peakMemory() > 20);
+});

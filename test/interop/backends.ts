@@ -1,0 +1,35 @@
+import { deepEqual, equal } from "assert";
+import { BACKENDS } from "../../core/engine/mod.ts";
+import { LOCAL_BACKENDS } from "../backends.ts";
+import { runBackend } from "../conformance/backend_process.ts";
+import { CASES } from "../conformance/cases.ts";
+import { absence, faultsOfBackend, reportTable } from "../conformance/report.ts";
+
+/** Backends that have to be there, by their names with spaces: there, what is absent fails. */
+const REQUIRED = (Deno.env.get("REQUIRED_BACKENDS") ?? "").split(/\s+/).filter((name) => name !== "");
+
+for (const name of REQUIRED) {
+  if (!BACKENDS.some((backend) => backend === name)) {
+    throw new Error(`REQUIRED_BACKENDS has ${name}; the backends are ${BACKENDS.join(", ")}.`);
+  }
+}
+
+const THREADS = 2;
+
+for (const backend of BACKENDS) {
+  if (LOCAL_BACKENDS.some((local) => local === backend)) continue;
+  const { not_tried } = await runBackend(backend, { threads: THREADS });
+  const ignore = not_tried !== undefined && !REQUIRED.includes(backend);
+  if (ignore) console.log(absence(backend, not_tried));
+  Deno.test({
+    name: ignore ? absence(backend, not_tried) : `${backend}: every conformance case is within its tolerance`,
+    ignore,
+    async fn() {
+      const report = await runBackend(backend, { threads: THREADS, cases: "" });
+      console.log(reportTable([report]));
+      equal(report.not_tried, undefined, `${backend} has to be there: ${report.not_tried}`);
+      deepEqual(faultsOfBackend(report), []);
+      equal(report.cases.length, CASES.length);
+    },
+  });
+}

@@ -3,6 +3,12 @@ import { type Sighting, vendorOf } from "./gpu.ts";
 /** Names the driver interface of Deno's WebGPU, which reads it at the first request of a process. */
 const VARIABLE = "DENO_WEBGPU_BACKEND";
 
+/** Has Deno use the system's own interface, unless the user chose one or it is too late. */
+export function chooseWebgpuInterface(): void {
+  const name = INTERFACES[Deno.build.os];
+  if (name !== undefined && Deno.env.get(VARIABLE) === undefined) Deno.env.set(VARIABLE, name);
+}
+
 /** One interface alone is quicker to ask than all, and the others complain on stderr where they are not set up. */
 const INTERFACES: Readonly<Partial<Record<typeof Deno.build.os, string>>> = {
   linux: "vulkan",

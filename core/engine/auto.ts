@@ -18,6 +18,8 @@ export interface Probes {
   cudaProvider(): string | undefined;
 }
 
+const NO_PROVIDER = "ONNX Runtime's CUDA provider is not installed (deno task install:onnx-cuda, on Linux x86-64)";
+
 const PROBES: Probes = { cudaGpus, webgpuGpu, cudaProvider: cudaProviderPath };
 
 /**
@@ -46,5 +48,3 @@ export async function chooseBackend(
     : ["no GPU found", ...(instead ? [instead] : [])].join(", ");
   return { backend: "onnx-cpu", reason };
 }
-
-const NO_PROVIDER = "ONNX Runtime's CUDA provider is not installed (deno task install:onnx-cuda, on Linux x86-64)";

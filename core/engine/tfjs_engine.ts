@@ -2,8 +2,15 @@ import * as tf from "@tensorflow/tfjs";
 import { messageOf } from "../errors.ts";
 import { type HostTensors, sizeOf } from "../tensors.ts";
 import { runError } from "./backend_errors.ts";
-import { BackendError, checkInput, type Engine, EngineError, type InitialEntry, type State } from "./program.ts";
-import type { Tensors } from "./program.ts";
+import {
+  BackendError,
+  checkInput,
+  type Engine,
+  EngineError,
+  type InitialEntry,
+  type State,
+  type Tensors,
+} from "./program.ts";
 import { loadTfjsNode, TENSORFLOW } from "./tfjs_node.ts";
 import type { PackagedBackend } from "./tfjs_package.ts";
 import { loadTfjsWebgpu } from "./tfjs_webgpu.ts";
@@ -22,13 +29,30 @@ export async function createTfjsEngine(backend: TfjsBackend, threads: number): P
   tf.enableProdMode(); // Keeps tfjs's banner off the user's screen.
   const device = await startDevice(backend, threads);
   const states = new WeakMap<State, TfjsState>();
+  let broken: BackendError | undefined;
+  const guard: Guard = async (work) => {
+    if (broken) throw broken;
+    try {
+      const result = await work();
+      const failure = await device.failure?.();
+      if (failure === undefined) return result;
+      throw new Error(failure);
+    } catch (error) {
+      // What the device says has the cause: a tensor that it could not make is only "invalid" where it is used.
+      const failure = await device.failure?.() ?? failureOf(error);
+      if (failure === undefined) throw error;
+      const failed = runError(backend, failure);
+      if (!device.survives) broken = failed;
+      throw failed;
+    }
+  };
   return {
     backend,
     threads: device.threads,
     precisions: ["f32"],
     versions: { tfjs: tf.version_core, ...device.versions },
     createState(initial) {
-      const state = new TfjsState(initial);
+      const state = new TfjsState(initial, guard);
       states.set(state, state);
       return state;
     },
@@ -36,10 +60,9 @@ export async function createTfjsEngine(backend: TfjsBackend, threads: number): P
       const own = states.get(state);
       if (!own) throw new EngineError("The state belongs to another engine; make it with this engine's createState.");
       return Promise.resolve({
-        async run(given) {
-          if (tf.getBackend() !== device.name) await tf.setBackend(device.name);
-          const made: tf.Tensor[] = [];
-          try {
+        run(given) {
+          return guard(async () => {
+            if (tf.getBackend() !== device.name) await tf.setBackend(device.name);
             const { outputs, next } = tf.tidy(() => {
               const inputs: Tensors = {};
               for (const [input, shape] of Object.entries(inputShapes)) {
@@ -51,18 +74,19 @@ export async function createTfjsEngine(backend: TfjsBackend, threads: number): P
                 Object.fromEntries(Object.entries(tensors).map(([key, t]) => [key, t.clone()]));
               return { outputs: copies(result.outputs), next: copies(result.state) };
             });
-            made.push(...Object.values(outputs), ...Object.values(next));
-            const results: Record<string, Float32Array> = {};
-            for (const [key, tensor] of Object.entries(outputs)) results[key] = (await tensor.data()) as Float32Array;
-            // Last, since a device that fails leaves the state as it was.
-            await device.check?.();
-            own.advance(next);
-            tf.dispose(outputs);
-            return results;
-          } catch (error) {
-            tf.dispose(made);
-            throw failureOf(backend, error);
-          }
+            try {
+              const results: Record<string, Float32Array> = {};
+              for (const [key, tensor] of Object.entries(outputs)) results[key] = (await tensor.data()) as Float32Array;
+              // After the outputs, so that a failure leaves the state as it was.
+              own.advance(next);
+              return results;
+            } catch (error) {
+              tf.dispose(next);
+              throw error;
+            } finally {
+              tf.dispose(outputs);
+            }
+          });
         },
         dispose() {},
       });
@@ -77,43 +101,48 @@ interface Device {
   readonly name: string;
   readonly threads: number;
   readonly versions?: Readonly<Record<string, string>>;
-  /** @throws {BackendError} When the device has failed since it was started. */
-  check?(): Promise<void>;
+  /** Whether the tensors that it holds are whole after a failure; WebGPU may drop what was done before as well. */
+  readonly survives: boolean;
+  /** What has gone wrong on the device since it was started, where it tells apart from its operations. */
+  failure?(): Promise<string | undefined>;
 }
+
+/** Does what may fail by the device. @throws {BackendError} When it fails, or has failed and holds nothing whole. */
+type Guard = <T>(work: () => Promise<T>) => Promise<T>;
 
 async function startDevice(backend: TfjsBackend, threads: number): Promise<Device> {
   switch (backend) {
     case "tfjs-node":
     case "tfjs-node-gpu":
-      return { name: TENSORFLOW, ...await loadTfjsNode(backend, threads) };
+      return { name: TENSORFLOW, survives: true, ...await loadTfjsNode(backend, threads) };
     case "tfjs-webgpu":
-      return { name: "webgpu", threads: 1, ...await loadTfjsWebgpu() };
+      return { name: "webgpu", threads: 1, survives: false, ...await loadTfjsWebgpu() };
     case "tfjs-wasm":
     case "tfjs-cpu": {
       const name = backend === "tfjs-cpu" ? "cpu" : "wasm";
       if (name === "wasm") await import("@tensorflow/tfjs-backend-wasm");
       if (!await tf.setBackend(name)) throw new BackendError(`The backend ${backend} does not start.`);
-      return { name, threads: 1 };
+      return { name, threads: 1, survives: name === "cpu" };
     }
   }
 }
 
-/** TensorFlow says so where one of its operations fails; the message follows in the next line. */
-const TENSORFLOW_STATUS = /^Invalid TF_Status: \d+\s*(Message: )?/;
+/** An operation of TensorFlow that failed for want of memory or by the device; other codes are the program's mistakes. */
+const TENSORFLOW_FAILURE = /^Invalid TF_Status: (?:2|8|10|13|14)\s+(?:Message: )?/;
 
-/** A failure of the device as one line; what a program does wrong stays as it is. */
-function failureOf(backend: TfjsBackend, error: unknown): unknown {
+/** What an error says of the device; nothing where it is the program's. */
+function failureOf(error: unknown): string | undefined {
   const message = messageOf(error);
-  if (TENSORFLOW_STATUS.test(message)) return runError(backend, message.replace(TENSORFLOW_STATUS, ""));
+  if (TENSORFLOW_FAILURE.test(message)) return message.replace(TENSORFLOW_FAILURE, "");
   const ofDevice = error instanceof RangeError || error instanceof WebAssembly.RuntimeError ||
     error instanceof DOMException;
-  return ofDevice ? runError(backend, message) : error;
+  return ofDevice ? message : undefined;
 }
 
 class TfjsState implements State {
   current: Tensors;
 
-  constructor(initial: Readonly<Record<string, InitialEntry>>) {
+  constructor(initial: Readonly<Record<string, InitialEntry>>, private readonly guard: Guard) {
     this.current = Object.fromEntries(
       Object.entries(initial).map(([name, { shape, data }]) => [
         name,
@@ -136,11 +165,13 @@ class TfjsState implements State {
     }
   }
 
-  async read(): Promise<HostTensors> {
-    const entries = Object.entries(this.current).map(async ([name, t]) =>
-      [name, { shape: [...t.shape], data: Float32Array.from(await t.data()) }] as const
-    );
-    return Object.fromEntries(await Promise.all(entries));
+  read(): Promise<HostTensors> {
+    return this.guard(async () => {
+      const entries = Object.entries(this.current).map(async ([name, t]) =>
+        [name, { shape: [...t.shape], data: Float32Array.from(await t.data()) }] as const
+      );
+      return Object.fromEntries(await Promise.all(entries));
+    });
   }
 
   write(tensors: HostTensors): void {

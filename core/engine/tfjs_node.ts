@@ -1,6 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
 import util from "node:util";
-import { messageOf } from "../errors.ts";
 import { BackendError } from "./program.ts";
 import { packagesFolder, requireBackend } from "./tfjs_package.ts";
 
@@ -15,26 +14,23 @@ const THREADS_VARIABLE = "TF_NUM_INTRAOP_THREADS";
  *
  * @param threads Of TensorFlow's operations on the processor.
  * @param folder Whose node_modules has the package.
- * @returns The threads that it has.
+ * @returns The threads that it has, and TensorFlow's version.
  * @throws {BackendError} When the package, TensorFlow's library or the GPU is not there.
  */
 export async function loadTfjsNode(
   backend: "tfjs-node" | "tfjs-node-gpu",
   threads: number,
   folder: string = packagesFolder(),
-): Promise<{ threads: number }> {
+): Promise<{ threads: number; versions: { tensorflow: string } }> {
   if (!tf.findBackendFactory(TENSORFLOW)) {
     // TensorFlow reads these once, as its library is loaded.
     Deno.env.set(THREADS_VARIABLE, String(threads));
     if (Deno.env.get("TF_CPP_MIN_LOG_LEVEL") === undefined) Deno.env.set("TF_CPP_MIN_LOG_LEVEL", "3");
     restoreUtil();
-    try {
-      requireBackend(backend, folder);
-    } catch (error) {
-      throw error instanceof BackendError ? error : loadError(backend, messageOf(error));
-    }
+    requireBackend(backend, folder);
   }
-  const started = await tf.setBackend(TENSORFLOW) ? tf.backend() as Partial<NodeBackend> : {};
+  const present = tf.findBackendFactory(TENSORFLOW) && await tf.setBackend(TENSORFLOW);
+  const started: Partial<NodeBackend> = present ? tf.backend() as Partial<NodeBackend> : {};
   if (started.isGPUPackage === undefined) {
     throw new BackendError(`The backend ${backend} does not start. Run deno task install:${backend} again.`);
   }
@@ -49,13 +45,17 @@ export async function loadTfjsNode(
         "library path; TF_CPP_MIN_LOG_LEVEL=0 shows which library TensorFlow misses.",
     );
   }
-  return { threads: Number(Deno.env.get(THREADS_VARIABLE)) };
+  return {
+    threads: Number(Deno.env.get(THREADS_VARIABLE)),
+    versions: { tensorflow: started.binding?.TF_Version ?? "unknown" },
+  };
 }
 
 /** What tfjs-node's backend says of itself. */
 interface NodeBackend {
   readonly isGPUPackage: boolean;
   readonly isUsingGpuDevice: boolean;
+  readonly binding: { readonly TF_Version: string };
 }
 
 /** tfjs-node calls two functions that node:util no longer has. */
@@ -63,19 +63,4 @@ function restoreUtil(): void {
   const old: { isNullOrUndefined?: (value: unknown) => boolean; isArray?: (value: unknown) => boolean } = util;
   old.isNullOrUndefined ??= (value) => value === null || value === undefined;
   old.isArray ??= Array.isArray;
-}
-
-function loadError(backend: string, message: string): BackendError {
-  const again = `Run deno task install:${backend} again`;
-  if (/tfjs_binding\.node\)? can ?not be found/.test(message)) {
-    return new BackendError(
-      `The package of ${backend} is there, but not TensorFlow's library, whose download failed. ${again}; where its ` +
-        "host cannot be reached, name another with the same files in TFJS_NODE_CDN_STORAGE (with a slash at its end).",
-    );
-  }
-  const line = message.split("\n")[0].slice(0, 300);
-  if (/\b(lib\S*\.(so|dylib)|\S+\.dll)\b/i.test(line)) {
-    return new BackendError(`TensorFlow's library for ${backend} does not load: ${line}. ${again}.`);
-  }
-  return new BackendError(`The package of ${backend} does not load: ${line}. ${again}.`);
 }

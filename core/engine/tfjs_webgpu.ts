@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
-import { runError } from "./backend_errors.ts";
+import { setImmediate } from "node:timers/promises";
+import { chooseWebgpuInterface } from "../devices/webgpu.ts";
 import { BackendError } from "./program.ts";
 import { packagesFolder, requireBackend } from "./tfjs_package.ts";
 import { registerTrigonometry } from "./tfjs_trigonometry.ts";
@@ -10,17 +11,15 @@ const WEBGPU = "webgpu";
  * Starts tfjs's WebGPU backend on Deno's own WebGPU.
  *
  * @param folder Whose node_modules has the package.
- * @returns `check` throws a BackendError when the device has failed.
+ * @returns What has gone wrong on the device since.
  * @throws {BackendError} When the package or a GPU is not there.
  */
-export async function loadTfjsWebgpu(folder: string = packagesFolder()): Promise<{ check(): Promise<void> }> {
+export async function loadTfjsWebgpu(
+  folder: string = packagesFolder(),
+): Promise<{ failure(): Promise<string | undefined> }> {
   const backend = "tfjs-webgpu";
   if (!tf.findBackendFactory(WEBGPU)) {
-    // A driver that is asked for by name spares the user the complaints of others. Deno reads this once.
-    const driver = DRIVERS[Deno.build.os];
-    if (driver !== undefined && Deno.env.get("DENO_WEBGPU_BACKEND") === undefined) {
-      Deno.env.set("DENO_WEBGPU_BACKEND", driver);
-    }
+    chooseWebgpuInterface();
     requireBackend(backend, folder);
   }
   // tfjs itself fails on a missing adapter without a word about it.
@@ -40,14 +39,9 @@ export async function loadTfjsWebgpu(folder: string = packagesFolder()): Promise
   });
   device.lost.then(({ message }) => failure ??= `device lost: ${message}`);
   return {
-    check() {
-      return failure === undefined ? Promise.resolve() : Promise.reject(runError(backend, failure));
+    async failure() {
+      await setImmediate(); // Errors are events of the next turn.
+      return failure;
     },
   };
 }
-
-const DRIVERS: Readonly<Partial<Record<typeof Deno.build.os, string>>> = {
-  linux: "vulkan",
-  darwin: "metal",
-  windows: "dx12",
-};

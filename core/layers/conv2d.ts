@@ -33,13 +33,11 @@ export function conv2d(
 }
 
 /**
- * A convolution of `[batch, height, width, in]` with a filter `[height, width, in, out]`. Its gradients are here where
- * the tfjs backend does not have that of the filter.
+ * A convolution of `[batch, height, width, in]` with a filter `[height, width, in, out]`. Its gradients are here since
+ * that of the filter is missing from tfjs's WebAssembly and slow in its other backends but TensorFlow.
  */
 function unpadded(x: tf.Tensor, filter: tf.Tensor, stride: number): tf.Tensor {
-  if (tf.getKernel("Conv2DBackpropFilter", tf.getBackend())) {
-    return tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, stride, "valid");
-  }
+  if (tf.getBackend() === "tensorflow") return tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, stride, "valid");
   const f = tf.customGrad((...given) => {
     const [x, filter, save] = given as [tf.Tensor4D, tf.Tensor4D, tf.GradSaveFunc];
     save([x, filter]);

@@ -19,7 +19,7 @@ export function runError(backend: string, message: string): BackendError {
   if (/out of memory|bad_alloc|failed to allocate|allocation fail|\boom\b|CUDA failure 2\b/i.test(message)) {
     return new BackendError(`The memory is full (${where}). ${LOWER}.`);
   }
-  if (/max\w*buffer\w*size|buffer\w* (size|limit)|too large/i.test(message)) {
+  if (/storage buffers|max\w*buffer\w*size|buffer\w* (size|limit)|too large/i.test(message)) {
     return new BackendError(`A tensor is too large for the device (${where}). ${LOWER}.`);
   }
   if (/lost/i.test(message)) {

@@ -1,12 +1,6 @@
-import type { Dataset, OptionSpec, OptionValues } from "./plugins.ts";
+import type { AxisMap, Dataset, OptionSpec, OptionValues } from "./plugins.ts";
 import type { Random } from "./random.ts";
 import { floatSamples, forEachBlock, type Samples, selectRows } from "./samples.ts";
-
-/** An affine map of each axis: x ↦ (x − mean) / scale. */
-export interface AxisMap {
-  readonly mean: Float64Array;
-  readonly scale: Float64Array;
-}
 
 /** A distribution of points in the plane that a synthetic data set draws from. */
 export interface PointSource {

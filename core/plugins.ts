@@ -91,6 +91,12 @@ export interface CreateContext extends LoadContext {
   readonly saved?: ModelForm["files"];
 }
 
+/** An affine map of each axis: x ↦ (x − mean) / scale, each `[d]`. */
+export interface AxisMap {
+  readonly mean: Float64Array;
+  readonly scale: Float64Array;
+}
+
 /**
  * A loaded data set: samples, and what is known of them. A plugin may be laxer, since what it loads is brought to this
  * form: samples may be any array of numbers or an array of rows, the shape may be left out where they are rows, and
@@ -110,6 +116,8 @@ export interface Dataset {
    * it gives that of the values before.
    */
   readonly logScale?: number;
+  /** Where each axis was brought to mean 0 and standard deviation 1: the values before are value · scale + mean. */
+  readonly axes?: AxisMap;
   /** Smallest and largest value of a component, where the data has such a range. */
   readonly range?: readonly [number, number];
   /** The step between neighbouring values of discrete data. */

@@ -19,7 +19,7 @@ import { countOf, type DataArray, DataFileError, placeOf, requireFinite } from "
 import { datasetNames, readDataset } from "../core/io/hdf5.ts";
 import { readNpy } from "../core/io/npy.ts";
 import { readTensor, tensorNames } from "../core/io/safetensors.ts";
-import type { Dataset, OptionSpec, OptionValues } from "../core/plugins.ts";
+import type { AxisMap, Dataset, OptionSpec, OptionValues } from "../core/plugins.ts";
 import type { Random } from "../core/random.ts";
 import { byteSamples, floatSamples, type Samples } from "../core/samples.ts";
 import { sizeOf } from "../core/tensors.ts";
@@ -73,6 +73,50 @@ export async function load(random: Random, values: OptionValues = {}): Promise<D
   return standardise ? standardised(sources, shape, random) : scaled(sources, shape, range, random);
 }
 
+/** How a model's data was brought to what the model sees. */
+export interface Scaling {
+  readonly axes?: AxisMap;
+  /** Smallest and largest value of what the model sees. */
+  readonly range?: readonly [number, number];
+}
+
+/**
+ * All rows of a file, in order, scaled as a model's data was rather than by their own mean and deviation. A file's
+ * `test`, `validation` or `train` is taken in this order where it names parts; `points.h5:x` names another.
+ *
+ * @param values `range` and `layout`, as the model's data had them.
+ * @throws {UserError} If it cannot be read, or does not hold samples of the shape and finite values.
+ */
+export async function loadRows(
+  spec: string,
+  shape: readonly number[],
+  { axes, range: target }: Scaling,
+  values: OptionValues = {},
+): Promise<Samples> {
+  const sources = await readSources(spec);
+  const source = sources.test ?? sources.validation ?? sources.train;
+  const { name, array } = source;
+  const found = layoutOf(source, String(values.layout ?? options.layout.default));
+  if (found.shape.join() !== shape.join()) {
+    throw new DataFileError(
+      `${name} has samples of shape [${found.shape}], but the model is of samples of [${shape}]. ` +
+        "Give data like that which it was trained on.",
+    );
+  }
+  requireFinite(array, name);
+  if (found.channelsLast) channelsFirst(array, found.shape);
+  const d = sizeOf(shape);
+  if (axes) {
+    const data = array.data instanceof Uint8Array ? Float32Array.from(array.data) : array.data;
+    for (let i = 0; i < data.length; i++) data[i] = (data[i] - axes.mean[i % d]) / axes.scale[i % d];
+    return floatSamples(data, d);
+  }
+  const isBytes = array.data instanceof Uint8Array;
+  const range = target &&
+    (parseRange(String(values.range ?? options.range.default)) ?? (isBytes ? [0, 255] as const : undefined));
+  return scaledSamples(source, d, range);
+}
+
 /** Samples whose axes have mean 0 and standard deviation 1 over the training rows; an axis that is constant stays. */
 function standardised(sources: Sources, shape: readonly number[], random: Random): Dataset {
   const d = sizeOf(shape);
@@ -85,7 +129,7 @@ function standardised(sources: Sources, shape: readonly number[], random: Random
   for (const data of Object.values(arrays)) {
     for (let i = 0; i < data.length; i++) data[i] = (data[i] - mean[i % d]) / scale[i % d];
   }
-  return { shape, ...parts, logScale: scale.reduce((sum, s) => sum + Math.log(s), 0) };
+  return { shape, ...parts, axes: { mean, scale }, logScale: scale.reduce((sum, s) => sum + Math.log(s), 0) };
 }
 
 /** Samples whose values are moved from a range to [−1, 1], or as they are. */
@@ -96,20 +140,24 @@ function scaled(
   random: Random,
 ): Dataset {
   const d = sizeOf(shape), [low, high] = range ?? [-1, 1];
-  const scale = 2 / (high - low), offset = -1 - low * scale;
-  const parts = mapParts(sources, ({ name, array }): Samples => {
-    const { data } = array;
-    if (range) requireWithin(array, range, name);
-    if (data instanceof Uint8Array) return byteSamples(data, d, { scale, offset });
-    if (range) { for (let i = 0; i < data.length; i++) data[i] = Math.max(-1, Math.min(1, data[i] * scale + offset)); }
-    return floatSamples(data, d);
-  });
+  const scale = 2 / (high - low);
+  const parts = mapParts(sources, (source) => scaledSamples(source, d, range));
   return {
     shape,
     ...partsOf(parts, sources.train.name, random),
     ...(range ? { range: [-1, 1], logScale: -d * Math.log(scale) } : {}),
     ...(sources.train.array.data instanceof Uint8Array ? { delta: scale } : {}),
   };
+}
+
+function scaledSamples({ name, array }: Source, d: number, range: readonly [number, number] | undefined): Samples {
+  const [low, high] = range ?? [-1, 1];
+  const scale = 2 / (high - low), offset = -1 - low * scale;
+  const { data } = array;
+  if (range) requireWithin(array, range, name);
+  if (data instanceof Uint8Array) return byteSamples(data, d, { scale, offset });
+  if (range) { for (let i = 0; i < data.length; i++) data[i] = Math.max(-1, Math.min(1, data[i] * scale + offset)); }
+  return floatSamples(data, d);
 }
 
 type Sources = Parts<Source>;

@@ -43,6 +43,12 @@ export function logsnrAtQuantile(u: number, { loc, scale, clip = DEFAULT_CLIP }:
   return loc + scale * (Math.log(p) - Math.log1p(-p));
 }
 
+/** The quantile of a log SNR, the inverse of {@linkcode logsnrAtQuantile}. */
+export function quantileOfLogsnr(logsnr: number, { loc, scale, clip = DEFAULT_CLIP }: Proposal): number {
+  const low = sigmoid(-clip);
+  return (sigmoid((logsnr - loc) / scale) - low) / (sigmoid(clip) - low);
+}
+
 /**
  * The importance weight of a log SNR drawn from the proposal, one over its density:
  * w(α) = scale·tanh(clip/2) / (σ(s)·σ(−s)) with s = (α − loc)/scale.

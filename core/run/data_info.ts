@@ -6,7 +6,7 @@ import { sizeOf } from "../tensors.ts";
 import type { RunFolder } from "./folder.ts";
 
 /** What a data set says of its samples besides the samples. */
-export type DataFacts = Pick<Dataset, "shape" | "entropy" | "range" | "delta" | "logScale">;
+export type DataFacts = Pick<Dataset, "shape" | "entropy" | "range" | "delta" | "logScale" | "axes">;
 
 /** What a run knows of its data without the data itself. */
 export type SavedDataInfo = DataInfo & DataFacts;
@@ -26,7 +26,7 @@ const FORMAT = "itdiffusion-data";
 export async function writeDataInfo(
   folder: RunFolder,
   { gaussian }: DataInfo,
-  { shape, entropy, range, delta, logScale }: DataFacts,
+  { shape, entropy, range, delta, logScale, axes }: DataFacts,
 ): Promise<void> {
   const { mean, eigenvalues, eigenvectors } = gaussian;
   const d = mean.length;
@@ -34,6 +34,7 @@ export async function writeDataInfo(
     mean: { shape: [d], data: mean },
     eigenvalues: { shape: [d], data: eigenvalues },
     ...(eigenvectors ? { eigenvectors: { shape: [d, d], data: eigenvectors } } : {}),
+    ...(axes ? { "axes.mean": { shape: [d], data: axes.mean }, "axes.scale": { shape: [d], data: axes.scale } } : {}),
   };
   const known = { shape, entropy, range, delta, logScale };
   const metadata = Object.entries(known).flatMap(([key, value]) =>
@@ -87,6 +88,8 @@ export async function readDataInfo(folder: RunFolder): Promise<SavedDataInfo> {
   };
   const eigenvalues = values("eigenvalues", d);
   if (!eigenvalues.every((l) => l > 0)) throw fail("its eigenvalues are not all above 0");
+  const axes = "axes.mean" in tensors ? { mean: values("axes.mean", d), scale: values("axes.scale", d) } : undefined;
+  if (axes && !axes.scale.every((s) => s > 0)) throw fail("the scales of its axes are not all above 0");
   const eigenvectors = "eigenvectors" in tensors ? { eigenvectors: values("eigenvectors", d, d) } : {};
   return {
     shape,
@@ -94,6 +97,7 @@ export async function readDataInfo(folder: RunFolder): Promise<SavedDataInfo> {
     ...number("entropy"),
     ...number("delta"),
     ...number("logScale"),
+    ...(axes ? { axes } : {}),
     ...(isRange ? { range: [range[0], range[1]] as const } : {}),
   };
 }

@@ -1,0 +1,125 @@
+import { clampTo, type Grid, gridValue, hardRound, softRound } from "../diffusion/discrete.ts";
+import { noisyChannel } from "../diffusion/channel.ts";
+import type { CompiledProgram, Engine, State, Tensors } from "../engine/program.ts";
+import type { Denoiser } from "../plugins.ts";
+import { sizeOf } from "../tensors.ts";
+import { predict } from "../training/step.ts";
+
+/** How the denoised estimate x̂ is rounded to the grid: softly, by the grid's values near it, hard, or not at all. */
+export const ROUNDINGS = ["soft", "hard", "none"] as const;
+
+export type Rounding = typeof ROUNDINGS[number];
+
+/** Squared errors of ε for discrete data, e^α·‖x − x̂‖², one per sample. */
+export interface DiscreteErrors {
+  /** With x̂ moved into the data's range. */
+  readonly plain: Float64Array;
+  /** With x̂ rounded to the grid, and then moved into the range. */
+  readonly rounded: Float64Array;
+}
+
+/** Measures a denoiser's error on noisy samples of discrete data, with and without rounding its estimates. */
+export interface DiscreteMeter {
+  readonly shape: readonly number[];
+  readonly grid: Grid;
+  readonly rounding: Rounding;
+  /**
+   * @param x Samples on the grid, row by row.
+   * @param eps Standard normal noise of the same size.
+   * @param logsnr One log SNR per sample, in nats.
+   * @throws {DiscreteDataError} When a value is not on the grid.
+   */
+  measure(x: Float32Array, eps: Float32Array, logsnr: Float32Array): Promise<DiscreteErrors>;
+  dispose(): void;
+}
+
+/**
+ * A meter of a denoiser whose parameters live in an engine's state, as they are at each call. The engine gives ε̂; the
+ * rounding is done here in float64, which is exact, needs no memory for the grid's 256 values of every component, and
+ * takes little beside the denoiser.
+ *
+ * @param weights From the state to the denoiser's parameters.
+ * @param chunk Samples per run of the program; memory is that of so many activations.
+ * @param signal Ends a measurement between two runs, with its reason as the error.
+ */
+export async function createDiscreteMeter(
+  engine: Engine,
+  state: State,
+  weights: (state: Tensors) => Tensors,
+  denoiser: Denoiser,
+  { shape, grid, rounding }: { shape: readonly number[]; grid: Grid; rounding: Rounding },
+  chunk: number,
+  signal?: AbortSignal,
+): Promise<DiscreteMeter> {
+  const d = sizeOf(shape);
+  const program: CompiledProgram = await engine.compile(
+    (s, { x, eps, logsnr }) => ({
+      outputs: { epsHat: predict(denoiser, weights(s), noisyChannel(x, eps, logsnr), logsnr) },
+    }),
+    state,
+    { x: [chunk, ...shape], eps: [chunk, ...shape], logsnr: [chunk] },
+  );
+  const inputs = {
+    x: new Float32Array(chunk * d),
+    eps: new Float32Array(chunk * d),
+    logsnr: new Float32Array(chunk),
+  };
+  return {
+    shape,
+    grid,
+    rounding,
+    async measure(x, eps, logsnr) {
+      const n = logsnr.length;
+      const errors = { plain: new Float64Array(n), rounded: new Float64Array(n) };
+      for (let begin = 0; begin < n; begin += chunk) {
+        signal?.throwIfAborted();
+        const end = Math.min(n, begin + chunk);
+        // The last chunk's rest keeps the samples before it, whose estimates are not used.
+        inputs.x.set(x.subarray(begin * d, end * d));
+        inputs.eps.set(eps.subarray(begin * d, end * d));
+        inputs.logsnr.set(logsnr.subarray(begin, end));
+        const { epsHat } = await program.run(inputs);
+        for (let i = 0; i < end - begin; i++) {
+          const row = { x: inputs.x, eps: inputs.eps, epsHat, begin: i * d, end: (i + 1) * d };
+          const [plain, rounded] = errorsOfRow(row, inputs.logsnr[i], grid, rounding);
+          errors.plain[begin + i] = plain;
+          errors.rounded[begin + i] = rounded;
+        }
+      }
+      return errors;
+    },
+    dispose: () => program.dispose(),
+  };
+}
+
+/** Values of a row within those of a chunk. */
+interface Row {
+  readonly x: Float32Array;
+  readonly eps: Float32Array;
+  readonly epsHat: Float32Array;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** The squared error of ε of one sample, plain and rounded; not numbers where the denoiser's estimate is none. */
+function errorsOfRow(
+  { x, eps, epsHat, begin, end }: Row,
+  logsnr: number,
+  grid: Grid,
+  rounding: Rounding,
+): [number, number] {
+  const snr = Math.exp(logsnr), noise = Math.exp(-logsnr / 2);
+  let plain = 0, rounded = 0;
+  for (let k = begin; k < end; k++) {
+    const value = gridValue(x[k], grid);
+    // The same as √(1 + e^−α)·z − e^(−α/2)·ε̂, without the difference of large numbers.
+    const estimate = value + noise * (eps[k] - epsHat[k]);
+    // Within the range even what is infinite would look like an estimate.
+    if (!Number.isFinite(estimate)) return [NaN, NaN];
+    plain += (value - clampTo(estimate, grid)) ** 2;
+    if (rounding === "none") continue;
+    const onGrid = rounding === "soft" ? softRound(estimate, 1 + snr, grid) : clampTo(hardRound(estimate, grid), grid);
+    rounded += (value - onGrid) ** 2;
+  }
+  return [snr * plain, snr * (rounding === "none" ? plain : rounded)];
+}

@@ -1,0 +1,335 @@
+import { gaussianNll } from "../diffusion/gaussian.ts";
+import type { Estimate } from "../diffusion/likelihood.ts";
+import { logsnrWeight, type Proposal, quantileOfLogsnr } from "../diffusion/logsnr.ts";
+import { type LogsnrDistribution, reweightedProposal } from "../diffusion/reweighted_proposal.ts";
+import type { Random } from "../random.ts";
+import { type Samples, selectRows } from "../samples.ts";
+import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
+import {
+  centresOf,
+  kernelReference,
+  kernelWidths,
+  MAX_CENTRES,
+  MAX_KERNEL_DIMENSION,
+  MIN_CENTRES,
+  type Reference,
+} from "./kernel_reference.ts";
+
+/** How much of a proposal is kept whatever is learned, so that no weight is large by mistake. */
+const KEPT = 0.1;
+
+/** Parts of the proposal whose variance is measured. */
+const PARTS = 32;
+
+/** Samples that a pilot measures at most, what part of all, and the log SNRs for each. */
+const PILOT_SAMPLES = 4096;
+const PILOT_SHARE = 1 / 8;
+const PILOT_ROUNDS = 4;
+
+/** Evaluations of a pilot that a reference is chosen by, at most. */
+const COMPARED = 4096;
+
+/** Kernels times samples that a round takes time for, above the fewest kernels. */
+const KERNELS_PER_ROUND = 2 ** 23;
+
+/** Rounds from which on their scatter tells the error of their mean. */
+const MIN_ROUNDS = 8;
+
+/** 1/φ: multiples of it spread evenly over [0, 1), however many there are (additive recurrence). */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
+
+/** What an estimate of the NLL is after some rounds, in nats. */
+export interface RunningEstimate extends Estimate {
+  /** `stderr` is that of the mean over all data of this kind: of the finite number of samples, and of the noise. */
+  readonly stderr: number;
+  /** The part of it that more rounds lower: the error of the mean over these very samples. */
+  readonly noiseStderr: number;
+  readonly rounds: number;
+  /** Evaluations of the denoiser, those of a pilot among them. */
+  readonly evaluations: number;
+}
+
+/** The sums that a {@linkcode RunningNll} is made of, to go on from. */
+export interface NllSums {
+  readonly rounds: number;
+  readonly evaluations: number;
+  /** Of each sample, over the rounds: the sum of its values and of their squares, in nats. */
+  readonly sum: Float64Array;
+  readonly squares: Float64Array;
+  /** Each round's mean. */
+  readonly means: readonly number[];
+  /** The factors of the proposal. */
+  readonly factors: readonly number[];
+  /** The width of the kernels of the reference, none where it is the data's Gaussian. */
+  readonly width?: number;
+}
+
+/**
+ * The paired estimate of −log p(x) of every sample, round by round: the more rounds, the smaller the error. A round gives
+ * every sample one log SNR with both signs of the noise. Over the samples of a round the log SNRs are stratified, and over
+ * the rounds of a sample they are spread evenly. Memory is some
+ * tens of bytes a sample, whatever the rounds.
+ */
+export class RunningNll {
+  readonly #pool: Samples;
+  #reference: Reference | undefined;
+  #baseline: Float64Array;
+  readonly #order: Uint32Array;
+  #distribution: LogsnrDistribution;
+  #sums: { rounds: number; evaluations: number; means: number[]; factors: readonly number[]; width?: number };
+  readonly #sum: Float64Array;
+  readonly #squares: Float64Array;
+
+  /**
+   * @param random Decides all log SNRs and noise by the round and the sample's place.
+   * @param options `from` are sums of earlier rounds of the same samples; `pool` are samples of about the same
+   * distribution, such as the training data, that a reference's kernels are put around, otherwise the samples themselves.
+   */
+  constructor(
+    readonly meter: ErrorMeter,
+    readonly samples: Samples,
+    readonly proposal: Proposal,
+    readonly random: Random,
+    { from, pool = samples }: { readonly from?: NllSums; readonly pool?: Samples } = {},
+  ) {
+    const n = samples.count;
+    if (from && (from.sum.length !== n || from.squares.length !== n)) {
+      throw new RangeError(`Got sums of ${from.sum.length} samples to go on from; there are ${n}.`);
+    }
+    this.#pool = pool;
+    this.#order = random.split("order").permutation(n);
+    this.#sum = from?.sum.slice() ?? new Float64Array(n);
+    this.#squares = from?.squares.slice() ?? new Float64Array(n);
+    this.#sums = {
+      rounds: from?.rounds ?? 0,
+      evaluations: from?.evaluations ?? 0,
+      means: [...from?.means ?? []],
+      factors: from?.factors ?? [1],
+      ...(from?.width === undefined ? {} : { width: from.width }),
+    };
+    this.#distribution = reweightedProposal(proposal, this.#sums.factors);
+    this.#reference = from?.width === undefined ? undefined : kernelReference(this.#centres(), from.width);
+    this.#baseline = this.#reference?.nll(samples) ?? gaussianNll(samples, meter.gaussian);
+  }
+
+  /**
+   * Measures some samples to learn what the values scatter least against, the data's Gaussian or a density of kernels
+   * around samples, and where along the log SNRs they scatter, to draw more of them there. Before the first round.
+   */
+  async adapt(signal?: AbortSignal): Promise<void> {
+    if (this.#sums.rounds > 0) throw new RangeError("The proposal adapts before the first round, not after it.");
+    const { count, dimension: d } = this.samples;
+    const n = Math.min(PILOT_SAMPLES, count, Math.max(16, Math.ceil(count * PILOT_SHARE)));
+    const rows = this.random.split("pilot samples").permutation(count).slice(0, n).sort();
+    const some = selectRows(this.samples, rows);
+    const order = this.random.split("pilot order").permutation(n);
+    const plain = reweightedProposal(this.proposal);
+    const pilot: Measurement[] = [];
+    for (let round = 0; round < PILOT_ROUNDS; round++) {
+      const random = this.random.split("pilot").split(round);
+      for await (const block of measured(this.meter, some, plain, random, order, round)) {
+        signal?.throwIfAborted();
+        pilot.push(block);
+      }
+    }
+    const candidates: { reference?: Reference; width?: number }[] = [{}];
+    if (d <= MAX_KERNEL_DIMENSION && this.#pool.count >= MIN_CENTRES) {
+      const { eigenvalues } = this.meter.gaussian;
+      const scale = Math.sqrt(eigenvalues.reduce((sum, l) => sum + l / d, 0));
+      const centres = this.#centres();
+      for (const width of kernelWidths(scale)) candidates.push({ width, reference: kernelReference(centres, width) });
+    }
+    const compared = pilot.slice(
+      0,
+      Math.max(1, Math.ceil(COMPARED / (2 * n / Math.ceil(pilot.length / PILOT_ROUNDS)))),
+    );
+    const scatters = candidates.map(({ reference }) => new Scatter(this.proposal, compared, reference).total());
+    const { reference, width } = candidates[scatters.indexOf(Math.min(...scatters))];
+    if (reference) {
+      this.#reference = reference;
+      this.#baseline = reference.nll(this.samples);
+    }
+    const factors = new Scatter(this.proposal, pilot, reference).factors();
+    const { evaluations } = this.#sums;
+    this.#sums = {
+      ...this.#sums,
+      factors,
+      evaluations: evaluations + 2 * n * PILOT_ROUNDS,
+      ...(width === undefined ? {} : { width }),
+    };
+    this.#distribution = reweightedProposal(this.proposal, factors);
+  }
+
+  #centres(): Samples {
+    // Of many samples the noise is small anyway, and each kernel costs time for each of them.
+    const count = Math.min(MAX_CENTRES, Math.max(MIN_CENTRES, Math.ceil(KERNELS_PER_ROUND / this.samples.count)));
+    const rows = this.random.split("centres").permutation(this.#pool.count).slice(0, count).sort();
+    return centresOf(this.#pool, rows);
+  }
+
+  /** Takes one more round. Yields how much of it is done; one that is left early counts for nothing. */
+  async *round(): AsyncGenerator<number> {
+    const n = this.samples.count;
+    const values = new Float64Array(n);
+    const { rounds } = this.#sums;
+    const random = this.random.split("round").split(rounds);
+    for await (const block of measured(this.meter, this.samples, this.#distribution, random, this.#order, rounds)) {
+      const { begin, logsnr } = block;
+      const errors = differences(block, this.#reference);
+      for (let i = 0; i < errors.length; i++) {
+        values[begin + i] = 0.5 * this.#distribution.weight(logsnr[i]) * errors[i];
+      }
+      yield (begin + errors.length) / n;
+    }
+    let mean = 0;
+    for (let i = 0; i < n; i++) {
+      this.#sum[i] += values[i];
+      this.#squares[i] += values[i] ** 2;
+      mean += (values[i] + this.#baseline[i]) / n;
+    }
+    this.#sums.means.push(mean);
+    this.#sums.rounds++;
+    this.#sums.evaluations += 2 * n;
+  }
+
+  /** The estimate of −log p(x) of each sample, and its standard error, which is infinite before the second round. */
+  perSample(): { nll: Float64Array; stderr: Float64Array } {
+    const { rounds } = this.#sums;
+    const nll = this.#baseline.map((g, i) => g + this.#sum[i] / rounds);
+    const stderr = this.#sum.map((sum, i) => Math.sqrt(scatterOf(sum, this.#squares[i], rounds) / rounds));
+    return { nll, stderr };
+  }
+
+  /** @throws {RangeError} Before the first round. */
+  estimate(): RunningEstimate {
+    const { rounds, evaluations, means } = this.#sums;
+    if (rounds === 0) throw new RangeError("There is no estimate before the first round.");
+    const { nll, stderr } = this.perSample();
+    const n = nll.length;
+    const mean = nll.reduce((sum, value) => sum + value / n, 0);
+    const total = Math.sqrt(nll.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, n - 1) / n);
+    return {
+      mean,
+      stderr: n > 1 ? total : Infinity,
+      noiseStderr: this.#noiseStderr(stderr, means),
+      rounds,
+      evaluations,
+    };
+  }
+
+  /**
+   * From the scatter of the rounds' means, widened as Student's t is for few of them. Before there are enough, from the
+   * scatter of each sample's values, which leaves out what the strata gain and is too large.
+   */
+  #noiseStderr(stderr: Float64Array, means: readonly number[]): number {
+    const [n, r] = [stderr.length, means.length];
+    const pooled = Math.sqrt(stderr.reduce((sum, e) => sum + e ** 2, 0)) / n;
+    if (r < MIN_ROUNDS) return pooled;
+    const centre = means.reduce((sum, m) => sum + m / r, 0);
+    const variance = means.reduce((sum, m) => sum + (m - centre) ** 2, 0) / (r - 1);
+    return Math.min(pooled, Math.sqrt(variance / r * (r - 1) / (r - 3)));
+  }
+
+  /** The sums so far; the arrays are this object's own. */
+  sums(): NllSums {
+    return { ...this.#sums, means: [...this.#sums.means], sum: this.#sum, squares: this.#squares };
+  }
+}
+
+/** The variance of `count` values from their sums; infinite for one. */
+function scatterOf(sum: number, squares: number, count: number): number {
+  return count < 2 ? Infinity : Math.max(0, squares - sum ** 2 / count) / (count - 1);
+}
+
+/** Some samples at one log SNR each, with noise of both signs: all with one sign first, then all with the other. */
+interface Measurement {
+  /** The place of the first sample. */
+  readonly begin: number;
+  readonly x: Float32Array;
+  readonly eps: Float32Array;
+  readonly logsnr: Float32Array;
+  readonly mse: Float32Array;
+  readonly mseGaussian: Float32Array;
+}
+
+/**
+ * Measures every sample at one log SNR, block by block. The arrays are the receiver's own.
+ *
+ * @param order The place of each sample among the strata.
+ */
+async function* measured(
+  meter: ErrorMeter,
+  samples: Samples,
+  distribution: LogsnrDistribution,
+  random: Random,
+  order: Uint32Array,
+  round: number,
+): AsyncGenerator<Measurement> {
+  const { count: n, dimension: d } = samples;
+  const block = evaluationsAtOnce(d) / 2;
+  for (let begin = 0; begin < n; begin += block) {
+    const size = Math.min(n, begin + block) - begin;
+    // A stream of its own for every block, so that noise does not depend on what was measured before.
+    const stream = random.split(begin / block);
+    const jitter = stream.fillUniform(new Float64Array(size));
+    const logsnr = new Float32Array(2 * size);
+    for (let i = 0; i < size; i++) {
+      const u = ((order[begin + i] + jitter[i]) / n + GOLDEN * round) % 1;
+      logsnr[i] = logsnr[size + i] = distribution.atQuantile(u);
+    }
+    const eps = new Float32Array(2 * size * d);
+    const noise = stream.fillNormal(eps.subarray(0, size * d));
+    for (let i = 0; i < size * d; i++) eps[size * d + i] = -noise[i];
+    const x = new Float32Array(2 * size * d);
+    samples.copy(begin, begin + size, x);
+    x.copyWithin(size * d, 0, size * d);
+    yield { begin, x, eps, logsnr, ...await meter.measure(x, eps, logsnr) };
+  }
+}
+
+/** How much larger a denoiser's squared error is than the reference's, the mean over both signs of the noise. */
+function differences(
+  { x, eps, logsnr, mse, mseGaussian }: Measurement,
+  reference: Reference | undefined,
+): Float64Array {
+  const other = reference?.squaredErrors(x, eps, logsnr) ?? mseGaussian;
+  const size = logsnr.length / 2;
+  return Float64Array.from({ length: size }, (_, i) => (mse[i] + mse[size + i] - other[i] - other[size + i]) / 2);
+}
+
+/** How values scatter in each of equally likely parts of a proposal. */
+class Scatter {
+  readonly #deviations: readonly number[];
+
+  constructor(proposal: Proposal, pilot: readonly Measurement[], reference: Reference | undefined) {
+    const parts = Array.from({ length: PARTS }, () => ({ count: 0, sum: 0, squares: 0 }));
+    for (const block of pilot) {
+      differences(block, reference).forEach((difference, i) => {
+        const alpha = block.logsnr[i];
+        const value = 0.5 * logsnrWeight(alpha, proposal) * difference;
+        const k = Math.min(PARTS - 1, Math.max(0, Math.floor(PARTS * quantileOfLogsnr(alpha, proposal))));
+        parts[k].count++;
+        parts[k].sum += value;
+        parts[k].squares += value ** 2;
+      });
+    }
+    // Smoothed over neighbours: of few values the deviation is itself uncertain.
+    this.#deviations = parts.map((_, k) => {
+      const near = parts.slice(Math.max(0, k - 1), k + 2).filter(({ count }) => count > 1);
+      const variances = near.map(({ count, sum, squares }) => scatterOf(sum, squares, count));
+      return Math.sqrt(variances.reduce((sum, v) => sum + v, 0) / Math.max(1, near.length));
+    });
+  }
+
+  /** Proportional to the standard error of an estimate that draws as {@linkcode factors} says. */
+  total(): number {
+    return this.#deviations.reduce((sum, s) => sum + s, 0);
+  }
+
+  /** Proportional to the deviations, with a part of the proposal kept. */
+  factors(): number[] {
+    const mean = this.total() / PARTS;
+    if (!(mean > 0) || !Number.isFinite(mean)) return [1];
+    return this.#deviations.map((s) => KEPT + (1 - KEPT) * s / mean);
+  }
+}

@@ -1,0 +1,42 @@
+import { rename } from "node:fs/promises";
+import { UserError } from "../errors.ts";
+import { storageError, writeFileAtomic } from "../io/atomic.ts";
+
+/** The likelihood of each sample, in the order of the data. */
+export interface PerSample {
+  /** −log p(x) in nats. */
+  readonly nll: Float64Array;
+  /** The standard error of each, from the noise. */
+  readonly stderr: Float64Array;
+}
+
+/** Checks the name of a file that values of samples go to. @throws {UserError} */
+export function requirePerSamplePath(path: string): void {
+  if (/\.(csv|h5|hdf5)$/i.test(path)) return;
+  throw new UserError(`--per-sample is ${path}; it must end in .csv, .h5 or .hdf5.`);
+}
+
+/**
+ * Writes the values as a table `row,nll,stderr`, or as the data sets `nll` and `stderr` of an HDF5 file.
+ *
+ * @throws {StorageError} When it cannot be written; an earlier file is then as it was.
+ */
+export async function writePerSample(path: string, { nll, stderr }: PerSample): Promise<void> {
+  if (/\.csv$/i.test(path)) {
+    const lines = Array.from(nll, (value, i) => `${i},${value},${stderr[i]}`);
+    return await writeFileAtomic(path, `row,nll,stderr\n${lines.join("\n")}\n`);
+  }
+  const library = await import("h5wasm/node");
+  await library.ready;
+  const temporary = `${path}.part`;
+  try {
+    const file = new library.File(temporary, "w");
+    file.create_dataset({ name: "nll", data: nll });
+    file.create_dataset({ name: "stderr", data: stderr });
+    file.close();
+    await rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw storageError(path, error);
+  }
+}

@@ -1,0 +1,105 @@
+import { deepEqual, equal, match, ok } from "assert";
+import { join } from "node:path";
+import { inFolder } from "../folders.ts";
+import { runTask, taskCommand } from "./command.ts";
+
+const SMALL = ["--hidden-size", "16", "--embedding-size", "16", "--epochs", "2", "--figures", "off", "--quiet"];
+
+/** Correlated points in the file's own units: not centred, and of different scales. */
+const TABLE = Array.from({ length: 400 }, (_, i) => {
+  const [u, v] = [((i * 0.754877) % 1 + (i * 0.33) % 1 - 1) * 30, ((i * 0.569840) % 1 + (i * 0.71) % 1 - 1) * 2];
+  return [100 + u, -5 + 0.02 * u + v];
+});
+
+async function nll(cwd: string, ...args: string[]) {
+  const { code, stdout, stderr } = await runTask("nll", args, cwd);
+  equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+Deno.test("nll gives the likelihood of a run's own data with its error, to the error that is asked for", () =>
+  inFolder(async (cwd) => {
+    await Deno.writeTextFile(join(cwd, "points.csv"), TABLE.map((row) => row.join()).join("\n"));
+    equal((await runTask("train:2d", ["points.csv", ...SMALL, "--out", "run"], cwd)).code, 0);
+    const human = await runTask("nll", ["run"], cwd);
+    equal(human.code, 0, human.stderr);
+    match(human.stdout, /^40 samples of points\.csv-validation under run\nNLL  -?[\d.]+ ± [\d.]+ nats \(/);
+    match(human.stdout, /add [\d.]+ nats for those of the file/);
+    const first = JSON.parse(await Deno.readTextFile(join(cwd, "run/nll/points.csv-validation.json")));
+    deepEqual([first.samples, first.rounds, first.estimator], [40, 8, "paired"]);
+    const run = JSON.parse(await Deno.readTextFile(join(cwd, "run/summary.json")));
+    ok(Math.abs(first.nats - run.val_nll) < 3 * first.noise_stderr + 0.02, `${first.nats} and ${run.val_nll}`);
+
+    const exact = await nll(cwd, "run", "--stderr", `${first.noise_stderr / 3}`, "--json");
+    ok(exact.reached && exact.noise_stderr <= first.noise_stderr / 3 && exact.rounds > 8);
+    const poor = await runTask("nll", ["run", "--part", "train", "--stderr", "1e-9", "--budget", "6000"], cwd);
+    equal(poor.code, 0, poor.stderr);
+    match(poor.stdout, /The budget is spent; the noise's error is not down to 1e-9 yet\./);
+  }));
+
+Deno.test("the rows of a file are scored in order and in the run's own scale, with the outlier last in likelihood", () =>
+  inFolder(async (cwd) => {
+    await Deno.writeTextFile(join(cwd, "points.csv"), TABLE.map((row) => row.join()).join("\n"));
+    equal((await runTask("train:2d", ["points.csv", ...SMALL, "--out", "run"], cwd)).code, 0);
+    // Another file, of another mean and scale than the one that was trained on.
+    const rows = [...TABLE.slice(0, 50).map(([x, y]) => [100 + (x - 100) / 3, -5 + (y + 5) / 3]), [190, 20]];
+    await Deno.writeTextFile(join(cwd, "new.csv"), rows.map((row) => row.join()).join("\n"));
+    const summary = await nll(cwd, "run", "--data", "new.csv", "--per-sample", "scores.csv", "--json");
+    deepEqual([summary.samples, summary.data, summary.per_sample], [51, "new.csv", "scores.csv"]);
+    const [header, ...lines] = (await Deno.readTextFile(join(cwd, "scores.csv"))).trim().split("\n");
+    equal(header, "row,nll,stderr");
+    const scores = lines.map((line) => line.split(",").map(Number));
+    deepEqual(scores.map(([row]) => row), rows.map((_, i) => i));
+    const worst = scores.reduce((a, b) => b[1] > a[1] ? b : a);
+    equal(worst[0], 50);
+    ok(worst[1] > 5 + scores[0][1]);
+    const mean = scores.reduce((sum, [, value]) => sum + value / scores.length, 0);
+    ok(Math.abs(mean - summary.nats) < 1e-9);
+  }));
+
+Deno.test("nll that Ctrl-C stops goes on from there and gives what it would have given", () =>
+  inFolder(async (cwd) => {
+    equal((await runTask("train:2d", ["scg", "--points", "300", ...SMALL, "--out", "run"], cwd)).code, 0);
+    const args = ["run", "--rounds", "6", "--json"];
+    const expected = await nll(cwd, ...args);
+    await Deno.remove(join(cwd, "run/nll"), { recursive: true });
+    const child = (await taskCommand("nll", ["run", "--rounds", "6"], cwd)).spawn();
+    setTimeout(() => child.kill("SIGINT"), 2500);
+    const { code, stderr } = await child.output();
+    const text = new TextDecoder().decode(stderr);
+    if (code !== 0) {
+      equal(code, 130, text);
+      match(text, /Stopped after \d+ rounds, and saved\. The same command goes on from there\./);
+    }
+    const { seconds: _, peak_mb: __, ...got } = await nll(cwd, ...args);
+    const { seconds: ___, peak_mb: ____, ...wanted } = expected;
+    deepEqual(got, wanted);
+  }));
+
+Deno.test("what cannot be scored is one line and exit code 2", () =>
+  inFolder(async (cwd) => {
+    equal((await runTask("train:2d", ["scg", "--points", "300", ...SMALL, "--out", "run"], cwd)).code, 0);
+    await Deno.writeTextFile(join(cwd, "wide.csv"), "1,2,3\n4,5,6\n");
+    await Deno.writeTextFile(join(cwd, "ragged.csv"), "1,2\n3\n");
+    await Deno.writeTextFile(join(cwd, "nan.csv"), "1,2\n3,nan\n");
+    await Deno.writeTextFile(join(cwd, "one.csv"), "1,2\n");
+    await Deno.writeTextFile(join(cwd, "empty.csv"), "");
+    const refused: [string[], RegExp][] = [
+      [["none"], /There is no run in none/],
+      [["run", "--data", "wide.csv"], /wide\.csv has samples of shape \[3\], but the model is of samples of \[2\]/],
+      [["run", "--data", "ragged.csv"], /ragged\.csv.*line 2/],
+      [["run", "--data", "nan.csv"], /nan\.csv.*(line|row)/],
+      [["run", "--data", "one.csv"], /needs two/],
+      [["run", "--data", "empty.csv"], /empty\.csv/],
+      [["run", "--data", "gone.csv"], /gone\.csv: there is no such file/],
+      [["run", "--data", "wide.csv", "--part", "train"], /--part is of a data set/],
+      [["run", "--per-sample", "scores.txt"], /--per-sample is scores\.txt; it must end in \.csv, \.h5 or \.hdf5\./],
+      [["run", "--stderr", "0"], /--stderr/],
+    ];
+    for (const [args, message] of refused) {
+      const { code, stdout, stderr } = await runTask("nll", args, cwd);
+      deepEqual([code, stdout], [2, ""], stderr);
+      match(stderr.trim(), /^error: [^\n]+$/);
+      match(stderr, message);
+    }
+  }));

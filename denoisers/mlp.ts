@@ -4,6 +4,7 @@ import { gaussianDenoiser } from "../core/diffusion/gaussian.ts";
 import { sinusoidalEmbedding } from "../core/layers/embedding.ts";
 import { initLinear, linear } from "../core/layers/linear.ts";
 import { UserError } from "../core/errors.ts";
+import type { ConditionalDenoiser } from "../core/mutual_information/conditional_denoiser.ts";
 import type { DataInfo, Denoiser, OptionValues } from "../core/plugins.ts";
 import { sizeOf } from "../core/tensors.ts";
 
@@ -28,7 +29,21 @@ export const recipes = { seed: { skip: false } };
  *
  * With the skip, ε̂ = ε̂_G(z, α) + √σ(α)·network(z, α): the network learns only what is not Gaussian.
  */
-export function create({ shape, gaussian }: DataInfo, values: OptionValues): Denoiser {
+export function create(data: DataInfo, values: OptionValues): Denoiser {
+  return network(data, 0, values).given();
+}
+
+/**
+ * The same network with what is known of each sample as a further input: embedded as the coordinates are, after log SNR.
+ * It should have about their scale.
+ *
+ * @param condition The number of values that are known, at least 1.
+ */
+export function createConditional(data: DataInfo, condition: number, values: OptionValues): ConditionalDenoiser {
+  return network(data, condition, values);
+}
+
+function network({ shape, gaussian }: DataInfo, condition: number, values: OptionValues) {
   const { hiddenSize, hiddenLayers, embedding, embeddingSize, skip } = values as {
     [K in keyof typeof options]: typeof options[K]["default"] extends boolean ? boolean : number;
   };
@@ -36,35 +51,42 @@ export function create({ shape, gaussian }: DataInfo, values: OptionValues): Den
     throw new UserError(`--embedding-size is ${embeddingSize}; it must be even.`);
   }
   const d = sizeOf(shape);
-  const inputs = embedding ? (d + 1) * embeddingSize : d + 1;
+  const scalars = d + 1 + condition;
+  const inputs = embedding ? scalars * embeddingSize : scalars;
   const sizes = [inputs, ...new Array<number>(hiddenLayers - 1).fill(hiddenSize), d];
   const names = sizes.slice(1).map((_, i) => `layers.${2 * i}`);
 
-  const network = (params: Record<string, tf.Tensor>, z: tf.Tensor, logsnr: tf.Tensor) => {
+  const layers = (params: Record<string, tf.Tensor>, z: tf.Tensor, logsnr: tf.Tensor, known?: tf.Tensor) => {
     const alpha = perSample(logsnr, 2);
-    let h = embedding
-      ? sinusoidalEmbedding(tf.concat([tf.mul(z, COORDINATE_SCALE), tf.mul(alpha, LOGSNR_SCALE)], 1), embeddingSize)
-      : tf.concat([z, alpha], 1);
+    const scaled = (values: tf.Tensor, scale: number) => embedding ? tf.mul(values, scale) : values;
+    const values = [scaled(z, COORDINATE_SCALE), scaled(alpha, LOGSNR_SCALE)];
+    if (known) values.push(scaled(known, COORDINATE_SCALE));
+    let h = tf.concat(values, 1);
+    if (embedding) h = sinusoidalEmbedding(h, embeddingSize);
     names.forEach((name, i) => {
       h = linear(params, name, i === 0 ? h : tf.relu(h));
     });
     return h;
   };
 
+  const init: Denoiser["init"] = (random) => {
+    const params = Object.assign({}, ...names.map((name, i) => initLinear(random, name, sizes[i], sizes[i + 1])));
+    // With the skip, training starts from the Gaussian denoiser itself.
+    if (skip) { for (const part of ["weight", "bias"]) params[`${names[names.length - 1]}.${part}`].data.fill(0); }
+    return params;
+  };
   return {
-    init(random) {
-      const params = Object.assign({}, ...names.map((name, i) => initLinear(random, name, sizes[i], sizes[i + 1])));
-      // With the skip, training starts from the Gaussian denoiser itself.
-      if (skip) { for (const part of ["weight", "bias"]) params[`${names[names.length - 1]}.${part}`].data.fill(0); }
-      return params;
-    },
-    predict(params, z, logsnr) {
-      const flat = z.rank === 2 ? z : tf.reshape(z, [z.shape[0], d]);
-      const noise = network(params, flat, logsnr);
-      const epsHat = skip
-        ? tf.add(gaussianDenoiser(flat, logsnr, gaussian), tf.mul(signalScale(perSample(logsnr, 2)), noise))
-        : noise;
-      return z.rank === 2 ? epsHat : tf.reshape(epsHat, z.shape);
-    },
+    init,
+    given: (known?: tf.Tensor): Denoiser => ({
+      init,
+      predict(params, z, logsnr) {
+        const flat = z.rank === 2 ? z : tf.reshape(z, [z.shape[0], d]);
+        const noise = layers(params, flat, logsnr, known);
+        const epsHat = skip
+          ? tf.add(gaussianDenoiser(flat, logsnr, gaussian), tf.mul(signalScale(perSample(logsnr, 2)), noise))
+          : noise;
+        return z.rank === 2 ? epsHat : tf.reshape(epsHat, z.shape);
+      },
+    }),
   };
 }

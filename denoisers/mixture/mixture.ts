@@ -1,0 +1,148 @@
+import { type Gaussian, gaussianNll, gaussianOf } from "../../core/diffusion/gaussian.ts";
+import { UserError } from "../../core/errors.ts";
+import type { Random } from "../../core/random.ts";
+import type { Samples } from "../../core/samples.ts";
+
+/** A mixture of Gaussians of one dimension. */
+export interface GaussianMixture {
+  /** Positive, and 1 in all. */
+  readonly weights: Float64Array;
+  readonly components: readonly Gaussian[];
+}
+
+/** What is no mixture of Gaussians. */
+export class MixtureError extends UserError {}
+
+/** How far weights may be from 1 in all, and a covariance from its transpose relative to its size: float32 files round. */
+const TOLERANCE = 1e-4;
+
+/** A covariance whose smallest eigenvalue is below this part of its largest is as good as singular. */
+const LEAST_EIGENVALUE = 1e-8;
+
+/**
+ * A mixture by its weights `[k]`, means `[k, d]` and covariances `[k, d, d]`, row-major.
+ *
+ * @param source What to call it in messages.
+ * @throws {MixtureError} Unless the sizes fit, the weights are positive and 1 in all, and the covariances are symmetric
+ * and positive definite.
+ *
+ * @example
+ * ```ts
+ * import { ok } from "assert";
+ * import { floatSamples } from "../../core/samples.ts";
+ * import { gaussianMixture, mixtureNll } from "./mixture.ts";
+ *
+ * const two = gaussianMixture({ weights: [0.5, 0.5], means: [-9, 9], covariances: [1, 1] });
+ * const [nll] = mixtureNll(floatSamples(Float32Array.of(9), 1), two);
+ * ok(Math.abs(nll - (Math.log(2) + 0.5 * Math.log(2 * Math.PI))) < 1e-6);
+ * ```
+ */
+export function gaussianMixture(
+  { weights, means, covariances }: {
+    readonly weights: ArrayLike<number>;
+    readonly means: ArrayLike<number>;
+    readonly covariances: ArrayLike<number>;
+  },
+  source = "The mixture",
+): GaussianMixture {
+  const k = weights.length, d = means.length / k;
+  if (k === 0 || !Number.isInteger(d) || d === 0 || covariances.length !== k * d * d) {
+    throw new MixtureError(
+      `${source} has ${k} weights, ${means.length} values of means and ${covariances.length} of covariances, expected ` +
+        "k, k·d and k·d·d. Give weights [k], means [k, d] and covariances [k, d, d].",
+    );
+  }
+  for (const [name, values] of Object.entries({ weights, means, covariances })) {
+    const bad = Array.prototype.findIndex.call(values, (value: number) => !Number.isFinite(Math.fround(value)));
+    if (bad >= 0) {
+      throw new MixtureError(
+        `${source} has ${values[bad]} in ${name}, expected finite float32 values. Correct value ${bad} (from 0).`,
+      );
+    }
+  }
+  let total = 0;
+  for (let i = 0; i < k; i++) {
+    if (!(weights[i] > 0)) {
+      throw new MixtureError(
+        `${source} has the weight ${
+          weights[i]
+        } for component ${i} (from 0), expected above 0. Leave the component out.`,
+      );
+    }
+    total += weights[i];
+  }
+  if (Math.abs(total - 1) > TOLERANCE) {
+    throw new MixtureError(`${source} has weights that are ${total} in all, expected 1. Divide them by their sum.`);
+  }
+  return {
+    weights: Float64Array.from(weights, (weight) => weight / total),
+    components: Array.from({ length: k }, (_, i) =>
+      component(
+        Float64Array.from({ length: d }, (_, j) => means[i * d + j]),
+        Float64Array.from({ length: d * d }, (_, j) => covariances[i * d * d + j]),
+        `${source} has a covariance of component ${i} (from 0) that`,
+      )),
+  };
+}
+
+function component(mean: Float64Array, covariance: Float64Array, what: string): Gaussian {
+  const d = mean.length;
+  const size = covariance.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+  for (let i = 0; i < d; i++) {
+    for (let j = 0; j < i; j++) {
+      if (Math.abs(covariance[i * d + j] - covariance[j * d + i]) > TOLERANCE * size) {
+        throw new MixtureError(
+          `${what} is ${covariance[i * d + j]} at (${i}, ${j}) and ${
+            covariance[j * d + i]
+          } at (${j}, ${i}), expected ` +
+            "a symmetric one. Correct the two.",
+        );
+      }
+      covariance[i * d + j] = covariance[j * d + i] = (covariance[i * d + j] + covariance[j * d + i]) / 2;
+    }
+  }
+  const gaussian = gaussianOf(mean, covariance);
+  const [least, largest] = [Math.min(...gaussian.eigenvalues), Math.max(...gaussian.eigenvalues)];
+  if (!(covariance[0] > 0 && least > LEAST_EIGENVALUE * largest)) {
+    throw new MixtureError(
+      `${what} is not positive definite, expected eigenvalues above ${LEAST_EIGENVALUE} of the largest. ` +
+        "Add to its diagonal.",
+    );
+  }
+  return gaussian;
+}
+
+/** −log p(x) of each sample in nats, one value per sample. */
+export function mixtureNll(samples: Samples, { weights, components }: GaussianMixture): Float64Array {
+  const parts = components.map((gaussian) => gaussianNll(samples, gaussian));
+  return Float64Array.from({ length: samples.count }, (_, row) => {
+    const logs = parts.map((nll, i) => Math.log(weights[i]) - nll[row]);
+    const largest = Math.max(...logs);
+    return -(largest + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - largest), 0)));
+  });
+}
+
+/** Draws `count` samples, row by row, `[count, d]`. */
+export function sampleMixture(
+  { weights, components }: GaussianMixture,
+  random: Random,
+  count: number,
+): Float32Array<ArrayBuffer> {
+  const d = components[0].mean.length;
+  const [choices, normals] = [random.split("component"), random.split("normal")];
+  const out = new Float32Array(count * d), normal = new Float64Array(d);
+  for (let row = 0; row < count; row++) {
+    let u = choices.uniform(), chosen = 0;
+    while (chosen < weights.length - 1 && (u -= weights[chosen]) > 0) chosen++;
+    const { mean, eigenvalues, eigenvectors } = components[chosen];
+    normals.fillNormal(normal);
+    for (let j = 0; j < d; j++) normal[j] *= Math.sqrt(eigenvalues[j]);
+    for (let i = 0; i < d; i++) {
+      let value = mean[i];
+      if (!eigenvectors) value += normal[i];
+      else for (let j = 0; j < d; j++) value += eigenvectors[i * d + j] * normal[j];
+      out[row * d + i] = value;
+    }
+  }
+  return out;
+}

@@ -1,0 +1,59 @@
+import { ok, throws } from "assert";
+import { fitLinearPart, linearInformation } from "../../../core/mutual_information/linear_part.ts";
+import { pairsOf } from "../../../core/mutual_information/pairs.ts";
+import { Random } from "../../../core/random.ts";
+import { floatSamples, toFloat32 } from "../../../core/samples.ts";
+
+/** A data set of columns, of which a tenth validates. */
+function dataset(columns: readonly Float32Array[]) {
+  const n = columns[0].length, d = columns.length;
+  const rows = Float32Array.from({ length: n * d }, (_, i) => columns[i % d][Math.floor(i / d)]);
+  const end = Math.floor(0.9 * n) * d;
+  return {
+    shape: [d],
+    train: floatSamples(rows.subarray(0, end), d),
+    validation: floatSamples(rows.subarray(end), d),
+  };
+}
+
+const random = Random.fromSeed(1);
+const [a, b, c, e] = [0, 1, 2, 3].map(() => random.fillNormal(new Float32Array(2000)));
+const mix = (s: number, u: Float32Array, t: number, v: Float32Array) => u.map((value, i) => s * value + t * v[i]);
+
+Deno.test("the Gaussian part is that of the canonical correlations, and the mean over the rows that it is fitted to", () => {
+  // Two pairs that have nothing to do with each other, on scales of their own.
+  const pairs = pairsOf(dataset([a, b, mix(0.6, a, 0.8, c), mix(10, b, 10, e)]), [0, 1], [2, 3]);
+  const linear = fitLinearPart(pairs);
+  const truth = -0.5 * Math.log(1 - 0.36) + 0.5 * Math.log(2);
+  ok(Math.abs(linear.information - truth) < 0.04, `${linear.information}, not ${truth}`);
+  const rows = linearInformation(linear, pairs);
+  const mean = rows.reduce((sum, value) => sum + value / rows.length, 0);
+  ok(Math.abs(mean - linear.information) < 1e-4, `${mean}, not ${linear.information}`);
+  // The residual has nothing linear of y left.
+  const residuals = toFloat32(linear.residualsOf(pairs)), y = toFloat32(pairs.y);
+  for (const [i, j] of [[0, 0], [0, 1], [1, 0], [1, 1]]) {
+    let product = 0;
+    for (let row = 0; row < 2000; row++) product += residuals[2 * row + i] * y[2 * row + j] / 2000;
+    ok(Math.abs(product) < 1e-4, `${product}`);
+  }
+});
+
+Deno.test("columns of y that depend on each other are no harm; those of x and functions of the other side are named", () => {
+  const twice = fitLinearPart(pairsOf(dataset([a, mix(0.6, a, 0.8, b), mix(1.2, a, 1.6, b)]), [0], [1, 2]));
+  ok(Math.abs(twice.information - -0.5 * Math.log(1 - 0.36)) < 0.03, `${twice.information}`);
+  throws(
+    () => fitLinearPart(pairsOf(dataset([a, mix(2, a, 0, a), b]), [0, 1], [2])),
+    /linear functions of each other/,
+  );
+  throws(() => fitLinearPart(pairsOf(dataset([a, mix(-3, a, 0, a)]), [0], [1])), /information is infinite/);
+});
+
+Deno.test("pairs are standardised; constant columns and too few rows are refused", () => {
+  const { x } = pairsOf(dataset([mix(100, a, 0, a).map((value) => value + 5000), b]), [0], [1]);
+  const values = toFloat32(x);
+  const mean = values.reduce((sum, value) => sum + value / 2000, 0);
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2 / 2000, 0);
+  ok(Math.abs(mean) < 1e-4 && Math.abs(variance - 1) < 1e-3, `${mean}, ${variance}`);
+  throws(() => pairsOf(dataset([a, a.map(() => 3.3)]), [0], [1], ["t", "k"]), /Column 1 \(k\) has the same value/);
+  throws(() => pairsOf(dataset([a.slice(0, 40), b.slice(0, 40)]), [0], [1]), /has 40 rows, expected at least 50/);
+});

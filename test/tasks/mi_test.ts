@@ -1,0 +1,87 @@
+import { deepEqual, equal, match, ok } from "assert";
+import { join } from "node:path";
+import { Random } from "../../core/random.ts";
+import { inFolder, namesIn } from "../folders.ts";
+import { runTask, taskCommand } from "./command.ts";
+
+const SMALL = ["--hidden-size", "16", "--epochs", "1", "--levels", "8", "--threads", "1"];
+
+/** A file of x, y = 0.8·x + 0.6·noise and a constant. */
+async function writePairs(folder: string, rows = 1500): Promise<void> {
+  const random = Random.fromSeed(4);
+  const lines = Array.from({ length: rows }, () => {
+    const x = random.normal();
+    return `${x},${0.8 * x + 0.6 * random.normal()},1`;
+  });
+  await Deno.writeTextFile(join(folder, "pairs.csv"), `x,y,constant\n${lines.join("\n")}\n`);
+}
+
+Deno.test("mi measures columns by name or number, in either direction, and writes a summary and figures", () =>
+  inFolder(async (cwd) => {
+    await writePairs(cwd);
+    const { code, stdout, stderr } = await runTask("mi", ["pairs.csv", "--x", "x", "--y", "1", ...SMALL], cwd);
+    equal(code, 0, stderr);
+    match(stdout, /^pairs\.csv: columns 0 \(x\) and 1 \(y\), 1500 rows, in /);
+    match(stdout, /Mutual information {7}0\.\d{4} ± 0\.\d{4} nats/);
+    deepEqual(await namesIn(join(cwd, "runs/pairs-mi")), ["mi.svg", "summary.json"]);
+
+    const args = ["pairs.csv", "--x", "0", "--y", "y", "--direction", "both", "--json", ...SMALL];
+    const both = await runTask("mi", args, cwd);
+    deepEqual([both.code, both.stderr], [0, ""]);
+    const summary = JSON.parse(both.stdout);
+    const truth = -0.5 * Math.log(1 - 0.64);
+    ok(Math.abs(summary.mi_nats - truth) < 4 * summary.mi_stderr, `${summary.mi_nats} ± ${summary.mi_stderr}`);
+    ok(Math.abs(summary.mi_bits - summary.mi_nats / Math.LN2) < 1e-12);
+    deepEqual(summary.directions.map((each: { likelihood_of: string }) => each.likelihood_of), ["x", "y"]);
+    deepEqual(await namesIn(join(cwd, "runs/pairs-mi-2")), ["mi-x.svg", "mi-y.svg", "summary.json"]);
+    deepEqual(JSON.parse(await Deno.readTextFile(join(cwd, "runs/pairs-mi-2/summary.json"))), summary);
+
+    const again = JSON.parse((await runTask("mi", args, cwd)).stdout);
+    deepEqual([again.mi_nats, again.mi_stderr], [summary.mi_nats, summary.mi_stderr]);
+  }));
+
+Deno.test("a mistake is one line with exit code 2, and nothing is written", () =>
+  inFolder(async (cwd) => {
+    await writePairs(cwd);
+    await Deno.writeTextFile(join(cwd, "nan.csv"), "x,y\n1,2\n3,nan\n");
+    await Deno.writeTextFile(join(cwd, "one.csv"), "x\n1\n2\n3\n");
+    await Deno.writeTextFile(join(cwd, "short.csv"), `x,y\n${"1,2\n3,5\n".repeat(10)}`);
+    const signs = Array.from({ length: 100 }, (_, i) => `${i % 2},${Math.sin(i)}\n`);
+    await Deno.writeTextFile(join(cwd, "sign.csv"), signs.join(""));
+    for (
+      const [args, message] of [
+        [["pairs.csv", "--x", "x"], /--y is missing/],
+        [
+          ["pairs.csv", "--x", "x", "--y", "z"],
+          /--y has "z", expected numbers from 0 to 2 or names \(x, y, constant\)/,
+        ],
+        [["pairs.csv", "--x", "0-1", "--y", "y"], /Column 1 \(y\) is in both/],
+        [["pairs.csv", "--x", "0", "--y", "7"], /--y has 7, but the data has 3 columns/],
+        [["pairs.csv", "--x", "0", "--y", "constant"], /Column 2 \(constant\) has the same value/],
+        [["nan.csv", "--x", "0", "--y", "1"], /nan\.csv has "nan" in line 3, column 2 \(y\)/],
+        [["one.csv", "--x", "0", "--y", "1"], /one\.csv has 1 column, expected at least 2/],
+        [["sign.csv", "--x", "0", "--y", "1"], /Column 0 has 2 different values, .* --direction y\.$/m],
+        [["short.csv", "--x", "0", "--y", "1"], /has 20 rows, expected at least 50/],
+      ] as const
+    ) {
+      const { code, stdout, stderr } = await runTask("mi", args, cwd);
+      deepEqual([code, stdout], [2, ""], stderr);
+      match(stderr, message);
+      match(stderr, /^error: [^\n]*\n$/);
+    }
+    deepEqual(await namesIn(cwd), ["nan.csv", "one.csv", "pairs.csv", "short.csv", "sign.csv"]);
+  }));
+
+Deno.test("Ctrl-C ends it with nothing written", () =>
+  inFolder(async (cwd) => {
+    await writePairs(cwd, 3000);
+    const args = ["pairs.csv", "--x", "0", "--y", "1", "--epochs", "100000", "--threads", "1", "--hidden-size", "16"];
+    const process = (await taskCommand("mi", args, cwd)).spawn();
+    // The first line of progress comes after five seconds; training has begun long before.
+    const timer = setTimeout(() => process.kill("SIGINT"), 2500);
+    const { code, stderr } = await process.output();
+    clearTimeout(timer);
+    equal(code, 130);
+    match(new TextDecoder().decode(stderr), /Stopped before the measurement; wrote nothing\.\n$/);
+    deepEqual(await namesIn(cwd), ["pairs.csv"]);
+  }));

@@ -14,12 +14,10 @@ import {
   MIN_CENTRES,
   type Reference,
 } from "./kernel_reference.ts";
+import { Scatter, varianceOf } from "./scatter.ts";
 
 /** How much of a proposal is kept whatever is learned, so that no weight is large by mistake. */
 const KEPT = 0.1;
-
-/** Parts of the proposal whose variance is measured. */
-const PARTS = 32;
 
 /** Samples that a pilot measures at most, what part of all, and the log SNRs for each. */
 const PILOT_SAMPLES = 4096;
@@ -143,13 +141,16 @@ export class RunningNll {
       0,
       Math.max(1, Math.ceil(COMPARED / (2 * n / Math.ceil(pilot.length / PILOT_ROUNDS)))),
     );
-    const scatters = candidates.map(({ reference }) => new Scatter(this.proposal, compared, reference).total());
-    const { reference, width } = candidates[scatters.indexOf(Math.min(...scatters))];
+    // The sum of the deviations is proportional to the error of an estimate that draws in proportion to them.
+    const errors = candidates.map(({ reference }) =>
+      scatterAgainst(this.proposal, compared, reference).deviations().reduce((sum, s) => sum + s, 0)
+    );
+    const { reference, width } = candidates[errors.indexOf(Math.min(...errors))];
     if (reference) {
       this.#reference = reference;
       this.#baseline = reference.nll(this.samples);
     }
-    const factors = new Scatter(this.proposal, pilot, reference).factors();
+    const factors = scatterAgainst(this.proposal, pilot, reference).factors(KEPT);
     const { evaluations } = this.#sums;
     this.#sums = {
       ...this.#sums,
@@ -196,7 +197,7 @@ export class RunningNll {
   perSample(): { nll: Float64Array; stderr: Float64Array } {
     const { rounds } = this.#sums;
     const nll = this.#baseline.map((g, i) => g + this.#sum[i] / rounds);
-    const stderr = this.#sum.map((sum, i) => Math.sqrt(scatterOf(sum, this.#squares[i], rounds) / rounds));
+    const stderr = this.#sum.map((sum, i) => Math.sqrt(varianceOf(rounds, sum, this.#squares[i]) / rounds));
     return { nll, stderr };
   }
 
@@ -234,11 +235,6 @@ export class RunningNll {
   sums(): NllSums {
     return { ...this.#sums, means: [...this.#sums.means], sum: this.#sum, squares: this.#squares };
   }
-}
-
-/** The variance of `count` values from their sums; infinite for one. */
-function scatterOf(sum: number, squares: number, count: number): number {
-  return count < 2 ? Infinity : Math.max(0, squares - sum ** 2 / count) / (count - 1);
 }
 
 /** Some samples at one log SNR each, with noise of both signs: all with one sign first, then all with the other. */
@@ -297,39 +293,13 @@ function differences(
   return Float64Array.from({ length: size }, (_, i) => (mse[i] + mse[size + i] - other[i] - other[size + i]) / 2);
 }
 
-/** How values scatter in each of equally likely parts of a proposal. */
-class Scatter {
-  readonly #deviations: readonly number[];
-
-  constructor(proposal: Proposal, pilot: readonly Measurement[], reference: Reference | undefined) {
-    const parts = Array.from({ length: PARTS }, () => ({ count: 0, sum: 0, squares: 0 }));
-    for (const block of pilot) {
-      differences(block, reference).forEach((difference, i) => {
-        const alpha = block.logsnr[i];
-        const value = 0.5 * logsnrWeight(alpha, proposal) * difference;
-        const k = Math.min(PARTS - 1, Math.max(0, Math.floor(PARTS * quantileOfLogsnr(alpha, proposal))));
-        parts[k].count++;
-        parts[k].sum += value;
-        parts[k].squares += value ** 2;
-      });
-    }
-    // Smoothed over neighbours: of few values the deviation is itself uncertain.
-    this.#deviations = parts.map((_, k) => {
-      const near = parts.slice(Math.max(0, k - 1), k + 2).filter(({ count }) => count > 1);
-      const variances = near.map(({ count, sum, squares }) => scatterOf(sum, squares, count));
-      return Math.sqrt(variances.reduce((sum, v) => sum + v, 0) / Math.max(1, near.length));
+/** How the values of a pilot scatter against a reference. */
+function scatterAgainst(proposal: Proposal, pilot: readonly Measurement[], reference: Reference | undefined): Scatter {
+  const scatter = new Scatter(proposal);
+  for (const block of pilot) {
+    differences(block, reference).forEach((difference, i) => {
+      scatter.add(block.logsnr[i], 0.5 * logsnrWeight(block.logsnr[i], proposal) * difference);
     });
   }
-
-  /** Proportional to the standard error of an estimate that draws as {@linkcode factors} says. */
-  total(): number {
-    return this.#deviations.reduce((sum, s) => sum + s, 0);
-  }
-
-  /** Proportional to the deviations, with a part of the proposal kept. */
-  factors(): number[] {
-    const mean = this.total() / PARTS;
-    if (!(mean > 0) || !Number.isFinite(mean)) return [1];
-    return this.#deviations.map((s) => KEPT + (1 - KEPT) * s / mean);
-  }
+  return scatter;
 }

@@ -41,6 +41,7 @@ export interface RunConfig {
   readonly backend: BackendChoice;
   readonly threads: number;
   readonly precision: Precision;
+  readonly proposal: "fixed" | "adaptive";
 }
 
 /** What a command line asks for. */
@@ -182,6 +183,7 @@ function configOf(
     backend: options.backend,
     threads: options.threads ?? THREADS,
     precision: options.precision,
+    proposal: options.proposal,
   };
 }
 
@@ -221,12 +223,14 @@ async function openEarlier(
   return { folder, config };
 }
 
+const FIXED = { proposal: "fixed" };
+
 /** The configuration that a run's folder holds. @throws {UserError} When it is not one. */
 export async function readConfig(folder: RunFolder): Promise<RunConfig> {
   const config = await folder.readJson("config.json");
-  // Runs of before there was a choice have float32.
-  const whole = typeof config === "object" && config !== null && !("precision" in config)
-    ? { ...config, precision: "f32" }
+  // Runs of before there was a choice have float32 and a fixed proposal.
+  const whole = typeof config === "object" && config !== null
+    ? { ...config, ...("precision" in config ? {} : { precision: "f32" }), ...("proposal" in config ? {} : FIXED) }
     : config;
   if (isConfig(whole)) return whole;
   throw new UserError(`${folder.file("config.json")} is not the configuration of a run of this program.`);
@@ -263,7 +267,8 @@ function isConfig(value: unknown): value is RunConfig {
     areNumbers("logsnrLoc", "logsnrScale", "seed", "threads") &&
     areRecords("datasetOptions", "denoiserOptions") &&
     (BACKEND_CHOICES as readonly string[]).includes(config.backend as string) &&
-    (PRECISIONS as readonly string[]).includes(config.precision as string) && (config.recipe as string) in RECIPES;
+    (PRECISIONS as readonly string[]).includes(config.precision as string) &&
+    ["fixed", "adaptive"].includes(config.proposal as string) && (config.recipe as string) in RECIPES;
 }
 
 /** A resumed run is the run that it was: an option that says otherwise is a mistake. */

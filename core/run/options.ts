@@ -84,6 +84,11 @@ export function trainingOptions(
       above: 0,
       help: `Scale of the log SNR proposal, or auto (${of(proposal?.scale)}).`,
     },
+    proposal: {
+      default: "fixed",
+      choices: ["fixed", "adaptive"],
+      help: "Log SNRs by that alone, or more of them where the loss scattered in earlier epochs.",
+    },
     evalBatchSize: {
       default: evalBatchSize,
       min: 1,

@@ -8,7 +8,14 @@ import { checkParams } from "../load_plugin.ts";
 import type { DataInfo, Dataset, Denoiser, LoadContext } from "../plugins.ts";
 import { Random } from "../random.ts";
 import { sizeOf } from "../tensors.ts";
-import { createTraining, type Training, type TrainingSettings, type TrainingSnapshot } from "../training/train.ts";
+import { PARTS } from "../evaluation/scatter.ts";
+import {
+  type AdaptiveState,
+  createTraining,
+  type Training,
+  type TrainingSettings,
+  type TrainingSnapshot,
+} from "../training/train.ts";
 import { startEngine } from "./backend.ts";
 import type { RunConfig, RunRequest } from "./config.ts";
 import { writeDataInfo } from "./data_info.ts";
@@ -90,6 +97,7 @@ export async function prepareRun(
   const settings = {
     recipe: { decay: config.decay, estimator: config.estimator, ...(config.ema > 0 ? { ema: config.ema } : {}) },
     proposal,
+    adaptiveProposal: config.proposal === "adaptive",
     epochs: config.epochs,
     batchSize: config.batchSize,
     microBatchSize,
@@ -105,6 +113,7 @@ export async function prepareRun(
     nllSum: finite(checkpoint.state.nllSum),
     model: checkpoint.model,
     training: checkpoint.training,
+    ...(config.proposal === "adaptive" ? { adaptive: adaptiveState(checkpoint.state.adaptive) } : {}),
   };
   const { engine, reason } = named ?? await startEngine(config.backend, config.threads, data.shape);
   if (!engine.precisions.includes(config.precision)) {
@@ -126,6 +135,19 @@ export async function prepareRun(
     ...{ config: resolved, data, info, proposal, settings, random, engine, denoiser, training, folder, stop },
     ...(reason === undefined ? {} : { engineReason: reason }),
   };
+}
+
+/** What an adaptive proposal learned, as a checkpoint's state has it. */
+function adaptiveState(value: unknown): AdaptiveState {
+  const state = value as AdaptiveState | undefined;
+  const areNumbers = (list: unknown, length: number | undefined) =>
+    Array.isArray(list) && (length === undefined || list.length === length) && list.every(Number.isFinite);
+  const { count, sum, squares } = state?.sums ?? {};
+  const isWhole = [count, sum, squares].every((list) => areNumbers(list, PARTS)) &&
+    areNumbers(state?.factors, undefined) &&
+    state!.factors.length > 0 && state!.factors.every((f) => f > 0);
+  if (isWhole) return state!;
+  throw new UserError("The checkpoint's state has nothing of an adaptive proposal; it was made by another run.");
 }
 
 function finite(value: unknown): number {

@@ -91,8 +91,9 @@ export async function trainRun(
   let lastSave = { ended: performance.now(), took: 0 };
   const save = async () => {
     const begun = performance.now();
-    const { epoch, nllSum, model, training: state } = await training.snapshot();
-    const runState = { nllSum, seconds: elapsed(), trainSeconds: trained() };
+    const { epoch, nllSum, model, training: state, adaptive } = await training.snapshot();
+    const learned = adaptive && { sums: { ...adaptive.sums }, factors: adaptive.factors };
+    const runState = { nllSum, seconds: elapsed(), trainSeconds: trained(), ...(learned ? { adaptive: learned } : {}) };
     await saveCheckpoint(folder.path, {
       ...{ epoch, step, model, training: state, state: runState },
       ...(form ? { form } : {}),

@@ -1,6 +1,7 @@
 import { type Gaussian, gaussianNll } from "../diffusion/gaussian.ts";
 import { type Estimate, nllAgainstGaussian, nllAgainstStandard } from "../diffusion/likelihood.ts";
-import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
+import type { Proposal } from "../diffusion/logsnr.ts";
+import { reweightedProposal } from "../diffusion/reweighted_proposal.ts";
 import {
   type CompiledProgram,
   type Engine,
@@ -18,6 +19,8 @@ import { createSampler, type Sampler } from "../sampling/sampler.ts";
 import { type Samples, selectRows } from "../samples.ts";
 import { type HostTensors, sizeOf } from "../tensors.ts";
 import { adamSchedule } from "./adam.ts";
+import type { ScatterSums } from "../evaluation/scatter.ts";
+import { ProposalLearner } from "./proposal_learner.ts";
 import { flatten, layoutOf, type ParameterLayout, unflatten, unflattenTensor } from "./parameters.ts";
 import { averagingShare, learningRateAt, type Recipe } from "./recipe.ts";
 import {
@@ -37,6 +40,8 @@ import {
 export interface TrainingSettings {
   readonly recipe: Recipe;
   readonly proposal: Proposal;
+  /** Whether log SNRs are drawn more often where the loss scatters, as measured in the epochs before. */
+  readonly adaptiveProposal: boolean;
   readonly epochs: number;
   /** Samples per step. The last partial batch of an epoch is left out. */
   readonly batchSize: number;
@@ -89,6 +94,14 @@ export interface TrainingSnapshot {
   readonly model: HostTensors;
   /** The optimiser's vectors. */
   readonly training: HostTensors;
+  /** What an adaptive proposal has learned, and draws by. */
+  readonly adaptive?: AdaptiveState;
+}
+
+/** What an adaptive proposal goes on from. */
+export interface AdaptiveState {
+  readonly sums: ScatterSums;
+  readonly factors: readonly number[];
 }
 
 /** A loss that is not a number. The training's snapshot is that of the last good step. */
@@ -178,10 +191,11 @@ export async function createTraining(
   );
   const stepsPerEpoch = program ? Math.floor(data.train.count / batchSize) : 1;
   let { step, epoch, nllSum } = from ?? { step: 0, epoch: 0, nllSum: 0 };
+  const learner = settings.adaptiveProposal ? new ProposalLearner(settings.proposal, from?.adaptive) : undefined;
 
   async function* run(): AsyncGenerator<StepRecord | EpochRecord> {
     const batches = program &&
-      createBatches(program, data, info, { ...settings, microBatchSize }, random, stepsPerEpoch, signal);
+      createBatches(program, data, info, { ...settings, microBatchSize }, random, stepsPerEpoch, learner, signal);
     const steps = settings.epochs * stepsPerEpoch;
     while (epoch < settings.epochs) {
       if (step < (epoch + 1) * stepsPerEpoch) {
@@ -202,6 +216,7 @@ export async function createTraining(
       const learningRate = learningRateAt(recipe, settings.learningRate, step, steps);
       epoch++;
       nllSum = 0;
+      learner?.learn();
       yield { kind: "epoch", epoch, step, trainNll, validation, learningRate };
     }
   }
@@ -217,7 +232,7 @@ export async function createTraining(
       if (layout.size === 0) return { step, epoch, nllSum, model: {}, training: {} };
       const { [GRADIENT]: _, [PARTIAL_GRADIENT]: __, ...training } = await state.read();
       const model = unflatten(layout, training[evaluated].data);
-      return { step, epoch, nllSum, model, training };
+      return { step, epoch, nllSum, model, training, ...(learner ? { adaptive: learner.state() } : {}) };
     },
     async dispose() {
       await program?.gradient.dispose();
@@ -297,6 +312,7 @@ function createBatches(
   { recipe, proposal, batchSize, microBatchSize, learningRate, epochs, precision }: TrainingSettings,
   random: Random,
   stepsPerEpoch: number,
+  learner: ProposalLearner | undefined,
   signal: AbortSignal | undefined,
 ) {
   const d = sizeOf(shape);
@@ -304,6 +320,8 @@ function createBatches(
   const paired = recipe.estimator === "paired";
   const baseline = paired ? gaussianNll(data.train, gaussian) : new Float64Array(rows);
   const u = new Float64Array(batchSize);
+  const fixed = reweightedProposal(proposal);
+  const distribution = () => learner?.distribution ?? fixed;
   const inputsOf = (size: number) => ({
     x: new Float32Array(size * d),
     eps: new Float32Array(size * d),
@@ -351,8 +369,8 @@ function createBatches(
     for (let i = 0; i < batchSize; i++) {
       const row = order.rows[first + i];
       data.train.copy(row, row + 1, batch.x, i * d);
-      batch.logsnr[i] = logsnrAtQuantile(u[i], proposal);
-      batch.weight[i] = logsnrWeight(batch.logsnr[i], proposal);
+      batch.logsnr[i] = distribution().atQuantile(u[i]);
+      batch.weight[i] = distribution().weight(batch.logsnr[i]);
     }
     let sum = 0;
     for (let begin = 0; begin < batchSize; begin += microBatchSize) {
@@ -365,6 +383,7 @@ function createBatches(
           : nllAgainstStandard(error, d);
         // The weights are still those of the last good step.
         if (!Number.isFinite(nll)) throw new DivergenceError(step, error.logsnr, "loss");
+        learner?.add(error, paired ? mseGaussian[i] : 0);
         sum += nll;
       }
       if (!finite) throw new DivergenceError(step, batch.logsnr[begin], "gradient");

@@ -150,6 +150,7 @@ async function moonsTraining(backend: Backend, threads: number, steps: number) {
     batchSize: 128,
     microBatchSize: 128,
     precision: "f32",
+    adaptiveProposal: false,
     learningRate: 1e-3,
     evalBatchSize: 1024,
     validationLevels: 1,

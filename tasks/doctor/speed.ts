@@ -35,6 +35,7 @@ export async function timeTrainingStep(engine: Engine): Promise<number> {
     batchSize: BATCH,
     microBatchSize: BATCH,
     precision: "f32",
+    adaptiveProposal: false,
     learningRate: 1e-3,
     evalBatchSize: held,
     validationLevels: 1,

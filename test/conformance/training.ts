@@ -40,6 +40,7 @@ function settingsOf(batchSize: number, microBatchSize: number): TrainingSettings
     batchSize,
     microBatchSize,
     precision: "f32",
+    adaptiveProposal: false,
     learningRate: 1e-3,
     evalBatchSize: batchSize,
     validationLevels: 1,

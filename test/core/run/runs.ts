@@ -20,6 +20,7 @@ export const CONFIG = {
   batchSize: 4,
   microBatchSize: 4,
   precision: "f32",
+  proposal: "fixed",
   learningRate: 1e-3,
   evalBatchSize: 4,
   validationLevels: 1,

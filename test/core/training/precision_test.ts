@@ -47,6 +47,7 @@ async function train(precision: Precision, denoiser: Denoiser, microBatchSize = 
     batchSize: 32,
     microBatchSize,
     precision,
+    adaptiveProposal: false,
     learningRate: 3e-3,
     evalBatchSize: 64,
     validationLevels: 2,

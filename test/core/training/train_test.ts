@@ -25,6 +25,7 @@ const settings: TrainingSettings = {
   batchSize: 32,
   microBatchSize: 32,
   precision: "f32",
+  adaptiveProposal: false,
   learningRate: 1e-3,
   evalBatchSize: 64,
   validationLevels: 2,
@@ -69,6 +70,30 @@ async function epochsOf(run: Training): Promise<EpochRecord[]> {
   for await (const record of run.run()) if (record.kind === "epoch") records.push(record);
   return records;
 }
+
+Deno.test("an adaptive proposal changes what is drawn after the first epoch, and a resumed run goes on with it", async () => {
+  const fixed = await training();
+  const [first, second] = await epochsOf(fixed);
+  const whole = await training({ adaptiveProposal: true });
+  const expected = await epochsOf(whole);
+  deepEqual(expected[0], first);
+  ok(expected[1].trainNll !== second.trainNll);
+  const end = await whole.snapshot();
+  ok(end.adaptive!.factors.length > 1);
+  for (const stop of [4, 9]) {
+    const part = await training({ adaptiveProposal: true });
+    for await (const record of part.run()) if (record.kind === "step" && record.step === stop) break;
+    // As a checkpoint keeps it.
+    const from = { ...await part.snapshot() };
+    const resumed = await training({ adaptiveProposal: true }, {
+      from: { ...from, adaptive: JSON.parse(JSON.stringify(from.adaptive)) },
+    });
+    deepEqual((await epochsOf(resumed)).at(-1), expected.at(-1), `stopped after step ${stop}`);
+    deepEqual((await resumed.snapshot()).training, end.training);
+    await Promise.all([part.dispose(), resumed.dispose()]);
+  }
+  await Promise.all([fixed.dispose(), whole.dispose()]);
+});
 
 Deno.test("a run stopped after any step and resumed from its snapshot is the run that never stopped", async () => {
   const whole = await training();

@@ -1,5 +1,4 @@
 import { gaussianNll } from "../diffusion/gaussian.ts";
-import type { Estimate } from "../diffusion/likelihood.ts";
 import { logsnrWeight, type Proposal, quantileOfLogsnr } from "../diffusion/logsnr.ts";
 import { type LogsnrDistribution, reweightedProposal } from "../diffusion/reweighted_proposal.ts";
 import type { Random } from "../random.ts";
@@ -14,7 +13,8 @@ import {
   MIN_CENTRES,
   type Reference,
 } from "./kernel_reference.ts";
-import { Scatter, varianceOf } from "./scatter.ts";
+import { type NllSums, type PerSampleNll, RoundSums, type RunningEstimate, type RunningRounds } from "./round_sums.ts";
+import { Scatter } from "./scatter.ts";
 
 /** How much of a proposal is kept whatever is learned, so that no weight is large by mistake. */
 const KEPT = 0.1;
@@ -30,53 +30,24 @@ const COMPARED = 4096;
 /** Kernels times samples that a round takes time for, above the fewest kernels. */
 const KERNELS_PER_ROUND = 2 ** 23;
 
-/** Rounds from which on their scatter tells the error of their mean. */
-const MIN_ROUNDS = 8;
-
 /** 1/φ: multiples of it spread evenly over [0, 1), however many there are (additive recurrence). */
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
-
-/** What an estimate of the NLL is after some rounds, in nats. */
-export interface RunningEstimate extends Estimate {
-  /** `stderr` is that of the mean over all data of this kind: of the finite number of samples, and of the noise. */
-  readonly stderr: number;
-  /** The part of it that more rounds lower: the error of the mean over these very samples. */
-  readonly noiseStderr: number;
-  readonly rounds: number;
-  /** Evaluations of the denoiser, those of a pilot among them. */
-  readonly evaluations: number;
-}
-
-/** The sums that a {@linkcode RunningNll} is made of, to go on from. */
-export interface NllSums {
-  readonly rounds: number;
-  readonly evaluations: number;
-  /** Of each sample, over the rounds: the sum of its values and of their squares, in nats. */
-  readonly sum: Float64Array;
-  readonly squares: Float64Array;
-  /** Each round's mean. */
-  readonly means: readonly number[];
-  /** The factors of the proposal. */
-  readonly factors: readonly number[];
-  /** The width of the kernels of the reference, none where it is the data's Gaussian. */
-  readonly width?: number;
-}
 
 /**
  * The paired estimate of −log p(x) of every sample, round by round: the more rounds, the smaller the error. A round gives
  * every sample one log SNR with both signs of the noise. Over the samples of a round the log SNRs are stratified, and over
- * the rounds of a sample they are spread evenly. Memory is some
- * tens of bytes a sample, whatever the rounds.
+ * the rounds of a sample they are spread evenly. Memory is some tens of
+ * bytes a sample, whatever the rounds.
  */
-export class RunningNll {
+export class RunningNll implements RunningRounds {
   readonly #pool: Samples;
   #reference: Reference | undefined;
+  #width: number | undefined;
   #baseline: Float64Array;
   readonly #order: Uint32Array;
+  #factors: readonly number[];
   #distribution: LogsnrDistribution;
-  #sums: { rounds: number; evaluations: number; means: number[]; factors: readonly number[]; width?: number };
-  readonly #sum: Float64Array;
-  readonly #squares: Float64Array;
+  readonly #rounds: RoundSums;
 
   /**
    * @param random Decides all log SNRs and noise by the round and the sample's place.
@@ -90,23 +61,13 @@ export class RunningNll {
     readonly random: Random,
     { from, pool = samples }: { readonly from?: NllSums; readonly pool?: Samples } = {},
   ) {
-    const n = samples.count;
-    if (from && (from.sum.length !== n || from.squares.length !== n)) {
-      throw new RangeError(`Got sums of ${from.sum.length} samples to go on from; there are ${n}.`);
-    }
     this.#pool = pool;
-    this.#order = random.split("order").permutation(n);
-    this.#sum = from?.sum.slice() ?? new Float64Array(n);
-    this.#squares = from?.squares.slice() ?? new Float64Array(n);
-    this.#sums = {
-      rounds: from?.rounds ?? 0,
-      evaluations: from?.evaluations ?? 0,
-      means: [...from?.means ?? []],
-      factors: from?.factors ?? [1],
-      ...(from?.width === undefined ? {} : { width: from.width }),
-    };
-    this.#distribution = reweightedProposal(proposal, this.#sums.factors);
-    this.#reference = from?.width === undefined ? undefined : kernelReference(this.#centres(), from.width);
+    this.#order = random.split("order").permutation(samples.count);
+    this.#rounds = new RoundSums(samples.count, from);
+    this.#factors = from?.factors ?? [1];
+    this.#distribution = reweightedProposal(proposal, this.#factors);
+    this.#width = from?.width;
+    this.#reference = this.#width === undefined ? undefined : kernelReference(this.#centres(), this.#width);
     this.#baseline = this.#reference?.nll(samples) ?? gaussianNll(samples, meter.gaussian);
   }
 
@@ -115,7 +76,7 @@ export class RunningNll {
    * around samples, and where along the log SNRs they scatter, to draw more of them there. Before the first round.
    */
   async adapt(signal?: AbortSignal): Promise<void> {
-    if (this.#sums.rounds > 0) throw new RangeError("The proposal adapts before the first round, not after it.");
+    if (this.#rounds.count > 0) throw new RangeError("The proposal adapts before the first round, not after it.");
     const { count, dimension: d } = this.samples;
     const n = Math.min(PILOT_SAMPLES, count, Math.max(16, Math.ceil(count * PILOT_SHARE)));
     const rows = this.random.split("pilot samples").permutation(count).slice(0, n).sort();
@@ -127,7 +88,8 @@ export class RunningNll {
       const random = this.random.split("pilot").split(round);
       for await (const block of measured(this.meter, some, plain, random, order, round)) {
         signal?.throwIfAborted();
-        pilot.push(block);
+        // Images are many values, and what they are is not needed below.
+        pilot.push(d <= MAX_KERNEL_DIMENSION ? block : { ...block, x: NONE, eps: NONE });
       }
     }
     const candidates: { reference?: Reference; width?: number }[] = [{}];
@@ -150,15 +112,10 @@ export class RunningNll {
       this.#reference = reference;
       this.#baseline = reference.nll(this.samples);
     }
-    const factors = scatterAgainst(this.proposal, pilot, reference).factors(KEPT);
-    const { evaluations } = this.#sums;
-    this.#sums = {
-      ...this.#sums,
-      factors,
-      evaluations: evaluations + 2 * n * PILOT_ROUNDS,
-      ...(width === undefined ? {} : { width }),
-    };
-    this.#distribution = reweightedProposal(this.proposal, factors);
+    this.#width = width;
+    this.#factors = scatterAgainst(this.proposal, pilot, reference).factors(KEPT);
+    this.#distribution = reweightedProposal(this.proposal, this.#factors);
+    this.#rounds.evaluations += 2 * n * PILOT_ROUNDS;
   }
 
   #centres(): Samples {
@@ -172,9 +129,9 @@ export class RunningNll {
   async *round(): AsyncGenerator<number> {
     const n = this.samples.count;
     const values = new Float64Array(n);
-    const { rounds } = this.#sums;
-    const random = this.random.split("round").split(rounds);
-    for await (const block of measured(this.meter, this.samples, this.#distribution, random, this.#order, rounds)) {
+    const round = this.#rounds.count;
+    const random = this.random.split("round").split(round);
+    for await (const block of measured(this.meter, this.samples, this.#distribution, random, this.#order, round)) {
       const { begin, logsnr } = block;
       const errors = differences(block, this.#reference);
       for (let i = 0; i < errors.length; i++) {
@@ -182,60 +139,28 @@ export class RunningNll {
       }
       yield (begin + errors.length) / n;
     }
-    let mean = 0;
-    for (let i = 0; i < n; i++) {
-      this.#sum[i] += values[i];
-      this.#squares[i] += values[i] ** 2;
-      mean += (values[i] + this.#baseline[i]) / n;
-    }
-    this.#sums.means.push(mean);
-    this.#sums.rounds++;
-    this.#sums.evaluations += 2 * n;
+    this.#rounds.add(values, this.#baseline);
+    this.#rounds.evaluations += 2 * n;
   }
 
-  /** The estimate of −log p(x) of each sample, and its standard error, which is infinite before the second round. */
-  perSample(): { nll: Float64Array; stderr: Float64Array } {
-    const { rounds } = this.#sums;
-    const nll = this.#baseline.map((g, i) => g + this.#sum[i] / rounds);
-    const stderr = this.#sum.map((sum, i) => Math.sqrt(varianceOf(rounds, sum, this.#squares[i]) / rounds));
-    return { nll, stderr };
+  perSample(): PerSampleNll {
+    return this.#rounds.perSample(this.#baseline);
   }
 
-  /** @throws {RangeError} Before the first round. */
   estimate(): RunningEstimate {
-    const { rounds, evaluations, means } = this.#sums;
-    if (rounds === 0) throw new RangeError("There is no estimate before the first round.");
-    const { nll, stderr } = this.perSample();
-    const n = nll.length;
-    const mean = nll.reduce((sum, value) => sum + value / n, 0);
-    const total = Math.sqrt(nll.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, n - 1) / n);
+    return this.#rounds.estimate(this.#baseline);
+  }
+
+  sums(): NllSums {
     return {
-      mean,
-      stderr: n > 1 ? total : Infinity,
-      noiseStderr: this.#noiseStderr(stderr, means),
-      rounds,
-      evaluations,
+      ...this.#rounds.sums(),
+      factors: this.#factors,
+      ...(this.#width === undefined ? {} : { width: this.#width }),
     };
   }
-
-  /**
-   * From the scatter of the rounds' means, widened as Student's t is for few of them. Before there are enough, from the
-   * scatter of each sample's values, which leaves out what the strata gain and is too large.
-   */
-  #noiseStderr(stderr: Float64Array, means: readonly number[]): number {
-    const [n, r] = [stderr.length, means.length];
-    const pooled = Math.sqrt(stderr.reduce((sum, e) => sum + e ** 2, 0)) / n;
-    if (r < MIN_ROUNDS) return pooled;
-    const centre = means.reduce((sum, m) => sum + m / r, 0);
-    const variance = means.reduce((sum, m) => sum + (m - centre) ** 2, 0) / (r - 1);
-    return Math.min(pooled, Math.sqrt(variance / r * (r - 1) / (r - 3)));
-  }
-
-  /** The sums so far; the arrays are this object's own. */
-  sums(): NllSums {
-    return { ...this.#sums, means: [...this.#sums.means], sum: this.#sum, squares: this.#squares };
-  }
 }
+
+const NONE = new Float32Array();
 
 /** Some samples at one log SNR each, with noise of both signs: all with one sign first, then all with the other. */
 interface Measurement {

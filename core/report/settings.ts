@@ -35,6 +35,8 @@ const COMPUTATION = ["evalBatchSize", "microBatchSize"] as const;
  * Where a plugin cannot be loaded, all of its options count as the run's own.
  */
 export async function settingsOf(config: RunConfig): Promise<Setting[]> {
+  // What a recipe calls its proposal are the location and the scale, which are settings of their own.
+  const { proposal: _proposal, ...recipe } = RECIPES[config.recipe];
   const usual: Readonly<Record<string, unknown>> = {
     ...defaultsOf(trainingOptions({
       dataset: "",
@@ -46,7 +48,7 @@ export async function settingsOf(config: RunConfig): Promise<Setting[]> {
     })),
     // Zero stands for an option that is left out.
     ...{ microBatchSize: 0, validationSamples: 0, ema: 0 },
-    ...RECIPES[config.recipe],
+    ...recipe,
   };
   const { task: _task, dataset: _dataset, datasetOptions, denoiserOptions, ...own } = config;
   const always: readonly string[] = [...DECIDED_ELSEWHERE, "threads"];

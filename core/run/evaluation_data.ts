@@ -53,7 +53,7 @@ export async function samplesOf(
   const plugin = await loadDataset(spec);
   const defaults = Object.entries(plugin.options ?? {}).map(([key, option]) => [key, option.default]);
   const values = own ? run.config.datasetOptions : Object.fromEntries(defaults);
-  const loaded: Dataset = await plugin.load(Random.fromSeed(run.config.seed).split("data"), values);
+  const loaded = await plugin.load(Random.fromSeed(run.config.seed).split("data"), values);
   if (loaded.shape.join() !== run.info.shape.join()) {
     throw new UserError(
       `The data ${spec} has samples of shape [${loaded.shape}], but the model is of samples of [${run.info.shape}]. ` +
@@ -69,6 +69,12 @@ export async function samplesOf(
     name: `${basename(spec)}-${chosen}`,
     ...(loaded.logScale === undefined ? {} : { logScale: loaded.logScale }),
   };
+}
+
+/** The data that a run was trained on, in the parts that it was trained with. */
+export async function ownData(run: OpenRun): Promise<Dataset> {
+  const plugin = await loadDataset(run.config.dataset);
+  return await plugin.load(Random.fromSeed(run.config.seed).split("data"), run.config.datasetOptions);
 }
 
 function atLeastTwo(samples: Samples, name: string): Samples {

@@ -1,6 +1,6 @@
 import { writeFileAtomic } from "../io/atomic.ts";
 import { encodeSafetensors, readSafetensors } from "../io/safetensors.ts";
-import type { NllSums } from "../evaluation/running_nll.ts";
+import type { NllSums } from "../evaluation/round_sums.ts";
 
 const FORMAT = "itdiffusion-nll";
 

@@ -1,14 +1,7 @@
 import { rename } from "node:fs/promises";
 import { UserError } from "../errors.ts";
+import type { PerSampleNll } from "../evaluation/round_sums.ts";
 import { storageError, writeFileAtomic } from "../io/atomic.ts";
-
-/** The likelihood of each sample, in the order of the data. */
-export interface PerSample {
-  /** −log p(x) in nats. */
-  readonly nll: Float64Array;
-  /** The standard error of each, from the noise. */
-  readonly stderr: Float64Array;
-}
 
 /** Checks the name of a file that values of samples go to. @throws {UserError} */
 export function requirePerSamplePath(path: string): void {
@@ -21,7 +14,7 @@ export function requirePerSamplePath(path: string): void {
  *
  * @throws {StorageError} When it cannot be written; an earlier file is then as it was.
  */
-export async function writePerSample(path: string, { nll, stderr }: PerSample): Promise<void> {
+export async function writePerSample(path: string, { nll, stderr }: PerSampleNll): Promise<void> {
   if (/\.csv$/i.test(path)) {
     const lines = Array.from(nll, (value, i) => `${i},${value},${stderr[i]}`);
     return await writeFileAtomic(path, `row,nll,stderr\n${lines.join("\n")}\n`);

@@ -1,5 +1,5 @@
 import { gaussianNll } from "../diffusion/gaussian.ts";
-import { logsnrWeight, type Proposal, quantileOfLogsnr } from "../diffusion/logsnr.ts";
+import { logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import { type LogsnrDistribution, reweightedProposal } from "../diffusion/reweighted_proposal.ts";
 import type { Random } from "../random.ts";
 import { type Samples, selectRows } from "../samples.ts";

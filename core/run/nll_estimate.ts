@@ -4,7 +4,7 @@ import type { Engine } from "../engine/mod.ts";
 import { UserError } from "../errors.ts";
 import { dequantisedGaussian } from "../evaluation/discrete.ts";
 import { createDiscreteMeter, type Rounding } from "../evaluation/discrete_errors.ts";
-import { chooseWinners, ensembleMeter, type Winners } from "../evaluation/ensemble.ts";
+import { chooseWinners, commonProposal, ensembleMeter, type Winners } from "../evaluation/ensemble.ts";
 import { createErrorMeter } from "../evaluation/errors.ts";
 import type { NllSums, RunningRounds } from "../evaluation/round_sums.ts";
 import { RunningDiscreteNll } from "../evaluation/running_discrete_nll.ts";
@@ -101,13 +101,16 @@ export async function openEstimate(
     }
     return createErrorMeter(engine, states[i], (s) => s, denoiser, { shape: info.shape, gaussian }, batch);
   }));
-  const ensemble = runs.length === 1
-    ? undefined
-    : await chooseEnsemble(runs, chosen, random, (heldOut) =>
-      chooseWinners(meters, heldOut, run.proposal, random.split("ensemble")));
+  const proposal = commonProposal(runs.map((each) => each.proposal));
+  const ensemble = runs.length === 1 ? undefined : await chooseEnsemble(
+    runs,
+    chosen,
+    random,
+    (heldOut) => chooseWinners(meters, heldOut, proposal, random.split("ensemble")),
+  );
   const meter = ensemble ? ensembleMeter(meters, ensemble.winners) : meters[0];
   const pool = estimator === "dequantised" ? samples : chosen.pool;
-  const running = new RunningNll(meter, samples, run.proposal, random, { pool, ...(from ? { from } : {}) });
+  const running = new RunningNll(meter, samples, proposal, random, { pool, ...(from ? { from } : {}) });
   return {
     running,
     ...(ensemble ? { ensemble } : {}),

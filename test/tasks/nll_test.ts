@@ -23,7 +23,7 @@ Deno.test("nll gives the likelihood of a run's own data with its error, to the e
     equal((await runTask("train:2d", ["points.csv", ...SMALL, "--out", "run"], cwd)).code, 0);
     const human = await runTask("nll", ["run"], cwd);
     equal(human.code, 0, human.stderr);
-    match(human.stdout, /^40 samples of points\.csv-validation under run\nNLL  -?[\d.]+ ± [\d.]+ nats \(/);
+    match(human.stdout, /^40 samples of points\.csv-validation under run\nNLL\s+-?[\d.]+ ± [\d.]+ nats \(/);
     match(human.stdout, /add [\d.]+ nats for those of the file/);
     const first = JSON.parse(await Deno.readTextFile(join(cwd, "run/nll/points.csv-validation.json")));
     deepEqual([first.samples, first.rounds, first.estimator], [40, 8, "paired"]);

@@ -1,5 +1,5 @@
 import { basename, join } from "node:path";
-import type { Grid } from "../diffusion/discrete.ts";
+import { type Grid, proposalOfGrid } from "../diffusion/discrete.ts";
 import type { Engine } from "../engine/mod.ts";
 import { UserError } from "../errors.ts";
 import { dequantisedGaussian } from "../evaluation/discrete.ts";
@@ -77,7 +77,9 @@ export async function openEstimate(
     // Training samples: the likelihood is asked of others.
     const heldOut = chosen.pool === chosen.samples ? (await ownData(run)).train : chosen.pool;
     const running = new RunningDiscreteNll(meter, samples, {
-      ...{ proposal: run.proposal, eigenvalues: run.info.gaussian.eigenvalues, heldOut, random },
+      // It has to reach to where a step is told apart, beyond what the model was trained on: there rounding corrects it.
+      proposal: commonProposal([run.proposal, proposalOfGrid(run.info.gaussian.eigenvalues, grid!)]),
+      ...{ eigenvalues: run.info.gaussian.eigenvalues, heldOut, random },
       ...(from ? { from } : {}),
     });
     return {
@@ -101,7 +103,11 @@ export async function openEstimate(
     }
     return createErrorMeter(engine, states[i], (s) => s, denoiser, { shape: info.shape, gaussian }, batch);
   }));
-  const proposal = commonProposal(runs.map((each) => each.proposal));
+  const proposals = runs.map((each) => each.proposal);
+  // Without the log SNRs at which a step is resolved the bound would be none.
+  const proposal = commonProposal(
+    estimator === "dequantised" ? [...proposals, proposalOfGrid(own.eigenvalues, grid!)] : proposals,
+  );
   const ensemble = runs.length === 1 ? undefined : await chooseEnsemble(
     runs,
     chosen,

@@ -1,7 +1,11 @@
 import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { inFolder } from "../folders.ts";
 import { runTask, taskCommand } from "./command.ts";
+
+/** Fifty images of 8 x 8 in colour. */
+const IMAGES = fileURLToPath(new URL("../reference/datasets/images.h5", import.meta.url));
 
 const SMALL = ["--hidden-size", "16", "--embedding-size", "16", "--epochs", "2", "--figures", "off", "--quiet"];
 
@@ -74,6 +78,77 @@ Deno.test("nll that Ctrl-C stops goes on from there and gives what it would have
     const { seconds: _, peak_mb: __, ...got } = await nll(cwd, ...args);
     const { seconds: ___, peak_mb: ____, ...wanted } = expected;
     deepEqual(got, wanted);
+  }));
+
+Deno.test("8-bit images have a discrete bound and a dequantised one, and the density has none", () =>
+  inFolder(async (cwd) => {
+    const args = [
+      "--denoiser",
+      "gaussian",
+      "--samples",
+      "2",
+      "--sample-steps",
+      "2",
+      "--batch-size",
+      "16",
+      "--epochs",
+      "1",
+    ];
+    const trained = await runTask(
+      "train:cifar",
+      [IMAGES, ...args, "--logsnr-loc", "4", "--logsnr-scale", "2", "--backend", "onnx-cpu", "--out", "run"],
+      cwd,
+    );
+    equal(trained.code, 0, trained.stderr);
+    const of = (...more: string[]) => nll(cwd, "run", "--part", "train", "--json", ...more);
+    const soft = await of("--estimator", "discrete");
+    const none = await of("--estimator", "discrete", "--rounding", "none");
+    const dequantised = await of("--estimator", "dequantised", "--per-sample", "scores.h5");
+    deepEqual([soft.rounding, none.rounding, dequantised.rounding], ["soft", "none", undefined]);
+    // Of 192 bytes each; the model is the data's own diagonal Gaussian.
+    for (const { bits_per_dim, stderr } of [soft, none, dequantised]) {
+      ok(bits_per_dim > 3 && bits_per_dim < 12 && stderr > 0, `${bits_per_dim}`);
+    }
+    ok(soft.nats < none.nats + 3 * none.noise_stderr && soft.nats < dequantised.nats + 3 * dequantised.noise_stderr);
+    const density = await of();
+    ok(density.nats < soft.nats && density.log_scale !== undefined);
+    const human = await runTask("nll", ["run", "--part", "train", "--estimator", "discrete"], cwd);
+    match(human.stdout, /\n−log P at most\s+[\d.]+ ± [\d.]+ nats \([\d.]+ ± [\d.]+ bits\/dim\)/);
+    const wrong = await runTask("nll", ["run", "--rounding", "hard"], cwd);
+    deepEqual(wrong.code, 2);
+    match(wrong.stderr, /--rounding is for --estimator discrete/);
+  }));
+
+Deno.test("an ensemble is no worse than its best member, and its figure shows who wins where", () =>
+  inFolder(async (cwd) => {
+    const train = async (out: string, ...args: string[]) => {
+      const { code, stderr } = await runTask("train:2d", ["moons", ...SMALL, "--out", out, ...args], cwd);
+      equal(code, 0, stderr);
+    };
+    await train("short", "--epochs", "1");
+    await train("long", "--epochs", "6");
+    const rounds = ["--rounds", "2", "--json"];
+    const [short, long] = [await nll(cwd, "short", ...rounds), await nll(cwd, "long", ...rounds)];
+    const both = await nll(cwd, "short", "--ensemble", "long", ...rounds);
+    deepEqual(both.ensemble.runs, ["short", "long"]);
+    ok(Math.abs(both.ensemble.shares[0] + both.ensemble.shares[1] - 1) < 1e-9);
+    const best = Math.min(short.nats, long.nats);
+    ok(
+      both.nats < best + 3 * Math.hypot(both.noise_stderr, long.noise_stderr, short.noise_stderr),
+      `${both.nats} ${best}`,
+    );
+    match(await Deno.readTextFile(join(cwd, "short", both.figures[0])), /^<svg/);
+    const refused = await runTask("nll", ["short", "--ensemble", "long", "--part", "validation"], cwd);
+    deepEqual(refused.code, 2);
+    match(refused.stderr, /An ensemble is chosen on the validation data/);
+  }));
+
+Deno.test("data that is not on a grid has no discrete likelihood", () =>
+  inFolder(async (cwd) => {
+    equal((await runTask("train:2d", ["scg", "--points", "300", ...SMALL, "--out", "run"], cwd)).code, 0);
+    const { code, stderr } = await runTask("nll", ["run", "--estimator", "discrete"], cwd);
+    equal(code, 2);
+    match(stderr, /^error: [^\n]*(grid|discrete|step)/);
   }));
 
 Deno.test("what cannot be scored is one line and exit code 2", () =>

@@ -100,7 +100,8 @@ export class RoundSums {
     return {
       mean,
       stderr: n > 1 ? total : Infinity,
-      noiseStderr: this.#noiseStderr(stderr),
+      // The whole has the noise in it.
+      noiseStderr: n > 1 ? Math.min(total, this.#noiseStderr(stderr)) : this.#noiseStderr(stderr),
       rounds: this.count,
       evaluations: this.evaluations,
     };

@@ -11,6 +11,7 @@ import {
   textWidth,
   title,
 } from "./layout.ts";
+import { curveArea, curveLine } from "./panel.ts";
 import type { LogSnrProposal, MseRecord } from "./records.ts";
 import { COLOURS, SIZE } from "./theme.ts";
 
@@ -64,41 +65,6 @@ function halfGap(rows: readonly MsePoint[]): number {
     sum += 0.25 * (b.logsnr - a.logsnr) * (a.mse - a.gaussian + b.mse - b.gaussian);
   }
   return sum;
-}
-
-function line(field: string, colour: string, width: number, dash?: readonly number[]): Mark {
-  return {
-    type: "line",
-    from: { data: "curve" },
-    encode: {
-      enter: {
-        x: { scale: "x", field: "logsnr" },
-        y: { scale: "y", field },
-        defined: { signal: `isValid(datum.${field})` },
-        stroke: { value: colour },
-        strokeWidth: { value: width },
-        strokeJoin: { value: "round" },
-        ...(dash ? { strokeDash: { value: [...dash] } } : {}),
-      },
-    },
-  };
-}
-
-function area(low: string, high: string, colour: string, opacity: number): Mark {
-  return {
-    type: "area",
-    from: { data: "curve" },
-    encode: {
-      enter: {
-        x: { scale: "x", field: "logsnr" },
-        y: { scale: "y", signal: high },
-        y2: { scale: "y", signal: low },
-        defined: { signal: `isValid(${low}) && isValid(${high})` },
-        fill: { value: colour },
-        fillOpacity: { value: opacity },
-      },
-    },
-  };
 }
 
 /** A bracket from loc − scale to loc + scale with a tick at loc, above the plot: `y` is negative. */
@@ -170,12 +136,12 @@ export function msePlot(record: Curves, box: Box): GroupMark {
   const brackets = bracket(record, "proposal", -12, x, box);
   if (record.suggestion) brackets.push(...bracket(record.suggestion, "suggested", -30, x, box));
   const curves: Mark[] = [
-    area("min(datum.mse, datum.gaussian)", "datum.gaussian", COLOURS.gap, 0.24),
-    area("datum.gaussian", "max(datum.mse, datum.gaussian)", COLOURS.excess, 0.3),
-    ...(record.stderr ? [area("datum.low", "datum.high", COLOURS.denoiser, 0.22)] : []),
-    ...(record.standard ? [line("standard", COLOURS.muted, 1)] : []),
-    line("gaussian", COLOURS.gaussian, 1.75, [5, 3]),
-    line("mse", COLOURS.denoiser, 2.25),
+    curveArea("min(datum.mse, datum.gaussian)", "datum.gaussian", COLOURS.gap, 0.24),
+    curveArea("datum.gaussian", "max(datum.mse, datum.gaussian)", COLOURS.excess, 0.3),
+    ...(record.stderr ? [curveArea("datum.low", "datum.high", COLOURS.denoiser, 0.22)] : []),
+    ...(record.standard ? [curveLine("standard", COLOURS.muted, { width: 1 })] : []),
+    curveLine("gaussian", COLOURS.gaussian, { width: 1.75, dash: [5, 3] }),
+    curveLine("mse", COLOURS.denoiser, { width: 2.25 }),
   ];
   return group(box, {
     data: [{ name: "curve", values: rows }],

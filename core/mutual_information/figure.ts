@@ -1,5 +1,6 @@
 import type { Mark, Spec } from "vega";
 import { type Box, curveAxes, figure, group, legendRow, title } from "../figures/layout.ts";
+import { curveArea, curveLine } from "../figures/panel.ts";
 import { COLOURS } from "../figures/theme.ts";
 import type { ErrorCurves } from "./estimate.ts";
 
@@ -50,15 +51,15 @@ export function informationFigure(
       title(LEFT, 34, name, plot.width),
       ...legend.marks,
       panel({ ...plot, y: top, height: CURVES }, rows, [0, 1.06 * most], "E‖ε − ε̂‖²", [
-        area("conditional", "marginal", COLOURS.gap, 0.24),
-        line("marginal", COLOURS.gaussian, [5, 3]),
-        line("conditional", COLOURS.denoiser),
+        curveArea("datum.conditional", "datum.marginal", COLOURS.gap, 0.24),
+        curveLine("marginal", COLOURS.gaussian, { dash: [5, 3] }),
+        curveLine("conditional", COLOURS.denoiser),
       ]),
       panel({ ...plot, y: lower, height: DIFFERENCE }, rows, [lows - margin, highs + margin], "difference", [
-        area("zero", "difference", COLOURS.gap, 0.24),
-        area("low", "high", COLOURS.denoiser, 0.22),
-        line("zero", COLOURS.line),
-        line("difference", COLOURS.denoiser),
+        curveArea("datum.zero", "datum.difference", COLOURS.gap, 0.24),
+        curveArea("datum.low", "datum.high", COLOURS.denoiser, 0.22),
+        curveLine("zero", COLOURS.line),
+        curveLine("difference", COLOURS.denoiser),
       ]),
     ],
   );
@@ -88,36 +89,4 @@ function panel(
     axes: curveAxes(box, "log SNR α, nats", yTitle),
     marks: [group({ x: 0, y: 0, width: box.width, height: box.height }, { marks }, { clip: true })],
   });
-}
-
-function line(field: string, colour: string, dash?: readonly number[]): Mark {
-  return {
-    type: "line",
-    from: { data: "curve" },
-    encode: {
-      enter: {
-        x: { scale: "x", field: "logsnr" },
-        y: { scale: "y", field },
-        stroke: { value: colour },
-        strokeWidth: { value: 2 },
-        ...(dash ? { strokeDash: { value: [...dash] } } : {}),
-      },
-    },
-  };
-}
-
-function area(low: string, high: string, colour: string, opacity: number): Mark {
-  return {
-    type: "area",
-    from: { data: "curve" },
-    encode: {
-      enter: {
-        x: { scale: "x", field: "logsnr" },
-        y: { scale: "y", field: high },
-        y2: { scale: "y", field: low },
-        fill: { value: colour },
-        fillOpacity: { value: opacity },
-      },
-    },
-  };
 }

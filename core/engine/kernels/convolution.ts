@@ -1,5 +1,5 @@
 import type { Graph, Value } from "../graph.ts";
-import { emitOne, type Kernel } from "./kernel.ts";
+import { emitOne, type Kernel, type KernelCall } from "./kernel.ts";
 import { recomputed } from "./normalisation.ts";
 import { reshape, transpose } from "./shapes.ts";
 import { suitsWinograd, winogradConvolution, winogradFilterGradient, winogradInputGradient } from "./winograd.ts";
@@ -142,49 +142,25 @@ function plainFilterGradient(
   return reshape(graph, product, shape);
 }
 
-/** Convolutions and their gradients, each in its usual form whatever its shape. */
-export const plainConvolutions: Readonly<Record<string, Kernel>> = {
-  ConvolutionNchw: ({ graph, inputs: { x, filter, bias }, attributes }) =>
-    plainConvolution(graph, x, filter, bias, attributes as unknown as ConvolutionAttributes),
-  ConvolutionNchwInputGradient: ({ graph, inputs: { dy, filter }, attributes }) =>
-    plainInputGradient(
-      graph,
-      dy,
-      filter,
-      attributes.shape as number[],
-      attributes as unknown as ConvolutionAttributes,
-    ),
-  ConvolutionNchwFilterGradient: ({ graph, inputs: { x, dy }, attributes }) =>
-    plainFilterGradient(
-      graph,
-      recomputed(graph, x),
-      dy,
-      attributes.shape as number[],
-      attributes as unknown as ConvolutionAttributes,
-    ),
-};
+/** A convolution and its gradients under the names that `core/layers/conv2d.ts` calls. */
+function convolutionKernels(
+  forward: typeof convolution,
+  inputGradient: typeof plainInputGradient,
+  filterGradient: typeof plainFilterGradient,
+): Readonly<Record<string, Kernel>> {
+  const settings = (attributes: KernelCall["attributes"]) => attributes as unknown as ConvolutionAttributes;
+  return {
+    ConvolutionNchw: ({ graph, inputs: { x, filter, bias }, attributes }) =>
+      forward(graph, x, filter, bias, settings(attributes)),
+    ConvolutionNchwInputGradient: ({ graph, inputs: { dy, filter }, attributes }) =>
+      inputGradient(graph, dy, filter, attributes.shape as number[], settings(attributes)),
+    ConvolutionNchwFilterGradient: ({ graph, inputs: { x, dy }, attributes }) =>
+      filterGradient(graph, recomputed(graph, x), dy, attributes.shape as number[], settings(attributes)),
+  };
+}
 
-/**
- * Convolutions in PyTorch's layout and their gradients: images `[n, c, h, w]`, filters `[o, c, kh, kw]`. The names are
- * those that `core/layers/conv2d.ts` calls.
- */
-export const convolutions: Readonly<Record<string, Kernel>> = {
-  ConvolutionNchw: ({ graph, inputs: { x, filter, bias }, attributes }) =>
-    convolution(graph, x, filter, bias, attributes as unknown as ConvolutionAttributes),
-  ConvolutionNchwInputGradient: ({ graph, inputs: { dy, filter }, attributes }) =>
-    inputGradient(
-      graph,
-      dy,
-      filter,
-      attributes.shape as number[],
-      attributes as unknown as ConvolutionAttributes,
-    ),
-  ConvolutionNchwFilterGradient: ({ graph, inputs: { x, dy }, attributes }) =>
-    filterGradient(
-      graph,
-      recomputed(graph, x),
-      dy,
-      attributes.shape as number[],
-      attributes as unknown as ConvolutionAttributes,
-    ),
-};
+/** Convolutions in PyTorch's layout and their gradients: images `[n, c, h, w]`, filters `[o, c, kh, kw]`. */
+export const convolutions = convolutionKernels(convolution, inputGradient, filterGradient);
+
+/** The same, each in its usual form whatever its shape. */
+export const plainConvolutions = convolutionKernels(plainConvolution, plainInputGradient, plainFilterGradient);

@@ -1,13 +1,12 @@
 import { basename } from "node:path";
 import { main, parseCommandLine, Progress } from "../core/cli/mod.ts";
-import { BACKEND_CHOICES } from "../core/engine/mod.ts";
 import { diagnose, type Diagnosis, diagnosisLines } from "../core/evaluation/diagnosis.ts";
 import { createErrorMeter } from "../core/evaluation/errors.ts";
 import { imageShape, renderSvg } from "../core/figures/mod.ts";
 import { diagnosisFigure } from "../core/figures/diagnosis.ts";
 import { storageError, writeFileAtomic } from "../core/io/atomic.ts";
 import { Random } from "../core/random.ts";
-import { startEngine, THREADS, threadsOption } from "../core/run/backend.ts";
+import { runBackendOption, startEngine, THREADS } from "../core/run/backend.ts";
 import { PARTS, samplesOf } from "../core/run/evaluation_data.ts";
 import { Interrupt } from "../core/run/interrupt.ts";
 import { peakMemory } from "../core/run/memory.ts";
@@ -33,8 +32,7 @@ const options = {
   },
   levels: { default: 49, min: 3, max: 1025, integer: true, help: "Log SNRs to measure at." },
   seed: { default: 0, min: 0, integer: true, help: "Seed of the noise, and of which samples are taken." },
-  backend: { optional: "string", choices: BACKEND_CHOICES, help: "What runs the tensors (default: the run's)." },
-  ...threadsOption,
+  ...runBackendOption,
   ...outputOptions,
 } as const;
 

@@ -2,12 +2,11 @@ import { join, resolve } from "node:path";
 import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { dequantise, discreteNllOfDequantised, gridOf } from "../core/diffusion/discrete.ts";
 import { bitsPerDimension } from "../core/diffusion/likelihood.ts";
-import { BACKEND_CHOICES } from "../core/engine/mod.ts";
 import { ROUNDINGS } from "../core/evaluation/discrete_errors.ts";
 import type { NllSums } from "../core/evaluation/round_sums.ts";
 import { UserError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
-import { startEngine, THREADS, threadsOption } from "../core/run/backend.ts";
+import { runBackendOption, startEngine, THREADS } from "../core/run/backend.ts";
 import { PARTS, samplesOf } from "../core/run/evaluation_data.ts";
 import { Interrupt } from "../core/run/interrupt.ts";
 import { peakMemory } from "../core/run/memory.ts";
@@ -60,8 +59,7 @@ const options = {
     integer: true,
     help: "Samples per run of the denoiser (default: the run's).",
   },
-  backend: { optional: "string", choices: BACKEND_CHOICES, help: "What runs the tensors (default: the run's)." },
-  ...threadsOption,
+  ...runBackendOption,
   ...outputOptions,
 } as const;
 

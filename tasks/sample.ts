@@ -1,10 +1,9 @@
 import { basename, join } from "node:path";
 import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { SAMPLERS, samplingGrid, type SamplingPlan, samplingSteps } from "../core/diffusion/sampling.ts";
-import { BACKEND_CHOICES } from "../core/engine/mod.ts";
 import { imageShape, type Picture } from "../core/figures/pictures.ts";
 import { Random } from "../core/random.ts";
-import { startEngine, THREADS, threadsOption } from "../core/run/backend.ts";
+import { runBackendOption, startEngine, THREADS } from "../core/run/backend.ts";
 import { readPanel } from "../core/run/density_panels.ts";
 import { freeFolder, RunFolder } from "../core/run/folder.ts";
 import { Interrupt } from "../core/run/interrupt.ts";
@@ -44,8 +43,7 @@ const options = {
     placeholder: "folder",
     help: "Where to write (default: a new folder samples in the run's).",
   },
-  backend: { optional: "string", choices: BACKEND_CHOICES, help: "What runs the tensors (default: the run's)." },
-  ...threadsOption,
+  ...runBackendOption,
   ...outputOptions,
 } as const;
 

@@ -25,6 +25,12 @@ export const backendOption = {
   ...threadsOption,
 } as const satisfies Record<string, TaskOption>;
 
+/** The same for a task that uses a run, which says what it was trained with. */
+export const runBackendOption = {
+  backend: { optional: "string", choices: BACKEND_CHOICES, help: "What runs the tensors (default: the run's)." },
+  ...threadsOption,
+} as const satisfies Record<string, TaskOption>;
+
 /** An engine, and why it is the one. */
 export interface StartedEngine {
   readonly engine: Engine;

@@ -5,6 +5,8 @@
 export class UserError extends Error {
   /** The exit code of a task that ends by it: 2 for a mistake in what was asked for, 1 for one that came out later. */
   readonly exitCode: number = 2;
+  /** Whether every process of a job has it at the same point, since it comes of what they share. */
+  readonly everywhere: boolean = false;
   /** What stands before the message where a task prints it. */
   readonly prefix: string = "error: ";
 

@@ -199,6 +199,20 @@ export class Random {
     return out;
   }
 
+  /**
+   * Fills `out` with a part of what one {@link fillNormal} gives that starts at `start`: the numbers after the first
+   * `skipped` of them. So each of several workers draws its own part. Returns `out`.
+   */
+  fillNormalPart<T extends Float32Array | Float64Array>(start: number, skipped: number, out: T): T {
+    const position = start + start % 2 + skipped;
+    this.seek(position - position % 2);
+    if (position % 2 === 0 || out.length === 0) return this.fillNormal(out);
+    // The first number is the second of its pair.
+    out[0] = this.fillNormal(new Float64Array(2))[1];
+    this.fillNormal(out.subarray(1));
+    return out;
+  }
+
   /** A tensor of uniform numbers between `low` and `high`, float32. */
   uniformTensor(shape: readonly number[], low: number, high: number): HostTensor {
     const data = this.fillUniform(new Float32Array(sizeOf(shape)));

@@ -15,13 +15,14 @@
 import { parseDataFile } from "../core/data_file_spec.ts";
 import { splitAtRandom, standardisationOf } from "../core/datasets.ts";
 import { readCsv } from "../core/io/csv.ts";
-import { countOf, type DataArray, DataFileError, placeOf, requireFinite } from "../core/io/data_array.ts";
-import { datasetNames, readDataset } from "../core/io/hdf5.ts";
-import { readNpy } from "../core/io/npy.ts";
-import { readTensor, tensorNames } from "../core/io/safetensors.ts";
+import { countOf, type DataArray, DataFileError, placeOf, requireFinite, type Values } from "../core/io/data_array.ts";
+import { datasetNames, openDataset } from "../core/io/hdf5.ts";
+import { openNpy } from "../core/io/npy.ts";
+import { openTensor, tensorNames } from "../core/io/safetensors.ts";
+import { forEachRows, heldRows, readAll, type StoredRows, storedSamples } from "../core/io/stored_rows.ts";
 import type { AxisMap, Dataset, OptionSpec, OptionValues } from "../core/plugins.ts";
 import type { Random } from "../core/random.ts";
-import { byteSamples, floatSamples, type Samples } from "../core/samples.ts";
+import { byteSamples, type ByteScale, floatSamples, type Samples } from "../core/samples.ts";
 import { sizeOf } from "../core/tensors.ts";
 
 /** The options of this data set. */
@@ -44,6 +45,12 @@ interface Source {
   readonly array: DataArray;
 }
 
+/** The same before it is read. */
+interface StoredSource {
+  readonly name: string;
+  open(): Promise<StoredRows>;
+}
+
 /**
  * Loads a file.
  *
@@ -52,10 +59,10 @@ interface Source {
 export async function load(random: Random, values: OptionValues = {}): Promise<Dataset> {
   const text = (name: keyof typeof options) => String(values[name] ?? options[name].default);
   const sources = await readSources(text("path"));
-  const { shape, channelsLast } = layoutOf(sources.train, text("layout"));
+  const { shape, channelsLast } = layoutOf(sources.train.name, sources.train.array, text("layout"));
   const isPoints = shape.length === 1, isBytes = sources.train.array.data instanceof Uint8Array;
   for (const { name, array } of Object.values(sources)) {
-    const other = layoutOf({ name, array }, text("layout")).shape;
+    const other = layoutOf(name, array, text("layout")).shape;
     if (String(other) !== String(shape)) {
       throw new DataFileError(`${name} has samples of shape [${other}], but ${sources.train.name} [${shape}].`);
     }
@@ -65,9 +72,9 @@ export async function load(random: Random, values: OptionValues = {}): Promise<D
       );
     }
     requireFinite(array, name);
-    if (channelsLast) channelsFirst(array, shape);
+    if (channelsLast) channelsFirst(array.data, shape);
   }
-  const range = parseRange(text("range")) ?? (isBytes ? [0, 255] as const : undefined);
+  const range = rangeOf(text("range"), isBytes);
   const standardise = text("standardise") === "on" ||
     text("standardise") === "auto" && isPoints && !isBytes && text("range") === "auto";
   return standardise ? standardised(sources, shape, random) : scaled(sources, shape, range, random);
@@ -80,41 +87,79 @@ export interface Scaling {
   readonly range?: readonly [number, number];
 }
 
+/** All rows of a file as samples. The file is open until this is disposed of. */
+export interface FileRows extends Pick<Dataset, "shape" | "range" | "delta" | "logScale">, Disposable {
+  readonly samples: Samples;
+}
+
 /**
  * All rows of a file, in order, scaled as a model's data was rather than by their own mean and deviation. A file's
  * `test`, `validation` or `train` is taken in this order where it names parts; `points.h5:x` names another.
  *
+ * Rows are read where they are asked for, so that the file may be larger than the memory. CSV files and NPY files in
+ * Fortran order are held in memory. Here all values are gone through once, to check them.
+ *
+ * @param shape Of a sample of the model; none allows any.
  * @param values `range` and `layout`, as the model's data had them.
  * @throws {UserError} If it cannot be read, or does not hold samples of the shape and finite values.
  */
-export async function loadRows(
+export async function openRows(
   spec: string,
-  shape: readonly number[],
-  { axes, range: target }: Scaling,
+  shape: readonly number[] | undefined,
+  scaling: Scaling,
   values: OptionValues = {},
-): Promise<Samples> {
-  const sources = await readSources(spec);
-  const source = sources.test ?? sources.validation ?? sources.train;
-  const { name, array } = source;
-  const found = layoutOf(source, String(values.layout ?? options.layout.default));
-  if (found.shape.join() !== shape.join()) {
-    throw new DataFileError(
-      `${name} has samples of shape [${found.shape}], but the model is of samples of [${shape}]. ` +
-        "Give data like that which it was trained on.",
-    );
+): Promise<FileRows> {
+  const sources = await locate(spec);
+  const { name, open } = sources.test ?? sources.validation ?? sources.train;
+  const rows = await open();
+  try {
+    const found = layoutOf(name, rows, String(values.layout ?? options.layout.default));
+    if (shape && found.shape.join() !== shape.join()) {
+      throw new DataFileError(
+        `${name} has samples of shape [${found.shape}], but the model is of samples of [${shape}]. ` +
+          "Give data like that which it was trained on.",
+      );
+    }
+    const range = scaling.range && !scaling.axes
+      ? rangeOf(String(values.range ?? options.range.default), rows.isBytes)
+      : undefined;
+    requireValues(rows, name, range);
+    return {
+      shape: found.shape,
+      samples: storedSamples(rows, rowMap(found, scaling.axes, range, rows.isBytes)),
+      ...(range ? scaledFacts(sizeOf(found.shape), range, rows.isBytes) : {}),
+      [Symbol.dispose]: () => rows[Symbol.dispose](),
+    };
+  } catch (error) {
+    rows[Symbol.dispose]();
+    throw error;
   }
-  requireFinite(array, name);
-  if (found.channelsLast) channelsFirst(array, found.shape);
-  const d = sizeOf(shape);
-  if (axes) {
-    const data = array.data instanceof Uint8Array ? Float32Array.from(array.data) : array.data;
-    for (let i = 0; i < data.length; i++) data[i] = (data[i] - axes.mean[i % d]) / axes.scale[i % d];
-    return floatSamples(data, d);
-  }
-  const isBytes = array.data instanceof Uint8Array;
-  const range = target &&
-    (parseRange(String(values.range ?? options.range.default)) ?? (isBytes ? [0, 255] as const : undefined));
-  return scaledSamples(source, d, range);
+}
+
+/** Brings rows of a file to what a model sees. */
+function rowMap(
+  { shape, channelsLast }: Layout,
+  axes: AxisMap | undefined,
+  range: readonly [number, number] | undefined,
+  isBytes: boolean,
+): (rows: Values, out: Float32Array) => void {
+  const { scale, offset } = scaleOf(range), d = sizeOf(shape);
+  return (rows, out) => {
+    out.set(rows);
+    if (channelsLast) channelsFirst(out, shape);
+    if (axes) { for (let i = 0; i < out.length; i++) out[i] = (out[i] - axes.mean[i % d]) / axes.scale[i % d]; }
+    else if (range) scaleInPlace(out, scale, offset, !isBytes);
+  };
+}
+
+/** Checks that all values are finite, and within the range if there is one. */
+function requireValues(rows: StoredRows, name: string, range: readonly [number, number] | undefined): void {
+  if (rows.isBytes && (!range || holdsAllBytes(range))) return;
+  forEachRows(rows, (data, first) => {
+    const some = { shape: rows.shape, data };
+    requireFinite(some, name, first);
+    if (range) requireWithin(some, range, name, first);
+  });
 }
 
 /** Samples whose axes have mean 0 and standard deviation 1 over the training rows; an axis that is constant stays. */
@@ -139,25 +184,41 @@ function scaled(
   range: readonly [number, number] | undefined,
   random: Random,
 ): Dataset {
-  const d = sizeOf(shape), [low, high] = range ?? [-1, 1];
-  const scale = 2 / (high - low);
+  const d = sizeOf(shape), isBytes = sources.train.array.data instanceof Uint8Array;
   const parts = mapParts(sources, (source) => scaledSamples(source, d, range));
   return {
     shape,
     ...partsOf(parts, sources.train.name, random),
-    ...(range ? { range: [-1, 1], logScale: -d * Math.log(scale) } : {}),
-    ...(sources.train.array.data instanceof Uint8Array ? { delta: scale } : {}),
+    ...(range ? scaledFacts(d, range, isBytes) : {}),
   };
 }
 
 function scaledSamples({ name, array }: Source, d: number, range: readonly [number, number] | undefined): Samples {
-  const [low, high] = range ?? [-1, 1];
-  const scale = 2 / (high - low), offset = -1 - low * scale;
-  const { data } = array;
+  const { scale, offset } = scaleOf(range), { data } = array;
   if (range) requireWithin(array, range, name);
   if (data instanceof Uint8Array) return byteSamples(data, d, { scale, offset });
-  if (range) { for (let i = 0; i < data.length; i++) data[i] = Math.max(-1, Math.min(1, data[i] * scale + offset)); }
+  if (range) scaleInPlace(data, scale, offset, true);
   return floatSamples(data, d);
+}
+
+/** What moves a range to [−1, 1]. */
+function scaleOf([low, high]: readonly [number, number] = [-1, 1]): ByteScale {
+  const scale = 2 / (high - low);
+  return { scale, offset: -1 - low * scale };
+}
+
+/** What is known of samples that were moved from a range to [−1, 1]. */
+function scaledFacts(d: number, range: readonly [number, number], isBytes: boolean) {
+  const { scale } = scaleOf(range);
+  return { range: [-1, 1] as const, logScale: -d * Math.log(scale), ...(isBytes ? { delta: scale } : {}) };
+}
+
+/** @param clamped Whether rounding may not lead out of [−1, 1]. */
+function scaleInPlace(data: Float32Array, scale: number, offset: number, clamped: boolean): void {
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i] * scale + offset;
+    data[i] = clamped ? Math.max(-1, Math.min(1, value)) : value;
+  }
 }
 
 type Sources = Parts<Source>;
@@ -174,21 +235,22 @@ function partsOf({ train, validation, test }: Parts<Samples>, name: string, rand
   return { ...parts, ...(test ? { test } : {}) };
 }
 
-/** How the data sets of a kind of file are listed and read; a file of one array has no names. */
+/** How the data sets of a kind of file are listed and opened; a file of one array has no names. */
 interface Format {
   names?(path: string): Promise<string[]>;
-  read(path: string, name: string, source: string): Promise<DataArray>;
+  open(path: string, name: string, source: string): Promise<StoredRows>;
 }
 
-const hdf5: Format = { names: datasetNames, read: readDataset };
+const hdf5: Format = { names: datasetNames, open: openDataset };
+const csv: Format = { open: async (path) => heldRows(await readCsv(path)) };
 
 const FORMATS: Readonly<Record<string, Format>> = {
-  npy: { read: readNpy },
-  csv: { read: readCsv },
-  tsv: { read: readCsv },
+  npy: { open: openNpy },
+  csv,
+  tsv: csv,
   h5: hdf5,
   hdf5,
-  safetensors: { names: tensorNames, read: readTensor },
+  safetensors: { names: tensorNames, open: openTensor },
 };
 
 /** The names that a part goes by in a file. */
@@ -199,6 +261,21 @@ const PART_NAMES: Readonly<Record<Part, readonly string[]>> = {
 };
 
 async function readSources(spec: string): Promise<Sources> {
+  const { train, validation, test } = await locate(spec);
+  return {
+    train: await read(train),
+    ...(validation ? { validation: await read(validation) } : {}),
+    ...(test ? { test: await read(test) } : {}),
+  };
+}
+
+async function read({ name, open }: StoredSource): Promise<Source> {
+  using rows = await open();
+  return { name, array: readAll(rows, name) };
+}
+
+/** Finds out which arrays of a file are which parts. */
+async function locate(spec: string): Promise<Parts<StoredSource>> {
   const file = parseDataFile(spec);
   if (!file) {
     throw new DataFileError(
@@ -208,33 +285,33 @@ async function readSources(spec: string): Promise<Sources> {
     );
   }
   const { path } = file, format = FORMATS[path.slice(path.lastIndexOf(".") + 1).toLowerCase()];
-  const named = async (name: string): Promise<Source> => {
+  const named = (name: string): StoredSource => {
     const source = name === "" ? path : `${path}:${name}`;
-    return { name: source, array: await format.read(path, name, source) };
+    return { name: source, open: () => format.open(path, name, source) };
   };
   if (!format.names) {
     if (file.name !== undefined) throw new DataFileError(`${path} holds a single array. Leave out ":${file.name}".`);
-    return { train: await named("") };
+    return { train: named("") };
   }
   const names = await format.names(path), wanted = file.name?.replace(/^\/+/, "");
   if (wanted !== undefined) {
     if (!names.includes(wanted)) {
       throw new DataFileError(`${path} has no ${JSON.stringify(wanted)}. ${choice(path, names)}`);
     }
-    return { train: await named(wanted) };
+    return { train: named(wanted) };
   }
   const [train, validation, test] = (["train", "validation", "test"] as const).map((part) =>
     PART_NAMES[part].find((name) => names.includes(name))
   );
   if (train !== undefined) {
     return {
-      train: await named(train),
-      ...(validation === undefined ? {} : { validation: await named(validation) }),
-      ...(test === undefined ? {} : { test: await named(test) }),
+      train: named(train),
+      ...(validation === undefined ? {} : { validation: named(validation) }),
+      ...(test === undefined ? {} : { test: named(test) }),
     };
   }
   if (names.length !== 1) throw new DataFileError(`${path} holds ${names.length} data sets. ${choice(path, names)}`);
-  return { train: await named(names[0]) };
+  return { train: named(names[0]) };
 }
 
 function choice(path: string, names: readonly string[]): string {
@@ -244,7 +321,12 @@ function choice(path: string, names: readonly string[]): string {
 }
 
 /** The shape of a sample, channels first, and whether the file has them last. */
-function layoutOf({ name, array: { shape } }: Source, layout: string): { shape: number[]; channelsLast: boolean } {
+interface Layout {
+  readonly shape: readonly number[];
+  readonly channelsLast: boolean;
+}
+
+function layoutOf(name: string, { shape }: Pick<DataArray, "shape">, layout: string): Layout {
   if (countOf(shape, name) === 0) {
     throw new DataFileError(`${name} has the shape [${shape}], expected rows of samples.`);
   }
@@ -269,7 +351,7 @@ function layoutOf({ name, array: { shape } }: Source, layout: string): { shape: 
 const MAX_CHANNELS = 4;
 
 /** Moves the channels of each image from last to first, in place. */
-function channelsFirst({ data }: DataArray, [channels, height, width]: readonly number[]): void {
+function channelsFirst(data: Values, [channels, height, width]: readonly number[]): void {
   const pixels = height * width, size = channels * pixels, image = data.slice(0, size);
   for (let begin = 0; begin < data.length; begin += size) {
     image.set(data.subarray(begin, begin + size));
@@ -279,20 +361,31 @@ function channelsFirst({ data }: DataArray, [channels, height, width]: readonly 
   }
 }
 
-function parseRange(text: string): readonly [number, number] | undefined {
-  if (text === "auto") return undefined;
+/** The range that becomes [−1, 1], as an option has it. */
+function rangeOf(text: string, isBytes: boolean): readonly [number, number] | undefined {
+  if (text === "auto") return isBytes ? [0, 255] : undefined;
   const [low, high, ...rest] = text.split(",").map((part) => part.trim() === "" ? NaN : Number(part));
   if (rest.length === 0 && Number.isFinite(low) && Number.isFinite(high) && low < high) return [low, high];
   throw new DataFileError(`--range is ${JSON.stringify(text)}, expected the lowest and highest value, as --range 0,1.`);
 }
 
-function requireWithin({ shape, data }: DataArray, [low, high]: readonly [number, number], name: string): void {
-  if (data instanceof Uint8Array && low <= 0 && high >= 255) return;
-  const [least, most] = [Math.fround(low), Math.fround(high)];
+function holdsAllBytes([low, high]: readonly [number, number]): boolean {
+  return low <= 0 && high >= 255;
+}
+
+/** @param first The index in the whole array of the first of some of its values. */
+function requireWithin(
+  { shape, data }: { readonly shape: readonly number[]; readonly data: Values },
+  range: readonly [number, number],
+  name: string,
+  first = 0,
+): void {
+  if (data instanceof Uint8Array && holdsAllBytes(range)) return;
+  const [low, high] = range, [least, most] = [Math.fround(low), Math.fround(high)];
   for (let i = 0; i < data.length; i++) {
     if (data[i] >= least && data[i] <= most) continue;
     throw new DataFileError(
-      `${name} has ${data[i]} in ${placeOf(i, shape)}, outside of --range ${low},${high}. Widen the range.`,
+      `${name} has ${data[i]} in ${placeOf(first + i, shape)}, outside of --range ${low},${high}. Widen the range.`,
     );
   }
 }

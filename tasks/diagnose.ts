@@ -6,7 +6,7 @@ import { imageShape, renderSvg } from "../core/figures/mod.ts";
 import { diagnosisFigure } from "../core/figures/diagnosis.ts";
 import { storageError, writeFileAtomic } from "../core/io/atomic.ts";
 import { Random } from "../core/random.ts";
-import { runBackendOption, startEngine, THREADS } from "../core/run/backend.ts";
+import { defaultThreads, runBackendOption, startEngine } from "../core/run/backend.ts";
 import { PARTS, samplesOf } from "../core/run/evaluation_data.ts";
 import { Interrupt } from "../core/run/interrupt.ts";
 import { peakMemory } from "../core/run/memory.ts";
@@ -57,10 +57,12 @@ await main(async () => {
   );
   using progress = new Progress({ quiet: o.quiet || o.json });
   progress.update({ label: "diagnose", done: 0, total: o.levels });
-  const { engine, reason } = await startEngine(o.backend ?? run.config.backend, o.threads ?? THREADS, shape);
+  const { engine, reason } = await startEngine(o.backend ?? run.config.backend, o.threads ?? defaultThreads(), shape);
   const params = engine.createState(run.params);
   const batch = Math.min(run.config.evalBatchSize, 2 * count);
-  const meter = await createErrorMeter(engine, params, (s) => s, run.denoiser, run.info, batch, stop.signal);
+  const meter = await createErrorMeter(engine, params, (s) => s, run.denoiser, run.info, batch, {
+    signal: stop.signal,
+  });
   const started = performance.now();
   const diagnosis = await diagnose(meter, samples, run.proposal, random.split("noise"), {
     levels: o.levels,

@@ -2,7 +2,7 @@ import { main, parseCommandLine, Progress } from "../core/cli/mod.ts";
 import { stdoutTerminal } from "../core/cli/terminal.ts";
 import type { Gpu } from "../core/devices/mod.ts";
 import { BACKENDS } from "../core/engine/mod.ts";
-import { THREADS, threadsOption } from "../core/run/backend.ts";
+import { defaultThreads, threadsOption } from "../core/run/backend.ts";
 import { Interrupt } from "../core/run/interrupt.ts";
 import { type BackendReport, checkBackend } from "./doctor/backends.ts";
 import { describeMachine, findGpus, type GpuSearch } from "./doctor/machine.ts";
@@ -26,7 +26,7 @@ await main(async () => {
       json: { default: false, help: "Print one JSON object, and nothing else." },
     },
   }, Deno.args);
-  const { json, threads = THREADS } = options;
+  const { json, threads = defaultThreads() } = options;
   const backends = options.backend === undefined ? BACKENDS : [options.backend];
   const columns = Math.min(MAX_COLUMNS, stdoutTerminal().columns);
   const print = (text: string) => json || console.log(text);

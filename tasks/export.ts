@@ -1,7 +1,7 @@
 import { basename, join } from "node:path";
 import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { exportRun, FORMATS } from "../core/export/mod.ts";
-import { THREADS } from "../core/run/backend.ts";
+import { defaultThreads } from "../core/run/backend.ts";
 import { freeFolder } from "../core/run/folder.ts";
 import { openRun } from "../core/run/open_run.ts";
 import { outputOptions } from "../core/run/options.ts";
@@ -42,7 +42,7 @@ await main(async () => {
   progress.update({ label: "export", done: 0, total: 1 });
   const started = performance.now();
   const { files, bytes, difference } = await exportRun(run, format, folder, {
-    threads: THREADS,
+    threads: defaultThreads(),
     ...(o.batch === undefined ? {} : { batch: o.batch }),
   });
   progress.update({ label: "export", done: 1, total: 1 });

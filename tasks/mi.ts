@@ -16,7 +16,7 @@ import {
 } from "../core/mutual_information/estimate.ts";
 import { pairsOf, requireDensity } from "../core/mutual_information/pairs.ts";
 import { Random } from "../core/random.ts";
-import { startEngine, THREADS, threadsOption } from "../core/run/backend.ts";
+import { defaultThreads, startEngine, threadsOption } from "../core/run/backend.ts";
 import { freeFolder, RunFolder } from "../core/run/folder.ts";
 import { Interrupt } from "../core/run/interrupt.ts";
 import { peakMemory } from "../core/run/memory.ts";
@@ -92,7 +92,7 @@ await main(async () => {
   const stop = new AbortController();
   using _ = new Interrupt(() => stop.abort(new InterruptedError("Stopped before the measurement; wrote nothing.")));
   using progress = new Progress({ quiet: o.quiet || o.json });
-  const { engine, reason } = await startEngine(o.backend, o.threads ?? THREADS, [x.length]);
+  const { engine, reason } = await startEngine(o.backend, o.threads ?? defaultThreads(), [x.length]);
   const { hiddenSize, hiddenLayers, embedding, embeddingSize } = o;
   const network = { hiddenSize, hiddenLayers, embedding, embeddingSize, skip: true };
   const { epochs, batchSize, learningRate, levels, validationLevels } = o;

@@ -1,18 +1,22 @@
 import { join, resolve } from "node:path";
-import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
+import { parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { dequantise, discreteNllOfDequantised, gridOf } from "../core/diffusion/discrete.ts";
 import { bitsPerDimension } from "../core/diffusion/likelihood.ts";
 import { ROUNDINGS } from "../core/evaluation/discrete_errors.ts";
+import { type OutlyingComponent, outlyingComponents } from "../core/evaluation/outlying_components.ts";
 import type { NllSums } from "../core/evaluation/round_sums.ts";
 import { UserError } from "../core/errors.ts";
+import { requireSameSettings } from "../core/mpi/agree.ts";
+import { mainOnRanks, mpiOption } from "../core/mpi/mod.ts";
 import { Random } from "../core/random.ts";
-import { runBackendOption, startEngine, THREADS } from "../core/run/backend.ts";
+import { defaultThreads, runBackendOption, startEngine } from "../core/run/backend.ts";
 import { PARTS, samplesOf } from "../core/run/evaluation_data.ts";
 import { Interrupt } from "../core/run/interrupt.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { ESTIMATORS, openEstimate } from "../core/run/nll_estimate.ts";
 import { loadSums, saveSums } from "../core/run/nll_state.ts";
 import { openRun } from "../core/run/open_run.ts";
+import { openModel } from "../core/run/open_weights.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { requirePerSamplePath, writePerSample } from "../core/run/per_sample_file.ts";
 import { shown } from "../core/run/result.ts";
@@ -26,7 +30,11 @@ const ROUNDS = 8;
 const SAVE_MS = 20_000;
 
 const options = {
-  data: { optional: "string", placeholder: "data", help: "A file or data set (default: the run's own)." },
+  data: {
+    optional: "string",
+    placeholder: "data",
+    help: "A file or data set (default: the run's own). NPY, safetensors and HDF5 files may be larger than the memory.",
+  },
   part: { optional: "string", choices: PARTS, help: "Which samples of it (default: test, or validation without one)." },
   estimator: {
     default: "paired",
@@ -39,6 +47,15 @@ const options = {
     placeholder: "runs",
     help: "Further runs, with commas: at each log SNR the one that is best on held-out data.",
   },
+  clamp: { default: false, help: "Use the data's Gaussian at the log SNRs at which it denoises better." },
+  fit: {
+    optional: "string",
+    placeholder: "data",
+    help: "Of weights: what their data's Gaussian is fitted to (default: a data set's training part, a file itself).",
+  },
+  logsnrLoc: { optional: "number", help: "Of weights: location of the log SNR proposal in nats (default 6)." },
+  logsnrScale: { optional: "number", above: 0, help: "Of weights: its scale in nats (default 3)." },
+  out: { optional: "string", placeholder: "folder", help: "Of weights: the folder of the results (default: in runs)." },
   stderr: {
     optional: "number",
     above: 0,
@@ -60,14 +77,18 @@ const options = {
     help: "Samples per run of the denoiser (default: the run's).",
   },
   ...runBackendOption,
+  ...mpiOption,
   ...outputOptions,
 } as const;
 
-await main(async () => {
+await mainOnRanks(async (ranks) => {
   const { options: o, positional } = await parseCommandLine({
     name: "nll",
     summary: "Estimates the likelihood of data under a trained model, with its error.",
-    positional: [{ name: "run", help: "The folder of a run, or of one of its checkpoints." }],
+    positional: [{
+      name: "run",
+      help: "The folder of a run or of one of its checkpoints; or weights: a diffusers folder, or a model on the hub.",
+    }],
     options,
   }, Deno.args);
   if (o.perSample !== undefined) requirePerSamplePath(o.perSample);
@@ -77,10 +98,21 @@ await main(async () => {
   if (o.ensemble !== undefined && o.estimator === "discrete") {
     throw new UsageError("--ensemble is for --estimator paired or dequantised, not discrete. Leave one of them out.");
   }
-  const run = await openRun(positional.run);
+  if (o.clamp && o.estimator === "discrete") {
+    throw new UsageError(
+      "--clamp is for --estimator paired or dequantised; discrete compares with no Gaussian. Leave it out.",
+    );
+  }
+  const isFirst = ranks.rank === 0;
+  using progress = new Progress({ quiet: o.quiet || o.json || !isFirst });
+  const run = await openModel(positional.run, o, {
+    onProgress({ label, done, total }) {
+      if (total !== undefined) progress.update({ label: `${label}, MB`, done: done / 1e6, total: total / 1e6 });
+    },
+  });
   const others = await Promise.all((o.ensemble?.split(",") ?? []).map((path) => openRun(path.trim())));
   const grid = o.estimator === "paired" ? undefined : gridOf(run.info);
-  const chosen = await samplesOf(run, o);
+  using chosen = await samplesOf(run, o);
   const random = Random.fromSeed(o.seed).split("nll");
   const samples = o.estimator === "dequantised" ? dequantise(chosen.samples, grid!, random) : chosen.samples;
   const d = sizeOf(run.info.shape);
@@ -89,22 +121,27 @@ await main(async () => {
     ...(o.estimator === "paired" ? [] : [o.estimator]),
     ...(o.rounding ? [o.rounding] : []),
     ...(others.length > 0 ? ["ensemble"] : []),
+    ...(o.clamp ? ["clamped"] : []),
   ];
   const stem = [chosen.name.replace(/[^\w.-]+/g, "_").slice(-80), ...kind].join("-");
   const key = JSON.stringify({
     checkpoints: [run, ...others].map(({ checkpoint }) => checkpoint),
-    ...{ data: chosen.name, samples: samples.count, seed: o.seed, adapt: o.adapt, kind },
-    proposal: run.proposal,
+    ...{ data: chosen.name, version: chosen.version, samples: samples.count, seed: o.seed, adapt: o.adapt, kind },
+    ...{ proposal: run.proposal, fit: run.weights?.fit },
   });
   const state = join(run.folder.path, "nll", `${stem}.part`);
-  using interrupt = new Interrupt();
-  using progress = new Progress({ quiet: o.quiet || o.json });
+  using _interrupt = new Interrupt(() => ranks.requestStop());
   progress.update({ label: "pilot", done: 0, total: 1 });
   const started = performance.now();
-  const { engine, reason } = await startEngine(o.backend ?? run.config.backend, o.threads ?? THREADS, run.info.shape);
+  const { engine, reason } = await startEngine(
+    o.backend ?? run.config.backend,
+    o.threads ?? defaultThreads(),
+    run.info.shape,
+  );
   const from = await loadSums(state, key);
-  const { running, dispose, ensemble } = await openEstimate(engine, [run, ...others], {
-    ...{ chosen, samples, grid, random, estimator: o.estimator, rounding: o.rounding ?? "soft" },
+  await requireSameSettings(ranks, { key, rounds: from?.rounds ?? 0 });
+  const { running, dispose, choice } = await openEstimate(engine, [run, ...others], {
+    ...{ chosen, samples, grid, random, estimator: o.estimator, rounding: o.rounding ?? "soft", clamp: o.clamp, ranks },
     batch: Math.min(o.evalBatchSize ?? run.config.evalBatchSize, 2 * samples.count),
     ...(from ? { from } : {}),
   });
@@ -118,15 +155,17 @@ await main(async () => {
     if (o.stderr !== undefined && !(noiseStderr <= o.stderr)) return o.rounds !== undefined && rounds >= o.rounds;
     return o.stderr !== undefined || rounds >= (o.rounds ?? ROUNDS);
   };
-  const save = () => saveSums(state, key, running.sums());
+  const save = async () => {
+    if (isFirst) await saveSums(state, key, running.sums());
+  };
   if (o.adapt && !from) await running.adapt();
-  while (!enough() && !interrupt.requested) {
+  while (!enough() && !ranks.stop.aborted) {
     const { rounds } = running.sums();
     const error = rounds === 0 ? [] : [`± ${shownError(running.estimate().noiseStderr)} nats from noise`];
     const total = expectedRounds(running.sums(), () => running.estimate().noiseStderr, o);
     for await (const done of running.round()) {
       progress.update({ label: "round", done: rounds + done, total, fields: error });
-      if (interrupt.requested) break;
+      if (ranks.stop.aborted) break;
     }
     if (performance.now() - saved > SAVE_MS) {
       await save();
@@ -138,8 +177,11 @@ await main(async () => {
   engine.dispose();
   if (running.sums().rounds > 0) await save();
   if (!enough()) {
+    const again = run.weights && o.out === undefined
+      ? `The same with --out ${shown(run.folder.path)}`
+      : "The same command";
     throw new InterruptedError(
-      `Stopped after ${running.sums().rounds} rounds, and saved. The same command goes on from there.`,
+      `Stopped after ${running.sums().rounds} rounds, and saved. ${again} goes on from there.`,
     );
   }
   const estimate = running.estimate();
@@ -148,25 +190,29 @@ await main(async () => {
       "The likelihood came out as no finite number: the model has diverged, or the data is not its own.",
     );
   }
+  if (!isFirst) return;
   const discrete = (nats: number) => o.estimator === "dequantised" ? discreteNllOfDequantised(nats, d, grid!) : nats;
   const perSample = running.perSample();
   if (o.perSample !== undefined) {
     await writePerSample(resolve(o.perSample), { ...perSample, nll: perSample.nll.map(discrete) });
   }
-  const figures = await ensemble?.draw(run.folder, stem) ?? [];
+  const figures = await choice?.draw(run.folder, stem) ?? [];
+  const outlying = o.estimator === "paired" ? outlyingComponents(samples, run.info.gaussian) : [];
   progress.finish();
   const { width } = running.sums();
   const nats = discrete(estimate.mean);
   const summary = {
     task: "nll",
     run: shown(run.folder.path),
-    epoch: run.epoch,
+    ...(run.weights ? { weights: run.weights.name, gaussian_of: run.weights.fit } : { epoch: run.epoch }),
     data: chosen.name,
     samples: samples.count,
     estimator: o.estimator,
     ...(o.estimator === "discrete" ? { rounding: o.rounding ?? "soft" } : {}),
     ...(o.estimator === "discrete" ? {} : { reference: width === undefined ? "gaussian" : "kernels" }),
-    ...(ensemble ? { ensemble: ensemble.record } : {}),
+    ...(choice && others.length > 0 ? { ensemble: { runs: choice.runs, shares: choice.shares } } : {}),
+    ...(choice && o.clamp ? { clamped: true, gaussian_share: choice.gaussianShare, chosen_on: choice.chosenOn } : {}),
+    ...(outlying.length > 0 ? { outlying_components: outlying } : {}),
     nats,
     stderr: estimate.stderr,
     noise_stderr: estimate.noiseStderr,
@@ -184,8 +230,9 @@ await main(async () => {
     ...(o.perSample === undefined ? {} : { per_sample: shown(resolve(o.perSample)) }),
     ...(figures.length > 0 ? { figures } : {}),
   };
-  await run.folder.writeJson(join("nll", `${stem}.json`), summary);
-  console.log(o.json ? JSON.stringify(summary) : lines(summary, d, o.stderr).join("\n"));
+  const file = join("nll", `${stem}.json`);
+  await run.folder.writeJson(file, summary);
+  console.log(o.json ? JSON.stringify(summary) : lines(summary, d, o.stderr, file).join("\n"));
 });
 
 /** What the terminal shows. */
@@ -195,7 +242,12 @@ function lines(
     readonly data: string;
     readonly samples: number;
     readonly estimator: string;
+    readonly weights?: string;
+    readonly gaussian_of?: string;
     readonly ensemble?: { readonly runs: readonly string[]; readonly shares: readonly number[] };
+    readonly gaussian_share?: number;
+    readonly chosen_on?: string;
+    readonly outlying_components?: readonly OutlyingComponent[];
     readonly nats: number;
     readonly stderr: number;
     readonly noise_stderr: number;
@@ -210,15 +262,23 @@ function lines(
   },
   d: number,
   wanted: number | undefined,
+  file: string,
 ): string[] {
   const what = s.estimator === "paired" ? "NLL" : "−log P at most";
-  const wrote = [...(s.per_sample === undefined ? [] : [s.per_sample]), ...s.figures ?? []];
+  const added = [...(s.weights === undefined ? [] : [file]), ...s.figures ?? []].map((name) => join(s.run, name));
+  const wrote = [...(s.per_sample === undefined ? [] : [s.per_sample]), ...added];
   return [
-    `${s.samples} samples of ${s.data} under ${s.run}`,
+    `${s.samples} samples of ${s.data} under ${s.weights ?? s.run}`,
+    ...(s.gaussian_of === undefined ? [] : [`  compared with the Gaussian of ${s.gaussian_of}`]),
     ...(s.ensemble?.runs.map((run, i) =>
       `  with ${run} at ${Math.round(100 * s.ensemble!.shares[i])}% of the log SNRs`
     ) ??
       []),
+    ...(s.gaussian_share === undefined ? [] : [
+      `  with the Gaussian at ${Math.round(100 * s.gaussian_share)}% of the log SNRs, by ${
+        s.chosen_on === "validation" ? "the validation data" : s.chosen_on
+      }`,
+    ]),
     `${what}  ${s.nats.toFixed(4)} ± ${shownError(s.stderr)} nats ` +
     `(${s.bits_per_dim.toFixed(4)} ± ${shownError(bitsPerDimension(s.stderr, d))} bits/dim)`,
     `     of the error ${shownError(s.noise_stderr)} nats is noise, the rest the finite number of samples`,
@@ -226,9 +286,21 @@ function lines(
       ? []
       : [`     of the scaled values; add ${s.log_scale.toFixed(4)} nats for those of the file`]),
     `${s.rounds} rounds, ${s.evaluations.toLocaleString("en")} evaluations of the denoiser, ${s.seconds.toFixed(1)} s`,
+    ...(s.outlying_components ? [warning(s.outlying_components, s.data, d)] : []),
     ...(s.reached ? [] : [`The budget is spent; the noise's error is not down to ${wanted} yet.`]),
     ...(wrote.length === 0 ? [] : [`Wrote ${wrote.join(", ")}`]),
   ];
+}
+
+/** Says why a likelihood is out of all proportion. */
+function warning(outlying: readonly OutlyingComponent[], data: string, d: number): string {
+  const most = outlying.reduce((a, b) => b.deviations > a.deviations ? b : a);
+  const names = outlying.slice(0, 10).map(({ index }) => index).join(", ") + (outlying.length > 10 ? ", …" : "");
+  return `Warning: ${outlying.length} of ${d} components (${names}) hardly vary in what the model was trained on, but ` +
+    `are up to ${
+      Number(most.deviations.toPrecision(2)).toLocaleString("en")
+    } standard deviations off in ${data}. The NLL is mostly of these, and only ` +
+    "says that the model has seen nothing like it.";
 }
 
 function shownError(x: number): string {

@@ -1,9 +1,10 @@
 import { basename, join } from "node:path";
-import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
+import { parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { SAMPLERS, samplingGrid, type SamplingPlan, samplingSteps } from "../core/diffusion/sampling.ts";
 import { imageShape, type Picture } from "../core/figures/pictures.ts";
+import { mainOnRanks, mostRows, mpiOption } from "../core/mpi/mod.ts";
 import { Random } from "../core/random.ts";
-import { runBackendOption, startEngine, THREADS } from "../core/run/backend.ts";
+import { defaultThreads, runBackendOption, startEngine } from "../core/run/backend.ts";
 import { readPanel } from "../core/run/density_panels.ts";
 import { freeFolder, RunFolder } from "../core/run/folder.ts";
 import { Interrupt } from "../core/run/interrupt.ts";
@@ -44,10 +45,11 @@ const options = {
     help: "Where to write (default: a new folder samples in the run's).",
   },
   ...runBackendOption,
+  ...mpiOption,
   ...outputOptions,
 } as const;
 
-await main(async () => {
+await mainOnRanks(async (ranks) => {
   const { options: o, positional } = await parseCommandLine({
     name: "sample",
     summary: "Draws samples from a trained model: points as CSV, images as PNG, and a figure of them.",
@@ -73,15 +75,16 @@ await main(async () => {
     steps: samplingSteps(o.sampler, logsnr, o.eta),
     ...(clip && range ? { range } : {}),
   };
-  const folder = new RunFolder(await freeFolder(o.out, join(run.folder.path, "samples")));
+  // Only the first rank writes; the others must not take for full what it has begun.
+  const folder = new RunFolder(ranks.rank > 0 ? "" : await freeFolder(o.out, join(run.folder.path, "samples")));
 
-  using interrupt = new Interrupt();
-  using progress = new Progress({ quiet: o.quiet || o.json });
+  using _interrupt = new Interrupt(() => ranks.requestStop());
+  using progress = new Progress({ quiet: o.quiet || o.json || ranks.rank > 0 });
   progress.update({ label: "sample", done: 0, total: o.count });
-  const { engine, reason } = await startEngine(o.backend ?? run.config.backend, o.threads ?? THREADS, shape);
+  const { engine, reason } = await startEngine(o.backend ?? run.config.backend, o.threads ?? defaultThreads(), shape);
   const state = engine.createState(run.params);
-  const batch = Math.min(o.batchSize, o.count);
-  const sampler = await createSampler(engine, state, (s) => s, run.denoiser, run.info, batch);
+  const batch = Math.min(o.batchSize, mostRows(ranks, o.count));
+  const sampler = await createSampler(engine, state, (s) => s, run.denoiser, run.info, batch, ranks);
   const images = imageShape(shape);
   const samples = new Float32Array(o.count * d);
   const pictures: Picture[] = [];
@@ -93,16 +96,17 @@ await main(async () => {
     } else {
       samples.set(record.samples, record.first * d);
       finished = record.first + record.samples.length / d;
-      if (images) {
+      if (images && ranks.rank === 0) {
         pictures.push(...await writeImages(folder.path, record.samples, record.first, images, range ?? IMAGE_RANGE));
       }
     }
-    if (interrupt.requested && finished < o.count) break;
+    if (ranks.stop.aborted && finished < o.count) break;
   }
   const seconds = (performance.now() - started) / 1000;
   await sampler.dispose();
   state.dispose();
   engine.dispose();
+  if (ranks.rank > 0) return;
   if (finished === 0) throw new InterruptedError("Stopped before a sample was finished; wrote nothing.");
 
   const name = basename(run.folder.path);

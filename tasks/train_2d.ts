@@ -1,5 +1,5 @@
-import { main } from "../core/cli/mod.ts";
 import { DensityPanels } from "../core/run/density_panels.ts";
+import { mainOnRanks } from "../core/mpi/mod.ts";
 import { drawFigures } from "../core/run/figures.ts";
 import { runTrainingTask, type TrainingTask } from "../core/run/training_task.ts";
 
@@ -37,4 +37,4 @@ const task: TrainingTask = {
   },
 };
 
-await main(() => runTrainingTask(task, Deno.args));
+await mainOnRanks((ranks) => runTrainingTask(task, Deno.args, ranks));

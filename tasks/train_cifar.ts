@@ -1,5 +1,5 @@
-import { main } from "../core/cli/mod.ts";
 import { imageShape } from "../core/figures/pictures.ts";
+import { mainOnRanks } from "../core/mpi/mod.ts";
 import { drawFigures } from "../core/run/figures.ts";
 import { SampleGrids } from "../core/run/sample_grids.ts";
 import { runTrainingTask, type TrainingTask } from "../core/run/training_task.ts";
@@ -40,4 +40,4 @@ const task: TrainingTask = {
   },
 };
 
-await main(() => runTrainingTask(task, Deno.args));
+await mainOnRanks((ranks) => runTrainingTask(task, Deno.args, ranks));

@@ -219,10 +219,10 @@ class DeviceState implements State {
     this.#entries.set(name, tensor);
   }
 
-  read(): Promise<HostTensors> {
-    const read = [...this.#entries].map(([name, tensor]) => {
+  read(names = [...this.#entries.keys()]): Promise<HostTensors> {
+    const read = names.map((name) => {
       const shape = this.shapes[name];
-      return [name, { shape, data: this.#device.download(tensor, shape) }] as const;
+      return [name, { shape, data: this.#device.download(this.entry(name), shape) }] as const;
     });
     return Promise.resolve(Object.fromEntries(read));
   }

@@ -77,16 +77,17 @@ class OnnxState implements State {
     return this.#entries[name];
   }
 
-  read(): Promise<HostTensors> {
+  read(names = Object.keys(this.#entries)): Promise<HostTensors> {
     return Promise.resolve(Object.fromEntries(
-      Object.entries(this.#entries).map(([name, data]) => [name, { shape: this.shapes[name], data }]),
+      names.map((name) => [name, { shape: this.shapes[name], data: this.#entries[name] }]),
     ));
   }
 
   write(tensors: HostTensors): void {
     for (const [name, { data }] of Object.entries(tensors)) {
       if (!(name in this.shapes)) throw new EngineError(`The state has no entry "${name}".`);
-      this.#entries[name].set(checkInput(name, data, sizeOf(this.shapes[name])));
+      const entry = this.#entries[name];
+      if (data !== entry) entry.set(checkInput(name, data, sizeOf(this.shapes[name])));
     }
   }
 
@@ -104,13 +105,17 @@ function compileKernel({ kernel }: Program, state: OnnxState): CompiledProgram |
   if (entries.some((entry) => entry.length !== size)) {
     throw new EngineError(`The entries ${kernel.entries.join(", ")} are of different sizes.`);
   }
-  const pointers = entries.map((entry) => entry.byteOffset);
-  const bytes = Math.ceil(4 * size / VECTOR_BYTES) * VECTOR_BYTES;
+  const runPlaces: CompiledProgram["runPlaces"] = (given, begin, end) => {
+    const pointers = entries.map((entry) => entry.byteOffset + 4 * begin);
+    const bytes = Math.ceil(4 * (end - begin) / VECTOR_BYTES) * VECTOR_BYTES;
+    run(...pointers, bytes, ...kernel.constants, ...kernel.inputs.map((name) => checkInput(name, given[name], 1)[0]));
+  };
   return {
     run(given) {
-      run(...pointers, bytes, ...kernel.constants, ...kernel.inputs.map((name) => checkInput(name, given[name], 1)[0]));
+      runPlaces(given, 0, size);
       return Promise.resolve({});
     },
+    runPlaces,
     dispose: () => Promise.resolve(),
   };
 }

@@ -25,9 +25,13 @@ export interface Program {
 
 /** Named tensors that stay on the device between runs. Several programs may read and change one state. */
 export interface State {
-  /** Every entry in the host's memory, which the next run may change: copy what has to outlast it. */
-  read(): Promise<HostTensors>;
-  /** Replaces entries; names and shapes are those given at the start. */
+  /**
+   * Entries in the host's memory, which the next run may change: copy what has to outlast it.
+   *
+   * @param names Which entries; all if left out.
+   */
+  read(names?: readonly string[]): Promise<HostTensors>;
+  /** Replaces entries; names and shapes are those given at the start. What was read may be changed and written back. */
   write(tensors: HostTensors): void;
   /** Frees the entries. */
   dispose(): void;
@@ -50,6 +54,11 @@ export interface CompiledProgram {
    * @throws {BackendError} When the device fails; the state is then as before, if it can still be read.
    */
   run(inputs: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>>;
+  /**
+   * Runs a program that treats each place of the state's vectors by itself, at the places from `begin`, a multiple of
+   * four, up to `end` alone. Only where the engine does it by hand.
+   */
+  readonly runPlaces?: (inputs: Readonly<Record<string, Float32Array>>, begin: number, end: number) => void;
   dispose(): void;
 }
 

@@ -165,11 +165,12 @@ class TfjsState implements State {
     }
   }
 
-  read(): Promise<HostTensors> {
+  read(names = Object.keys(this.current)): Promise<HostTensors> {
     return this.guard(async () => {
-      const entries = Object.entries(this.current).map(async ([name, t]) =>
-        [name, { shape: [...t.shape], data: Float32Array.from(await t.data()) }] as const
-      );
+      const entries = names.map(async (name) => {
+        const t = this.current[name];
+        return [name, { shape: [...t.shape], data: Float32Array.from(await t.data()) }] as const;
+      });
       return Object.fromEntries(await Promise.all(entries));
     });
   }

@@ -1,9 +1,10 @@
 import { clampTo, type Grid, gridValue, hardRound, softRound } from "../diffusion/discrete.ts";
 import { noisyChannel } from "../diffusion/channel.ts";
-import type { CompiledProgram, Engine, State, Tensors } from "../engine/program.ts";
+import type { Engine, State, Tensors } from "../engine/program.ts";
 import type { Denoiser } from "../plugins.ts";
 import { sizeOf } from "../tensors.ts";
 import { predict } from "../training/step.ts";
+import { type MeterOptions, rowProgram, rowsOfRun } from "./row_program.ts";
 
 /** How the denoised estimate x̂ is rounded to the grid: softly, by the grid's values near it, hard, or not at all. */
 export const ROUNDINGS = ["soft", "hard", "none"] as const;
@@ -39,8 +40,7 @@ export interface DiscreteMeter {
  * takes little beside the denoiser.
  *
  * @param weights From the state to the denoiser's parameters.
- * @param chunk Samples per run of the program; memory is that of so many activations.
- * @param signal Ends a measurement between two runs, with its reason as the error.
+ * @param chunk Samples per run of the program, over all ranks; memory is that of so many activations.
  */
 export async function createDiscreteMeter(
   engine: Engine,
@@ -49,21 +49,18 @@ export async function createDiscreteMeter(
   denoiser: Denoiser,
   { shape, grid, rounding }: { shape: readonly number[]; grid: Grid; rounding: Rounding },
   chunk: number,
-  signal?: AbortSignal,
+  options: MeterOptions = {},
 ): Promise<DiscreteMeter> {
   const d = sizeOf(shape);
-  const program: CompiledProgram = await engine.compile(
+  const size = rowsOfRun(chunk, options.ranks);
+  const program = await engine.compile(
     (s, { x, eps, logsnr }) => ({
       outputs: { epsHat: predict(denoiser, weights(s), noisyChannel(x, eps, logsnr), logsnr) },
     }),
     state,
-    { x: [chunk, ...shape], eps: [chunk, ...shape], logsnr: [chunk] },
+    { x: [size, ...shape], eps: [size, ...shape], logsnr: [size] },
   );
-  const inputs = {
-    x: new Float32Array(chunk * d),
-    eps: new Float32Array(chunk * d),
-    logsnr: new Float32Array(chunk),
-  };
+  const rows = rowProgram(program, { x: d, eps: d, logsnr: 1 }, size, options);
   return {
     shape,
     grid,
@@ -71,21 +68,14 @@ export async function createDiscreteMeter(
     async measure(x, eps, logsnr) {
       const n = logsnr.length;
       const errors = { plain: new Float64Array(n), rounded: new Float64Array(n) };
-      for (let begin = 0; begin < n; begin += chunk) {
-        signal?.throwIfAborted();
-        const end = Math.min(n, begin + chunk);
-        // The last chunk's rest keeps the samples before it, whose estimates are not used.
-        inputs.x.set(x.subarray(begin * d, end * d));
-        inputs.eps.set(eps.subarray(begin * d, end * d));
-        inputs.logsnr.set(logsnr.subarray(begin, end));
-        const { epsHat } = await program.run(inputs);
+      await rows.run({ x, eps, logsnr }, [errors.plain, errors.rounded], ({ epsHat }, { begin, end }, inputs) => {
         for (let i = 0; i < end - begin; i++) {
           const row = { x: inputs.x, eps: inputs.eps, epsHat, begin: i * d, end: (i + 1) * d };
           const [plain, rounded] = errorsOfRow(row, inputs.logsnr[i], grid, rounding);
           errors.plain[begin + i] = plain;
           errors.rounded[begin + i] = rounded;
         }
-      }
+      });
       return errors;
     },
     dispose: () => program.dispose(),

@@ -1,9 +1,11 @@
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
-import type { CompiledProgram, Engine, State, Tensors } from "../engine/program.ts";
+import type { Engine, State, Tensors } from "../engine/program.ts";
 import type { Denoiser } from "../plugins.ts";
+import type { Rows } from "../mpi/ranks.ts";
 import { sizeOf } from "../tensors.ts";
 import { predict } from "../training/step.ts";
+import { type MeterOptions, rowProgram, rowsOfRun } from "./row_program.ts";
 
 /** Squared errors of a denoiser and of the data's Gaussian on the same noise, one per sample. */
 export interface SquaredErrors {
@@ -21,6 +23,8 @@ export interface ErrorMeter {
    * @param logsnr One log SNR per sample, in nats.
    */
   measure(x: Float32Array, eps: Float32Array, logsnr: Float32Array): Promise<SquaredErrors>;
+  /** Of several ranks, which rows of a measurement of `count` this one computes: the others' samples it need not have. */
+  readonly ownRows?: (count: number) => readonly Rows[];
   dispose(): Promise<void> | void;
 }
 
@@ -40,8 +44,7 @@ export function evaluationsAtOnce(d: number): number {
  * An error meter of a denoiser whose parameters live in an engine's state, as they are at each call.
  *
  * @param weights From the state to the denoiser's parameters.
- * @param chunk Samples per run of the program; memory is that of so many activations.
- * @param signal Ends a measurement between two runs, with its reason as the error.
+ * @param chunk Samples per run of the program, over all ranks; memory is that of so many activations.
  */
 export async function createErrorMeter(
   engine: Engine,
@@ -50,10 +53,11 @@ export async function createErrorMeter(
   denoiser: Denoiser,
   { shape, gaussian }: { shape: readonly number[]; gaussian: Gaussian },
   chunk: number,
-  signal?: AbortSignal,
+  options: MeterOptions = {},
 ): Promise<ErrorMeter> {
   const d = sizeOf(shape);
-  const program: CompiledProgram = await engine.compile(
+  const size = rowsOfRun(chunk, options.ranks);
+  const program = await engine.compile(
     (s, { x, eps, logsnr }) => {
       const z = noisyChannel(x, eps, logsnr);
       return {
@@ -64,30 +68,20 @@ export async function createErrorMeter(
       };
     },
     state,
-    { x: [chunk, ...shape], eps: [chunk, ...shape], logsnr: [chunk] },
+    { x: [size, ...shape], eps: [size, ...shape], logsnr: [size] },
   );
-  const inputs = {
-    x: new Float32Array(chunk * d),
-    eps: new Float32Array(chunk * d),
-    logsnr: new Float32Array(chunk),
-  };
+  const rows = rowProgram(program, { x: d, eps: d, logsnr: 1 }, size, options);
   return {
     shape,
     gaussian,
+    ...((options.ranks?.size ?? 1) > 1 ? { ownRows: rows.ownRows } : {}),
     async measure(x, eps, logsnr) {
       const n = logsnr.length;
       const errors = { mse: new Float32Array(n), mseGaussian: new Float32Array(n) };
-      for (let begin = 0; begin < n; begin += chunk) {
-        signal?.throwIfAborted();
-        const end = Math.min(n, begin + chunk);
-        // The last chunk's rest keeps the samples before it, whose errors are not used.
-        inputs.x.set(x.subarray(begin * d, end * d));
-        inputs.eps.set(eps.subarray(begin * d, end * d));
-        inputs.logsnr.set(logsnr.subarray(begin, end));
-        const { mse, mseGaussian } = await program.run(inputs);
-        errors.mse.set(mse.subarray(0, end - begin), begin);
-        errors.mseGaussian.set(mseGaussian.subarray(0, end - begin), begin);
-      }
+      await rows.run({ x, eps, logsnr }, [errors.mse, errors.mseGaussian], (got, { begin, end }) => {
+        errors.mse.set(got.mse.subarray(0, end - begin), begin);
+        errors.mseGaussian.set(got.mseGaussian.subarray(0, end - begin), begin);
+      });
       return errors;
     },
     dispose: () => program.dispose(),

@@ -1,6 +1,7 @@
 import { gaussianNll } from "../diffusion/gaussian.ts";
 import { logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import { type LogsnrDistribution, reweightedProposal } from "../diffusion/reweighted_proposal.ts";
+import type { Rows } from "../mpi/ranks.ts";
 import type { Random } from "../random.ts";
 import { type Samples, selectRows } from "../samples.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
@@ -198,13 +199,42 @@ async function* measured(
       const u = ((order[begin + i] + jitter[i]) / n + GOLDEN * round) % 1;
       logsnr[i] = logsnr[size + i] = distribution.atQuantile(u);
     }
-    const eps = new Float32Array(2 * size * d);
-    const noise = stream.fillNormal(eps.subarray(0, size * d));
-    for (let i = 0; i < size * d; i++) eps[size * d + i] = -noise[i];
-    const x = new Float32Array(2 * size * d);
-    samples.copy(begin, begin + size, x);
-    x.copyWithin(size * d, 0, size * d);
+    const x = new Float32Array(2 * size * d), eps = new Float32Array(2 * size * d);
+    if (meter.ownRows && d > MAX_KERNEL_DIMENSION) {
+      for (const rows of meter.ownRows(2 * size)) fillRows(rows, size, { samples, begin, stream, x, eps });
+    } else {
+      const noise = stream.fillNormal(eps.subarray(0, size * d));
+      for (let i = 0; i < size * d; i++) eps[size * d + i] = -noise[i];
+      samples.copy(begin, begin + size, x);
+      x.copyWithin(size * d, 0, size * d);
+    }
     yield { begin, x, eps, logsnr, ...await meter.measure(x, eps, logsnr) };
+  }
+}
+
+/**
+ * Some rows of a block of `2·size`, as they would be if all were filled: the samples with their noise first, and then the
+ * samples with its opposite. Of many ranks that each draw all of it, drawing would take more time than the denoiser.
+ */
+function fillRows(
+  rows: Rows,
+  size: number,
+  { samples, begin, stream, x, eps }: {
+    readonly samples: Samples;
+    readonly begin: number;
+    readonly stream: Random;
+    readonly x: Float32Array;
+    readonly eps: Float32Array;
+  },
+): void {
+  const d = samples.dimension;
+  for (const [half, sign] of [1, -1].entries()) {
+    const from = Math.max(rows.begin, half * size), to = Math.min(rows.end, (half + 1) * size);
+    if (from >= to) continue;
+    const first = from - half * size;
+    samples.copy(begin + first, begin + first + to - from, x, from * d);
+    const noise = stream.fillNormalPart(size, first * d, eps.subarray(from * d, to * d));
+    if (sign < 0) { for (let i = 0; i < noise.length; i++) noise[i] = -noise[i]; }
   }
 }
 

@@ -1,6 +1,6 @@
 import { messageOf, UserError } from "../errors.ts";
 import { sizeOf } from "../tensors.ts";
-import { NUMBER_BYTES, type NumberType, swapBytes, toFloat32Array } from "./numbers.ts";
+import type { NumberType } from "./numbers.ts";
 
 /** A file of data that cannot be read. The message names the file, and the place in it where there is one. */
 export class DataFileError extends UserError {}
@@ -11,15 +11,8 @@ export interface DataArray {
   readonly data: Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 }
 
-/** Bytes that are read from a file at a time. */
-const BLOCK_BYTES = 1 << 20;
-
-/** Numbers as they lie in a file. */
-export interface StoredNumbers {
-  readonly type: NumberType;
-  readonly count: number;
-  readonly bigEndian?: boolean;
-}
+/** Some values of such an array. */
+export type Values = Uint8Array | Float32Array;
 
 /**
  * Room for `count` numbers as they are kept in memory.
@@ -34,31 +27,6 @@ export function allocate(type: NumberType, count: number, source: string): DataA
       cause: error,
     });
   }
-}
-
-/**
- * Reads the numbers that lie at a file's position. No more than a block of them is held besides the result.
- *
- * @param source The file's name for messages.
- * @throws {DataFileError} If the file ends before them.
- */
-export async function readNumbers(
-  file: Deno.FsFile,
-  { type, count, bigEndian = false }: StoredNumbers,
-  source: string,
-): Promise<DataArray["data"]> {
-  const size = NUMBER_BYTES[type], out = allocate(type, count, source);
-  if (out instanceof Uint8Array || type === "f4" && !bigEndian) {
-    await readInto(file, new Uint8Array(out.buffer), source);
-    return out;
-  }
-  const block = new Uint8Array(Math.min(BLOCK_BYTES, count * size));
-  for (let at = 0; at < count; at += BLOCK_BYTES / size) {
-    const part = block.subarray(0, Math.min(BLOCK_BYTES, (count - at) * size));
-    await readInto(file, part, source);
-    out.set(toFloat32Array(bigEndian ? swapBytes(part, size) : part, type), at);
-  }
-  return out;
 }
 
 /**
@@ -83,13 +51,27 @@ export async function readInto(file: Deno.FsFile, bytes: Uint8Array, source: str
  *
  * @throws {DataFileError} If it cannot be read or is not a file.
  */
-export async function withFile<T>(path: string, read: (file: Deno.FsFile, size: number) => Promise<T>): Promise<T> {
+export function withFile<T>(path: string, read: (file: Deno.FsFile, size: number) => Promise<T>): Promise<T> {
+  return openFile(path, async (file, size) => {
+    using _ = file;
+    return await read(file, size);
+  });
+}
+
+/**
+ * Opens a file and gives it and its size to `take`, whose result has to close it; where that fails, it is closed.
+ *
+ * @throws {DataFileError} If it cannot be read or is not a file.
+ */
+export async function openFile<T>(path: string, take: (file: Deno.FsFile, size: number) => Promise<T>): Promise<T> {
+  let file: Deno.FsFile | undefined;
   try {
-    using file = await Deno.open(path);
+    file = await Deno.open(path);
     const { size, isFile } = await file.stat();
     if (!isFile) throw new DataFileError(`${path} is not a file. Name a file of data.`);
-    return await read(file, size);
+    return await take(file, size);
   } catch (error) {
+    file?.[Symbol.dispose]();
     if (error instanceof UserError) throw error;
     const what = error instanceof Deno.errors.NotFound ? "there is no such file" : messageOf(error);
     throw new DataFileError(`Cannot read ${path}: ${what}. Check the path and its permissions.`, { cause: error });
@@ -110,13 +92,19 @@ export function countOf(shape: readonly number[], source: string): number {
 /**
  * Checks that every value is finite.
  *
+ * @param data Some or all of the values of an array of the given shape.
+ * @param first The index of the first of them in the array.
  * @throws {DataFileError} That names the row and column, from 0, of the first that is not.
  */
-export function requireFinite({ shape, data }: DataArray, source: string): void {
+export function requireFinite(
+  { shape, data }: { readonly shape: readonly number[]; readonly data: Values },
+  source: string,
+  first = 0,
+): void {
   if (data instanceof Uint8Array) return;
   for (let i = 0; i < data.length; i++) {
     if (data[i] - data[i] === 0) continue;
-    const place = placeOf(i, shape);
+    const place = placeOf(first + i, shape);
     throw new DataFileError(`${source} has ${data[i]} in ${place}, expected finite float32 values. Clean the data.`);
   }
 }

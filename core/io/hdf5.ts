@@ -1,13 +1,12 @@
-import { allocate, countOf, type DataArray, DataFileError, withFile } from "./data_array.ts";
+import { countOf, type DataArray, DataFileError, withFile } from "./data_array.ts";
 import { NUMBER_BYTES, type NumberType, toFloat32Array } from "./numbers.ts";
+import { readAll, reusedBytes, type StoredRows } from "./stored_rows.ts";
 import { messageOf } from "../errors.ts";
+import { sizeOf } from "../tensors.ts";
 
 type Library = typeof import("h5wasm/node");
 type File = InstanceType<Library["File"]>;
 type Dataset = InstanceType<Library["Dataset"]>;
-
-/** Bytes that are read from a data set at a time, or a row of chunks if that is more. */
-const BLOCK_BYTES = 1 << 22;
 
 /** Gzip packs no more than about this many bytes into one; a data set that claims more is mostly not there. */
 const MAX_RATIO = 1032;
@@ -34,8 +33,14 @@ export function datasetNames(path: string): Promise<string[]> {
  * @param name The data set's path in the file.
  * @throws {DataFileError} If the file cannot be read, is damaged, has no such data set, or holds another type.
  */
-export function readDataset(path: string, name: string): Promise<DataArray> {
-  return withHdf5(path, ({ Dataset, Module }, file, size) => {
+export async function readDataset(path: string, name: string): Promise<DataArray> {
+  using rows = await openDataset(path, name);
+  return readAll(rows, `${path}:${name}`);
+}
+
+/** Opens a data set to read its rows on demand, whole chunks at a time, as {@linkcode readDataset} reads all. */
+export function openDataset(path: string, name: string): Promise<StoredRows> {
+  return openHdf5(path, ({ Dataset, Module }, file, size) => {
     const source = `${path}:${name}`;
     const found = file.get(name);
     if (!(found instanceof Dataset)) throw new DataFileError(`${path} has no data set ${JSON.stringify(name)}.`);
@@ -54,16 +59,19 @@ export function readDataset(path: string, name: string): Promise<DataArray> {
         `${source} claims ${count} values, more than a file of ${size} bytes can hold. Write its data, or repack it.`,
       );
     }
-    const data = allocate(type, count, source);
-    const rows = shape[0], width = rows === 0 ? 0 : count / rows;
-    const chunkRows = Math.max(1, chunks?.[0] ?? 1);
-    const whole = Math.max(1, Math.floor(BLOCK_BYTES / (NUMBER_BYTES[type] * width * chunkRows))) * chunkRows;
-    for (let begin = 0; begin < rows && width > 0; begin += whole) {
-      const end = Math.min(rows, begin + whole);
-      const bytes = readRows(Module, found, begin, end, (end - begin) * width * NUMBER_BYTES[type], source);
-      data.set(type === "u1" ? bytes : toFloat32Array(bytes, type), begin * width);
-    }
-    return { shape, data };
+    const rowBytes = NUMBER_BYTES[type] * sizeOf(shape.slice(1)), room = reusedBytes(source);
+    return {
+      shape,
+      isBytes: type === "u1",
+      packed: Math.max(1, chunks?.[0] ?? 1),
+      read(begin, end) {
+        const place = { file_id: found.file_id, path: found.path, shape };
+        const bytes = room((end - begin) * rowBytes);
+        attempt(path, () => readRows(Module, place, begin, end, bytes, source));
+        return type === "u1" ? bytes : toFloat32Array(bytes, type);
+      },
+      [Symbol.dispose]: () => close(file),
+    };
   });
 }
 
@@ -80,19 +88,18 @@ function numberTypeOf({ metadata, dtype }: Dataset, source: string): NumberType 
   throw new DataFileError(`${source} holds ${what}, expected integers or floats. Store it as float32 or uint8.`);
 }
 
-/** The rows' bytes, copied out of the library's memory. */
+/** Fills in the rows' bytes, out of the library's memory. */
 function readRows(
   module: Library["Module"],
-  { file_id, path, metadata }: Dataset,
+  { file_id, path, shape }: { readonly file_id: bigint; readonly path: string; readonly shape: readonly number[] },
   begin: number,
   end: number,
-  bytes: number,
+  bytes: Uint8Array,
   source: string,
-): Uint8Array {
-  const shape = metadata.shape!;
+): void {
   const counts = shape.map((n, axis) => BigInt(axis === 0 ? end - begin : n));
   const offsets = shape.map((_, axis) => BigInt(axis === 0 ? begin : 0));
-  const at = module._malloc(bytes);
+  const at = module._malloc(bytes.length);
   if (at === 0) {
     throw new DataFileError(`${source}: there is no memory for a row of its chunks. Store it in smaller ones.`);
   }
@@ -101,34 +108,56 @@ function readRows(
     if (status < 0) {
       throw new DataFileError(`${source}: its values cannot be read. The file is damaged; write or download it again.`);
     }
-    return module.HEAPU8.slice(at, at + bytes);
+    bytes.set(module.HEAPU8.subarray(at, at + bytes.length));
   } finally {
     module._free(at);
   }
 }
 
-async function withHdf5<T>(path: string, read: (library: Library, file: File, size: number) => T): Promise<T> {
+function withHdf5<T>(path: string, read: (library: Library, file: File) => T): Promise<T> {
+  return openHdf5(path, (library, file) => {
+    const result = read(library, file);
+    close(file);
+    return result;
+  });
+}
+
+/** Opens a file and gives it and its size to `take`, whose result has to close it; where that fails, it is closed. */
+async function openHdf5<T>(path: string, take: (library: Library, file: File, size: number) => T): Promise<T> {
   const size = await withFile(path, (_, size) => Promise.resolve(size));
   const library = await import("h5wasm/node");
   const module = await library.ready;
   // Without this the library prints what goes wrong, and gives whatever lies in memory for the values.
   module.activate_throwing_error_handler();
-  let file: File | undefined;
+  return attempt(path, () => {
+    const file = new library.File(path, "r");
+    try {
+      return take(library, file, size);
+    } catch (error) {
+      close(file);
+      throw error;
+    }
+  });
+}
+
+function close(file: File): void {
   try {
-    file = new library.File(path, "r");
-    return read(library, file, size);
+    file.close();
+  } catch {
+    // The file is only read; what matters is known by now.
+  }
+}
+
+/** Does something with a file whose errors are the library's. */
+function attempt<T>(path: string, use: () => T): T {
+  try {
+    return use();
   } catch (error) {
     if (error instanceof DataFileError) throw error;
     throw new DataFileError(
       `${path} is not a readable HDF5 file (${causeOf(error)}). Check it with h5dump, or write it again.`,
       { cause: error },
     );
-  } finally {
-    try {
-      file?.close();
-    } catch {
-      // The file is only read; what matters is known by now.
-    }
   }
 }
 

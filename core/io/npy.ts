@@ -1,5 +1,6 @@
-import { countOf, type DataArray, DataFileError, readInto, readNumbers, withFile } from "./data_array.ts";
+import { countOf, type DataArray, DataFileError, openFile, readInto } from "./data_array.ts";
 import { NUMBER_BYTES, type NumberType } from "./numbers.ts";
+import { heldRows, numberRows, readAll, type StoredRows } from "./stored_rows.ts";
 
 /** A header takes some hundred bytes; numpy itself refuses to read more than this. */
 const MAX_HEADER_BYTES = 10_000;
@@ -19,8 +20,14 @@ interface NpyHeader {
  *
  * @throws {DataFileError} If the file cannot be read, is damaged, or holds another type.
  */
-export function readNpy(path: string): Promise<DataArray> {
-  return withFile(path, async (file, size) => {
+export async function readNpy(path: string): Promise<DataArray> {
+  using rows = await openNpy(path);
+  return readAll(rows, path);
+}
+
+/** Opens an NPY file to read its rows on demand; one in Fortran order, whose rows lie scattered, is read at once. */
+export function openNpy(path: string): Promise<StoredRows> {
+  return openFile(path, async (file, size) => {
     const { header, begin } = await readHeader(file, size, path);
     const { type, bigEndian, fortran, shape } = header;
     const count = countOf(shape, path);
@@ -28,9 +35,9 @@ export function readNpy(path: string): Promise<DataArray> {
       const needed = count * NUMBER_BYTES[type];
       throw damaged(path, `it has ${size - begin} bytes of data, but [${shape}] values of ${type} take ${needed}`);
     }
-    await file.seek(begin, Deno.SeekMode.Start);
-    const data = await readNumbers(file, { type, count, bigEndian }, path);
-    return { shape, data: fortran && shape.length > 1 ? rowMajor(data, shape) : data };
+    if (!fortran || shape.length < 2) return numberRows(file, { type, shape, begin, bigEndian }, path);
+    using columns = numberRows(file, { type, shape: [count], begin, bigEndian }, path);
+    return heldRows({ shape, data: rowMajor(readAll(columns, path).data, shape) });
   });
 }
 

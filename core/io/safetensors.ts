@@ -1,7 +1,7 @@
 import { messageOf, UserError } from "../errors.ts";
 import type { HostTensor, HostTensors } from "../tensors.ts";
 import { sizeOf } from "../tensors.ts";
-import { type DataArray, readNumbers } from "./data_array.ts";
+import type { DataArray } from "./data_array.ts";
 import { aligned, type NumberType, toFloat32Array } from "./numbers.ts";
 import {
   damaged,
@@ -15,6 +15,7 @@ import {
   SafetensorsError,
   type TensorEntry,
 } from "./safetensors_header.ts";
+import { numberRows, readAll, type StoredRows } from "./stored_rows.ts";
 
 export { type Dtype, SafetensorsError } from "./safetensors_header.ts";
 
@@ -75,38 +76,49 @@ export function tensorNames(path: string): Promise<string[]> {
  * @param source The tensor's name for messages.
  * @throws SafetensorsError naming the file, if it cannot be read, is not valid or has no such tensor.
  */
-export function readTensor(path: string, name: string, source: string): Promise<DataArray> {
-  return withHeader(path, async ({ entries }, file, dataBytes) => {
+export async function readTensor(path: string, name: string, source: string): Promise<DataArray> {
+  using rows = await openTensor(path, name, source);
+  return readAll(rows, source);
+}
+
+/** Opens a file to read the rows of one of its tensors on demand, as {@linkcode readTensor} reads all. */
+export function openTensor(path: string, name: string, source: string): Promise<StoredRows> {
+  return openHeader(path, ({ entries }, file, dataBegin) => {
     const entry = entries.find((each) => each.name === name);
     if (!entry) {
       const names = entries.map(({ name }) => name).join(", ");
       throw new SafetensorsError(`${path} has no tensor ${JSON.stringify(name)}. It has: ${names || "none"}.`);
     }
-    const { begin, end, dtype, shape } = entry;
-    await file.seek(begin - dataBytes, Deno.SeekMode.End);
-    const numbers = { type: NUMBERS[dtype], count: (end - begin) / ELEMENT_BYTES[dtype] };
-    return { shape, data: await readNumbers(file, numbers, source) };
+    const { begin, dtype, shape } = entry;
+    return Promise.resolve(numberRows(file, { type: NUMBERS[dtype], shape, begin: dataBegin + begin }, source));
   });
 }
 
-async function withHeader<T>(
+function withHeader<T>(
   path: string,
   read: (header: Header, file: Deno.FsFile, dataBytes: number) => Promise<T>,
 ): Promise<T> {
-  let file: Deno.FsFile;
+  return openHeader(path, async (header, file, _, dataBytes) => {
+    using _file = file;
+    return await read(header, file, dataBytes);
+  });
+}
+
+/** Opens a file and gives its header and the place of its data to `take`, whose result has to close it. */
+async function openHeader<T>(
+  path: string,
+  take: (header: Header, file: Deno.FsFile, dataBegin: number, dataBytes: number) => Promise<T>,
+): Promise<T> {
+  let file: Deno.FsFile | undefined;
   try {
     file = await Deno.open(path);
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-  using open = file;
-  try {
-    const { size, isFile } = await open.stat();
+    const { size, isFile } = await file.stat();
     if (!isFile) throw new SafetensorsError(`${path} is not a file. Name a .safetensors file.`);
-    const length = headerLength(await readExactly(open, Math.min(size, LENGTH_BYTES), path), size, path);
-    const dataBytes = size - LENGTH_BYTES - length;
-    return await read(parseHeader(await readExactly(open, length, path), dataBytes, path), open, dataBytes);
+    const length = headerLength(await readExactly(file, Math.min(size, LENGTH_BYTES), path), size, path);
+    const begin = LENGTH_BYTES + length, dataBytes = size - begin;
+    return await take(parseHeader(await readExactly(file, length, path), dataBytes, path), file, begin, dataBytes);
   } catch (error) {
+    file?.[Symbol.dispose]();
     throw error instanceof UserError ? error : unreadable(path, error);
   }
 }

@@ -57,6 +57,12 @@ function openNew(folder: string): { path: string; file: Deno.FsFile } {
   }
 }
 
+/** Where a task tells of its numbers and pictures. */
+export type Events = Pick<EventWriter, "scalar" | "image" | "text"> & Disposable;
+
+/** Tells nobody. */
+export const noEvents: Events = { scalar() {}, image() {}, text() {}, [Symbol.dispose]() {} };
+
 /**
  * Writes scalars, pictures and texts for TensorBoard into a new event file.
  *

@@ -6,6 +6,7 @@ import { evaluationsAtOnce, type SquaredErrors } from "../evaluation/errors.ts";
 import type { Random } from "../random.ts";
 import { type Samples, toFloat32 } from "../samples.ts";
 import { predict } from "../training/step.ts";
+import { rowProgram } from "../evaluation/row_program.ts";
 import type { ConditionalDenoiser } from "./conditional_denoiser.ts";
 
 /** Samples, what is known of each, and the Gaussian that their likelihood is compared with. */
@@ -62,28 +63,15 @@ export async function createConditionalMeter(
     state,
     { x: [CHUNK, d], y: [CHUNK, dy], eps: [CHUNK, d], logsnr: [CHUNK] },
   );
-  const inputs = {
-    x: new Float32Array(CHUNK * d),
-    y: new Float32Array(CHUNK * dy),
-    eps: new Float32Array(CHUNK * d),
-    logsnr: new Float32Array(CHUNK),
-  };
+  const rows = rowProgram(program, { x: d, y: dy, eps: d, logsnr: 1 }, CHUNK, signal ? { signal } : {});
   return {
     async measure(x, y, eps, logsnr) {
       const n = logsnr.length;
       const errors = { mse: new Float32Array(n), mseGaussian: new Float32Array(n) };
-      for (let begin = 0; begin < n; begin += CHUNK) {
-        signal?.throwIfAborted();
-        const end = Math.min(n, begin + CHUNK);
-        // The last chunk's rest keeps the rows before it, whose errors are not used.
-        inputs.x.set(x.subarray(begin * d, end * d));
-        inputs.y.set(y.subarray(begin * dy, end * dy));
-        inputs.eps.set(eps.subarray(begin * d, end * d));
-        inputs.logsnr.set(logsnr.subarray(begin, end));
-        const { mse, mseGaussian } = await program.run(inputs);
-        errors.mse.set(mse.subarray(0, end - begin), begin);
-        errors.mseGaussian.set(mseGaussian.subarray(0, end - begin), begin);
-      }
+      await rows.run({ x, y, eps, logsnr }, [errors.mse, errors.mseGaussian], (got, { begin, end }) => {
+        errors.mse.set(got.mse.subarray(0, end - begin), begin);
+        errors.mseGaussian.set(got.mseGaussian.subarray(0, end - begin), begin);
+      });
       return errors;
     },
     dispose: () => program.dispose(),

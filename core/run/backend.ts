@@ -1,9 +1,13 @@
 import type { TaskOption } from "../cli/mod.ts";
 import { chooseBackend } from "../engine/auto.ts";
+import { placeIn } from "../mpi/environment.ts";
 import { BACKEND_CHOICES, type BackendChoice, BackendError, createEngine, type Engine } from "../engine/mod.ts";
 
-/** Threads where none are asked for. */
-export const THREADS = Math.min(4, navigator.hardwareConcurrency);
+/** Threads where none are asked for. Processes of one job share the processor of their host. */
+export function defaultThreads(): number {
+  const { onHost = 1 } = placeIn(Deno.env.toObject()) ?? {};
+  return Math.min(4, Math.max(1, Math.floor(navigator.hardwareConcurrency / onHost)));
+}
 
 /** What runs the tensors, as every task takes it. */
 export const threadsOption = {

@@ -10,7 +10,7 @@ import { loadDataset, loadDenoiser } from "../load_plugin.ts";
 import type { DatasetPlugin, DenoiserPlugin, OptionSpec, OptionValues } from "../plugins.ts";
 import { type Recipe, RECIPES } from "../training/recipe.ts";
 import { RunFolder } from "./folder.ts";
-import { THREADS } from "./backend.ts";
+import { defaultThreads } from "./backend.ts";
 import { PRESENTATION, type TaskSpec, trainingOptions } from "./options.ts";
 
 /** What a run is, as config.json keeps it: everything that its numbers depend on. */
@@ -115,7 +115,7 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
       ...(line.given.has("backend") ? { backend } : {}),
       ...(line.given.has("precision") ? { precision } : {}),
       ...(line.given.has("microBatchSize") ? { microBatchSize: fresh.microBatchSize } : {}),
-      ...(line.given.has("threads") ? { threads: threads ?? THREADS } : {}),
+      ...(line.given.has("threads") ? { threads: threads ?? defaultThreads() } : {}),
     }
     : fresh;
   const { out, experimentName, figures, quiet, json } = line.options;
@@ -181,7 +181,7 @@ function configOf(
     logsnrScale: options.logsnrScale ?? proposal.scale,
     seed: options.seed,
     backend: options.backend,
-    threads: options.threads ?? THREADS,
+    threads: options.threads ?? defaultThreads(),
     precision: options.precision,
     proposal: options.proposal,
   };

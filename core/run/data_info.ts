@@ -1,5 +1,4 @@
 import { UserError } from "../errors.ts";
-import { writeFileAtomic } from "../io/atomic.ts";
 import { encodeSafetensors, readSafetensors, type StoredTensor } from "../io/safetensors.ts";
 import type { DataInfo, Dataset } from "../plugins.ts";
 import { sizeOf } from "../tensors.ts";
@@ -41,7 +40,7 @@ export async function writeDataInfo(
     value === undefined ? [] : [[key, JSON.stringify(value)]]
   );
   const bytes = encodeSafetensors(tensors, { format: FORMAT, ...Object.fromEntries(metadata) });
-  await writeFileAtomic(folder.file(FILE), bytes);
+  await folder.write(FILE, bytes);
 }
 
 /**

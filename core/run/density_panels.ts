@@ -2,7 +2,6 @@ import { density, gridPoints } from "../evaluation/density.ts";
 import type { ErrorMeter } from "../evaluation/errors.ts";
 import type { DensityPanel } from "../figures/records.ts";
 import { encodeSafetensors, readSafetensors } from "../io/safetensors.ts";
-import { writeFileAtomic } from "../io/atomic.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import { blurredDenoiser, blurredGaussian, blurredProposal } from "../evaluation/blur.ts";
 import type { Random } from "../random.ts";
@@ -100,7 +99,7 @@ export class DensityPanels {
       quantity: "log density, x1 fastest",
       ...(this.resolution === undefined ? {} : { blurred_by: String(this.resolution) }),
     };
-    await writeFileAtomic(this.folder.file(FILE), encodeSafetensors(tensors, metadata));
+    await this.folder.write(FILE, encodeSafetensors(tensors, metadata));
   }
 
   /** The model's density as it is now on the finer grid. */

@@ -3,24 +3,26 @@ import { UsageError } from "../cli/mod.ts";
 import { parseDataFile } from "../data_file_spec.ts";
 import { UserError } from "../errors.ts";
 import { loadDataset } from "../load_plugin.ts";
-import type { Dataset } from "../plugins.ts";
+import type { Dataset, OptionSpec, OptionValues } from "../plugins.ts";
 import { Random } from "../random.ts";
 import type { Samples } from "../samples.ts";
-import { loadRows } from "../../datasets/file.ts";
-import type { OpenRun } from "./open_run.ts";
+import { openRows } from "../../datasets/file.ts";
+import type { OpenModel } from "./open_weights.ts";
 
 /** The parts of a data set. */
 export const PARTS = ["test", "validation", "train"] as const;
 
 export type Part = typeof PARTS[number];
 
-/** Samples to evaluate a model on. */
-export interface ChosenSamples {
+/** Samples to evaluate a model on. Those of a file are read from it until this is disposed of. */
+export interface ChosenSamples extends Disposable {
   readonly samples: Samples;
   /** Samples of about the same distribution. */
   readonly pool: Samples;
   /** What to call them, also in a file's name. */
   readonly name: string;
+  /** Tells a file from a later one of the same name. */
+  readonly version?: string;
   /** Added to an NLL in nats it gives that of the values before they were scaled. */
   readonly logScale?: number;
 }
@@ -33,30 +35,30 @@ export interface ChosenSamples {
  * @throws {UserError} When they do not fit the run, or are fewer than two.
  */
 export async function samplesOf(
-  run: OpenRun,
+  model: OpenModel,
   { data, part }: { readonly data: string | undefined; readonly part: Part | undefined },
 ): Promise<ChosenSamples> {
-  if (data !== undefined && parseDataFile(data) && resolve(data) !== run.config.dataset) {
+  if (data !== undefined && parseDataFile(data) && resolve(data) !== model.config.dataset) {
     if (part !== undefined) {
       throw new UsageError("--part is of a data set; of a file all rows are taken. Leave it out.");
     }
-    const { axes, range, shape, logScale } = run.info;
+    const { axes, range, shape, logScale } = model.info;
     const scaling = { ...(axes ? { axes } : {}), ...(range ? { range } : {}) };
-    const samples = await loadRows(data, shape, scaling, run.config.datasetOptions);
-    return {
-      ...{ samples: atLeastTwo(samples, data), pool: samples, name: basename(data) },
-      ...(logScale === undefined ? {} : { logScale }),
-    };
+    using opened = new DisposableStack();
+    const { samples } = opened.use(await openRows(data, shape, scaling, model.config.datasetOptions));
+    const version = await versionOf(data);
+    const chosen = { samples: atLeastTwo(samples, data), pool: samples, name: basename(data), version };
+    const kept = opened.move();
+    return { ...chosen, ...(logScale === undefined ? {} : { logScale }), [Symbol.dispose]: () => kept.dispose() };
   }
-  const spec = data === undefined || parseDataFile(data) ? run.config.dataset : data;
-  const own = spec === run.config.dataset;
+  const spec = data === undefined || parseDataFile(data) ? ownSpec(model) : data;
+  const own = spec === model.config.dataset;
   const plugin = await loadDataset(spec);
-  const defaults = Object.entries(plugin.options ?? {}).map(([key, option]) => [key, option.default]);
-  const values = own ? run.config.datasetOptions : Object.fromEntries(defaults);
-  const loaded = await plugin.load(Random.fromSeed(run.config.seed).split("data"), values);
-  if (loaded.shape.join() !== run.info.shape.join()) {
+  const values = own ? model.config.datasetOptions : defaultsOf(plugin.options);
+  const loaded = await plugin.load(Random.fromSeed(model.config.seed).split("data"), values);
+  if (loaded.shape.join() !== model.info.shape.join()) {
     throw new UserError(
-      `The data ${spec} has samples of shape [${loaded.shape}], but the model is of samples of [${run.info.shape}]. ` +
+      `The data ${spec} has samples of shape [${loaded.shape}], but the model is of samples of [${model.info.shape}]. ` +
         "Give data like that which it was trained on.",
     );
   }
@@ -68,13 +70,29 @@ export async function samplesOf(
     pool: own ? loaded.train : samples,
     name: `${basename(spec)}-${chosen}`,
     ...(loaded.logScale === undefined ? {} : { logScale: loaded.logScale }),
+    [Symbol.dispose]() {},
   };
 }
 
-/** The data that a run was trained on, in the parts that it was trained with. */
-export async function ownData(run: OpenRun): Promise<Dataset> {
-  const plugin = await loadDataset(run.config.dataset);
-  return await plugin.load(Random.fromSeed(run.config.seed).split("data"), run.config.datasetOptions);
+/** The data that a model was trained on, in the parts that it was trained with. */
+export async function ownData(model: OpenModel): Promise<Dataset> {
+  const plugin = await loadDataset(ownSpec(model));
+  return await plugin.load(Random.fromSeed(model.config.seed).split("data"), model.config.datasetOptions);
+}
+
+/** The values of a plugin's options where none are given. */
+export function defaultsOf(options: Readonly<Record<string, OptionSpec>> = {}): OptionValues {
+  return Object.fromEntries(Object.entries(options).map(([key, option]) => [key, option.default]));
+}
+
+function ownSpec({ config, checkpoint }: OpenModel): string {
+  if (config.dataset !== undefined) return config.dataset;
+  throw new UserError(`${checkpoint} has no data of its own. Give some with --data, or with --fit.`);
+}
+
+async function versionOf(spec: string): Promise<string> {
+  const { size, mtime } = await Deno.stat(parseDataFile(spec)!.path);
+  return `${size} ${mtime?.getTime()}`;
 }
 
 function atLeastTwo(samples: Samples, name: string): Samples {

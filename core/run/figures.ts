@@ -1,5 +1,3 @@
-import { storageError, writeFileAtomic } from "../io/atomic.ts";
-import { EventWriter } from "../io/tensorboard.ts";
 import { toFloat32 } from "../samples.ts";
 import { sizeOf } from "../tensors.ts";
 import { type DensityPanels, EXTENT, FINE_SIDE, SIDE } from "./density_panels.ts";
@@ -73,17 +71,14 @@ export async function drawFigures(
   };
 
   const step = config.epochs * training.stepsPerEpoch;
-  using events = EventWriter.create(folder.path);
-  try {
-    await Deno.mkdir(folder.file("figures"), { recursive: true });
-  } catch (error) {
-    throw storageError(folder.file("figures"), error);
-  }
+  if (!folder.isWritten) return [];
+  using events = folder.openEvents();
   const files: string[] = [];
   for (const [key, spec] of Object.entries(figures)) {
     const svg = await renderSvg(spec);
-    await writeFileAtomic(folder.file("figures", `${key}.svg`), svg);
-    files.push(`figures/${key}.svg`);
+    const file = `figures/${key}.svg`;
+    await folder.write(file, svg);
+    files.push(file);
     const png = await renderPng(svg, PNG_WIDTH);
     const view = new DataView(png.buffer, png.byteOffset);
     events.image(key, png, view.getUint32(16), view.getUint32(20), step);

@@ -1,11 +1,15 @@
 import { join, resolve } from "node:path";
-import { storageError, writeFileAtomic } from "../io/atomic.ts";
+import { type Contents, storageError, writeFileAtomic } from "../io/atomic.ts";
+import { type Events, EventWriter, type EventWriterOptions, noEvents } from "../io/tensorboard.ts";
 import { UserError } from "../errors.ts";
 
 /** A run's folder: one line of JSON per epoch, and whole files that are replaced at once or not at all. */
 export class RunFolder {
-  /** @param path The folder, absolute; `create` and `open` check it. */
-  constructor(readonly path: string) {}
+  /**
+   * @param path The folder, absolute; `create` and `open` check it.
+   * @param isWritten Whether what is written goes there; of several ranks only the first one's does.
+   */
+  constructor(readonly path: string, readonly isWritten = true) {}
 
   /**
    * Makes a new folder.
@@ -16,6 +20,11 @@ export class RunFolder {
    */
   static async create(out: string | undefined, name: string): Promise<RunFolder> {
     return await made(await freeFolder(out, join("runs", name), `, or continue the run in it with --resume ${out}`));
+  }
+
+  /** The same folder, in which nothing is changed. */
+  unwritten(): RunFolder {
+    return new RunFolder(this.path, false);
   }
 
   /** Opens the folder of an earlier run. @throws {UserError} When it is not one. */
@@ -36,8 +45,18 @@ export class RunFolder {
     return join(this.path, ...names);
   }
 
+  /** Writes a file. @throws {StorageError} */
+  async write(name: string, contents: Contents): Promise<void> {
+    if (this.isWritten) await writeFileAtomic(this.file(name), contents);
+  }
+
+  /** Opens a new file of TensorBoard's events. @throws {StorageError} */
+  openEvents(options: EventWriterOptions = {}): Events {
+    return this.isWritten ? EventWriter.create(this.path, options) : noEvents;
+  }
+
   async writeJson(name: string, value: unknown): Promise<void> {
-    await writeFileAtomic(this.file(name), `${JSON.stringify(value, null, 2)}\n`);
+    await this.write(name, `${JSON.stringify(value, null, 2)}\n`);
   }
 
   /** @throws {UserError} When the file is missing or not JSON. */
@@ -54,6 +73,7 @@ export class RunFolder {
 
   /** Adds one record to a file of JSON lines. */
   async appendLine(name: string, record: unknown): Promise<void> {
+    if (!this.isWritten) return;
     try {
       await Deno.writeTextFile(this.file(name), `${JSON.stringify(record)}\n`, { append: true });
     } catch (error) {
@@ -87,7 +107,7 @@ export class RunFolder {
 
   /** Replaces a file of JSON lines. */
   async writeLines(name: string, records: readonly unknown[]): Promise<void> {
-    await writeFileAtomic(this.file(name), records.map((record) => `${JSON.stringify(record)}\n`).join(""));
+    await this.write(name, records.map((record) => `${JSON.stringify(record)}\n`).join(""));
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Proposal } from "../diffusion/logsnr.ts";
 import type { TaskOption } from "../cli/mod.ts";
 import { PRECISIONS } from "../engine/mod.ts";
+import { mpiOption } from "../mpi/mod.ts";
 import { backendOption } from "./backend.ts";
 
 /** What a training task has of its own. */
@@ -105,6 +106,7 @@ export function trainingOptions(
     validationSamples: { optional: "number", min: 2, integer: true, help: "Samples in a validation (default all)." },
     seed: { default: 0, min: 0, integer: true, help: "Seed of everything that is drawn." },
     ...backendOption,
+    ...mpiOption,
     precision: {
       default: "f32",
       choices: PRECISIONS,
@@ -122,6 +124,7 @@ export function trainingOptions(
 export const PRESENTATION: ReadonlySet<string> = new Set([
   "backend",
   "threads",
+  "mpiLibrary",
   "precision",
   "evalBatchSize",
   "microBatchSize",

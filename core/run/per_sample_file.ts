@@ -9,6 +9,21 @@ export function requirePerSamplePath(path: string): void {
   throw new UserError(`--per-sample is ${path}; it must end in .csv, .h5 or .hdf5.`);
 }
 
+/** Rows of a table that are text at the same time. */
+const ROWS = 1 << 16;
+
+function* tableParts(nll: Float64Array, stderr: Float64Array): Generator<Uint8Array> {
+  const encoder = new TextEncoder();
+  yield encoder.encode("row,nll,stderr\n");
+  for (let begin = 0; begin < nll.length; begin += ROWS) {
+    const rows = Array.from(
+      nll.subarray(begin, begin + ROWS),
+      (value, i) => `${begin + i},${value},${stderr[begin + i]}\n`,
+    );
+    yield encoder.encode(rows.join(""));
+  }
+}
+
 /**
  * Writes the values as a table `row,nll,stderr`, or as the data sets `nll` and `stderr` of an HDF5 file.
  *
@@ -16,8 +31,7 @@ export function requirePerSamplePath(path: string): void {
  */
 export async function writePerSample(path: string, { nll, stderr }: PerSampleNll): Promise<void> {
   if (/\.csv$/i.test(path)) {
-    const lines = Array.from(nll, (value, i) => `${i},${value},${stderr[i]}`);
-    return await writeFileAtomic(path, `row,nll,stderr\n${lines.join("\n")}\n`);
+    return await writeFileAtomic(path, [...tableParts(nll, stderr)]);
   }
   const library = await import("h5wasm/node");
   await library.ready;

@@ -1,3 +1,5 @@
+import { join, resolve } from "node:path";
+import configuration from "../../deno.json" with { type: "json" };
 import { Progress } from "../cli/mod.ts";
 import { fitGaussian } from "../diffusion/gaussian.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
@@ -5,6 +7,8 @@ import { type Engine, EngineError } from "../engine/mod.ts";
 import { UserError } from "../errors.ts";
 import { autoProposal } from "../evaluation/auto_proposal.ts";
 import { checkParams } from "../load_plugin.ts";
+import { requireSameSettings } from "../mpi/agree.ts";
+import type { Ranks } from "../mpi/ranks.ts";
 import type { DataInfo, Dataset, Denoiser, LoadContext } from "../plugins.ts";
 import { Random } from "../random.ts";
 import { sizeOf } from "../tensors.ts";
@@ -35,26 +39,28 @@ export interface PreparedRun {
   readonly denoiser: Denoiser;
   readonly training: Training;
   readonly folder: RunFolder;
-  /** Aborting it ends the training early. */
-  readonly stop: AbortController;
+  readonly ranks: Ranks;
 }
 
 /**
  * Loads the data, makes the denoiser and compiles the training; only then is the run's folder made, so that a mistake
  * leaves nothing behind.
  *
+ * @param ranks All prepare the same run; the first one's folder is written.
  * @param supports Says what is wrong with data that the task cannot show, or nothing.
  * @throws {UserError} When the data, the denoiser, the checkpoint or the folder are not usable.
  */
 export async function prepareRun(
   request: RunRequest,
   supports: (data: Dataset) => string | undefined,
+  ranks: Ranks,
 ): Promise<PreparedRun> {
   const { config } = request;
+  const isFirst = ranks.rank === 0;
   const random = Random.fromSeed(config.seed);
   // A backend that is missing is told before data is fetched.
   const named = config.backend === "auto" ? undefined : await startEngine(config.backend, config.threads, []);
-  using progress = new Progress({ quiet: request.quiet });
+  using progress = new Progress({ quiet: request.quiet || !isFirst });
   const context: LoadContext = {
     onProgress({ label, done, total }) {
       if (total !== undefined) progress.update({ label: `${label}, MB`, done: done / 1e6, total: total / 1e6 });
@@ -122,19 +128,27 @@ export async function prepareRun(
         "Leave it out, or use onnx-webgpu or onnx-cuda.",
     );
   }
-  const stop = new AbortController();
+  const resolved = { ...config, microBatchSize, logsnrLoc: proposal.loc, logsnrScale: proposal.scale };
+  await requireSameSettings(ranks, {
+    ...{ config: { ...resolved, threads: 0 }, version: configuration.version, step: from?.step ?? 0 },
+    data: [data.shape, data.train.count, data.validation.count, [...gaussian.mean], [...gaussian.eigenvalues]],
+  });
   const training = await createTraining(engine, denoiser, data, info, settings, random.split("training"), {
     ...(from ? { from } : {}),
-    signal: stop.signal,
+    ranks,
   });
-  const folder = request.resumed?.folder ?? await RunFolder.create(request.out, request.name);
-  const resolved = { ...config, microBatchSize, logsnrLoc: proposal.loc, logsnrScale: proposal.scale };
+  const folder = await folderOf(request, isFirst);
   await writeDataInfo(folder, info, data);
   await folder.writeJson("config.json", resolved);
   return {
-    ...{ config: resolved, data, info, proposal, settings, random, engine, denoiser, training, folder, stop },
+    ...{ config: resolved, data, info, proposal, settings, random, engine, denoiser, training, folder, ranks },
     ...(reason === undefined ? {} : { engineReason: reason }),
   };
+}
+
+async function folderOf({ resumed, out, name }: RunRequest, isFirst: boolean): Promise<RunFolder> {
+  if (isFirst) return resumed?.folder ?? await RunFolder.create(out, name);
+  return (resumed?.folder ?? new RunFolder(resolve(out ?? join("runs", name)))).unwritten();
 }
 
 /** What an adaptive proposal learned, as a checkpoint's state has it. */

@@ -1,7 +1,7 @@
 import { samplingGrid, type SamplingPlan, samplingSteps } from "../diffusion/sampling.ts";
 import { type ImageShape, imageShape, type Picture } from "../figures/pictures.ts";
-import { writeFileAtomic } from "../io/atomic.ts";
-import type { EventWriter } from "../io/tensorboard.ts";
+import type { Events } from "../io/tensorboard.ts";
+import { mostRows } from "../mpi/mod.ts";
 import type { PreparedRun } from "./prepare.ts";
 
 /** Samples at a time; memory is that of so many activations. */
@@ -29,17 +29,17 @@ export class SampleGrids {
   }
 
   /** Draws a grid as `figures/samples-EPOCH.svg` and for TensorBoard, unless the run is asked to stop meanwhile. */
-  async draw(epoch: number, step: number, events: EventWriter): Promise<void> {
+  async draw(epoch: number, step: number, events: Events): Promise<void> {
     const { encodePng, imageGridFigure, pictureGrid, pictureOf, renderSvg } = await import("../figures/mod.ts");
-    const { training, random, folder, data, stop } = this.run;
+    const { training, random, folder, data, ranks } = this.run;
     const pictures: Picture[] = [];
     const { channels, height, width } = this.#shape;
     const size = channels * height * width;
     // Made anew for each grid, so that its memory is free while the model trains.
-    const sampler = await training.samplerOf(Math.min(BATCH, this.count));
+    const sampler = await training.samplerOf(Math.min(BATCH, mostRows(ranks, this.count)));
     try {
       for await (const record of sampler.draw(this.count, this.#plan, random.split("samples"))) {
-        if (stop.signal.aborted) return;
+        if (ranks.stop.aborted) return;
         if (record.kind !== "batch") continue;
         for (let i = 0; i < record.samples.length; i += size) {
           pictures.push(pictureOf(record.samples.subarray(i, i + size), this.#shape, data.range ?? IMAGE_RANGE));
@@ -48,12 +48,13 @@ export class SampleGrids {
     } finally {
       await sampler.dispose();
     }
+    if (!folder.isWritten) return;
     const grid = pictureGrid(pictures);
     events.image("samples", encodePng(grid), grid.width, grid.height, step);
     const subtitle = `${this.count} samples after epoch ${epoch}, by ode in ${this.steps} steps`;
     const file = `figures/samples-${String(epoch).padStart(6, "0")}.svg`;
     const svg = await renderSvg(imageGridFigure({ title: `${this.name}: samples`, subtitle }, pictures));
-    await writeFileAtomic(folder.file(file), svg);
+    await folder.write(file, svg);
     this.last = file;
   }
 }

@@ -1,7 +1,7 @@
 import { Progress } from "../cli/mod.ts";
 import { BackendError } from "../engine/program.ts";
 import { UserError } from "../errors.ts";
-import { EventWriter } from "../io/tensorboard.ts";
+import type { Events } from "../io/tensorboard.ts";
 import { type Checkpoint, saveCheckpoint } from "../io/checkpoints.ts";
 import { DivergenceError, type EpochRecord } from "../training/train.ts";
 import type { RunFolder } from "./folder.ts";
@@ -23,15 +23,16 @@ export interface EpochMetrics {
 export class InterruptedError extends UserError {
   /** What a shell reports of a process that Ctrl-C ended. */
   override readonly exitCode = 130;
+  override readonly everywhere = true;
   override readonly prefix = "";
 }
 
 /** What a run does besides training. */
 export interface TrainRunHooks {
   /** Called after every epoch's metrics are written, before its checkpoint: what a resumed run must find. */
-  onEpoch?(record: EpochRecord, events: EventWriter): Promise<void>;
+  onEpoch?(record: EpochRecord, events: Events): Promise<void>;
   /** Called once the epoch's checkpoint, where one is due, is written: what takes long. */
-  afterEpoch?(record: EpochRecord, events: EventWriter): Promise<void>;
+  afterEpoch?(record: EpochRecord, events: Events): Promise<void>;
 }
 
 /** What a checkpoint's state.json holds. */
@@ -70,7 +71,7 @@ const WITHIN_EPOCH_MS = 10 * 60 * 1000;
  * @param started When the process began with the run, by `performance.now()`.
  */
 export async function trainRun(
-  { folder, training, denoiser: { form }, config: { epochs }, stop }: PreparedRun,
+  { folder, training, denoiser: { form }, config: { epochs }, ranks }: PreparedRun,
   { quiet, started, from, onEpoch, afterEpoch }: TrainRunHooks & {
     readonly quiet: boolean;
     readonly started: number;
@@ -79,9 +80,9 @@ export async function trainRun(
 ): Promise<TrainRunResult> {
   const before = (from?.state ?? { nllSum: 0, seconds: 0, trainSeconds: 0 }) as unknown as RunState;
   const metrics = await earlierMetrics(folder, from);
-  using interrupt = new Interrupt(() => stop.abort());
+  using _interrupt = new Interrupt(() => ranks.requestStop());
   using progress = new Progress({ quiet });
-  using events = EventWriter.create(folder.path, from ? { purgeStep: from.step + 1 } : {});
+  using events = folder.openEvents(from ? { purgeStep: from.step + 1 } : {});
   const elapsed = () => before.seconds + (performance.now() - started) / 1000;
   const trainingStarted = performance.now();
   const trained = () => before.trainSeconds + (performance.now() - trainingStarted) / 1000;
@@ -90,6 +91,7 @@ export async function trainRun(
   let savedStep = step;
   let lastSave = { ended: performance.now(), took: 0 };
   const save = async () => {
+    if (!folder.isWritten) return;
     const begun = performance.now();
     const { epoch, nllSum, model, training: state, adaptive } = await training.snapshot();
     const learned = adaptive && { sums: { ...adaptive.sums }, factors: adaptive.factors };
@@ -121,7 +123,6 @@ export async function trainRun(
       step = record.step;
       if (record.kind === "step") {
         times.tick();
-        if (interrupt.requested) break;
         if (isDue(WITHIN_EPOCH_MS)) {
           await save();
           times.restart();
@@ -135,9 +136,8 @@ export async function trainRun(
       logEpoch(events, record);
       await onEpoch?.(record, events);
       show(line.val_nll, times.perSecond());
-      if (isDue(0) || record.epoch === epochs || interrupt.requested) await save();
-      if (!interrupt.requested) await afterEpoch?.(record, events);
-      if (interrupt.requested && record.epoch < epochs) break;
+      if (isDue(0) || record.epoch === epochs || ranks.stop.aborted) await save();
+      if (!ranks.stop.aborted) await afterEpoch?.(record, events);
       times.restart();
     }
   } catch (error) {
@@ -177,7 +177,7 @@ function metricsOf({ epoch, step, trainNll, validation }: EpochRecord, seconds: 
   };
 }
 
-function logEpoch(events: EventWriter, { step, trainNll, validation, learningRate }: EpochRecord): void {
+function logEpoch(events: Events, { step, trainNll, validation, learningRate }: EpochRecord): void {
   events.scalar("nll/train", trainNll, step);
   events.scalar("nll/validation", validation.mean, step);
   events.scalar("nll/validation_stderr", validation.stderr, step);

@@ -3,6 +3,7 @@ import { bitsPerDimension, type Estimate } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import { BackendError } from "../engine/program.ts";
 import { UserError } from "../errors.ts";
+import type { Ranks } from "../mpi/mod.ts";
 import { type MseCurve, mseCurve, suggestProposal } from "../evaluation/curve.ts";
 import { estimateNll } from "../evaluation/nll.ts";
 import { latestCheckpoint } from "../io/checkpoints.ts";
@@ -57,13 +58,15 @@ export interface TrainingTask extends TaskSpec {
  * Runs a training task from its command line to its result: data, denoiser, training, likelihoods, figures, summary.
  *
  * @param args The arguments, as in `Deno.args`.
+ * @param ranks All are given the same arguments.
  */
-export async function runTrainingTask(task: TrainingTask, args: readonly string[]): Promise<void> {
+export async function runTrainingTask(task: TrainingTask, args: readonly string[], ranks: Ranks): Promise<void> {
   const started = performance.now();
   const request = await readRequest(task, args);
-  const run = await prepareRun(request, task.unsupported);
+  const quiet = request.quiet || ranks.rank > 0;
+  const run = await prepareRun(request, task.unsupported, ranks);
   const { data, config, folder, training, proposal, random } = run;
-  if (run.engineReason !== undefined && !request.quiet) {
+  if (run.engineReason !== undefined && !quiet) {
     console.error(`Backend ${run.engine.backend}, chosen by auto: ${run.engineReason}.`);
   }
   const d = sizeOf(data.shape);
@@ -72,11 +75,11 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
   try {
     const trained = await trainRun(run, {
       ...hooks,
-      quiet: request.quiet,
+      quiet,
       started,
       ...(checkpoint ? { from: checkpoint } : {}),
     });
-    using progress = new Progress({ quiet: request.quiet });
+    using progress = new Progress({ quiet });
     progress.update({ label: "likelihood and figures", done: 0, total: 1 });
     const { validationLevels, testLevels, curvePoints, curveSamples } = task.measure;
     const validation = validationLevels !== undefined && config.estimator === "paired"
@@ -96,6 +99,7 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
       started,
       bits: (nats) => bitsPerDimension(nats, d),
     });
+    if (ranks.rank > 0) return;
     console.log(
       request.json ? JSON.stringify(summary) : reportLines(request.dataset.name, summary, figures).join("\n"),
     );

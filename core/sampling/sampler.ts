@@ -1,6 +1,7 @@
 import { estimateData, gaussianStart, type SamplingPlan, takeStep } from "../diffusion/sampling.ts";
 import type { Engine, State, Tensors } from "../engine/program.ts";
 import { UserError } from "../errors.ts";
+import { oneRank, type Ranks } from "../mpi/ranks.ts";
 import type { DataInfo, Denoiser } from "../plugins.ts";
 import type { Random } from "../random.ts";
 import { sizeOf } from "../tensors.ts";
@@ -61,6 +62,7 @@ export interface Sampler {
  *
  * @param weights From the state to the denoiser's parameters.
  * @param batch Samples per evaluation of the denoiser; memory is that of so many activations.
+ * @param ranks Each draws batches of its own; all get all samples.
  *
  * @example
  * ```ts
@@ -88,6 +90,7 @@ export async function createSampler(
   denoiser: Denoiser,
   { shape, gaussian }: DataInfo,
   batch: number,
+  ranks: Ranks = oneRank(),
 ): Promise<Sampler> {
   const d = sizeOf(shape);
   const program = await engine.compile(
@@ -128,7 +131,10 @@ export async function createSampler(
     follow,
     async *draw(count, plan, random) {
       const levels = plan.logsnr.length;
-      for (let first = 0; first < count; first += batch) {
+      const together = batch * ranks.size;
+      for (let beginning = 0; beginning < count; beginning += together) {
+        const total = Math.min(together, count - beginning);
+        const first = Math.min(count, beginning + ranks.rank * batch);
         const n = Math.min(batch, count - first);
         const streams = Array.from({ length: n }, (_, i) => random.split(first + i));
         const fill = (noise: Float32Array) =>
@@ -136,10 +142,15 @@ export async function createSampler(
         const start = new Float32Array(n * d);
         fill(start);
         gaussianStart(start, plan.logsnr[0], gaussian);
-        for await (const { level, xHat } of follow(start, plan, fill)) {
-          yield { kind: "evaluation", done: first + n * (level + 1) / levels };
-          if (level === levels - 1) yield { kind: "batch", first, samples: finite(xHat.slice(), d, first) };
+        const samples = new Float32Array(total * d);
+        if (n > 0) {
+          for await (const { level, xHat } of follow(start, plan, fill)) {
+            yield { kind: "evaluation", done: beginning + total * (level + 1) / levels };
+            if (level === levels - 1) samples.set(xHat, (first - beginning) * d);
+          }
         }
+        await ranks.sum(samples);
+        yield { kind: "batch", first: beginning, samples: finite(samples, d, beginning) };
       }
     },
     dispose: () => program.dispose(),

@@ -1,5 +1,5 @@
-import { main } from "../../core/cli/mod.ts";
 import type { Backend } from "../../core/engine/mod.ts";
+import { mainOnRanks, type Ranks } from "../../core/mpi/mod.ts";
 
 /** One benchmark case in a process of its own, so that its peak memory is its own; only its own code is loaded. */
 const [name, backend, threads, steps, ...more] = Deno.args;
@@ -9,6 +9,10 @@ const cases = {
   "density-2d": async () => (await import("./cases.ts")).density2d(machine, Number(steps), more.map(Number)),
   "unet-train": async () => (await import("./unet_cases.ts")).unetTrain(machine, Number(steps)),
   "unet-small": async () => (await import("./unet_cases.ts")).unetSmall(machine, Number(steps)),
+  ranks: async (ranks: Ranks) => (await import("./ranks.ts")).trainOnRanks(machine, Number(steps), ranks),
   "unet-eval": async () => (await import("./unet_cases.ts")).unetEval(machine, Number(steps), more[0]),
 };
-await main(async () => console.log(JSON.stringify(await cases[name as keyof typeof cases]())));
+await mainOnRanks(async (ranks) => {
+  const result = await cases[name as keyof typeof cases](ranks);
+  if (ranks.rank === 0) console.log(JSON.stringify(result));
+});

@@ -7,6 +7,7 @@ import { loadDataset, PluginError } from "../../core/load_plugin.ts";
 import type { Dataset } from "../../core/plugins.ts";
 import { Random } from "../../core/random.ts";
 import { floatSamples, type Samples, toFloat32 } from "../../core/samples.ts";
+import { openRows, type Scaling } from "../../datasets/file.ts";
 import { inFolder } from "../folders.ts";
 import { runTask } from "../tasks/command.ts";
 
@@ -179,6 +180,114 @@ Deno.test("a path is found from its name, with or without file:, and not on the 
   await refused(loadDataset("https://example.org/points.csv"), /is not on this machine\. Download it/);
   await refused(load("file"), /got the path "", expected one that ends in/);
   equal((await load("file", { path: `${REFERENCE}datasets/dino.csv` })).train.count, 127);
+});
+
+/** An NPY file's bytes up to its values. */
+function npyHeader(descr: string, shape: readonly number[]): Uint8Array<ArrayBuffer> {
+  const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape.join(", ")},), }`;
+  const text = `\x93NUMPY\x01\0${String.fromCharCode(header.length & 255, header.length >> 8)}${header}`;
+  return Uint8Array.from(text, (c) => c.charCodeAt(0));
+}
+
+Deno.test("rows of a file are those that a model's data would be, whatever the file's format", async () => {
+  const { mean, scale } = { mean: Float64Array.of(3, -1), scale: Float64Array.of(2, 0.5) };
+  await inFolder(async (folder) => {
+    const { data } = floats([7, 2], (i) => Math.fround(i / 3));
+    await Deno.writeTextFile(
+      join(folder, "x.csv"),
+      Array.from({ length: 7 }, (_, i) => `${data[2 * i]},${data[2 * i + 1]}`).join("\n"),
+    );
+    await Deno.writeFile(
+      join(folder, "x.safetensors"),
+      encodeSafetensors({ test: { shape: [7, 2], data }, train: floats([3, 2]) }),
+    );
+    await Deno.writeFile(
+      join(folder, "x.npy"),
+      Uint8Array.from([...npyHeader("<f4", [7, 2]), ...new Uint8Array(data.buffer)]),
+    );
+    for (const name of ["x.csv", "x.safetensors", "x.npy"]) {
+      using rows = await openRows(join(folder, name), [2], { axes: { mean, scale } });
+      deepEqual(toFloat32(rows.samples), data.map((x, i) => (x - mean[i % 2]) / scale[i % 2]), name);
+    }
+    const images = bytes([4, 2, 3, 2], (i) => 7 * i);
+    await Deno.writeFile(
+      join(folder, "images.safetensors"),
+      encodeSafetensors({ train: images, test: images, val: images }),
+    );
+    const of = (scaling: Scaling, options = {}) =>
+      openRows(join(folder, "images.safetensors:val"), undefined, scaling, options);
+    for (const layout of ["nchw", "nhwc"]) {
+      const loaded = await load(join(folder, "images.safetensors"), { layout });
+      using rows = await of({ range: [-1, 1] }, { layout });
+      deepEqual(toFloat32(rows.samples), toFloat32(loaded.train));
+      deepEqual([rows.shape, rows.range, rows.delta, rows.logScale], [loaded.shape, [-1, 1], 2 / 255, loaded.logScale]);
+    }
+    using plain = await of({});
+    deepEqual([toFloat32(plain.samples)[1], plain.range, plain.delta], [7, undefined, undefined]);
+    using half = await of({ range: [-1, 1] }, { range: "0,510" });
+    deepEqual([toFloat32(half.samples)[1], half.delta], [Math.fround(7 / 255 - 1), 2 / 510]);
+    await refused(
+      of({ range: [-1, 1] }, { range: "10,200" }),
+      /has 0 in row 0, column 0 \(from 0\), outside of --range/,
+    );
+    await refused(
+      openRows(join(folder, "x.npy"), [3], {}),
+      /samples of shape \[2\], but the model is of samples of \[3\]/,
+    );
+  });
+});
+
+Deno.test("what is wrong far into a file is named by its row and column before any row is given", async () => {
+  await inFolder(async (folder) => {
+    const path = join(folder, "x.npy"), data = new Float32Array(2 * 400_000), { buffer } = data;
+    data[2 * 399_000 + 1] = Infinity;
+    using file = await Deno.create(path);
+    await file.write(npyHeader("<f4", [400_000, 2]));
+    await new Blob([buffer]).stream().pipeTo(file.writable);
+    await refused(openRows(path, [2], {}), /x\.npy has Infinity in row 399000, column 1 \(from 0\), expected finite/);
+    data[2 * 399_000 + 1] = 9;
+    const bytes = Uint8Array.from([...npyHeader("<f4", [400_000, 2]), ...new Uint8Array(buffer)]);
+    await Deno.writeFile(path, bytes);
+    const scaled = openRows(path, [2], { range: [-1, 1] }, { range: "0,1" });
+    await refused(scaled, /has 9 in row 399000, column 1 \(from 0\), outside of --range 0,1/);
+    using rows = await openRows(path, [2], {});
+    deepEqual([...toFloat32(rows.samples, 399_000, 399_001)], [0, 9]);
+  });
+});
+
+Deno.test("a file of 300 MB is gone through in a fraction of that", async () => {
+  await inFolder(async (folder) => {
+    const path = join(folder, "x.npy"), count = 25_000, d = 3 * 32 * 32;
+    const header = npyHeader("<f4", [count, 3, 32, 32]);
+    await Deno.writeFile(path, header);
+    {
+      // All else is zeros that take no room on the disk.
+      using file = await Deno.open(path, { write: true });
+      await file.truncate(header.length + 4 * count * d);
+      await file.seek(header.length + 4 * 20_000 * d, Deno.SeekMode.Start);
+      await file.write(new Uint8Array(Float32Array.of(2).buffer));
+    }
+    const script = new URL("./score_file.ts", import.meta.url).pathname;
+    const args = [
+      "run",
+      "--frozen",
+      "--quiet",
+      "--allow-read",
+      "--allow-env",
+      "--allow-sys",
+      "--allow-ffi",
+      script,
+      path,
+      "20000",
+    ];
+    const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "piped" });
+    const { code, stdout, stderr } = await child.output();
+    equal(code, 0, new TextDecoder().decode(stderr));
+    const { mean, grown, ...rest } = JSON.parse(new TextDecoder().decode(stdout));
+    deepEqual(rest, { count, first: 2 });
+    ok(Math.abs(mean - d * 0.5 * Math.log(2 * Math.PI) - 2 / count) < 1e-6, `${mean}`);
+    ok(grown < 60, `${grown} MB`);
+  });
 });
 
 Deno.test("a task trains on a file by its path, resumes from another folder, and says what it cannot use", async () => {

@@ -9,14 +9,19 @@ export interface Ended {
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** The command of a task, as deno.json gives it, with these arguments. */
-export async function taskCommand(task: string, args: readonly string[], cwd?: string): Promise<Deno.Command> {
+/** The arguments that Deno runs a task with, as deno.json gives it. */
+export async function taskArguments(task: string, args: readonly string[]): Promise<string[]> {
   const { tasks } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`)) as { tasks: Record<string, string> };
   const words = tasks[task].split(" ");
   if (words[0] !== "deno") throw new Error(`The task ${task} does not start with deno.`);
   const rest = words.slice(1).map((word) => word.endsWith(".ts") ? `${ROOT}${word}` : word);
+  return [rest[0], "--frozen", "--quiet", "--config", `${ROOT}deno.json`, ...rest.slice(1), ...args];
+}
+
+/** The command of a task with these arguments. */
+export async function taskCommand(task: string, args: readonly string[], cwd?: string): Promise<Deno.Command> {
   return new Deno.Command(Deno.execPath(), {
-    args: [rest[0], "--frozen", "--quiet", "--config", `${ROOT}deno.json`, ...rest.slice(1), ...args],
+    args: await taskArguments(task, args),
     ...(cwd === undefined ? {} : { cwd }),
     stdin: "null",
     stdout: "piped",

@@ -1,11 +1,17 @@
 import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { encodeSafetensors } from "../../core/io/safetensors.ts";
+import { Random } from "../../core/random.ts";
+import { makeRun } from "../core/run/runs.ts";
 import { inFolder } from "../folders.ts";
 import { runTask, taskCommand } from "./command.ts";
 
 /** Fifty images of 8 x 8 in colour. */
 const IMAGES = fileURLToPath(new URL("../reference/datasets/images.h5", import.meta.url));
+
+/** A small U-Net of diffusers. */
+const WEIGHTS = fileURLToPath(new URL("../reference/unet/config_a/safetensors", import.meta.url));
 
 const SMALL = ["--hidden-size", "16", "--embedding-size", "16", "--epochs", "2", "--figures", "off", "--quiet"];
 
@@ -59,6 +65,97 @@ Deno.test("the rows of a file are scored in order and in the run's own scale, wi
     ok(worst[1] > 5 + scores[0][1]);
     const mean = scores.reduce((sum, [, value]) => sum + value / scores.length, 0);
     ok(Math.abs(mean - summary.nats) < 1e-9);
+    // Read from the file where they are needed, they are scored alike.
+    const stored = { shape: [51, 2], data: Float32Array.from(rows.flat()) };
+    await Deno.writeFile(join(cwd, "new.safetensors"), encodeSafetensors({ x: stored }));
+    equal((await nll(cwd, "run", "--data", "new.safetensors:x", "--json")).nats, summary.nats);
+  }));
+
+Deno.test("clamped, the Gaussian is used where it is better, by the validation data", () =>
+  inFolder(async (cwd) => {
+    const e = Random.fromSeed(1).fillNormal(new Float32Array(2 * 1200));
+    const rows = Array.from({ length: 1200 }, (_, i) => `${e[2 * i]},${e[2 * i] + 0.2 * e[2 * i + 1]}`);
+    await Deno.writeTextFile(join(cwd, "points.csv"), rows.slice(200).join("\n"));
+    await Deno.writeTextFile(join(cwd, "new.csv"), rows.slice(0, 200).join("\n"));
+    equal((await runTask("train:2d", ["points.csv", "--recipe", "seed", ...SMALL, "--out", "run"], cwd)).code, 0);
+    const plain = await nll(cwd, "run", "--data", "new.csv", "--json");
+    const clamped = await nll(cwd, "run", "--data", "new.csv", "--clamp", "--json");
+    deepEqual([plain.clamped, clamped.clamped, clamped.chosen_on], [undefined, true, "validation"]);
+    // Nothing is better than the Gaussian of Gaussian data.
+    ok(clamped.gaussian_share > 0.9, `${clamped.gaussian_share}`);
+    ok(clamped.nats < plain.nats - 0.05, `${clamped.nats} and ${plain.nats}`);
+    ok(clamped.noise_stderr < plain.noise_stderr);
+    match(await Deno.readTextFile(join(cwd, "run", clamped.figures[0])), /^<svg/);
+    const human = await runTask("nll", ["run", "--clamp", "--part", "validation", "--rounds", "2"], cwd);
+    match(human.stdout, /\n {2}with the Gaussian at \d+% of the log SNRs, by the data itself\n/);
+    const refused = await runTask("nll", ["run", "--clamp", "--estimator", "discrete"], cwd);
+    equal(refused.code, 2);
+    match(refused.stderr, /--clamp is for --estimator paired or dequantised/);
+  }));
+
+Deno.test("weights without a run are compared with the Gaussian of the data, or of other data", () =>
+  inFolder(async (cwd) => {
+    const rounds = ["--rounds", "1", "--backend", "onnx-cpu"];
+    const human = await runTask("nll", [WEIGHTS, "--data", IMAGES, ...rounds], cwd);
+    equal(human.code, 0, human.stderr);
+    match(
+      human.stdout,
+      /^50 samples of images\.h5 under .*safetensors\n {2}compared with the Gaussian of the data itself\n/,
+    );
+    match(human.stdout, /\nWrote runs\/safetensors\/nll\/images\.h5\.json\n$/);
+    const first = await nll(cwd, WEIGHTS, "--data", IMAGES, ...rounds, "--out", "out", "--json");
+    deepEqual([first.gaussian_of, first.run, first.samples, first.rounds], ["the data itself", "out", 50, 1]);
+    ok(first.log_scale > 0);
+    const fit = ["--fit", "other.safetensors", "--logsnr-loc", "3", "--logsnr-scale", "2"];
+    const data = Uint8Array.from({ length: 20 * 192 }, (_, i) => (i * 97 + i * i) % 256);
+    const other = encodeSafetensors({ x: { shape: [20, 3, 8, 8], data } });
+    await Deno.writeFile(join(cwd, "other.safetensors"), other);
+    const fitted = await nll(cwd, WEIGHTS, "--data", IMAGES, ...rounds, ...fit, "--out", "out", "--json");
+    equal(fitted.gaussian_of, "other.safetensors");
+    ok(fitted.nats !== first.nats);
+    // The same folder goes on.
+    const more = await nll(
+      cwd,
+      WEIGHTS,
+      "--data",
+      IMAGES,
+      ...fit,
+      ...rounds,
+      "--rounds",
+      "2",
+      "--out",
+      "out",
+      "--json",
+    );
+    equal(more.evaluations, fitted.evaluations + 100);
+    const discrete = await nll(cwd, WEIGHTS, "--data", IMAGES, ...rounds, "--estimator", "discrete", "--json");
+    ok(discrete.bits_per_dim > 0);
+    const refused = await runTask("nll", [WEIGHTS], cwd);
+    deepEqual([refused.code, refused.stdout], [2, ""]);
+    match(refused.stderr, /are weights without data of their own\. Name some, as --data cifar10/);
+  }));
+
+Deno.test("components that are constant in training and not in the data are named, whatever the NLL", () =>
+  inFolder(async (cwd) => {
+    await Deno.mkdir(join(cwd, "run"));
+    const gaussian = { mean: new Float64Array(3), eigenvalues: Float64Array.of(1, 1e-9, 1) };
+    await makeRun(join(cwd, "run"), { shape: [3] }, { gaussian });
+    await Deno.writeTextFile(join(cwd, "same.csv"), "0.5,0,1\n-1,0,0.2\n");
+    await Deno.writeTextFile(join(cwd, "new.csv"), "0.5,0,1\n-1,0.5,0.2\n");
+    equal((await nll(cwd, "run", "--data", "same.csv", "--json")).outlying_components, undefined);
+    const { outlying_components: [{ index, deviations }, ...others] } = await nll(
+      cwd,
+      "run",
+      "--data",
+      "new.csv",
+      "--json",
+    );
+    deepEqual([index, Math.round(deviations), others], [1, 15811, []]);
+    const human = await runTask("nll", ["run", "--data", "new.csv"], cwd);
+    match(
+      human.stdout,
+      /\nWarning: 1 of 3 components \(1\) hardly vary .* up to 16,000 standard deviations off in new\.csv\./,
+    );
   }));
 
 Deno.test("nll that Ctrl-C stops goes on from there and gives what it would have given", () =>

@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, rejects } from "assert";
 import { join } from "node:path";
 import { runError } from "../../../core/engine/backend_errors.ts";
 import { latestCheckpoint, loadCheckpoint } from "../../../core/io/checkpoints.ts";
+import { oneRank } from "../../../core/mpi/mod.ts";
 import { runTrainingTask, type TrainingTask } from "../../../core/run/training_task.ts";
 import { inFolder } from "../../folders.ts";
 
@@ -36,9 +37,9 @@ Deno.test("a device that is lost in mid-run leaves a checkpoint, and a message t
       ...["--backend", "onnx-cpu", "--quiet", "--out", out],
     ];
     const [whole, broken] = [join(folder, "whole"), join(folder, "broken")];
-    await runTrainingTask(task(() => false), args(whole));
+    await runTrainingTask(task(() => false), args(whole), oneRank());
     await rejects(
-      runTrainingTask(task((epoch) => epoch === 2), args(broken)),
+      runTrainingTask(task((epoch) => epoch === 2), args(broken), oneRank()),
       (error: Error & { exitCode?: number }) => {
         equal(error.exitCode, 1);
         ok(/^The device was lost \(onnx-webgpu: .*--micro-batch-size.*--eval-batch-size/.test(error.message));
@@ -48,7 +49,7 @@ Deno.test("a device that is lost in mid-run leaves a checkpoint, and a message t
     );
     const saved = await loadCheckpoint((await latestCheckpoint(broken))!);
     ok(saved.step > 0);
-    await runTrainingTask(task(() => false), ["--resume", broken, "--quiet"]);
+    await runTrainingTask(task(() => false), ["--resume", broken, "--quiet"], oneRank());
     const [expected, got] = await Promise.all(
       [whole, broken].map(async (path) => (await loadCheckpoint((await latestCheckpoint(path))!)).training),
     );

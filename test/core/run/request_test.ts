@@ -5,6 +5,7 @@ import { UserError } from "../../../core/errors.ts";
 import { readRequest } from "../../../core/run/config.ts";
 import { RunFolder } from "../../../core/run/folder.ts";
 import type { TaskSpec } from "../../../core/run/options.ts";
+import { oneRank } from "../../../core/mpi/mod.ts";
 import { prepareRun } from "../../../core/run/prepare.ts";
 import { panelEpochs } from "../../../core/run/density_panels.ts";
 import { inFolder } from "../../folders.ts";
@@ -14,7 +15,7 @@ const SMALL = ["--hidden-size", "4", "--embedding-size", "4", "--points", "100",
 async function prepare(args: readonly string[]) {
   const run = await prepareRun(await readRequest(TASK, args), ({ shape }) => {
     return shape.length === 1 ? undefined : "has the wrong shape.";
-  });
+  }, oneRank());
   await run.training.dispose();
   return run;
 }

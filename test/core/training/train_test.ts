@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import { entropy, fitGaussian, gaussianOf } from "../../../core/diffusion/gaussian.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
 import type { Denoiser } from "../../../core/plugins.ts";
+import { oneRank, type Ranks } from "../../../core/mpi/ranks.ts";
 import { Random } from "../../../core/random.ts";
 import { floatSamples } from "../../../core/samples.ts";
 import { RECIPES } from "../../../core/training/recipe.ts";
@@ -51,17 +52,17 @@ function smallMlp(skip = true): Denoiser {
 
 async function training(
   options: Partial<TrainingSettings> = {},
-  { denoiser = smallMlp(), backend = LOCAL_BACKENDS[0], from, signal }: {
+  { denoiser = smallMlp(), backend = LOCAL_BACKENDS[0], from, ranks = oneRank() }: {
     denoiser?: Denoiser;
     backend?: typeof LOCAL_BACKENDS[number];
     from?: TrainingSnapshot;
-    signal?: AbortSignal;
+    ranks?: Ranks;
   } = {},
 ): Promise<Training> {
   const engine = await createEngine(backend, 1);
   return createTraining(engine, denoiser, data, info, { ...settings, ...options }, Random.fromSeed(3), {
     ...(from ? { from } : {}),
-    ...(signal ? { signal } : {}),
+    ranks,
   });
 }
 
@@ -151,7 +152,7 @@ Deno.test("a run that is stopped within a step or a validation goes on as if not
       },
     });
     let asked = 0;
-    const first = await training({ microBatchSize: 8 }, { signal });
+    const first = await training({ microBatchSize: 8 }, { ranks: { ...oneRank(), stop: signal } });
     const before = await epochsOf(first);
     ok(before.length < expected.length);
     const second = await training({ microBatchSize: 8 }, { from: await first.snapshot() });

@@ -1,0 +1,155 @@
+import { existsSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { UsageError } from "../cli/mod.ts";
+import { parseDataFile } from "../data_file_spec.ts";
+import { fitGaussian } from "../diffusion/gaussian.ts";
+import { UserError } from "../errors.ts";
+import { findModelFiles } from "../hub/mod.ts";
+import { isModelName } from "../hub/model_id.ts";
+import { checkParams, loadDataset, loadDenoiser } from "../load_plugin.ts";
+import type { LoadContext, OptionValues } from "../plugins.ts";
+import { Random } from "../random.ts";
+import type { Samples } from "../samples.ts";
+import { openRows } from "../../datasets/file.ts";
+import type { RunConfig } from "./config.ts";
+import { defaultsOf } from "./evaluation_data.ts";
+import type { DataFacts, SavedDataInfo } from "./data_info.ts";
+import { freeFolder, RunFolder } from "./folder.ts";
+import { type OpenRun, openRun, OpenRunError } from "./open_run.ts";
+
+/** What a likelihood is asked of: a run's model, or weights without a run, which have less of a configuration. */
+export interface OpenModel extends Omit<OpenRun, "config"> {
+  readonly config: Pick<RunConfig, "datasetOptions" | "seed" | "backend" | "evalBatchSize"> & {
+    /** The data that it was trained on, or is compared with the Gaussian of; none for weights where none is said. */
+    readonly dataset?: string;
+  };
+  /** Of weights without a run. */
+  readonly weights?: {
+    /** What the user called them. */
+    readonly name: string;
+    /** The data whose Gaussian they are compared with. */
+    readonly fit: string;
+  };
+}
+
+/** How weights without a run are used. */
+export interface WeightsOptions {
+  /** A file or data set to evaluate them on. */
+  readonly data: string | undefined;
+  /** A file or data set whose Gaussian they are compared with, the data itself if undefined. */
+  readonly fit: string | undefined;
+  /** The proposal's location and scale in nats, 6 and 3 if undefined, as `train:cifar` has them. */
+  readonly logsnrLoc: number | undefined;
+  readonly logsnrScale: number | undefined;
+  /** The folder of the results, a new one under `runs` if undefined. */
+  readonly out: string | undefined;
+}
+
+/** The plugin that diffusers' models are denoisers by. */
+const PLUGIN = "unet-pretrained";
+
+const LOGSNR = { loc: 6, scale: 3 } as const;
+const EVAL_BATCH_SIZE = 16;
+
+/**
+ * Opens a run, or one of its checkpoints, as {@linkcode openRun} does, or weights of a diffusers U-Net.
+ *
+ * @param name The folder of a run, of a checkpoint or of a diffusers model, or a model's name on the hub.
+ * @throws {UserError} When it is none of them, is damaged, or has options of the other.
+ */
+export async function openModel(name: string, options: WeightsOptions, context: LoadContext = {}): Promise<OpenModel> {
+  if (!isCheckpoint(name) && await isWeights(name)) return await openWeights(name, options, context);
+  for (const key of ["fit", "logsnrLoc", "logsnrScale", "out"] as const) {
+    if (options[key] === undefined) continue;
+    const option = { fit: "--fit", logsnrLoc: "--logsnr-loc", logsnrScale: "--logsnr-scale", out: "--out" }[key];
+    throw new UsageError(
+      `${option} is for weights without a run, but ${name} is a run, which has its own. Leave it out.`,
+    );
+  }
+  if (isCheckpoint(name) || existsSync(join(name, "config.json"))) return await openRun(name);
+  throw new OpenRunError(
+    `There is no run in ${name}, and no weights. Name the folder of a run or of a diffusers model, or a model on the ` +
+      "hub, such as google/ddpm-cifar10-32.",
+  );
+}
+
+/** Whether a path is below a run's `checkpoints`; those of a U-Net are diffusers folders too. */
+function isCheckpoint(path: string): boolean {
+  const parent = dirname(resolve(path));
+  return basename(parent) === "checkpoints" && existsSync(join(dirname(parent), "config.json"));
+}
+
+/** Whether a name is a folder with a diffusers model, or may be one's name on the hub. */
+async function isWeights(name: string): Promise<boolean> {
+  if (existsSync(name)) return await findModelFiles(name).then(() => true, () => false);
+  // Where the first part is a folder here, the second was to be one in it.
+  const [owner, ...rest] = name.split("/");
+  return rest.length === 1 && isModelName(name.replace(/@.*$/, "")) && owner !== "runs" && !existsSync(owner);
+}
+
+async function openWeights(
+  name: string,
+  { data, fit, logsnrLoc, logsnrScale, out }: WeightsOptions,
+  context: LoadContext,
+): Promise<OpenModel> {
+  if (data === undefined) {
+    throw new UsageError(
+      `${name} are weights without data of their own. Name some, as --data cifar10 or --data photos.h5.`,
+    );
+  }
+  const itself = fit === undefined || absolute(fit) === absolute(data), spec = absolute(fit ?? data);
+  // All rows of a file are evaluated, so that none are held out.
+  const dataset = itself && parseDataFile(spec) ? {} : { dataset: spec };
+  const folder = new RunFolder(await resultFolder(out, basename(resolve(name)).replace(/@.*$/, "")));
+  const { info, datasetOptions } = await fittedTo(spec, context);
+  const plugin = await loadDenoiser(PLUGIN);
+  const denoiser = await plugin.create(info, { weights: name }, context);
+  return {
+    folder,
+    config: { ...dataset, datasetOptions, seed: 0, backend: "auto", evalBatchSize: EVAL_BATCH_SIZE },
+    info,
+    proposal: { loc: logsnrLoc ?? LOGSNR.loc, scale: logsnrScale ?? LOGSNR.scale },
+    denoiser,
+    params: checkParams(plugin.name, denoiser.init(Random.fromSeed(0))),
+    epoch: 0,
+    checkpoint: existsSync(name) ? resolve(name) : name,
+    weights: { name, fit: itself ? "the data itself" : fit },
+  };
+}
+
+/** The Gaussian of a file's rows, or of a data set's training part, and what else is known of them. */
+async function fittedTo(
+  spec: string,
+  context: LoadContext,
+): Promise<{ readonly info: SavedDataInfo; readonly datasetOptions: OptionValues }> {
+  const fitted = (samples: Samples, { shape, range, delta, logScale }: DataFacts): SavedDataInfo => {
+    if (samples.count < 2) {
+      throw new UserError(`The data ${spec} has ${samples.count} samples; a Gaussian needs two. Give more.`);
+    }
+    return {
+      shape,
+      gaussian: fitGaussian(samples),
+      ...(range ? { range } : {}),
+      ...(delta === undefined ? {} : { delta }),
+      ...(logScale === undefined ? {} : { logScale }),
+    };
+  };
+  if (parseDataFile(spec)) {
+    using rows = await openRows(spec, undefined, { range: [-1, 1] });
+    return { info: fitted(rows.samples, rows), datasetOptions: {} };
+  }
+  const plugin = await loadDataset(spec), datasetOptions = defaultsOf(plugin.options);
+  const loaded = await plugin.load(Random.fromSeed(0).split("data"), datasetOptions, context);
+  return { info: fitted(loaded.train, loaded), datasetOptions };
+}
+
+/** A path as it holds from any working folder; names as they are. */
+function absolute(spec: string): string {
+  return parseDataFile(spec) || spec.includes("/") && existsSync(spec) ? resolve(spec) : spec;
+}
+
+/** A new folder, or one that holds earlier results of weights, to which others are added. It is not made yet. */
+async function resultFolder(out: string | undefined, name: string): Promise<string> {
+  const earlier = out !== undefined && existsSync(join(out, "nll")) && !existsSync(join(out, "config.json"));
+  return earlier ? resolve(out) : await freeFolder(out, join("runs", name));
+}

@@ -1,0 +1,166 @@
+import { gaussianNll } from "../diffusion/gaussian.ts";
+import { nllAgainstGaussian, nllAgainstStandard } from "../diffusion/likelihood.ts";
+import { reweightedProposal } from "../diffusion/reweighted_proposal.ts";
+import type { Engine, State } from "../engine/program.ts";
+import { mostRows, ownRows, type Ranks } from "../mpi/ranks.ts";
+import type { DataInfo, Dataset, Denoiser } from "../plugins.ts";
+import type { Random } from "../random.ts";
+import { sizeOf } from "../tensors.ts";
+import { adamSchedule } from "./adam.ts";
+import { DivergenceError } from "./divergence.ts";
+import type { ParameterLayout } from "./parameters.ts";
+import type { ProposalLearner } from "./proposal_learner.ts";
+import { learningRateAt } from "./recipe.ts";
+import { accumulationStep, GRADIENT, gradientInputs, gradientStep, optimiserStep, PARTIAL_GRADIENT } from "./step.ts";
+import type { TrainingSettings } from "./train.ts";
+
+/** What float16's loss scale starts from for each sample, and what it falls by at each overflow. */
+const LOSS_SCALE = 16;
+const LOSS_SCALE_FACTOR = 16;
+
+/** The batches of a training and its steps on them. */
+export interface Batches {
+  /**
+   * Takes one step, numbered from 1, and returns the batch's NLL in nats; nothing where the ranks were to stop.
+   *
+   * @throws {DivergenceError} When the loss or its gradient is not finite. The weights are still those of the last step.
+   */
+  train(step: number): Promise<number | undefined>;
+  dispose(): Promise<void>;
+}
+
+/** Whether a rank takes its part of a batch in several, which are then added up. */
+export function inParts(ranks: Ranks, { batchSize, microBatchSize }: TrainingSettings): boolean {
+  return microBatchSize < mostRows(ranks, batchSize);
+}
+
+/**
+ * Compiles the steps. Each rank draws and computes its own rows of every batch; what else a batch has, the log SNRs and
+ * the errors of its samples, all ranks have whole.
+ */
+export async function createBatches(
+  engine: Engine,
+  state: State,
+  { denoiser, layout }: { readonly denoiser: Denoiser; readonly layout: ParameterLayout },
+  data: Dataset,
+  { shape, gaussian }: DataInfo,
+  settings: TrainingSettings,
+  random: Random,
+  learner: ProposalLearner | undefined,
+  ranks: Ranks,
+): Promise<Batches> {
+  const { recipe, proposal, batchSize, learningRate, epochs, precision } = settings;
+  const severalParts = inParts(ranks, settings);
+  const partSize = Math.min(settings.microBatchSize, mostRows(ranks, batchSize));
+  const gradient = await engine.compile(
+    gradientStep(denoiser, layout, recipe, gaussian, severalParts ? PARTIAL_GRADIENT : GRADIENT),
+    state,
+    gradientInputs(partSize, shape, precision),
+    precision,
+  );
+  const accumulation = severalParts ? await engine.compile(accumulationStep, state, { keep: [] }) : undefined;
+  const optimiser = await engine.compile(optimiserStep, state, { rootScale: [], offset: [] });
+
+  const d = sizeOf(shape);
+  const rows = data.train.count;
+  const stepsPerEpoch = Math.floor(rows / batchSize);
+  const paired = recipe.estimator === "paired";
+  const baseline = paired ? gaussianNll(data.train, gaussian) : new Float64Array(rows);
+  const fixed = reweightedProposal(proposal);
+  const own = ownRows(ranks, batchSize);
+  const u = new Float64Array(batchSize);
+  const logsnr = new Float32Array(batchSize);
+  const weight = new Float32Array(batchSize);
+  const errors = new Float32Array(3 * batchSize);
+  const [mse, mseGaussian, overflow] = [0, 1, 2].map((k) => errors.subarray(k * batchSize, (k + 1) * batchSize));
+  const part = {
+    x: new Float32Array(partSize * d),
+    eps: new Float32Array(partSize * d),
+    logsnr: new Float32Array(partSize),
+    weight: new Float32Array(partSize),
+  };
+  const streams = { order: random.split("order"), noise: random.split("noise") };
+  let order: { epoch: number; rows: Uint32Array } | undefined;
+
+  /** The gradient of the samples from `begin` on. The last part may have fewer than a part holds. */
+  const runPart = async (begin: number, first: number, noise: Random) => {
+    const size = Math.min(partSize, own.end - begin);
+    noise.fillNormalPart(batchSize, begin * d, part.eps.subarray(0, size * d));
+    for (let i = 0; i < size; i++) {
+      const row = order!.rows[first + begin + i];
+      data.train.copy(row, row + 1, part.x, i * d);
+    }
+    part.logsnr.set(logsnr.subarray(begin, begin + size));
+    // A part's loss is a mean over the part; weighted so, all parts add up to the batch's. What is beyond has no weight.
+    for (let i = 0; i < partSize; i++) part.weight[i] = i < size ? weight[begin + i] * partSize / batchSize : 0;
+    const got = precision === "f16" ? await runScaled() : await gradient.run(part);
+    mse.set(got.mse.subarray(0, size), begin);
+    if (paired) mseGaussian.set(got.mseGaussian.subarray(0, size), begin);
+    if (got.overflow) overflow[begin] = got.overflow[0];
+    await accumulation?.run({ keep: Float32Array.of(begin === own.begin ? 0 : 1) });
+  };
+
+  /** Where the gradient overflows float16, it is taken again with a smaller loss scale. */
+  const runScaled = async () => {
+    for (let scale = 2 ** Math.ceil(Math.log2(partSize)) * LOSS_SCALE;; scale /= LOSS_SCALE_FACTOR) {
+      const result = await gradient.run({ ...part, lossScale: Float32Array.of(scale) });
+      if (result.overflow[0] === 0 || scale < 1) return result;
+    }
+  };
+
+  /** Moves the weights along the gradient, which is added up over the ranks meanwhile. */
+  const optimise = async (step: number) => {
+    const schedule = adamSchedule(learningRateAt(recipe, learningRate, step, epochs * stepsPerEpoch), step);
+    const inputs = { rootScale: Float32Array.of(schedule.rootScale), offset: Float32Array.of(schedule.offset) };
+    if (ranks.size === 1) return await optimiser.run(inputs);
+    const { [GRADIENT]: sum } = await state.read([GRADIENT]);
+    // Of more ranks than samples some have none, and what is there is the last step's.
+    if (own.begin === own.end) sum.data.fill(0);
+    const { runPlaces } = optimiser;
+    await ranks.sumInPieces(sum.data, ({ begin, end }) => runPlaces?.(inputs, begin, end));
+    if (runPlaces) return;
+    state.write({ [GRADIENT]: sum });
+    await optimiser.run(inputs);
+  };
+
+  return {
+    async train(step) {
+      const epoch = Math.floor((step - 1) / stepsPerEpoch);
+      if (order?.epoch !== epoch) order = { epoch, rows: streams.order.split(epoch).permutation(rows) };
+      const first = (step - 1) % stepsPerEpoch * batchSize;
+      const noise = streams.noise.split(step);
+      noise.fillUniform(u);
+      const distribution = learner?.distribution ?? fixed;
+      for (let i = 0; i < batchSize; i++) {
+        logsnr[i] = distribution.atQuantile(u[i]);
+        weight[i] = distribution.weight(logsnr[i]);
+      }
+      errors.fill(0);
+      for (let begin = own.begin; begin < own.end; begin += partSize) {
+        if (begin > own.begin && ranks.stop.aborted) return undefined;
+        await runPart(begin, first, noise);
+      }
+      await ranks.sum(errors);
+      let total = 0;
+      for (let i = 0; i < batchSize; i++) {
+        const error = { logsnr: logsnr[i], weight: weight[i], mse: mse[i] };
+        const nll = paired
+          ? nllAgainstGaussian(error, mseGaussian[i], baseline[order.rows[first + i]])
+          : nllAgainstStandard(error, d);
+        if (!Number.isFinite(nll)) throw new DivergenceError(step, error.logsnr, "loss");
+        if (Number.isNaN(overflow[i])) throw new DivergenceError(step, error.logsnr, "gradient");
+        total += nll;
+      }
+      for (let i = 0; learner && i < batchSize; i++) {
+        learner.add({ logsnr: logsnr[i], weight: weight[i], mse: mse[i] }, paired ? mseGaussian[i] : 0);
+      }
+      await optimise(step);
+      return total / batchSize;
+    },
+    async dispose() {
+      await gradient.dispose();
+      await accumulation?.dispose();
+      await optimiser.dispose();
+    },
+  };
+}

@@ -1,0 +1,198 @@
+import { deepEqual, equal, match, ok } from "assert";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { setTimeout as delay } from "node:timers/promises";
+import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
+import { readSafetensors } from "../../core/io/safetensors.ts";
+import { inFolder } from "../folders.ts";
+import { runTask } from "../tasks/command.ts";
+import {
+  FAMILIES,
+  type Family,
+  finished,
+  isInstalled,
+  metricsOf,
+  POINTS,
+  requireSameRun,
+  runJob,
+  startJob,
+  waitFor,
+} from "./mpirun.ts";
+
+const IMAGES = fileURLToPath(new URL("../reference/datasets/images.h5", import.meta.url));
+
+/** Two down blocks on small images, whose batch each rank takes in parts. */
+const PICTURES = [
+  ...[IMAGES, "--from-scratch", "--channels", "8,8", "--batch-size", "8", "--micro-batch-size", "2", "--epochs", "1"],
+  ...["--validation-samples", "4", "--samples", "3", "--sample-steps", "2", "--json", "--backend", "onnx-cpu"],
+  ...["--threads", "1"],
+];
+
+const installed = new Map<Family, boolean>();
+for (const family of FAMILIES) installed.set(family, await isInstalled(`mpirun.${family}`));
+
+for (const family of FAMILIES) {
+  /** A test that needs the launcher. Where it is absent, the test says so by its name, or fails where it is required. */
+  const test = (name: string, fn: () => Promise<void>) => {
+    const required = (Deno.env.get("REQUIRED_PROGRAMS") ?? "").split(" ").includes("mpirun");
+    const ignore = !installed.get(family) && !required;
+    Deno.test({ name: `${family}: ${name}${ignore ? ` (not tried: there is no mpirun.${family})` : ""}`, ignore, fn });
+  };
+
+  test("2, 3 and 4 ranks train as one does, and one goes on with their run", () =>
+    inFolder(async (cwd) => {
+      const alone = await runTask("train:2d", [...POINTS, "--out", "alone"], cwd);
+      equal(alone.code, 0, alone.stderr);
+      for (const ranks of family === "openmpi" ? [2, 3, 4] : [2, 3]) {
+        const out = `ranks-${ranks}`;
+        const job = await runJob({ family, ranks, task: "train:2d", args: [...POINTS, "--out", out], cwd });
+        equal(job.code, 0, job.errors);
+        // One rank alone prints and writes.
+        const lines = job.output.trim().split("\n");
+        equal(lines.length, 1, job.output);
+        const [summary, expected] = [lines[0], alone.stdout].map((text) => JSON.parse(text));
+        ok(Math.abs(summary.val_nll - expected.val_nll) < 1e-4);
+        ok(Math.abs(summary.test_nll - expected.test_nll) < 1e-4);
+        await requireSameRun(join(cwd, out), join(cwd, "alone"), 1e-4);
+      }
+      const further = ["--epochs", "4", "--json", "--figures", "off"];
+      for (const run of ["alone", "ranks-3"]) {
+        const { code, stderr } = await runTask("train:2d", ["--resume", run, ...further], cwd);
+        equal(code, 0, stderr);
+      }
+      await requireSameRun(join(cwd, "ranks-3"), join(cwd, "alone"), 2e-4);
+    }));
+
+  test("2 ranks train a U-Net in parts and draw its samples as one does", () =>
+    inFolder(async (cwd) => {
+      const alone = await runTask("train:cifar", [...PICTURES, "--out", "alone"], cwd);
+      equal(alone.code, 0, alone.stderr);
+      const job = await runJob({ family, ranks: 2, task: "train:cifar", args: [...PICTURES, "--out", "two"], cwd });
+      equal(job.code, 0, job.errors);
+      const [summary, expected] = [job.output, alone.stdout].map((text) => JSON.parse(text));
+      ok(Math.abs(summary.val_nll - expected.val_nll) < 1e-3 * Math.abs(expected.val_nll), `${summary.val_nll}`);
+      await requireSameRun(join(cwd, "two"), join(cwd, "alone"), 1e-2);
+      const draw = ["alone", "--count", "5", "--steps", "4", "--batch-size", "2", "--json"];
+      const one = await runTask("sample", [...draw, "--out", "drawn"], cwd);
+      equal(one.code, 0, one.stderr);
+      const three = await runJob({ family, ranks: 3, task: "sample", args: [...draw, "--out", "drawn-3"], cwd });
+      equal(three.code, 0, three.errors);
+      const [a, b] = await Promise.all(["drawn", "drawn-3"].map(async (folder) => {
+        const { tensors } = await readSafetensors(join(cwd, folder, "samples.safetensors"));
+        return Object.values(tensors)[0].data as Float32Array;
+      }));
+      equal(a.length, b.length);
+      a.forEach((x, i) => ok(Math.abs(x - b[i]) < 1e-3, `${x} and ${b[i]}`));
+    }));
+
+  test("3 ranks estimate a likelihood as one does", () =>
+    inFolder(async (cwd) => {
+      const trained = await runTask("train:2d", [...POINTS, "--out", "run"], cwd);
+      equal(trained.code, 0, trained.stderr);
+      const args = ["run", "--rounds", "3", "--seed", "7", "--json", "--per-sample"];
+      const alone = await runTask("nll", [...args, "one.csv"], cwd);
+      equal(alone.code, 0, alone.stderr);
+      await Deno.remove(join(cwd, "run", "nll"), { recursive: true });
+      const job = await runJob({ family, ranks: 3, task: "nll", args: [...args, "three.csv"], cwd });
+      equal(job.code, 0, job.errors);
+      const [summary, expected] = [job.output, alone.stdout].map((text) => JSON.parse(text));
+      deepEqual([summary.rounds, summary.evaluations], [expected.rounds, expected.evaluations]);
+      for (const key of ["nats", "stderr", "noise_stderr"]) ok(Math.abs(summary[key] - expected[key]) < 1e-4, key);
+      const [a, b] = await Promise.all(
+        ["one.csv", "three.csv"].map(async (file) =>
+          (await Deno.readTextFile(join(cwd, file))).trim().split("\n").slice(1).map((line) =>
+            Number(line.split(",")[1])
+          )
+        ),
+      );
+      equal(a.length, b.length);
+      a.forEach((x, i) => ok(Math.abs(x - b[i]) < 1e-3, `${x} and ${b[i]}`));
+    }));
+
+  test("a mistake is one line and exit code 2, and help is shown once", () =>
+    inFolder(async (cwd) => {
+      const wrong = await runJob({ family, ranks: 2, task: "train:2d", args: ["moons", "--epochs", "none"], cwd });
+      equal(wrong.code, 2, wrong.errors);
+      equal(wrong.errors.match(/error: --epochs is none/g)?.length, 1, wrong.errors);
+      const help = await runJob({ family, ranks: 2, task: "train:2d", args: ["--help"], cwd });
+      equal(help.code, 0);
+      equal(help.output.match(/Usage:/g)?.length, 1, help.output);
+    }));
+
+  test("a library that is missing or another's is a plain message", () =>
+    inFolder(async (cwd) => {
+      const other = family === "openmpi" ? "libmpich.so.12" : "libmpi.so.40";
+      for (
+        const [file, says] of [["none.so", /its library was not found \(none\.so.*--mpi-library/], [
+          other,
+          new RegExp(`${other} is (MPICH|Open MPI) .*--mpi-library`),
+        ]] as const
+      ) {
+        const args = [...POINTS, "--mpi-library", file];
+        const { code, errors } = await runJob({ family, ranks: 2, task: "train:2d", args, cwd });
+        equal(code, 1, errors);
+        match(errors, says);
+      }
+    }));
+
+  test("a rank that throws ends the job with its message", () =>
+    inFolder(async (cwd) => {
+      // A data set that only the first rank can load.
+      await Deno.writeTextFile(
+        join(cwd, "lame.ts"),
+        `export function load() {
+           const rank = Deno.env.get("OMPI_COMM_WORLD_RANK") ?? Deno.env.get("PMI_RANK");
+           if (rank !== "0") throw new Error("the disk of this host is broken");
+           const count = 100, dimension = 2;
+           const copy = (begin: number, end: number, out: Float32Array, at = 0) => out.fill(0.5, at, at + 2 * (end - begin));
+           return { shape: [2], train: { count, dimension, copy }, validation: { count, dimension, copy } };
+         }`,
+      );
+      const args = ["./lame.ts", "--batch-size", "20", "--json"];
+      const job = await runJob({ family, ranks: 2, task: "train:2d", args, cwd }, 30_000);
+      ok(job.code !== 0);
+      match(job.errors, /rank 1 of 2: error:[^]*the disk of this host is broken/);
+      ok(job.seconds < 15, `${job.seconds} s`);
+    }));
+
+  test("a killed rank ends the job at once, and ten times over leaves a whole checkpoint that training goes on from", () =>
+    inFolder(async (cwd) => {
+      const long = [...POINTS, "--epochs", "2000"];
+      let saved = 0;
+      for (let attempt = 0; attempt < 10; attempt++) {
+        const ids = await Deno.makeTempDir({ dir: cwd });
+        // Each rank notes its process and becomes the task.
+        const note = `echo $$ > ${ids}/\${OMPI_COMM_WORLD_RANK:-$PMI_RANK}; exec "$0" "$@"`;
+        const args = await exists(join(cwd, "run", "config.json"))
+          ? ["--resume", "run", "--json", "--figures", "off"]
+          : [...long, "--out", "run"];
+        const job = await startJob({ family, ranks: 2, task: "train:2d", args, cwd, wrapper: ["sh", "-c", note] });
+        const ended = finished(job, 60_000);
+        const goal = saved + 1 + attempt % 3;
+        await waitFor(async () => await epochOf(join(cwd, "run")) >= goal, ended);
+        await delay(Math.random() * 300);
+        const killed = performance.now();
+        Deno.kill(Number(await Deno.readTextFile(join(ids, String(attempt % 2)))), "SIGKILL");
+        const { code, errors } = await ended;
+        ok(code !== 0, errors);
+        ok(performance.now() - killed < 10_000, `${performance.now() - killed} ms to end`);
+        const checkpoint = await loadCheckpoint((await latestCheckpoint(join(cwd, "run")))!);
+        ok(checkpoint.epoch >= saved);
+        saved = checkpoint.epoch;
+      }
+      const rest = ["--resume", "run", "--json", "--figures", "off", "--epochs", String(saved + 2)];
+      const { code, errors } = await runJob({ family, ranks: 2, task: "train:2d", args: rest, cwd });
+      equal(code, 0, errors);
+      equal((await metricsOf(join(cwd, "run"))).length, saved + 2);
+    }));
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** The epoch of a run's newest checkpoint, −1 before there is one. */
+async function epochOf(run: string): Promise<number> {
+  const folder = await latestCheckpoint(run);
+  return folder === undefined ? -1 : Number(/(\d+)(-\d+)?$/.exec(folder)![1]);
+}

@@ -1,0 +1,129 @@
+import { deepEqual, ok } from "assert";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
+import { taskArguments } from "../tasks/command.ts";
+
+/** The MPI implementations that the tests run with, as Debian names their launchers. */
+export const FAMILIES = ["openmpi", "mpich"] as const;
+
+export type Family = typeof FAMILIES[number];
+
+/** What an MPI job left. */
+export interface EndedJob {
+  readonly code: number;
+  readonly output: string;
+  readonly errors: string;
+  readonly seconds: number;
+}
+
+/** Whether a program can be run. */
+export async function isInstalled(program: string): Promise<boolean> {
+  try {
+    await new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" }).output();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Open MPI refuses to be run by root, as in a container, without these. */
+export const ENVIRONMENT = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1", NO_COLOR: "1" };
+
+/** More ranks than cores are fine, and none is held on one core. */
+const OPTIONS: Readonly<Record<Family, readonly string[]>> = {
+  openmpi: ["--oversubscribe", "--bind-to", "none"],
+  mpich: [],
+};
+
+/** A task on several ranks. */
+export interface JobSpec {
+  readonly family: Family;
+  readonly ranks: number;
+  readonly task: string;
+  readonly args: readonly string[];
+  readonly cwd?: string;
+  /** What stands between the launcher and the program of each rank. */
+  readonly wrapper?: readonly string[];
+}
+
+/** Starts a task on several ranks. */
+export async function startJob({ family, ranks, task, args, cwd, wrapper = [] }: JobSpec): Promise<Deno.ChildProcess> {
+  return new Deno.Command(`mpirun.${family}`, {
+    args: [
+      ...OPTIONS[family],
+      ...["-n", String(ranks)],
+      ...wrapper,
+      ...[Deno.execPath(), ...await taskArguments(task, args)],
+    ],
+    ...(cwd === undefined ? {} : { cwd }),
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    env: ENVIRONMENT,
+  }).spawn();
+}
+
+/** Waits for a job; ends it, and says so, if it takes longer than it may. */
+export async function finished(job: Deno.ChildProcess, milliseconds: number): Promise<EndedJob> {
+  const started = performance.now();
+  let hung = false;
+  const timer = setTimeout(() => {
+    hung = true;
+    job.kill("SIGKILL");
+  }, milliseconds);
+  const { code, stdout, stderr } = await job.output();
+  clearTimeout(timer);
+  const [output, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  if (hung) throw new Error(`The job had not ended after ${milliseconds} ms.\n${output}\n${errors}`);
+  return { code, output, errors, seconds: (performance.now() - started) / 1000 };
+}
+
+/** Waits until something is so, which a job that goes on brings about. */
+export async function waitFor(isSo: () => Promise<boolean>, job: Promise<EndedJob>): Promise<void> {
+  let ended: EndedJob | undefined;
+  job.then((result) => ended = result, () => {});
+  while (!await isSo()) {
+    if (ended) throw new Error(`The job ended too soon, with code ${ended.code}.\n${ended.output}\n${ended.errors}`);
+    await delay(20);
+  }
+}
+
+/** Runs a task on several ranks to its end. */
+export async function runJob(spec: JobSpec, milliseconds = 120_000): Promise<EndedJob> {
+  return await finished(await startJob(spec), milliseconds);
+}
+
+/** A small network on few points, with a batch that three ranks cannot share evenly. */
+export const POINTS = [
+  ...["moons", "--points", "400", "--batch-size", "50", "--hidden-size", "32", "--embedding-size", "16"],
+  ...["--epochs", "3", "--figures", "off", "--json", "--backend", "onnx-cpu", "--threads", "1"],
+];
+
+interface Metrics {
+  readonly epoch: number;
+  readonly step: number;
+  readonly train_nll: number;
+  readonly val_nll: number;
+}
+
+export async function metricsOf(run: string): Promise<Metrics[]> {
+  const lines = (await Deno.readTextFile(join(run, "metrics.jsonl"))).trim().split("\n");
+  return lines.map((line) => JSON.parse(line));
+}
+
+/** Checks that two runs are the same but for rounding. */
+export async function requireSameRun(run: string, expected: string, tolerance: number): Promise<void> {
+  const [got, wanted] = await Promise.all([run, expected].map(metricsOf));
+  deepEqual(got.map(({ epoch, step }) => [epoch, step]), wanted.map(({ epoch, step }) => [epoch, step]));
+  got.forEach((line, i) => {
+    for (const key of ["train_nll", "val_nll"] as const) {
+      ok(Math.abs(line[key] - wanted[i][key]) < tolerance, `${key}: ${line[key]}, not ${wanted[i][key]}`);
+    }
+  });
+  const [one, other] = await Promise.all([run, expected].map(async (folder) => {
+    const checkpoint = await loadCheckpoint((await latestCheckpoint(folder))!);
+    return checkpoint.training.params.data;
+  }));
+  one.forEach((x, i) => ok(Math.abs(x - other[i]) < tolerance, `parameter ${i}: ${x}, not ${other[i]}`));
+}

@@ -2,7 +2,7 @@ import type { Mark, Spec } from "vega";
 import type { Diagnosis, Interval } from "../evaluation/diagnosis.ts";
 import { figure, legendRow, rectangle, rule, text, textWidth, title } from "./layout.ts";
 import { mseHeadroom, mseLegend, msePlot } from "./mse.ts";
-import { curveArea, curveLine, panel, unlabelled } from "./panel.ts";
+import { curveArea, curveLine, panel, unlabelled, withZero } from "./panel.ts";
 import { COLOURS, SIZE } from "./theme.ts";
 
 /** The sizes of the figure's parts in pixels. */
@@ -92,7 +92,7 @@ export function diagnosisFigure(name: string, diagnosis: Diagnosis): Spec {
         box: { ...plot, y: gainTop, height: GAIN },
         rows: gainRows,
         xDomain,
-        yDomain: padded(gainRows.flatMap(({ low, high }) => [low, high])),
+        yDomain: withZero(gainRows.flatMap(({ low, high }) => [low, high])),
         yTitle: "nats per unit α",
         labels: false,
         marks: [
@@ -112,7 +112,7 @@ export function diagnosisFigure(name: string, diagnosis: Diagnosis): Spec {
         box: { ...plot, y: varianceTop, height: VARIANCE },
         rows: varianceRows,
         xDomain,
-        yDomain: padded(varianceRows.flatMap((row) => [row.variance, row.density, row.best])),
+        yDomain: withZero(varianceRows.flatMap((row) => [row.variance, row.density, row.best])),
         yTitle: "per unit α",
         labels: true,
         marks: [
@@ -131,13 +131,6 @@ export function diagnosisFigure(name: string, diagnosis: Diagnosis): Spec {
 function normalised(x: readonly number[], values: readonly number[]): number[] {
   const area = values.reduce((sum, value, k) => k === 0 ? 0 : sum + (x[k] - x[k - 1]) * (value + values[k - 1]) / 2, 0);
   return values.map((value) => area > 0 ? value / area : 0);
-}
-
-/** A range that holds zero and all values, with some room. */
-function padded(values: readonly number[]): [number, number] {
-  const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
-  const margin = Math.max(0.06 * (high - low), 1e-9);
-  return [low < 0 ? low - margin : 0, high + margin];
 }
 
 /** An interval as a bracket above a panel, with its name, which stays within the panel's width. */

@@ -185,21 +185,51 @@ export function group(box: Box, parts: Omit<GroupMark, "type" | "encode">, style
   };
 }
 
-/** The bottom and left axes of a curve plot, on scales named `x` and `y`, with a faint horizontal grid. */
-export function curveAxes(box: Box, xTitle: string, yTitle: string): Axis[] {
+/** Values up to the first, and from the second on, are written with a power of ten, to fit beside the axis. */
+const PLAIN = [1e-3, 1e5] as const;
+
+/** The power of ten that is taken out of an axis's numbers; 0 where they are short as they are. */
+function commonPower([low, high]: readonly [number, number]): number {
+  const largest = Math.max(Math.abs(low), Math.abs(high));
+  return largest === 0 || (largest > PLAIN[0] && largest < PLAIN[1]) ? 0 : Math.floor(Math.log10(largest));
+}
+
+function superscript(power: number): string {
+  return [...String(power)].map((digit) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(digit)]).join("");
+}
+
+/** The labels of an axis without its common power, with as many decimals as its ticks need. */
+function labelsWithout(
+  power: number,
+  [low, high]: readonly [number, number],
+  ticks: number,
+): NonNullable<Axis["encode"]> {
+  // Ticks are 1, 2 or 5 times a power of ten apart, and from 10/√2 times on the next power.
+  const decimals = Math.max(0, Math.ceil(power - Math.log10(Math.SQRT2 * (high - low) / ticks)));
+  return { labels: { update: { text: { signal: `format(datum.value / 1e${power}, '.${decimals}f')` } } } };
+}
+
+/**
+ * The bottom and left axes of a curve plot, on scales named `x` and `y`, with a faint horizontal grid.
+ *
+ * @param yDomain The range of the scale `y`. Very large and very small numbers share a power of ten beside the title.
+ */
+export function curveAxes(box: Box, xTitle: string, yTitle: string, yDomain: readonly [number, number]): Axis[] {
   const steps = (length: number, step: number) => Math.max(2, Math.round(length / step));
+  const ticks = steps(box.height, 48), power = commonPower(yDomain);
   return [
     {
       orient: "left",
       scale: "y",
-      tickCount: steps(box.height, 48),
+      tickCount: ticks,
       grid: true,
       // Without it the grid is as wide as the whole figure.
       gridScale: "x",
       domain: false,
       ticks: false,
-      title: yTitle,
-      titleX: -50,
+      title: power === 0 ? yTitle : `${yTitle} (×10${superscript(power)})`,
+      titleX: -54,
+      ...(power === 0 ? {} : { encode: labelsWithout(power, yDomain, ticks) }),
     },
     { orient: "bottom", scale: "x", tickCount: steps(box.width, 62), title: xTitle, titleY: 34 },
   ];

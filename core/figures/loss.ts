@@ -29,12 +29,12 @@ export function lossDomain(record: Losses): [number, number] {
   const entropy = record.entropy !== undefined && Number.isFinite(record.entropy) ? record.entropy : tail[0];
   const low = Math.min(quantile(tail, 0.005), entropy);
   const high = Math.max(quantile(tail, 0.995), entropy);
-  const span = Math.max(high - low, 1e-3 * Math.abs(high), 1e-6);
-  // The entropy's label stands below its rule.
-  const margin = record.entropy === undefined ? 0.1 : 0.2;
+  // Not so little that the axis would need many digits.
+  const room = Math.max(0.1 * (high - low), 5e-4 * Math.abs(high), 5e-7);
   return [
-    low - margin * span,
-    Math.max(high + 0.1 * span, Math.min(all[all.length - 1] + 0.1 * span, high + 0.8 * span)),
+    // The entropy's label stands below its rule.
+    low - (record.entropy === undefined ? 1 : 2) * room,
+    Math.max(high + room, Math.min(all[all.length - 1] + room, high + 8 * room)),
   ];
 }
 
@@ -63,7 +63,7 @@ function dots(field: string, colour: string): Mark {
       enter: {
         x: { scale: "x", field: "epoch" },
         y: { scale: "y", field },
-        size: { signal: `isValid(datum.${field}) ? 22 : 0` },
+        size: { signal: `isValid(datum.${field}) && inrange(datum.${field}, domain('y')) ? 22 : 0` },
         fill: { value: colour },
       },
     },
@@ -118,9 +118,9 @@ export function lossPlot(record: Losses, box: Box): GroupMark {
     },
   };
   const curves = [band, line("train", COLOURS.train, 1.5), line("validation", COLOURS.denoiser, 2.25)];
-  // A few epochs make a line hard to read, and one makes none.
-  if (rows.length <= 20) curves.push(dots("train", COLOURS.train), dots("validation", COLOURS.denoiser));
   const marks: Mark[] = [group(frame, { marks: curves }, { clip: true })];
+  // A few epochs make a line hard to read, and one makes none. The first and the last lie on the frame.
+  if (rows.length <= 20) marks.push(dots("train", COLOURS.train), dots("validation", COLOURS.denoiser));
   if (record.entropy !== undefined && Number.isFinite(record.entropy)) {
     const y = box.height * (top - record.entropy) / (top - bottom);
     marks.push(rule([0, y], [box.width, y], { colour: COLOURS.ink, width: 1.25, dash: [4, 3] }));
@@ -132,7 +132,7 @@ export function lossPlot(record: Losses, box: Box): GroupMark {
       }),
     );
   }
-  const axes = curveAxes(box, "Epoch", "NLL, nats");
+  const axes = curveAxes(box, "Epoch", "NLL, nats", [bottom, top]);
   return group(box, {
     data: [{ name: "loss", values: rows }],
     scales: [

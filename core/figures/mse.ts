@@ -149,7 +149,7 @@ export function msePlot(record: Curves, box: Box): GroupMark {
       { name: "x", type: "linear", domain, range: [0, box.width], nice: false, zero: false },
       { name: "y", type: "linear", domain: [0, top], range: [box.height, 0], nice: false },
     ],
-    axes: curveAxes(box, "log SNR α, nats", "E‖ε − ε̂‖²"),
+    axes: curveAxes(box, "log SNR α, nats", "E‖ε − ε̂‖²", [0, top]),
     marks: [
       group({ x: 0, y: 0, width: box.width, height: box.height }, { marks: curves }, { clip: true }),
       ...brackets,

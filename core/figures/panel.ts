@@ -20,7 +20,7 @@ export interface Panel {
 
 /** A plot of curves over log SNR. Its data is named `curve`, its scales `x` and `y`. */
 export function panel({ box, rows, xDomain, yDomain, yTitle, labels, marks, around = [] }: Panel): GroupMark {
-  const [left, bottom] = curveAxes(box, "log SNR α, nats", yTitle);
+  const [left, bottom] = curveAxes(box, "log SNR α, nats", yTitle, yDomain);
   return group(box, {
     data: [{ name: "curve", values: [...rows] }],
     scales: [
@@ -39,6 +39,13 @@ export function panel({ box, rows, xDomain, yDomain, yTitle, labels, marks, arou
 export function unlabelled<T extends { title?: unknown; titleY?: unknown }>(axis: T) {
   const { title: _, titleY: __, ...rest } = axis;
   return { ...rest, labels: false };
+}
+
+/** A range of y that holds zero and all values, with some room beyond them. */
+export function withZero(values: readonly number[]): [number, number] {
+  const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
+  const margin = Math.max(0.06 * (high - low), 1e-9);
+  return [low < 0 ? low - margin : 0, high + margin];
 }
 
 /** A line of a panel's rows. */

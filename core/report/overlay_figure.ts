@@ -49,7 +49,7 @@ export function overlayFigure(record: OverlayRecord): Spec {
   const xs = drawn.flatMap(({ points }) => points.map(([x]) => x));
   if (xs.length === 0) throw new RangeError("The plot got no points. Give at least one curve that has one.");
   const [first, last] = [xs.reduce((a, b) => Math.min(a, b)), xs.reduce((a, b) => Math.max(a, b))];
-  const [width, left, plot] = [400, 62, 240];
+  const [width, left, plot] = [400, 66, 240];
   const legend = legendRow(
     drawn.map(({ label, style: { colour, dashed } }) => ({ label, colour, kind: dashed ? "dash" : "line" })),
     left,
@@ -81,12 +81,12 @@ export function overlayFigure(record: OverlayRecord): Spec {
       enter: {
         x: { scale: "x", field: "x" },
         y: { scale: "y", field: "y" },
-        size: { signal: `isValid(datum.y) ? ${points.length <= 20 ? 22 : 0} : 0` },
+        size: { signal: `isValid(datum.y) && inrange(datum.y, domain('y')) ? ${points.length <= 20 ? 22 : 0} : 0` },
         fill: { value: colour },
       },
     },
   }));
-  const axes = curveAxes(box, record.xTitle, record.yTitle);
+  const axes = curveAxes(box, record.xTitle, record.yTitle, record.yDomain);
   const frame = { x: 0, y: 0, width: box.width, height: box.height };
   return figure(width, box.y + plot + 50, record.description, [
     title(left, 32, record.title, width - left - 16),
@@ -108,7 +108,7 @@ export function overlayFigure(record: OverlayRecord): Spec {
         { name: "y", type: "linear", domain: [...record.yDomain], range: [box.height, 0], nice: false, zero: false },
       ],
       axes: [axes[0], record.wholeX ? { ...axes[1], tickMinStep: 1 } : axes[1]],
-      marks: [group(frame, { marks: [...lines, ...dots] }, { clip: true })],
+      marks: [group(frame, { marks: lines }, { clip: true }), ...dots],
     }),
   ]);
 }

@@ -69,7 +69,7 @@ function alonePart(run: RunReport, live: Html | undefined): Html {
       ${numbersTable(run.files)}
     </section>
     ${figures(run.files)}
-    ${live}
+    ${live ?? notLive(run)}
     ${rest(run)}
   `;
 }
@@ -92,12 +92,13 @@ async function comparisonPart(runs: readonly RunReport[], live: Html | undefined
             ${notes(run)}
             ${numbersTable(run.files)}
             ${figures(run.files)}
+            ${notLive(run)}
             ${rest(run)}
           </details>
         `
       )}
       <p>Make this page again</p>
-      <pre tabindex="0"><code>${reportCommand(runs.map(({ files }) => files.folder.path))}</code></pre>
+      ${code(reportCommand(runs.map(({ files }) => files.folder.path)))}
     </section>
   `;
 }
@@ -129,6 +130,11 @@ function sentence({ config, summary, metrics }: RunFiles): string {
 /** What could not be shown, and why. */
 function notes({ notes }: RunReport): Html {
   return Html.join(notes.map((note) => html`<p class="warning">${note}</p>`));
+}
+
+/** Why a model has no part of the page, where that is no flaw. */
+function notLive({ notLive }: RunReport): Html | undefined {
+  return notLive === undefined ? undefined : html`<p class="note">${notLive}</p>`;
 }
 
 function figures({ figures }: RunFiles): Html | undefined {
@@ -168,7 +174,7 @@ function rest({ files, settings, commands }: RunReport): Html {
       ${commands.map(({ what, command }) =>
         html`
           <p>${what}</p>
-          <pre tabindex="0"><code>${command}</code></pre>
+          ${code(command)}
         `
       )}
     </section>
@@ -177,6 +183,14 @@ function rest({ files, settings, commands }: RunReport): Html {
       ${computationTable(files)}
     </section>
   `;
+}
+
+/** A command. The names of its options, in an element each, are not broken at their hyphens. */
+function code(command: string): Html {
+  const parts = command.split(/(?<= )(--[a-z0-9-]+)/).map((part, i) =>
+    i % 2 === 0 ? html`${part}` : html`<span>${part}</span>`
+  );
+  return html`<pre tabindex="0"><code>${parts}</code></pre>`;
 }
 
 function settingsTable(settings: readonly Setting[]): Html {

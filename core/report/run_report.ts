@@ -19,6 +19,8 @@ export interface RunReport {
   /** The error over log SNR, where it was asked for and the data is at hand. */
   readonly curve?: MseCurve;
   readonly live?: LiveModel;
+  /** Why it is no model that a page evaluates, where that was asked for: a sentence. */
+  readonly notLive?: string;
   /** What could not be shown, and why: sentences. */
   readonly notes: readonly string[];
 }
@@ -30,6 +32,8 @@ export interface ReportOptions {
   /** Whether the error over log SNR is measured, which loads the data. */
   readonly curves: boolean;
 }
+
+const NOT_LIVE = "The model is not evaluated in this page";
 
 /**
  * Gathers what the page shows of a run.
@@ -50,25 +54,30 @@ export async function reportOf(path: string, label: string, { live, curves }: Re
     }
   };
   if (!files.summary) notes.push(unfinished(files));
-  const isPlane = files.info?.shape.join() === "2";
-  const isWanted = files.checkpoint !== undefined && ((live && isPlane) || (curves && files.info?.shape.length === 1));
-  const run: OpenRun | undefined = isWanted
-    ? await trying("The model cannot be opened", () => openRun(files.checkpoint!))
+  const { checkpoint } = files;
+  const shape = files.info?.shape;
+  // A run that does not know its data is opened too: the error says why it cannot be.
+  const isLive = live && (shape === undefined || shape.join() === "2");
+  const isPoints = shape === undefined || shape.length === 1;
+  if (isLive && checkpoint === undefined) notes.push(`${NOT_LIVE}: the run has no checkpoint.`);
+  const run: OpenRun | undefined = checkpoint !== undefined && (isLive || (curves && isPoints))
+    ? await trying("The model cannot be opened, nor evaluated in this page", () => openRun(checkpoint))
     : undefined;
-  const model = run && live && isPlane
-    ? await trying("The model is not evaluated in this page", () => liveModel(run))
-    : undefined;
+  const model = run && isLive ? await trying(NOT_LIVE, () => liveModel(run)) : undefined;
   const curve = run && curves ? await trying("Its error is not shown", () => measureCurve(run)) : undefined;
   const settings = await settingsOf(files.config);
   const commands = commandsOf({
     config: files.config,
     path: files.folder.path,
-    hasModel: files.checkpoint !== undefined,
+    hasModel: checkpoint !== undefined,
     isFinished: files.summary !== undefined,
   }, settings);
   return {
     ...{ label, files, settings, commands, notes },
     ...(model ? { live: model } : {}),
+    ...(live && shape && !isLive
+      ? { notLive: `${NOT_LIVE}: its samples are of shape [${shape.join(", ")}], not points of a plane.` }
+      : {}),
     ...(curve ? { curve } : {}),
   };
 }

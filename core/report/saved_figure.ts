@@ -40,10 +40,11 @@ export function savedFigure(name: string, svg: string): SavedFigure | undefined 
  */
 export function figureHtml({ name, svg, alt, width, height }: SavedFigure, caption?: string, isRepeated = false): Html {
   const size = width > WIDE ? "wide" : width > SMALL ? "narrow" : "small";
+  const shape = `${size}${height > width ? " tall" : ""}${isRepeated ? " repeated" : ""}`;
   const source = `data:image/svg+xml;base64,${Buffer.from(svg).toString("base64")}`;
   const title = `Figure: ${caption ?? name}`;
   return html`
-    <figure class="${size}${isRepeated ? " repeated" : ""}">
+    <figure class="${shape}">
       <div class="scroll" tabindex="0" role="region" aria-label="${title}">
         <img src="${source}" alt="${alt}" width="${width}" height="${height}">
       </div>

@@ -35,6 +35,7 @@ figcaption{margin-top:.25rem}
 img{display:block;max-width:100%;height:auto}
 .scroll{overflow-x:auto}
 .scroll:focus-visible,.plane:focus-visible,summary:focus-visible{outline:2px solid var(--denoiser);outline-offset:2px}
+.tall{grid-row:span 2}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:0 1.5rem}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 caption{text-align:left;padding:.25rem 0}
@@ -49,6 +50,7 @@ tbody th{font-weight:400}
 .swatch{display:inline-block;width:1.25rem;margin-right:.5rem;vertical-align:middle}
 pre{margin:.25rem 0 1rem;padding:.6rem .75rem;background:var(--grid);border-radius:6px;white-space:pre-wrap;
 font:.875rem/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
+pre span{white-space:nowrap}
 details{margin:.5rem 0}
 summary{cursor:pointer;padding:.35rem 0}
 .run>summary{font-size:1.1rem;font-weight:600}

@@ -174,7 +174,11 @@ async function choose(
     chosenOn: hasOthers ? "validation" : "the data itself",
     async draw(folder, stem) {
       const file = join("nll", `${stem}.svg`);
-      const spec = ensembleFigure(basename(folder.path), names.map((name) => basename(name)), winners);
+      const spec = ensembleFigure(
+        `${basename(folder.path)}: who wins where`,
+        names.map((name) => basename(name)),
+        winners,
+      );
       await writeFileAtomic(folder.file(file), await renderSvg(spec));
       return [file];
     },

@@ -107,13 +107,15 @@ export function reportLines(dataset: string, s: Summary, figures: readonly strin
   const nll = (mean: number, stderr: number, bits: number) =>
     `${mean.toFixed(3)} ± ${stderr.toFixed(3)} nats (${bits.toFixed(3)} bits/dim)`;
   const lines = [
-    `${dataset}: ${s.epochs} epochs in ${s.train_seconds.toFixed(1)} s${perStep}, on ${s.backend}`,
+    `${dataset}: ${s.epochs} ${s.epochs === 1 ? "epoch" : "epochs"} in ${
+      s.train_seconds.toFixed(1)
+    } s${perStep}, on ${s.backend}`,
     `NLL on the validation data  ${nll(s.val_nll, s.val_nll_stderr, s.val_bits_per_dim)}`,
   ];
   if (s.test_nll !== undefined) {
     lines.push(`NLL on fresh data           ${nll(s.test_nll, s.test_nll_stderr!, s.test_bits_per_dim!)}`);
   }
-  lines.push(`NLL of the data's Gaussian   ${s.gaussian_nll.toFixed(3)} nats`);
+  lines.push(`NLL of the data's Gaussian  ${s.gaussian_nll.toFixed(3)} nats`);
   if (s.entropy !== undefined) lines.push(`True entropy                ${s.entropy.toFixed(3)} nats`);
   if (s.log_scale !== undefined) {
     lines.push(`These are of the scaled values; add ${s.log_scale.toFixed(3)} nats for those of the file.`);

@@ -1,4 +1,5 @@
 import assert from "assert";
+import { textWidth } from "../../../core/figures/layout.ts";
 import { lossDomain } from "../../../core/figures/loss.ts";
 import { headline, lossFigure, mseFigure, overviewFigure, renderPng, renderSvg } from "../../../core/figures/mod.ts";
 import { epochs, mseRecord, overviewRecord } from "./examples.ts";
@@ -47,6 +48,25 @@ Deno.test("the loss figure names its curves and the entropy, also after one epoc
   const diverged = epochs.map((point) => ({ ...point, trainNll: NaN, valNll: Infinity }));
   assert.ok(!/NaN|Infinity/.test(await renderSvg(lossFigure({ title: "ring", epochs: diverged }))));
   assert.throws(() => lossFigure({ title: "ring", epochs: [] }), /no epochs/);
+});
+
+Deno.test("very large and very small numbers share a power of ten beside the axis", async () => {
+  const cases: [number, number, string, readonly string[]][] = [
+    [1.4e9, 1.3e9, "NLL, nats (×10⁹)", ["1.30", "1.36", "1.40"]],
+    [-1.0001e12, -1.0003e12, "NLL, nats (×10¹²)", ["−1.0002", "−1.0004"]],
+    [-12_344, -12_345, "NLL, nats", ["−12,340", "−12,346"]],
+    [3e-5, -2e-5, "NLL, nats (×10⁻⁵)", ["−2", "0", "3"]],
+    [12_345, 12_000, "NLL, nats", ["12,000", "12,300"]],
+    [0.02, 0.01, "NLL, nats", ["0.010", "0.020"]],
+  ];
+  for (const [first, last, title, ticks] of cases) {
+    const points = [first, last].map((nll, i) => ({ epoch: i + 1, trainNll: nll, valNll: nll, valNllStderr: 0 }));
+    const svg = await renderSvg(lossFigure({ title: "ring", epochs: points }));
+    assertLabels(svg, [title, ...ticks]);
+    for (const [, label] of svg.matchAll(/text-anchor="end"[^>]*>([^<]+)</g)) {
+      assert.ok(textWidth(label, 11) < 49, `${label} is narrower than the margin`);
+    }
+  }
 });
 
 Deno.test("the headline rounds the NLL to its standard error and gives bits per dimension", () => {

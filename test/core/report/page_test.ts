@@ -58,6 +58,51 @@ Deno.test("an unfinished run says so and shows what there is", () =>
     ok(!empty.includes("deno task sample") && !empty.includes('id="live"'));
   }));
 
+Deno.test("a page says why the model is not evaluated in it", () =>
+  inFolder(async (folder) => {
+    const plugin = join(folder, "mod_denoiser.ts");
+    await Deno.writeTextFile(
+      plugin,
+      `import * as tf from "@tensorflow/tfjs";
+      export function create() {
+        return { init: () => ({}), predict: (_: unknown, z: tf.Tensor) => tf.tensor(z.dataSync(), z.shape) };
+      }`,
+    );
+    const live = { live: true, curves: false };
+    const cases: [string, Parameters<typeof makeFinishedRun>[1], string | undefined, RegExp][] = [
+      ["image", { shape: [3, 4, 4] }, undefined, /its samples are of shape \[3, 4, 4\], not points of a plane\./],
+      ["vector", { shape: [3] }, undefined, /its samples are of shape \[3\], not points of a plane\./],
+      ["untrained", {}, "checkpoints", /The model is not evaluated in this page: the run has no checkpoint\./],
+      ["old", {}, "data.safetensors", /cannot be opened, nor evaluated in this page: The run in .* has no data\.saf/],
+      [
+        "other",
+        { config: { denoiser: plugin } },
+        undefined,
+        /in this page: The denoiser .* cannot be exported as ONNX/,
+      ],
+    ];
+    for (const [name, options, removed, reason] of cases) {
+      const path = join(folder, name);
+      await Deno.mkdir(path);
+      await makeFinishedRun(path, options);
+      if (removed) await Deno.remove(join(path, removed), { recursive: true });
+      const report = await reportOf(path, name, live);
+      const page = await reportPage([report]);
+      match(page, reason);
+      equal(page.split("in this page: ").length, 2, name);
+      match(await reportPage([report, report]), reason);
+      ok(!page.includes('id="live"') && !(await pageOf(path)).includes("evaluated in this page"), name);
+    }
+  }));
+
+Deno.test("the name of an option is not broken at its hyphens", () =>
+  inFolder(async (path) => {
+    await makeFinishedRun(path);
+    const page = await pageOf(path);
+    match(page, /deno task train:2d scg <span>--denoiser<\/span> gaussian /);
+    equal(page.match(/<pre.*?<\/pre>/)?.[0].replaceAll(/<[^>]*>/g, "").includes("--logsnr-loc 1 "), true);
+  }));
+
 Deno.test("nothing that files say becomes markup, and no script of theirs can run", () =>
   inFolder(async (folder) => {
     const hostile = `"><script>alert(1)</script><img src=x onerror=alert(1)>'`;

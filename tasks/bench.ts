@@ -4,6 +4,9 @@ import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts
 import { BACKENDS } from "../core/engine/mod.ts";
 import { BACKEND_CASES, type BackendCase, backendTable, timeBackends } from "./bench/backends.ts";
 import type { DensityResult, RunResult, TrainResult } from "./bench/cases.ts";
+import type { RanksResult } from "./bench/ranks.ts";
+import { faster, scalingTable, stepModel } from "./bench/scaling.ts";
+import { trainedTruth, TRUTHS } from "./bench/truths.ts";
 
 /** What the PyTorch peer prints. */
 interface PeerResult {
@@ -14,7 +17,7 @@ interface PeerResult {
   readonly peak_mb: number;
 }
 
-const CASES = ["train-2d", "density-2d", "run-2d", "unet-train", "unet-eval"] as const;
+const CASES = ["train-2d", "density-2d", "run-2d", "unet-train", "unet-eval", "truths"] as const;
 type Case = typeof CASES[number];
 
 /** A case that times steps: how many, in how many rounds, and the peer's script with its arguments. */
@@ -45,10 +48,11 @@ const GRID_POINTS = 1600;
 await main(async () => {
   const { options, positional } = await parseCommandLine({
     name: "bench",
-    summary: "Measures speed and memory, by themselves or beside PyTorch on the same machine.",
+    summary:
+      "Measures speed and memory, by themselves or beside PyTorch on the same machine, and likelihoods beside the truth.",
     positional: [{
       name: "case",
-      help: `${CASES.join(", ")}, or all. run-2d and the unet cases take minutes`,
+      help: `${CASES.join(", ")}, or all. run-2d, truths and the unet cases take minutes`,
       default: "all",
     }],
     options: {
@@ -57,6 +61,12 @@ await main(async () => {
         default: false,
         help: "Time a training step of the 2-D network and of a small U-Net on every backend that is there.",
       },
+      ranks: {
+        default: false,
+        help:
+          "Time a training step of the U-Net on one rank with all threads and on as many ranks with one thread each.",
+      },
+      mpirun: { default: "mpirun", placeholder: "command", help: "What starts the ranks of --ranks." },
       threads: { default: 2, min: 1, max: 1024, integer: true, help: "Threads, here and of the peer." },
       stderr: {
         default: 0.25,
@@ -75,6 +85,10 @@ await main(async () => {
     if (positional.case !== "all") throw new UsageError(`--backends has its own cases; leave ${positional.case} out.`);
     if (options.vsTorch) await requireModules(options.python, true);
     return await compareBackends(options);
+  }
+  if (options.ranks) {
+    if (positional.case !== "all") throw new UsageError(`--ranks has its own case; leave ${positional.case} out.`);
+    return await compareRanks(options);
   }
   const wanted = CASES.filter((name) => positional.case === "all" || positional.case === name);
   if (wanted.length === 0) {
@@ -127,6 +141,59 @@ async function compareBackends(options: Options & { readonly json: boolean }): P
   console.log(options.json ? rows.map((row) => JSON.stringify(row)).join("\n") : backendTable(rows));
 }
 
+/** Samples of a step, and of the smaller one that tells what a step costs by itself. */
+const RANKS_BATCH = 16;
+const RANKS_SMALL_BATCH = 4;
+const RANKS_STEPS = 3;
+const RANKS_ROUNDS = 2;
+
+/** How much faster than this machine the second node is that is reckoned with. */
+const FAST_NODE = 32;
+
+/** One rank with all threads beside one rank a thread, and what that lets expect of many nodes. */
+async function compareRanks(options: Options & { readonly mpirun: string; readonly json: boolean }): Promise<void> {
+  using progress = new Progress({ quiet: options.json });
+  const script = fileURLToPath(new URL("./bench/run_case.ts", import.meta.url));
+  const command = (threads: number, batch: number) => [
+    ...["run", "--allow-read", "--allow-env", "--allow-sys", "--allow-ffi", script],
+    ...["ranks", options.backend, threads, RANKS_STEPS, batch].map(String),
+  ];
+  const alone = async (batch: number): Promise<RanksResult> =>
+    JSON.parse(await output(Deno.execPath(), command(options.threads, batch)));
+  const together = async (): Promise<RanksResult> =>
+    JSON.parse(
+      await output(options.mpirun, ["-n", `${options.threads}`, Deno.execPath(), ...command(1, RANKS_BATCH)]),
+    );
+  const [one, many]: RanksResult[][] = [[], []];
+  const total = 2 * RANKS_ROUNDS + 1;
+  for (let round = 0; round < RANKS_ROUNDS; round++) {
+    progress.update({ label: "ranks", done: 2 * round, total });
+    one.push(await alone(RANKS_BATCH));
+    progress.update({ label: "ranks", done: 2 * round + 1, total });
+    many.push(await together());
+  }
+  const small = await alone(RANKS_SMALL_BATCH);
+  progress.finish();
+  const [a, b] = [median(one), median(many)];
+  const model = stepModel(a, small, a.parameters);
+  const result = {
+    ...b,
+    one_rank_ms_per_step: a.ms_per_step,
+    throughput_ratio: a.ms_per_step / b.ms_per_step,
+    ms_per_sample: 1000 * model.secondsPerSample,
+    ms_fixed: 1000 * model.fixedSeconds,
+    gradient_mb: model.gradientBytes / 1e6,
+  };
+  if (options.json) return console.log(JSON.stringify(result));
+  console.log(lines(result));
+  for (const [nodes, speed] of [["as fast as this machine", 1], [`${FAST_NODE} times as fast`, FAST_NODE]] as const) {
+    console.log(
+      `\nEfficiency with ${RANKS_BATCH} samples on each of some nodes ${nodes}, and (the samples on each from which on ` +
+        `communication takes a tenth of a step):\n${scalingTable(faster(model, speed), RANKS_BATCH)}`,
+    );
+  }
+}
+
 type Figures = Readonly<Record<string, number | string>>;
 
 /** A case's figures, and with the peer beside it the peer's and their ratio. */
@@ -137,6 +204,7 @@ async function measured(
 ): Promise<Figures> {
   const steps = STEP_CASES[name];
   if (steps) return await measuredSteps(name, steps, options, progress);
+  if (name === "truths") return await measuredTruths(options, progress);
   progress(0, 1);
   const peer = options.vsTorch
     ? await runPeer(options, STEPS, ["torch_2d.py", "--grid", "40", "--repeats", "20"])
@@ -186,20 +254,45 @@ async function runCase<T>(
 }
 
 /** The whole of `deno task train:2d moons`, figures included, as a user starts it. */
-async function timeRun({ backend, threads }: Options): Promise<RunResult> {
+async function timeRun(options: Options): Promise<RunResult> {
   const folder = await Deno.makeTempDir({ prefix: "bench-" });
   try {
-    const script = fileURLToPath(new URL("./train_2d.ts", import.meta.url));
-    const permissions = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-ffi"];
     const begun = performance.now();
-    const args = ["moons", "--json", "--out", `${folder}/run`, "--backend", backend, "--threads", `${threads}`];
-    const summary = JSON.parse(await output(Deno.execPath(), ["run", ...permissions, script, ...args]));
+    const { ms_per_step, peak_mb, backend } = await runTask<RunResult>(
+      "train_2d.ts",
+      ["moons", "--out", `${folder}/run`],
+      options,
+    );
     const seconds = (performance.now() - begun) / 1000;
-    const { ms_per_step, peak_mb } = summary;
-    return { case: "run-2d", seconds, ms_per_step, peak_mb, backend: summary.backend, threads };
+    return { case: "run-2d", seconds, ms_per_step, peak_mb, backend, threads: options.threads };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** What a model that is trained for a short while lacks of the truth, for each distribution whose entropy is known. */
+async function measuredTruths(options: Options, progress: (done: number, total: number) => void): Promise<Figures> {
+  const names = Object.keys(TRUTHS) as (keyof typeof TRUTHS)[];
+  const figures: Record<string, number | string> = { case: "truths" };
+  for (const [i, name] of names.entries()) {
+    progress(i, names.length);
+    const folder = await Deno.makeTempDir({ prefix: "bench-" });
+    try {
+      const truth = await trainedTruth(name, folder, (script, args) => runTask(script, args, options));
+      for (const [key, value] of Object.entries(truth)) figures[`${name}_${key}`] = value;
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  }
+  return { ...figures, backend: options.backend, threads: options.threads };
+}
+
+/** The summary of a task that is run as a user starts it. */
+async function runTask<T>(script: string, args: readonly string[], { backend, threads }: Options): Promise<T> {
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  const permissions = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-ffi"];
+  const machine = ["--backend", backend, "--threads", `${threads}`, "--json"];
+  return JSON.parse(await output(Deno.execPath(), ["run", ...permissions, path, ...args, ...machine]));
 }
 
 async function runPeer(
@@ -237,7 +330,10 @@ async function output(command: string, args: readonly string[]): Promise<string>
     throw new UsageError(`${command} failed: ${last}`);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      throw new UsageError(`${command} was not found. For --vs-torch, name a Python that has torch with --python.`);
+      throw new UsageError(
+        `${command} was not found. Name a Python that has torch for --vs-torch with --python, or a launcher for --ranks ` +
+          "with --mpirun.",
+      );
     }
     throw error;
   }

@@ -23,18 +23,24 @@ export interface RanksResult extends TrainResult {
 const SHAPE = [3, 32, 32];
 const DIMENSION = 3072;
 
-/** Samples of a step, over all ranks. */
-const BATCH = 16;
-
 const REDUCTIONS = 5;
 const SMALL_REDUCTIONS = 500;
 
-/** Training steps of google/ddpm-cifar10-32's U-Net as a run takes them, and the time of what the ranks tell each other. */
-export async function trainOnRanks({ backend, threads }: Machine, steps: number, ranks: Ranks): Promise<RanksResult> {
+/**
+ * Training steps of google/ddpm-cifar10-32's U-Net as a run takes them, and the time of what the ranks tell each other.
+ *
+ * @param batch Samples of a step, over all ranks.
+ */
+export async function trainOnRanks(
+  { backend, threads }: Machine,
+  steps: number,
+  batch: number,
+  ranks: Ranks,
+): Promise<RanksResult> {
   const engine = await createEngine(backend, threads);
   const random = Random.fromSeed(0);
   const draw = (n: number) => floatSamples(random.fillNormal(new Float32Array(n * DIMENSION)), DIMENSION);
-  const data = { shape: SHAPE, train: draw(BATCH * (steps + 1)), validation: draw(2) };
+  const data = { shape: SHAPE, train: draw(batch * (steps + 1)), validation: draw(2) };
   const info = { shape: SHAPE, gaussian: fitGaussian(data.train) };
   const denoiser = await create(info, { fromScratch: true });
   const training = await createTraining(
@@ -47,11 +53,11 @@ export async function trainOnRanks({ backend, threads }: Machine, steps: number,
       proposal: { loc: 6, scale: 3 },
       adaptiveProposal: false,
       epochs: 1,
-      batchSize: BATCH,
-      microBatchSize: BATCH,
+      batchSize: batch,
+      microBatchSize: 16,
       precision: "f32",
       learningRate: 1e-4,
-      evalBatchSize: BATCH,
+      evalBatchSize: 2,
       validationLevels: 1,
       validationSamples: 2,
     },
@@ -76,7 +82,7 @@ export async function trainOnRanks({ backend, threads }: Machine, steps: number,
     ms_per_step_mean: measured.reduce((sum, t) => sum + t / measured.length, 0),
     reduce_ms: await timePerCall(REDUCTIONS, () => ranks.sumInPieces(gradient, () => {})),
     latency_ms: await timePerCall(SMALL_REDUCTIONS, () => ranks.sum(one)),
-    ...{ ranks: ranks.size, batch: BATCH, parameters: parameterCount, library: ranks.library ?? "none" },
+    ...{ ranks: ranks.size, batch, parameters: parameterCount, library: ranks.library ?? "none" },
     ...{ peak_mb: peakMemory(), backend, threads },
   };
 }

@@ -9,7 +9,8 @@ const cases = {
   "density-2d": async () => (await import("./cases.ts")).density2d(machine, Number(steps), more.map(Number)),
   "unet-train": async () => (await import("./unet_cases.ts")).unetTrain(machine, Number(steps)),
   "unet-small": async () => (await import("./unet_cases.ts")).unetSmall(machine, Number(steps)),
-  ranks: async (ranks: Ranks) => (await import("./ranks.ts")).trainOnRanks(machine, Number(steps), ranks),
+  ranks: async (ranks: Ranks) =>
+    (await import("./ranks.ts")).trainOnRanks(machine, Number(steps), Number(more[0]), ranks),
   "unet-eval": async () => (await import("./unet_cases.ts")).unetEval(machine, Number(steps), more[0]),
 };
 await mainOnRanks(async (ranks) => {

@@ -23,28 +23,9 @@ import {
   readMixture,
   sampleMixture,
 } from "../../denoisers/mixture/mod.ts";
+import { randomMixture } from "../../denoisers/mixture/random.ts";
 import { LOCAL_BACKENDS } from "../backends.ts";
 import { inFolder } from "../folders.ts";
-
-/** A mixture with random weights, means two apart and covariances whose eigenvalues go down to 0.02. */
-function randomMixture(random: Random, k: number, d: number): GaussianMixture {
-  const shares = random.fillUniform(new Float64Array(k)).map((u) => 0.5 + u);
-  const total = shares.reduce((sum, share) => sum + share, 0);
-  const covariances = Array.from({ length: k }, () => {
-    const root = random.fillNormal(new Float64Array(d * d));
-    return Array.from({ length: d * d }, (_, at) => {
-      const [i, j] = [Math.floor(at / d), at % d];
-      let sum = i === j ? 0.02 : 0;
-      for (let l = 0; l < d; l++) sum += root[i * d + l] * root[j * d + l] / d;
-      return sum;
-    });
-  });
-  return gaussianMixture({
-    weights: shares.map((share) => share / total),
-    means: random.fillNormal(new Float64Array(k * d)).map((mean) => 2 * mean),
-    covariances: covariances.flat(),
-  });
-}
 
 /** What a denoiser without parameters predicts. */
 async function predictions(

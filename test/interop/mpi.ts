@@ -155,6 +155,33 @@ for (const family of FAMILIES) {
       ok(job.seconds < 15, `${job.seconds} s`);
     }));
 
+  test("a job that is asked to stop saves, and says how to go on", () =>
+    inFolder(async (cwd) => {
+      const args = [...POINTS.filter((word) => word !== "--json"), "--quiet", "--epochs", "2000", "--out", "run"];
+      const job = await startJob({ family, ranks: 2, task: "train:2d", args, cwd });
+      const ended = finished(job, 60_000);
+      await waitFor(async () => await epochOf(join(cwd, "run")) >= 1, ended);
+      // Open MPI's launcher leaves a second between Ctrl-C and the end, and passes this on; MPICH's passes on Ctrl-C.
+      Deno.kill(job.pid, family === "openmpi" ? "SIGUSR2" : "SIGINT");
+      const { code, output, errors } = await ended;
+      equal(code, 130, errors);
+      match(output + errors, /Stopped in epoch \d+ of 2000, and saved\. Go on with: deno task train:2d --resume run/);
+      ok(await epochOf(join(cwd, "run")) >= 1);
+    }));
+
+  test("a sweep's runs are dealt over the ranks, and compared once", () =>
+    inFolder(async (cwd) => {
+      const command =
+        "train:2d moons --denoiser gaussian --points 100 --batch-size 20 --epochs 1 --figures off --seed {1..4}";
+      const args = [command, "--out", "sweep", "--quiet"];
+      const { code, output, errors } = await runJob({ family, ranks: 3, task: "sweep", args, cwd });
+      equal(code, 0, errors);
+      equal(output.match(/comparison\.html/g)?.length, 1, output);
+      const table = (await Deno.readTextFile(join(cwd, "sweep", "sweep.csv"))).trim().split("\n");
+      equal(table.length, 5);
+      for (let seed = 1; seed <= 4; seed++) ok(await exists(join(cwd, "sweep", `seed-${seed}`, "summary.json")));
+    }));
+
   test("a killed rank ends the job at once, and ten times over leaves a whole checkpoint that training goes on from", () =>
     inFolder(async (cwd) => {
       const long = [...POINTS, "--epochs", "2000"];

@@ -204,6 +204,10 @@ Deno.test("8-bit images have a discrete bound and a dequantised one, and the den
     equal(trained.code, 0, trained.stderr);
     const of = (...more: string[]) => nll(cwd, "run", "--part", "train", "--json", ...more);
     const soft = await of("--estimator", "discrete");
+    const wanted = soft.noise_stderr / 2;
+    const exact = await of("--estimator", "discrete", "--stderr", `${wanted}`);
+    ok(exact.reached && exact.noise_stderr <= wanted && exact.rounds > soft.rounds, JSON.stringify(exact));
+    ok(Math.abs(exact.nats - soft.nats) < 3 * soft.noise_stderr, `${exact.nats} and ${soft.nats}`);
     const none = await of("--estimator", "discrete", "--rounding", "none");
     const dequantised = await of("--estimator", "dequantised", "--per-sample", "scores.h5");
     deepEqual([soft.rounding, none.rounding, dequantised.rounding], ["soft", "none", undefined]);

@@ -45,6 +45,15 @@ const RUN_EPOCHS = 160;
 const STEPS_PER_EPOCH = 56;
 const GRID_POINTS = 1600;
 
+/** Samples of a step, and of the smaller one that tells what a step costs by itself. */
+const RANKS_BATCH = 16;
+const RANKS_SMALL_BATCH = 4;
+const RANKS_STEPS = 3;
+const RANKS_ROUNDS = 2;
+
+/** How much faster than this machine the second node is that is reckoned with. */
+const FAST_NODE = 32;
+
 await main(async () => {
   const { options, positional } = await parseCommandLine({
     name: "bench",
@@ -140,15 +149,6 @@ async function compareBackends(options: Options & { readonly json: boolean }): P
   progress.finish();
   console.log(options.json ? rows.map((row) => JSON.stringify(row)).join("\n") : backendTable(rows));
 }
-
-/** Samples of a step, and of the smaller one that tells what a step costs by itself. */
-const RANKS_BATCH = 16;
-const RANKS_SMALL_BATCH = 4;
-const RANKS_STEPS = 3;
-const RANKS_ROUNDS = 2;
-
-/** How much faster than this machine the second node is that is reckoned with. */
-const FAST_NODE = 32;
 
 /** One rank with all threads beside one rank a thread, and what that lets expect of many nodes. */
 async function compareRanks(options: Options & { readonly mpirun: string; readonly json: boolean }): Promise<void> {

@@ -15,7 +15,7 @@ import { Interrupt } from "../core/run/interrupt.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { ESTIMATORS, openEstimate } from "../core/run/nll_estimate.ts";
 import { loadSums, saveSums } from "../core/run/nll_state.ts";
-import { openRun } from "../core/run/open_run.ts";
+import { openMember } from "../core/run/open_member.ts";
 import { openModel } from "../core/run/open_weights.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { requirePerSamplePath, writePerSample } from "../core/run/per_sample_file.ts";
@@ -44,8 +44,9 @@ const options = {
   rounding: { optional: "string", choices: ROUNDINGS, help: "How discrete rounds what is denoised (default soft)." },
   ensemble: {
     optional: "string",
-    placeholder: "runs",
-    help: "Further runs, with commas: at each log SNR the one that is best on held-out data.",
+    list: true,
+    placeholder: "run",
+    help: "Further runs or denoisers: at each log SNR the one that is best on held-out data.",
   },
   clamp: { default: false, help: "Use the data's Gaussian at the log SNRs at which it denoises better." },
   fit: {
@@ -110,7 +111,7 @@ await mainOnRanks(async (ranks) => {
       if (total !== undefined) progress.update({ label: `${label}, MB`, done: done / 1e6, total: total / 1e6 });
     },
   });
-  const others = await Promise.all((o.ensemble?.split(",") ?? []).map((path) => openRun(path.trim())));
+  const others = await Promise.all((o.ensemble?.split(",") ?? []).map((member) => openMember(member.trim(), run)));
   const grid = o.estimator === "paired" ? undefined : gridOf(run.info);
   using chosen = await samplesOf(run, o);
   const random = Random.fromSeed(o.seed).split("nll");

@@ -1,4 +1,4 @@
-import { main, parseCommandLine, Progress } from "../core/cli/mod.ts";
+import { mainOfMany, parseCommandLine, Progress } from "../core/cli/mod.ts";
 import { defaultThreads } from "../core/run/backend.ts";
 import { Interrupt } from "../core/run/interrupt.ts";
 import { outputOptions } from "../core/run/options.ts";
@@ -22,7 +22,7 @@ const options = {
   ...outputOptions,
 } as const;
 
-await main(async () => {
+await mainOfMany(async () => {
   const [started, startedAt] = [performance.now(), Date.now()];
   const { options: o, positional } = await parseCommandLine({
     name: "sweep",

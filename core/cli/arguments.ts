@@ -101,7 +101,11 @@ export function normaliseArguments(
       if (next === undefined || (value === undefined && next.startsWith("--"))) {
         throw new UsageError(`${option.name} needs a value, as in ${option.name} ${exampleOf(option.spec)}.`);
       }
-      normal.push(`${option.name}=${next}`);
+      const more: string[] = [];
+      while (option.spec.list && value === undefined && i + 1 < args.length && !isOption(args[i + 1])) {
+        more.push(args[++i]);
+      }
+      normal.push(`${option.name}=${[next, ...more].join()}`);
     } else if (opposite && isFlag(opposite.spec) && value === undefined) {
       normal.push(opposedName(opposite.name));
     } else if (unknown === "keep") {

@@ -1,4 +1,5 @@
 import { UserError } from "../errors.ts";
+import { placeIn } from "../mpi/environment.ts";
 import { writeText } from "./terminal.ts";
 
 /** A command line that the task cannot act on. The message says what was given and what is expected. */
@@ -44,8 +45,20 @@ const DENO: ProcessEnds = {
 /**
  * Runs a task. A `UserError` becomes one line on stderr and exit code 2, `--help` its text on stdout and 0, anything
  * else a short line with the stack and 1. Interrupts are the task's own business.
+ *
+ * Of several processes that an MPI launcher started each would do the same, and write the same files. They are refused.
  */
-export async function main(task: () => Promise<void>, process: ProcessEnds = DENO): Promise<void> {
+export function main(task: () => Promise<void>, process: ProcessEnds = DENO): Promise<void> {
+  const place = placeIn(Deno.env.toObject());
+  if (!place) return mainOfMany(task, process);
+  return mainOfMany(() => {
+    if (place.rank > 0) process.exit(2);
+    throw new UsageError(`This task is for one process, but ${place.size} were started. Start it without a launcher.`);
+  }, process);
+}
+
+/** The same for a task that several processes share. */
+export async function mainOfMany(task: () => Promise<void>, process: ProcessEnds = DENO): Promise<void> {
   try {
     await task();
   } catch (error) {

@@ -1,10 +1,10 @@
 import { allowed, kindOf, type TaskOption } from "./option_values.ts";
 
-/** What stands for an option's value in help: `<n>`, `<on|off>`, `<n|auto>`, or `[folder]` where it may be left out. */
+/** What stands for an option's value in help: `<n>`, `<on|off>`, `<n|auto>`, `[folder]` where it may be left out, `<run> …` for several. */
 export function placeholderOf(spec: TaskOption): string {
   const name = spec.placeholder ??
     { number: spec.auto ? "n|auto" : "n", boolean: "on|off", string: "text" }[kindOf(spec)];
-  return spec.bare ? `[${name}]` : `<${name}>`;
+  return spec.bare ? `[${name}]` : `<${name}>${spec.list ? " …" : ""}`;
 }
 
 /** An option's line of help, with what it allows, its default and its other names. */

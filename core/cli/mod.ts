@@ -1,4 +1,4 @@
-export { HelpRequest, main, type ProcessEnds, UsageError } from "./errors.ts";
+export { HelpRequest, main, mainOfMany, type ProcessEnds, UsageError } from "./errors.ts";
 export {
   type CommandLine,
   type CommandSpec,

@@ -11,6 +11,8 @@ export interface TaskOption extends Omit<OptionSpec, "default"> {
   readonly optional?: "string" | "number";
   /** Whether an optional string may be given without its value, as `--name` alone; it is then `true`. */
   readonly bare?: true;
+  /** Whether an optional string takes all words up to the next option; they are joined by commas. */
+  readonly list?: true;
   /** Whether the word `auto` is allowed besides numbers. */
   readonly auto?: true;
   /** Whether a boolean is given as `--name on` or `--name off`, as those of plugins are, instead of as a flag. */

@@ -6,7 +6,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { outcomeOf } from "../cli/errors.ts";
-import { main, type TaskOption } from "../cli/mod.ts";
+import { mainOfMany, type TaskOption } from "../cli/mod.ts";
 import { UserError } from "../errors.ts";
 import { type Place, placeIn } from "./environment.ts";
 import { type Mpi, startMpi } from "./library.ts";
@@ -28,9 +28,9 @@ export const mpiOption = {
 /** How long a rank other than the first waits with its error, which the first may have too. */
 const PATIENCE_MS = 1000;
 
-/** Runs a task as {@linkcode main} does, on all ranks of the job that this process belongs to. */
+/** Runs a task as {@linkcode mainOfMany} does, on all ranks of the job that this process belongs to. */
 export function mainOnRanks(task: (ranks: Ranks) => Promise<void>): Promise<void> {
-  return main(() => withRanks(libraryIn(Deno.args), task));
+  return mainOfMany(() => withRanks(libraryIn(Deno.args), task));
 }
 
 /** The library that a command line names. It is needed before the rest is read, so that all ranks can share an error. */

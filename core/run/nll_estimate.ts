@@ -117,7 +117,7 @@ export async function openEstimate(
     if (info.shape.join() !== run.info.shape.join()) {
       throw new UserError(
         `${
-          shown(runs[i].folder.path)
+          runs[i].member ?? shown(runs[i].folder.path)
         } is of samples of shape [${info.shape}], but the first run of [${run.info.shape}].`,
       );
     }
@@ -164,7 +164,7 @@ async function choose(
   const others = hasOthers ? (await ownData(runs[0])).validation : chosen.samples;
   const rows = random.split("held out").permutation(others.count).slice(0, HELD_OUT).sort();
   const winners = await winnersOn(selectRows(others, rows));
-  const names = runs.map(({ folder, weights }) => weights?.name ?? shown(folder.path));
+  const names = runs.map(({ folder, weights, member }) => member ?? weights?.name ?? shown(folder.path));
   const share = (member: number) => winners.winners.filter((w) => w === member).length / winners.winners.length;
   return {
     winners,

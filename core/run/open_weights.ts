@@ -30,6 +30,8 @@ export interface OpenModel extends Omit<OpenRun, "config"> {
     /** The data whose Gaussian they are compared with. */
     readonly fit: string;
   };
+  /** The name of a denoiser that is a member of an ensemble without a run. */
+  readonly member?: string;
 }
 
 /** How weights without a run are used. */

@@ -114,6 +114,9 @@ for (const family of FAMILIES) {
       const wrong = await runJob({ family, ranks: 2, task: "train:2d", args: ["moons", "--epochs", "none"], cwd });
       equal(wrong.code, 2, wrong.errors);
       equal(wrong.errors.match(/error: --epochs is none/g)?.length, 1, wrong.errors);
+      const alone = await runJob({ family, ranks: 2, task: "diagnose", args: ["run"], cwd });
+      equal(alone.code, 2, alone.errors);
+      equal(alone.errors.match(/This task is for one process, but 2 were started/g)?.length, 1, alone.errors);
       const help = await runJob({ family, ranks: 2, task: "train:2d", args: ["--help"], cwd });
       equal(help.code, 0);
       equal(help.output.match(/Usage:/g)?.length, 1, help.output);

@@ -244,6 +244,13 @@ Deno.test("an ensemble is no worse than its best member, and its figure shows wh
       `${both.nats} ${best}`,
     );
     match(await Deno.readTextFile(join(cwd, "short", both.figures[0])), /^<svg/);
+    // More members, one of which is a denoiser without a run.
+    const three = await nll(cwd, "short", "--ensemble", "long", "gaussian", ...rounds);
+    deepEqual(three.ensemble.runs, ["short", "long", "gaussian"]);
+    ok(three.nats < best + 3 * Math.hypot(three.noise_stderr, long.noise_stderr, short.noise_stderr));
+    const unknown = await runTask("nll", ["short", "--ensemble", "gausian"], cwd);
+    deepEqual(unknown.code, 2);
+    match(unknown.stderr, /gausian.*gaussian/);
     const refused = await runTask("nll", ["short", "--ensemble", "long", "--part", "validation"], cwd);
     deepEqual(refused.code, 2);
     match(refused.stderr, /An ensemble is chosen on the validation data/);

@@ -7,7 +7,7 @@ import { type OutlyingComponent, outlyingComponents } from "../core/evaluation/o
 import type { NllSums } from "../core/evaluation/round_sums.ts";
 import { UserError } from "../core/errors.ts";
 import { requireSameSettings } from "../core/mpi/agree.ts";
-import { mainOnRanks, mpiOption } from "../core/mpi/mod.ts";
+import { mainOnRanks, mpiOption, ranksRecord } from "../core/mpi/mod.ts";
 import { Random } from "../core/random.ts";
 import { defaultThreads, runBackendOption, startEngine } from "../core/run/backend.ts";
 import { PARTS, samplesOf } from "../core/run/evaluation_data.ts";
@@ -227,6 +227,7 @@ await mainOnRanks(async (ranks) => {
     seed: o.seed,
     backend: engine.backend,
     ...(reason === undefined ? {} : { backend_reason: reason }),
+    ...ranksRecord(ranks),
     versions: engine.versions,
     ...(o.perSample === undefined ? {} : { per_sample: shown(resolve(o.perSample)) }),
     ...(figures.length > 0 ? { figures } : {}),

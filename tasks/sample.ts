@@ -2,7 +2,7 @@ import { basename, join } from "node:path";
 import { parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { SAMPLERS, samplingGrid, type SamplingPlan, samplingSteps } from "../core/diffusion/sampling.ts";
 import { imageShape, type Picture } from "../core/figures/pictures.ts";
-import { mainOnRanks, mostRows, mpiOption } from "../core/mpi/mod.ts";
+import { mainOnRanks, mostRows, mpiOption, ranksRecord } from "../core/mpi/mod.ts";
 import { Random } from "../core/random.ts";
 import { defaultThreads, runBackendOption, startEngine } from "../core/run/backend.ts";
 import { readPanel } from "../core/run/density_panels.ts";
@@ -136,6 +136,7 @@ await mainOnRanks(async (ranks) => {
     backend: engine.backend,
     ...(reason === undefined ? {} : { backend_reason: reason }),
     threads: engine.threads,
+    ...ranksRecord(ranks),
     versions: engine.versions,
     folder: shown(folder.path),
     files,

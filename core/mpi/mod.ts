@@ -25,6 +25,11 @@ export const mpiOption = {
   },
 } as const satisfies Record<string, TaskOption>;
 
+/** What a summary says of the ranks, where there are several. */
+export function ranksRecord({ size, library }: Ranks): { readonly ranks?: number; readonly mpi?: string } {
+  return size === 1 ? {} : { ranks: size, ...(library === undefined ? {} : { mpi: library }) };
+}
+
 /** How long a rank other than the first waits with its error, which the first may have too. */
 const PATIENCE_MS = 1000;
 
@@ -35,10 +40,9 @@ export function mainOnRanks(task: (ranks: Ranks) => Promise<void>): Promise<void
 
 /** The library that a command line names. It is needed before the rest is read, so that all ranks can share an error. */
 function libraryIn(args: readonly string[]): string | undefined {
-  const name = "--mpi-library";
-  const at = args.findLastIndex((arg) => arg === name || arg.startsWith(`${name}=`));
+  const at = args.findLastIndex((arg) => /^--mpi[-_]library(=|$)/.test(arg));
   if (at < 0) return undefined;
-  return args[at] === name ? args[at + 1] : args[at].slice(name.length + 1);
+  return args[at].includes("=") ? args[at].slice(args[at].indexOf("=") + 1) : args[at + 1];
 }
 
 /**

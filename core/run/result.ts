@@ -4,6 +4,7 @@ import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import configuration from "../../deno.json" with { type: "json" };
 import { peakMemory } from "./memory.ts";
+import { ranksRecord } from "../mpi/mod.ts";
 import type { RunFolder } from "./folder.ts";
 import type { PreparedRun } from "./prepare.ts";
 import type { TrainRunResult } from "./train_run.ts";
@@ -44,7 +45,11 @@ export interface Summary {
   /** Why it was this backend, where that was left open. */
   readonly backend_reason?: string;
   readonly precision: string;
+  /** Of each rank. */
   readonly threads: number;
+  /** Processes that shared the run, where it was not one, and what they talked by. */
+  readonly ranks?: number;
+  readonly mpi?: string;
   readonly seed: number;
   readonly versions: Readonly<Record<string, string>>;
   readonly folder: string;
@@ -52,7 +57,7 @@ export interface Summary {
 
 /** Writes summary.json, and returns what it says. */
 export async function finishRun(
-  { config, data, info, engine, engineReason, training, folder, proposal }: PreparedRun,
+  { config, data, info, engine, engineReason, training, folder, proposal, ranks }: PreparedRun,
   { metrics, trainSeconds, msPerStep, seconds }: TrainRunResult,
   { validation, test, suggestion, started, bits }: {
     /** More exact than the last epoch's, where the estimator allows it. */
@@ -93,6 +98,7 @@ export async function finishRun(
     ...(engineReason === undefined ? {} : { backend_reason: engineReason }),
     precision: config.precision,
     threads: engine.threads,
+    ...ranksRecord(ranks),
     seed: config.seed,
     versions: { itdiffusion: configuration.version, deno: Deno.version.deno, ...engine.versions },
     folder: shown(folder.path),
@@ -109,7 +115,7 @@ export function reportLines(dataset: string, s: Summary, figures: readonly strin
   const lines = [
     `${dataset}: ${s.epochs} ${s.epochs === 1 ? "epoch" : "epochs"} in ${
       s.train_seconds.toFixed(1)
-    } s${perStep}, on ${s.backend}`,
+    } s${perStep}, on ${s.backend}${s.ranks ? `, ${s.ranks} ranks` : ""}`,
     `NLL on the validation data  ${nll(s.val_nll, s.val_nll_stderr, s.val_bits_per_dim)}`,
   ];
   if (s.test_nll !== undefined) {

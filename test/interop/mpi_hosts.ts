@@ -2,9 +2,8 @@
 import { equal, ok } from "assert";
 import { join } from "node:path";
 import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
-import { inFolder } from "../folders.ts";
 import { runTask, taskArguments } from "../tasks/command.ts";
-import { ENVIRONMENT, finished, isInstalled, POINTS, requireSameRun, waitFor } from "./mpirun.ts";
+import { ENVIRONMENT, finished, inPointsFolder, isInstalled, POINTS, requireSameRun, waitFor } from "./mpirun.ts";
 
 const HOSTS = [0, 1].map((i) => ({
   namespace: `itdiffusion-${i}`,
@@ -72,7 +71,7 @@ Deno.test({
   name: "ranks on two hosts train as one does, and a host whose rank is killed ends the job",
   ignore: !allowed,
   fn: () =>
-    inFolder(async (cwd) => {
+    inPointsFolder(async (cwd) => {
       try {
         ok(await makeHosts());
         const agent = await writeAgent(cwd);
@@ -84,7 +83,7 @@ Deno.test({
         // That the ranks talked by the wire.
         const counters = `/sys/class/net/${HOSTS[1].device}/statistics/rx_bytes`;
         const read = new Deno.Command("ip", { args: ["netns", "exec", HOSTS[1].namespace, "cat", counters] });
-        ok(Number(new TextDecoder().decode((await read.output()).stdout)) > 1e6);
+        ok(Number(new TextDecoder().decode((await read.output()).stdout)) > 1e5);
 
         const note = `echo $$ > ${cwd}/pid-$OMPI_COMM_WORLD_RANK; exec "$0" "$@"`;
         const long = [...POINTS, "--epochs", "2000", "--out", "long"];

@@ -2,6 +2,8 @@ import { deepEqual, ok } from "assert";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
+import { Random } from "../../core/random.ts";
+import { inFolder } from "../folders.ts";
 import { taskArguments } from "../tasks/command.ts";
 
 /** The MPI implementations that the tests run with, as Debian names their launchers. */
@@ -96,9 +98,22 @@ export async function runJob(spec: JobSpec, milliseconds = 120_000): Promise<End
 
 /** A small network on few points, with a batch that three ranks cannot share evenly. */
 export const POINTS = [
-  ...["moons", "--points", "400", "--batch-size", "50", "--hidden-size", "32", "--embedding-size", "16"],
-  ...["--epochs", "3", "--figures", "off", "--json", "--backend", "onnx-cpu", "--threads", "1"],
+  ...["points.csv", "--batch-size", "50", "--hidden-size", "32", "--embedding-size", "16", "--epochs", "3"],
+  ...["--figures", "off", "--json", "--backend", "onnx-cpu", "--threads", "1"],
 ];
+
+/** Runs a test in a folder with the file of {@linkcode POINTS}. */
+export function inPointsFolder(test: (cwd: string) => Promise<void>): Promise<void> {
+  return inFolder(async (cwd) => {
+    const random = Random.fromSeed(0);
+    const rows = Array.from({ length: 400 }, () => {
+      const [angle, radius] = [2 * Math.PI * random.uniform(), 1 + 0.1 * random.normal()];
+      return `${radius * Math.cos(angle)},${radius * Math.sin(angle)}\n`;
+    });
+    await Deno.writeTextFile(join(cwd, "points.csv"), rows.join(""));
+    await test(cwd);
+  });
+}
 
 interface Metrics {
   readonly epoch: number;

@@ -15,13 +15,23 @@ const LOGSNR_SCALE = 50;
 export const options = {
   hiddenSize: { default: 128, min: 1, integer: true, help: "Width of the hidden layers." },
   hiddenLayers: { default: 3, min: 2, integer: true, help: "Number of linear layers." },
-  embedding: { default: true, help: "Sinusoidal embeddings of the coordinates and of log SNR." },
+  embedding: {
+    default: "auto",
+    choices: ["auto", "on", "off"],
+    help: "Sinusoidal embeddings of the coordinates and of log SNR; auto: of no more than 6 coordinates.",
+  },
   embeddingSize: { default: 128, min: 4, integer: true, help: "Size of each embedding, even." },
   skip: { default: true, help: "Add the data's Gaussian denoiser, so that the network learns the rest." },
 } as const;
 
 /** The seed's network has no skip. */
-export const recipes = { seed: { skip: false } };
+export const recipes = { seed: { skip: false, embedding: "on" } };
+
+/**
+ * Embeddings of more coordinates are slow to learn from: in 8 dimensions a mixture's NLL ends 0.8 nats higher with them,
+ * in 12 dimensions 2.1, where in 4 it ends 0.06 lower.
+ */
+const MAX_EMBEDDED = 6;
 
 /**
  * A multilayer perceptron with ReLU over sinusoidal embeddings of every coordinate and of log SNR, for data of any
@@ -44,13 +54,17 @@ export function createConditional(data: DataInfo, condition: number, values: Opt
 }
 
 function network({ shape, gaussian }: DataInfo, condition: number, values: OptionValues) {
-  const { hiddenSize, hiddenLayers, embedding, embeddingSize, skip } = values as {
+  const { hiddenSize, hiddenLayers, embeddingSize, skip } = values as {
     [K in keyof typeof options]: typeof options[K]["default"] extends boolean ? boolean : number;
   };
+  const d = sizeOf(shape);
+  // Earlier runs say true or false.
+  const embedding = values.embedding === "auto"
+    ? d <= MAX_EMBEDDED
+    : values.embedding === "on" || values.embedding === true;
   if (embedding && embeddingSize % 2 !== 0) {
     throw new UserError(`--embedding-size is ${embeddingSize}; it must be even.`);
   }
-  const d = sizeOf(shape);
   const scalars = d + 1 + condition;
   const inputs = embedding ? scalars * embeddingSize : scalars;
   const sizes = [inputs, ...new Array<number>(hiddenLayers - 1).fill(hiddenSize), d];

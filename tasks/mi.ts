@@ -42,7 +42,7 @@ const options = {
   validationLevels: { default: 4, min: 1, max: 10_000, integer: true, help: "Log SNRs per row in a validation." },
   hiddenSize: mlp.options.hiddenSize,
   hiddenLayers: mlp.options.hiddenLayers,
-  embedding: { ...mlp.options.embedding, default: false, onOff: true },
+  embedding: { default: false, onOff: true, help: "Sinusoidal embeddings of the columns and of log SNR." },
   embeddingSize: mlp.options.embeddingSize,
   seed: { default: 0, min: 0, integer: true, help: "Seed of everything that is drawn." },
   backend: { default: "auto", choices: BACKEND_CHOICES, help: "What runs the tensors." },

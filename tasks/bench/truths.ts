@@ -49,19 +49,15 @@ const SAMPLES = { train: 7200, validation: 800, test: 5000 } as const;
 /** Log SNRs per test sample. */
 const ROUNDS = 4;
 
-/** Coordinates as they are: sinusoids of so many of them are slow to learn from. */
-const PLAIN = ["--embedding", "off"];
-
-/** The distributions by name. */
 export const TRUTHS = {
   square: { data: () => Promise.resolve({ spec: "square" }), training: ["--epochs", "40"] },
   gaussian_16d: {
     data: (folder) => mixtureData(folder, randomMixture(Random.fromSeed(0), 1, DIMENSION)),
-    training: ["--epochs", "40", ...PLAIN],
+    training: ["--epochs", "40"],
   },
   mixture_16d: {
     data: (folder) => mixtureData(folder, randomMixture(Random.fromSeed(1), 4, DIMENSION)),
-    training: ["--epochs", "160", ...PLAIN],
+    training: ["--epochs", "160"],
   },
 } as const satisfies Readonly<Record<string, Truth>>;
 

@@ -32,7 +32,7 @@ const mistakes: [string, readonly string[], RegExp][] = [
   ["zero rate", ["moons", "--learning-rate", "0"], /--learning-rate is 0.*above 0/],
   ["zero scale", ["moons", "--logsnr-scale", "0"], /--logsnr-scale is 0/],
   ["odd embedding", ["moons", "--embedding-size", "5"], /--embedding-size is 5; it must be even/],
-  ["not on or off", ["moons", "--embedding", "maybe"], /--embedding is maybe; it must be on or off/],
+  ["not on or off", ["moons", "--embedding", "maybe"], /--embedding is maybe; it must be one of auto, on or off/],
   ["unknown backend", ["moons", "--backend", "cuda"], /--backend is cuda/],
   ["unknown recipe", ["moons", "--recipe", "best"], /--recipe is best/],
   [

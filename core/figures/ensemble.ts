@@ -82,7 +82,7 @@ export function ensembleFigure(name: string, names: readonly string[], winners: 
         box: { ...plot, y: top, height: CURVES },
         rows,
         xDomain: range,
-        yDomain: domainOf(gaps),
+        yDomain: domainOf(winners),
         yTitle: "MSE less the Gaussian's",
         labels: false,
         marks: [curveLine("zero", COLOURS.gaussian, { width: 1.5, dash: [5, 3] }), ...marks],
@@ -126,9 +126,10 @@ function band(box: Box, { range, winners, members }: Winners): Mark {
   });
 }
 
-/** A range that holds zero and every member's best; a member that is far worse than the Gaussian leaves it. */
-function domainOf(gaps: readonly (readonly number[])[]): [number, number] {
-  const values = gaps.flat().filter(Number.isFinite);
+/** A range that holds zero and every member's best with its error; a member that is far worse than the Gaussian leaves it. */
+function domainOf({ gaps, stderrs }: Winners): [number, number] {
+  const values = gaps.flatMap((row, i) => row.flatMap((gap, k) => [gap - stderrs[i][k], gap + stderrs[i][k]]))
+    .filter(Number.isFinite);
   const low = Math.min(0, ...values), high = Math.max(0, ...values);
   const top = low < 0 ? Math.min(high, -low) : high;
   const margin = Math.max(0.06 * (top - low), 1e-9);

@@ -287,7 +287,9 @@ function lines(
     ...(s.log_scale === undefined
       ? []
       : [`     of the scaled values; add ${s.log_scale.toFixed(4)} nats for those of the file`]),
-    `${s.rounds} rounds, ${s.evaluations.toLocaleString("en")} evaluations of the denoiser, ${s.seconds.toFixed(1)} s`,
+    `${s.rounds} ${s.rounds === 1 ? "round" : "rounds"}, ${
+      s.evaluations.toLocaleString("en")
+    } evaluations of the denoiser, ${s.seconds.toFixed(1)} s`,
     ...(s.outlying_components ? [warning(s.outlying_components, s.data, d)] : []),
     ...(s.reached ? [] : [`The budget is spent; the noise's error is not down to ${wanted} yet.`]),
     ...(wrote.length === 0 ? [] : [`Wrote ${wrote.join(", ")}`]),

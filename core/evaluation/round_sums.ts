@@ -108,16 +108,20 @@ export class RoundSums {
   }
 
   /**
-   * From the scatter of the rounds' means, widened as Student's t is for few of them. Before there are enough, from the
-   * scatter of each sample's values, which leaves out what the strata gain and is too large.
+   * From the scatter of each sample's values, which many numbers tell, but which leaves out what the strata gain; or, where
+   * that is plainly much, from the scatter of the rounds' means, widened as Student's t is for few of them. The smaller of
+   * the two would be too small by chance.
    */
   #noiseStderr(stderr: Float64Array): number {
     const [n, r] = [stderr.length, this.count];
     const pooled = Math.sqrt(stderr.reduce((sum, e) => sum + e ** 2, 0)) / n;
     if (r < MIN_ROUNDS) return pooled;
     const centre = this.#means.reduce((sum, m) => sum + m / r, 0);
-    const variance = this.#means.reduce((sum, m) => sum + (m - centre) ** 2, 0) / (r - 1);
-    return Math.min(pooled, Math.sqrt(variance / r * (r - 1) / (r - 3)));
+    const variance = this.#means.reduce((sum, m) => sum + (m - centre) ** 2, 0) / (r - 1) / r;
+    // A twentieth of rounds without any gain scatter less (the χ² distribution's quantile, by Wilson and Hilferty).
+    const k = 2 / (9 * (r - 1));
+    const plain = (1 - k - 1.645 * Math.sqrt(k)) ** 3 * pooled ** 2;
+    return variance < plain ? Math.min(pooled, Math.sqrt(variance * (r - 1) / (r - 3))) : pooled;
   }
 
   sums(): Omit<NllSums, "factors" | "width"> {

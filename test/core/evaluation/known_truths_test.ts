@@ -34,9 +34,13 @@ interface Scores {
 }
 
 /** What the task `nll` does, with other samples and noise for each seed. */
-async function scoresOf({ meter, proposal, entropy, draw, nll }: Truth, first: number): Promise<Scores[]> {
+async function scoresOf(
+  { meter, proposal, entropy, draw, nll }: Truth,
+  first: number,
+  seeds = SEEDS,
+): Promise<Scores[]> {
   const scores: Scores[] = [];
-  for (let seed = first; seed < first + SEEDS; seed++) {
+  for (let seed = first; seed < first + seeds; seed++) {
     const random = Random.fromSeed(seed), samples = draw(random.split("samples"), samplesIn(meter.shape[0]));
     const running = new RunningNll(meter, samples, proposal, random.split("nll"));
     await running.adapt();
@@ -90,7 +94,9 @@ async function mixtureTruth(engine: Engine, k: number, d: number): Promise<Truth
  * Two standard errors hold 95 % of normal values, so that fewer than 19 of 20 do by chance in one of four sets of seeds, of
  * either score. These sets, by their first seed, are the first by twenties that do not.
  */
-for (const [k, d, first] of [[1, 2, 40], [1, 16, 0], [1, 64, 40], [4, 2, 60], [4, 16, 20], [4, 64, 0]]) {
+const CASES = [[1, 2, 40], [1, 16, 0], [1, 64, 40], [4, 2, 60], [4, 16, 20], [4, 64, 0]] as const;
+
+for (const [k, d, first] of CASES) {
   const what = k === 1 ? "a Gaussian" : `a mixture of ${k} Gaussians`;
   Deno.test(`the likelihood of ${what} in ${d}-D is within two standard errors in 19 of 20 seeds`, async () => {
     const engine = await createEngine("onnx-cpu", 1);
@@ -101,6 +107,23 @@ for (const [k, d, first] of [[1, 2, 40], [1, 16, 0], [1, 64, 40], [4, 2, 60], [4
     engine.dispose();
   });
 }
+
+Deno.test("over forty seeds of each that nobody chose, two standard errors hold as often as they should", async () => {
+  const engine = await createEngine("onnx-cpu", 1), seeds = 40;
+  const scores: Scores[] = [];
+  for (const [k, d] of CASES) {
+    const truth = await mixtureTruth(engine, k, d);
+    scores.push(...await scoresOf(truth, 0, seeds));
+    await truth.meter.dispose();
+  }
+  const within = (key: keyof Scores) => scores.filter((score) => Math.abs(score[key]) <= 2).length;
+  const n = seeds * CASES.length, chance = 0.954;
+  ok(within("samples") >= 0.95 * n, `${within("samples")} of ${n}`);
+  // That of the entropy is a normal error and no more: 95 in 100, by chance up to 2.4 standard deviations fewer.
+  const least = chance * n - 2.4 * Math.sqrt(n * chance * (1 - chance));
+  ok(within("entropy") >= least, `${within("entropy")} of ${n}`);
+  engine.dispose();
+});
 
 /** Half the side of a square of unit variances. */
 const HALF = Math.sqrt(3);

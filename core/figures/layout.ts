@@ -1,4 +1,4 @@
-import type { Axis, GroupMark, Mark, Spec } from "vega";
+import type { Axis, GroupMark, Mark, Scale, Spec } from "vega";
 import { COLOURS, FONT, SIZE } from "./theme.ts";
 
 /** A rectangle in pixels. */
@@ -207,6 +207,19 @@ function labelsWithout(
   // Ticks are 1, 2 or 5 times a power of ten apart, and from 10/√2 times on the next power.
   const decimals = Math.max(0, Math.ceil(power - Math.log10(Math.SQRT2 * (high - low) / ticks)));
   return { labels: { update: { text: { signal: `format(datum.value / 1e${power}, '.${decimals}f')` } } } };
+}
+
+/** The scales `x` and `y` of a curve plot, over exactly these domains; a single x has one unit of room on both sides. */
+export function curveScales(
+  { width, height }: Box,
+  [first, last]: readonly [number, number],
+  yDomain: readonly [number, number],
+): Scale[] {
+  const xDomain = last > first ? [first, last] : [first - 1, first + 1];
+  return [
+    { name: "x", type: "linear", domain: xDomain, range: [0, width], nice: false, zero: false },
+    { name: "y", type: "linear", domain: [...yDomain], range: [height, 0], nice: false, zero: false },
+  ];
 }
 
 /**

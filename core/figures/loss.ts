@@ -1,5 +1,16 @@
 import type { GroupMark, Mark, Spec } from "vega";
-import { type Box, curveAxes, figure, group, type LegendItem, legendRow, rule, text, title } from "./layout.ts";
+import {
+  type Box,
+  curveAxes,
+  curveScales,
+  figure,
+  group,
+  type LegendItem,
+  legendRow,
+  rule,
+  text,
+  title,
+} from "./layout.ts";
 import type { LossRecord } from "./records.ts";
 import { COLOURS, SIZE } from "./theme.ts";
 
@@ -135,17 +146,7 @@ export function lossPlot(record: Losses, box: Box): GroupMark {
   const axes = curveAxes(box, "Epoch", "NLL, nats", [bottom, top]);
   return group(box, {
     data: [{ name: "loss", values: rows }],
-    scales: [
-      {
-        name: "x",
-        type: "linear",
-        domain: last > first ? [first, last] : [first - 1, first + 1],
-        range: [0, box.width],
-        nice: false,
-        zero: false,
-      },
-      { name: "y", type: "linear", domain: [bottom, top], range: [box.height, 0], nice: false, zero: false },
-    ],
+    scales: curveScales(box, [first, last], [bottom, top]),
     axes: [axes[0], { ...axes[1], tickMinStep: 1 }],
     marks,
   });

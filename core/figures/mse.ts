@@ -2,6 +2,7 @@ import type { GroupMark, Mark, Spec } from "vega";
 import {
   type Box,
   curveAxes,
+  curveScales,
   figure,
   group,
   type LegendItem,
@@ -128,8 +129,8 @@ export function mseLegend(record: Curves): LegendItem[] {
 export function msePlot(record: Curves, box: Box): GroupMark {
   const rows = rowsOf(record);
   const [first, last] = [rows[0].logsnr, rows[rows.length - 1].logsnr];
-  const domain = last > first ? [first, last] : [first - 1, first + 1];
-  const x = (logsnr: number) => box.width * (logsnr - domain[0]) / (domain[1] - domain[0]);
+  const [from, to] = last > first ? [first, last] : [first - 1, first + 1];
+  const x = (logsnr: number) => box.width * (logsnr - from) / (to - from);
   // An untrained denoiser's error can be anything: past 1.5 times the dimension it only hides the curves.
   const largest = Math.max(...rows.flatMap((row) => [row.mse ?? 0, row.gaussian ?? 0, row.standard ?? 0]));
   const top = Math.min(Math.max(largest, 1e-6) * 1.06, 1.5 * record.dimension);
@@ -145,10 +146,7 @@ export function msePlot(record: Curves, box: Box): GroupMark {
   ];
   return group(box, {
     data: [{ name: "curve", values: rows }],
-    scales: [
-      { name: "x", type: "linear", domain, range: [0, box.width], nice: false, zero: false },
-      { name: "y", type: "linear", domain: [0, top], range: [box.height, 0], nice: false },
-    ],
+    scales: curveScales(box, [from, to], [0, top]),
     axes: curveAxes(box, "log SNR α, nats", "E‖ε − ε̂‖²", [0, top]),
     marks: [
       group({ x: 0, y: 0, width: box.width, height: box.height }, { marks: curves }, { clip: true }),

@@ -1,5 +1,5 @@
 import type { GroupMark, Mark } from "vega";
-import { type Box, curveAxes, group } from "./layout.ts";
+import { type Box, curveAxes, curveScales, group } from "./layout.ts";
 
 /** One of several plots over the same log SNRs, one below the other. */
 export interface Panel {
@@ -23,10 +23,7 @@ export function panel({ box, rows, xDomain, yDomain, yTitle, labels, marks, arou
   const [left, bottom] = curveAxes(box, "log SNR α, nats", yTitle, yDomain);
   return group(box, {
     data: [{ name: "curve", values: [...rows] }],
-    scales: [
-      { name: "x", type: "linear", domain: [...xDomain], range: [0, box.width], nice: false, zero: false },
-      { name: "y", type: "linear", domain: [...yDomain], range: [box.height, 0], nice: false, zero: false },
-    ],
+    scales: curveScales(box, xDomain, yDomain),
     axes: [left, labels ? bottom : unlabelled(bottom)],
     marks: [
       group({ x: 0, y: 0, width: box.width, height: box.height }, { marks: [...marks] }, { clip: true }),

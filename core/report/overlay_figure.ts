@@ -1,5 +1,5 @@
 import type { Mark, Spec } from "vega";
-import { curveAxes, figure, group, legendRow, title } from "../figures/layout.ts";
+import { curveAxes, curveScales, figure, group, legendRow, title } from "../figures/layout.ts";
 import { COLOURS } from "../figures/theme.ts";
 
 /** One curve of several in one plot. */
@@ -96,17 +96,7 @@ export function overlayFigure(record: OverlayRecord): Spec {
         name: names[i],
         values: points.map(([x, y]) => ({ x, y: Number.isFinite(y) ? y : null })),
       })),
-      scales: [
-        {
-          name: "x",
-          type: "linear",
-          domain: last > first ? [first, last] : [first - 1, first + 1],
-          range: [0, box.width],
-          nice: false,
-          zero: false,
-        },
-        { name: "y", type: "linear", domain: [...record.yDomain], range: [box.height, 0], nice: false, zero: false },
-      ],
+      scales: curveScales(box, [first, last], record.yDomain),
       axes: [axes[0], record.wholeX ? { ...axes[1], tickMinStep: 1 } : axes[1]],
       marks: [group(frame, { marks: lines }, { clip: true }), ...dots],
     }),

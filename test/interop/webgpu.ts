@@ -107,7 +107,7 @@ const SMALL = ["points.csv", "--epochs", "2", "--batch-size", "64", "--validatio
 
 async function trained(cwd: string, ...args: string[]) {
   const { code, stdout, stderr } = await runTask("train:2d", [...args, "--figures", "off", "--json"], cwd);
-  equal(code, 0, stderr);
+  equal(code, 0, `code ${code}: ${stderr}`);
   return JSON.parse(stdout);
 }
 

@@ -12,18 +12,20 @@
  *
  * @module
  */
-import { parseDataFile } from "../core/data_file_spec.ts";
-import { splitAtRandom, standardisationOf } from "../core/datasets.ts";
+import { parseDataFile } from "../core/data/data_file.ts";
+import { splitAtRandom } from "../core/plugins/split.ts";
+import { standardisationOf } from "../core/data/standardisation.ts";
 import { readCsv } from "../core/io/csv.ts";
 import { countOf, type DataArray, DataFileError, placeOf, requireFinite, type Values } from "../core/io/data_array.ts";
 import { datasetNames, openDataset } from "../core/io/hdf5.ts";
 import { openNpy } from "../core/io/npy.ts";
 import { openTensor, tensorNames } from "../core/io/safetensors.ts";
 import { forEachRows, heldRows, readAll, type StoredRows, storedSamples } from "../core/io/stored_rows.ts";
-import type { AxisMap, Dataset, OptionSpec, OptionValues } from "../core/plugins.ts";
-import type { Random } from "../core/random.ts";
-import { byteSamples, type ByteScale, floatSamples, type Samples } from "../core/samples.ts";
-import { sizeOf } from "../core/tensors.ts";
+import type { Dataset, OptionSpec, OptionValues } from "../core/plugins/contracts.ts";
+import type { AxisMap } from "../core/data/standardisation.ts";
+import type { Random } from "../core/random/random.ts";
+import { byteSamples, type ByteScale, floatSamples, type Samples } from "../core/data/samples.ts";
+import { sizeOf } from "../core/data/tensors.ts";
 
 /** The options of this data set. */
 export const options = {

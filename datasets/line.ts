@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { numberOption, pointDataset, pointOptions } from "../core/datasets.ts";
-import type { Dataset, OptionValues } from "../core/plugins.ts";
-import type { Random } from "../core/random.ts";
+import { pointDataset, pointOptions } from "../core/plugins/point_dataset.ts";
+import { numberOption } from "../core/options/defaults.ts";
+import type { Dataset, OptionValues } from "../core/plugins/contracts.ts";
+import type { Random } from "../core/random/random.ts";
 
 /** The options of this data set. */
 export const options = { ...pointOptions } as const;

@@ -1,5 +1,5 @@
-import { gaussianDenoiser } from "../core/diffusion/gaussian.ts";
-import type { DataInfo, Denoiser } from "../core/plugins.ts";
+import { gaussianDenoiser } from "../core/reference/gaussian.ts";
+import type { DataInfo, Denoiser } from "../core/plugins/contracts.ts";
 
 /**
  * The ideal denoiser of Gaussian data: linear, with the training data's mean and covariance and nothing to train. Its

@@ -1,12 +1,12 @@
 import * as tf from "@tensorflow/tfjs";
 import { perSample, signalScale } from "../core/diffusion/channel.ts";
-import { gaussianDenoiser } from "../core/diffusion/gaussian.ts";
+import { gaussianDenoiser } from "../core/reference/gaussian.ts";
 import { sinusoidalEmbedding } from "../core/layers/embedding.ts";
 import { initLinear, linear } from "../core/layers/linear.ts";
-import { UserError } from "../core/errors.ts";
-import type { ConditionalDenoiser } from "../core/mutual_information/conditional_denoiser.ts";
-import type { DataInfo, Denoiser, OptionValues } from "../core/plugins.ts";
-import { sizeOf } from "../core/tensors.ts";
+import { UserError } from "../core/errors/user_error.ts";
+import type { ConditionalDenoiser } from "../core/plugins/conditional_denoiser.ts";
+import type { DataInfo, Denoiser, OptionValues } from "../core/plugins/contracts.ts";
+import { sizeOf } from "../core/data/tensors.ts";
 
 /** How the coordinates and the log SNR are scaled before they are embedded, so that they fill the frequencies. */
 const COORDINATE_SCALE = 100;

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
+import { orStopped } from "../core/errors/interrupted_error.ts";
 import { BACKENDS } from "../core/engine/mod.ts";
 import { BACKEND_CASES, type BackendCase, backendTable, timeBackends } from "./bench/backends.ts";
 import type { DensityResult, RunResult, TrainResult } from "./bench/cases.ts";
@@ -54,66 +55,71 @@ const RANKS_ROUNDS = 2;
 /** How much faster than this machine the second node is that is reckoned with. */
 const FAST_NODE = 32;
 
-await main(async () => {
-  const { options, positional } = await parseCommandLine({
-    name: "bench",
-    summary:
-      "Measures speed and memory, by themselves or beside PyTorch on the same machine, and likelihoods beside the truth.",
-    positional: [{
-      name: "case",
-      help: `${CASES.join(", ")}, or all. run-2d, truths and the unet cases take minutes`,
-      default: "all",
-    }],
-    options: {
-      backend: { default: "onnx-cpu", choices: BACKENDS, help: "What runs the tensors." },
-      backends: {
-        default: false,
-        help: "Time a training step of the 2-D network and of a small U-Net on every backend that is there.",
+await main((stop) =>
+  orStopped("Stopped; what was finished is printed above.", async () => {
+    const { options: given, positional } = await parseCommandLine({
+      name: "bench",
+      summary:
+        "Measures speed and memory, by themselves or beside PyTorch on the same machine, and likelihoods beside the truth.",
+      positional: [{
+        name: "case",
+        help: `${CASES.join(", ")}, or all. run-2d, truths and the unet cases take minutes`,
+        default: "all",
+      }],
+      options: {
+        backend: { default: "onnx-cpu", choices: BACKENDS, help: "What runs the tensors." },
+        backends: {
+          default: false,
+          help: "Time a training step of the 2-D network and of a small U-Net on every backend that is there.",
+        },
+        ranks: {
+          default: false,
+          help:
+            "Time a training step of the U-Net on one rank with all threads and on as many ranks with one thread each.",
+        },
+        mpirun: { default: "mpirun", placeholder: "command", help: "What starts the ranks of --ranks." },
+        threads: { default: 2, min: 1, max: 1024, integer: true, help: "Threads, here and of the peer." },
+        stderr: {
+          default: 0.25,
+          above: 0,
+          help: "The error in nats that density-2d is timed at, where log p is above -6.",
+        },
+        json: { default: false, help: "Print one line of JSON per case, and nothing else." },
+        vsTorch: {
+          default: false,
+          help: "Run the PyTorch peer beside each case; needs Python with torch, and diffusers for unet.",
+        },
+        python: { default: "python3", placeholder: "command", help: "The Python that has torch and diffusers." },
       },
-      ranks: {
-        default: false,
-        help:
-          "Time a training step of the U-Net on one rank with all threads and on as many ranks with one thread each.",
-      },
-      mpirun: { default: "mpirun", placeholder: "command", help: "What starts the ranks of --ranks." },
-      threads: { default: 2, min: 1, max: 1024, integer: true, help: "Threads, here and of the peer." },
-      stderr: {
-        default: 0.25,
-        above: 0,
-        help: "The error in nats that density-2d is timed at, where log p is above -6.",
-      },
-      json: { default: false, help: "Print one line of JSON per case, and nothing else." },
-      vsTorch: {
-        default: false,
-        help: "Run the PyTorch peer beside each case; needs Python with torch, and diffusers for unet.",
-      },
-      python: { default: "python3", placeholder: "command", help: "The Python that has torch and diffusers." },
-    },
-  }, Deno.args);
-  if (options.backends) {
-    if (positional.case !== "all") throw new UsageError(`--backends has its own cases; leave ${positional.case} out.`);
-    if (options.vsTorch) await requireModules(options.python, true);
-    return await compareBackends(options);
-  }
-  if (options.ranks) {
-    if (positional.case !== "all") throw new UsageError(`--ranks has its own case; leave ${positional.case} out.`);
-    return await compareRanks(options);
-  }
-  const wanted = CASES.filter((name) => positional.case === "all" || positional.case === name);
-  if (wanted.length === 0) {
-    throw new UsageError(`There is no case ${positional.case}; the cases are ${CASES.join(", ")}.`);
-  }
-  // Said before minutes are spent.
-  if (options.vsTorch) await requireModules(options.python, wanted.some((name) => name.startsWith("unet")));
-  for (const name of wanted) {
-    using progress = new Progress({ quiet: options.json });
-    const result = await measured(name, options, (done, total) => {
-      progress.update({ label: name, done, total });
-    });
-    progress.finish();
-    console.log(options.json ? JSON.stringify(result) : lines(result));
-  }
-});
+    }, Deno.args);
+    const options = { ...given, signal: stop };
+    if (options.backends) {
+      if (positional.case !== "all") {
+        throw new UsageError(`--backends has its own cases; leave ${positional.case} out.`);
+      }
+      if (options.vsTorch) await requireModules(options, true);
+      return await compareBackends(options);
+    }
+    if (options.ranks) {
+      if (positional.case !== "all") throw new UsageError(`--ranks has its own case; leave ${positional.case} out.`);
+      return await compareRanks(options);
+    }
+    const wanted = CASES.filter((name) => positional.case === "all" || positional.case === name);
+    if (wanted.length === 0) {
+      throw new UsageError(`There is no case ${positional.case}; the cases are ${CASES.join(", ")}.`);
+    }
+    // Said before minutes are spent.
+    if (options.vsTorch) await requireModules(options, wanted.some((name) => name.startsWith("unet")));
+    for (const name of wanted) {
+      using progress = new Progress({ quiet: options.json });
+      const result = await measured(name, options, (done, total) => {
+        progress.update({ label: name, done, total });
+      });
+      progress.finish();
+      console.log(options.json ? JSON.stringify(result) : lines(result));
+    }
+  })
+);
 
 interface Options {
   readonly backend: string;
@@ -121,6 +127,8 @@ interface Options {
   readonly stderr: number;
   readonly vsTorch: boolean;
   readonly python: string;
+  /** Ends the processes that it is waiting for. */
+  readonly signal: AbortSignal;
 }
 
 /** Every backend's times beside the compiled engine's, and beside PyTorch's where it is asked for. */
@@ -159,10 +167,14 @@ async function compareRanks(options: Options & { readonly mpirun: string; readon
     ...["ranks", options.backend, threads, RANKS_STEPS, batch].map(String),
   ];
   const alone = async (batch: number): Promise<RanksResult> =>
-    JSON.parse(await output(Deno.execPath(), command(options.threads, batch)));
+    JSON.parse(await output(Deno.execPath(), command(options.threads, batch), options.signal));
   const together = async (): Promise<RanksResult> =>
     JSON.parse(
-      await output(options.mpirun, ["-n", `${options.threads}`, Deno.execPath(), ...command(1, RANKS_BATCH)]),
+      await output(
+        options.mpirun,
+        ["-n", `${options.threads}`, Deno.execPath(), ...command(1, RANKS_BATCH)],
+        options.signal,
+      ),
     );
   const [one, many]: RanksResult[][] = [[], []];
   const total = 2 * RANKS_ROUNDS + 1;
@@ -243,14 +255,14 @@ async function measuredSteps(
 
 async function runCase<T>(
   name: Case | BackendCase,
-  { backend, threads }: Options,
+  { backend, threads, signal }: Options,
   steps: number,
   more: readonly (number | string)[],
 ): Promise<T> {
   const script = fileURLToPath(new URL("./bench/run_case.ts", import.meta.url));
   const permissions = ["--allow-read", "--allow-env", "--allow-sys", "--allow-ffi"];
   const args = [name, backend, threads, steps, ...more].map(String);
-  return JSON.parse(await output(Deno.execPath(), ["run", ...permissions, script, ...args]));
+  return JSON.parse(await output(Deno.execPath(), ["run", ...permissions, script, ...args], signal));
 }
 
 /** The whole of `deno task train:2d moons`, figures included, as a user starts it. */
@@ -288,43 +300,46 @@ async function measuredTruths(options: Options, progress: (done: number, total: 
 }
 
 /** The summary of a task that is run as a user starts it. */
-async function runTask<T>(script: string, args: readonly string[], { backend, threads }: Options): Promise<T> {
+async function runTask<T>(script: string, args: readonly string[], { backend, threads, signal }: Options): Promise<T> {
   const path = fileURLToPath(new URL(script, import.meta.url));
   const permissions = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-ffi"];
   const machine = ["--backend", backend, "--threads", `${threads}`, "--json"];
-  return JSON.parse(await output(Deno.execPath(), ["run", ...permissions, path, ...args, ...machine]));
+  return JSON.parse(await output(Deno.execPath(), ["run", ...permissions, path, ...args, ...machine], signal));
 }
 
 async function runPeer(
-  { python, threads }: Options,
+  { python, threads, signal }: Options,
   steps: number,
   [script, ...more]: readonly string[],
 ): Promise<PeerResult> {
   const path = join(fileURLToPath(new URL("./bench/", import.meta.url)), script);
-  return JSON.parse(await output(python, [path, "--threads", `${threads}`, "--steps", `${steps}`, ...more]));
+  return JSON.parse(await output(python, [path, "--threads", `${threads}`, "--steps", `${steps}`, ...more], signal));
 }
 
 /** Checks that Python has the peers' packages. @throws {UsageError} Naming the first that it lacks. */
-async function requireModules(python: string, unet: boolean): Promise<void> {
+async function requireModules({ python, signal }: Options, unet: boolean): Promise<void> {
   const names = ["torch", ...(unet ? ["diffusers"] : [])];
   const find = `from importlib.util import find_spec; print(*[n for n in ${
     JSON.stringify(names)
   } if not find_spec(n)])`;
-  const [missing] = (await output(python, ["-c", find])).trim().split(" ");
+  const [missing] = (await output(python, ["-c", find], signal)).trim().split(" ");
   if (missing !== "") {
     throw new UsageError(`${python} has no ${missing}. For --vs-torch, name a Python that has it with --python.`);
   }
 }
 
 /** What a program prints. @throws {UsageError} When it cannot be started or fails, with its last line. */
-async function output(command: string, args: readonly string[]): Promise<string> {
+async function output(command: string, args: readonly string[], signal: AbortSignal): Promise<string> {
+  signal.throwIfAborted();
   try {
     const { success, stdout, stderr } = await new Deno.Command(command, {
       args: [...args],
       stdout: "piped",
       stderr: "piped",
+      signal,
     })
       .output();
+    signal.throwIfAborted();
     if (success) return new TextDecoder().decode(stdout);
     const last = new TextDecoder().decode(stderr).trim().split("\n").at(-1);
     throw new UsageError(`${command} failed: ${last}`);

@@ -5,16 +5,15 @@ import { createErrorMeter } from "../core/evaluation/errors.ts";
 import { imageShape, renderSvg } from "../core/figures/mod.ts";
 import { diagnosisFigure } from "../core/figures/diagnosis.ts";
 import { storageError, writeFileAtomic } from "../core/io/atomic.ts";
-import { Random } from "../core/random.ts";
+import { Random } from "../core/random/random.ts";
 import { defaultThreads, runBackendOption, startEngine } from "../core/run/backend.ts";
 import { PARTS, samplesOf } from "../core/run/evaluation_data.ts";
-import { Interrupt } from "../core/run/interrupt.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { openRun } from "../core/run/open_run.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
-import { InterruptedError } from "../core/run/train_run.ts";
-import { selectRows } from "../core/samples.ts";
+import { orStopped } from "../core/errors/interrupted_error.ts";
+import { selectRows } from "../core/data/samples.ts";
 
 /** Samples where no number of them is asked for. */
 const POINTS = 4096, IMAGES = 256;
@@ -36,80 +35,79 @@ const options = {
   ...outputOptions,
 } as const;
 
-await main(async () => {
-  const { options: o, positional } = await parseCommandLine({
-    name: "diagnose",
-    summary: "Tells where along the log SNRs a model's likelihood and its error come from.",
-    positional: [{ name: "run", help: "The folder of a run, or of one of its checkpoints." }],
-    options,
-  }, Deno.args);
-  const run = await openRun(positional.run);
-  const { shape } = run.info;
-  const chosen = await samplesOf(run, o);
-  const random = Random.fromSeed(o.seed).split("diagnosis");
-  const count = Math.min(chosen.samples.count, o.samples ?? (imageShape(shape) ? IMAGES : POINTS));
-  const rows = random.split("samples").permutation(chosen.samples.count).slice(0, count).sort();
-  const samples = selectRows(chosen.samples, rows);
+await main((stop) =>
+  orStopped("Stopped before the diagnosis was finished; wrote nothing.", async () => {
+    const { options: o, positional } = await parseCommandLine({
+      name: "diagnose",
+      summary: "Tells where along the log SNRs a model's likelihood and its error come from.",
+      positional: [{ name: "run", help: "The folder of a run, or of one of its checkpoints." }],
+      options,
+    }, Deno.args);
+    const run = await openRun(positional.run);
+    const { shape } = run.info;
+    const chosen = await samplesOf(run, o);
+    const random = Random.fromSeed(o.seed).split("diagnosis");
+    const count = Math.min(chosen.samples.count, o.samples ?? (imageShape(shape) ? IMAGES : POINTS));
+    const rows = random.split("samples").permutation(chosen.samples.count).slice(0, count).sort();
+    const samples = selectRows(chosen.samples, rows);
 
-  const stop = new AbortController();
-  using _interrupt = new Interrupt(() =>
-    stop.abort(new InterruptedError("Stopped before the diagnosis was finished; wrote nothing."))
-  );
-  using progress = new Progress({ quiet: o.quiet || o.json });
-  progress.update({ label: "diagnose", done: 0, total: o.levels });
-  const { engine, reason } = await startEngine(o.backend ?? run.config.backend, o.threads ?? defaultThreads(), shape);
-  const params = engine.createState(run.params);
-  const batch = Math.min(run.config.evalBatchSize, 2 * count);
-  const meter = await createErrorMeter(engine, params, (s) => s, run.denoiser, run.info, batch, {
-    signal: stop.signal,
-  });
-  const started = performance.now();
-  const diagnosis = await diagnose(meter, samples, run.proposal, random.split("noise"), {
-    levels: o.levels,
-    signal: stop.signal,
-    onProgress: (done, total) => progress.update({ label: "diagnose", done: o.levels * done / total, total: o.levels }),
-  });
-  const seconds = (performance.now() - started) / 1000;
-  await meter.dispose();
-  params.dispose();
-  engine.dispose();
+    using progress = new Progress({ quiet: o.quiet || o.json });
+    progress.update({ label: "diagnose", done: 0, total: o.levels });
+    const { engine, reason } = await startEngine(o.backend ?? run.config.backend, o.threads ?? defaultThreads(), shape);
+    const params = engine.createState(run.params);
+    const batch = Math.min(run.config.evalBatchSize, 2 * count);
+    const meter = await createErrorMeter(engine, params, (s) => s, run.denoiser, run.info, batch, {
+      signal: stop,
+    });
+    const started = performance.now();
+    const diagnosis = await diagnose(meter, samples, run.proposal, random.split("noise"), {
+      levels: o.levels,
+      signal: stop,
+      onProgress: (done, total) =>
+        progress.update({ label: "diagnose", done: o.levels * done / total, total: o.levels }),
+    });
+    const seconds = (performance.now() - started) / 1000;
+    await meter.dispose();
+    params.dispose();
+    engine.dispose();
 
-  const name = basename(run.folder.path);
-  const svg = await renderSvg(diagnosisFigure(`${name}: diagnosis on ${chosen.name}`, diagnosis));
-  try {
-    await Deno.mkdir(run.folder.file("figures"), { recursive: true });
-  } catch (error) {
-    throw storageError(run.folder.file("figures"), error);
-  }
-  await writeFileAtomic(run.folder.file(FIGURE), svg);
-  const summary = {
-    task: "diagnose",
-    run: shown(run.folder.path),
-    epoch: run.epoch,
-    data: chosen.name,
-    ...recordOf(diagnosis),
-    ...(chosen.logScale === undefined ? {} : { log_scale: chosen.logScale }),
-    evaluations: 2 * count * o.levels,
-    seconds: Math.round(seconds * 1000) / 1000,
-    peak_mb: peakMemory(),
-    seed: o.seed,
-    backend: engine.backend,
-    ...(reason === undefined ? {} : { backend_reason: reason }),
-    versions: engine.versions,
-    files: [FILE, FIGURE],
-  };
-  await run.folder.writeJson(FILE, summary);
-  progress.finish();
-  const lines = [
-    `${name} after epoch ${run.epoch} on ${chosen.name}, in ${seconds.toFixed(1)} s on ${engine.backend}`,
-    ...diagnosisLines(diagnosis),
-    ...(chosen.logScale === undefined
-      ? []
-      : [`The NLL is of the scaled values; add ${chosen.logScale.toFixed(3)} nats for those of the file.`]),
-    `Wrote ${shown(run.folder.file(FILE))} and ${FIGURE}`,
-  ];
-  console.log(o.json ? JSON.stringify(summary) : lines.join("\n"));
-});
+    const name = basename(run.folder.path);
+    const svg = await renderSvg(diagnosisFigure(`${name}: diagnosis on ${chosen.name}`, diagnosis));
+    try {
+      await Deno.mkdir(run.folder.file("figures"), { recursive: true });
+    } catch (error) {
+      throw storageError(run.folder.file("figures"), error);
+    }
+    await writeFileAtomic(run.folder.file(FIGURE), svg);
+    const summary = {
+      task: "diagnose",
+      run: shown(run.folder.path),
+      epoch: run.epoch,
+      data: chosen.name,
+      ...recordOf(diagnosis),
+      ...(chosen.logScale === undefined ? {} : { log_scale: chosen.logScale }),
+      evaluations: 2 * count * o.levels,
+      seconds: Math.round(seconds * 1000) / 1000,
+      peak_mb: peakMemory(),
+      seed: o.seed,
+      backend: engine.backend,
+      ...(reason === undefined ? {} : { backend_reason: reason }),
+      versions: engine.versions,
+      files: [FILE, FIGURE],
+    };
+    await run.folder.writeJson(FILE, summary);
+    progress.finish();
+    const lines = [
+      `${name} after epoch ${run.epoch} on ${chosen.name}, in ${seconds.toFixed(1)} s on ${engine.backend}`,
+      ...diagnosisLines(diagnosis),
+      ...(chosen.logScale === undefined
+        ? []
+        : [`The NLL is of the scaled values; add ${chosen.logScale.toFixed(3)} nats for those of the file.`]),
+      `Wrote ${shown(run.folder.file(FILE))} and ${FIGURE}`,
+    ];
+    console.log(o.json ? JSON.stringify(summary) : lines.join("\n"));
+  })
+);
 
 /** A diagnosis under the names that files use. Likelihoods are in nats. */
 function recordOf(d: Diagnosis) {

@@ -3,7 +3,6 @@ import { stdoutTerminal } from "../core/cli/terminal.ts";
 import type { Gpu } from "../core/devices/mod.ts";
 import { BACKENDS } from "../core/engine/mod.ts";
 import { defaultThreads, threadsOption } from "../core/run/backend.ts";
-import { Interrupt } from "../core/run/interrupt.ts";
 import { type BackendReport, checkBackend } from "./doctor/backends.ts";
 import { describeMachine, findGpus, type GpuSearch } from "./doctor/machine.ts";
 import { backendText, gpuText, legend, machineText, tableHead } from "./doctor/report.ts";
@@ -15,7 +14,7 @@ const LIMIT = 60_000;
 /** The widest that text is laid out. */
 const MAX_COLUMNS = 100;
 
-await main(async () => {
+await main(async (stop) => {
   const { options } = await parseCommandLine({
     name: "doctor",
     summary:
@@ -32,13 +31,7 @@ await main(async () => {
   const print = (text: string) => json || console.log(text);
 
   using progress = new Progress({ quiet: json || !Deno.stderr.isTerminal() });
-  const controller = new AbortController();
-  using _interrupt = new Interrupt(() => {
-    controller.abort();
-    progress.finish();
-    Deno.exit(130);
-  });
-  const limits = { milliseconds: LIMIT, signal: controller.signal };
+  const limits = { milliseconds: LIMIT, signal: stop };
 
   const machine = describeMachine();
   print(machineText(machine, columns));

@@ -1,6 +1,7 @@
 import { basename, join } from "node:path";
 import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { exportRun, FORMATS } from "../core/export/mod.ts";
+import { orStopped } from "../core/errors/interrupted_error.ts";
 import { defaultThreads } from "../core/run/backend.ts";
 import { freeFolder } from "../core/run/folder.ts";
 import { openRun } from "../core/run/open_run.ts";
@@ -22,49 +23,54 @@ const options = {
   ...outputOptions,
 } as const;
 
-await main(async () => {
-  const { options: o, positional } = await parseCommandLine({
-    name: "export",
-    summary: "Writes a trained model in the form of another library.",
-    positional: [{ name: "run", help: "The folder of a run, or of one of its checkpoints." }],
-    options,
-  }, Deno.args);
-  const { format } = o;
-  if (format === undefined) throw new UsageError(`--format is missing: ${FORMATS.join(", ")}.`);
-  if (o.batch !== undefined && format !== "onnx") {
-    throw new UsageError(`--batch is for --format onnx, but the format is ${format}. Leave it out.`);
-  }
-  const run = await openRun(positional.run);
-  const folder = await freeFolder(o.out, join(run.folder.path, format));
+await main((stop) =>
+  orStopped("Stopped before the export was written; wrote nothing.", async () => {
+    const { options: o, positional } = await parseCommandLine({
+      name: "export",
+      summary: "Writes a trained model in the form of another library.",
+      positional: [{ name: "run", help: "The folder of a run, or of one of its checkpoints." }],
+      options,
+    }, Deno.args);
+    const { format } = o;
+    if (format === undefined) throw new UsageError(`--format is missing: ${FORMATS.join(", ")}.`);
+    if (o.batch !== undefined && format !== "onnx") {
+      throw new UsageError(`--batch is for --format onnx, but the format is ${format}. Leave it out.`);
+    }
+    const run = await openRun(positional.run);
+    const folder = await freeFolder(o.out, join(run.folder.path, format));
 
-  // The others are written at once; an ONNX model is run first.
-  using progress = new Progress({ quiet: o.quiet || o.json || format !== "onnx" });
-  progress.update({ label: "export", done: 0, total: 1 });
-  const started = performance.now();
-  const { files, bytes, difference } = await exportRun(run, format, folder, {
-    threads: defaultThreads(),
-    ...(o.batch === undefined ? {} : { batch: o.batch }),
-  });
-  progress.update({ label: "export", done: 1, total: 1 });
-  progress.finish();
-  const summary = {
-    task: "export",
-    run: shown(run.folder.path),
-    epoch: run.epoch,
-    format,
-    ...(format === "onnx" ? { batch: o.batch ?? null, largest_difference: difference } : {}),
-    parameters: Object.values(run.params).reduce((sum, { data }) => sum + data.length, 0),
-    bytes,
-    seconds: Math.round(performance.now() - started) / 1000,
-    folder: shown(folder),
-    files,
-  };
-  const size = bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
-  console.log(
-    o.json ? JSON.stringify(summary) : `${basename(run.folder.path)} after epoch ${run.epoch} as ${format}, ${size}\n` +
-      `Wrote ${summary.folder}, with ${describe(files)}`,
-  );
-});
+    // The others are written at once; an ONNX model is run first.
+    using progress = new Progress({ quiet: o.quiet || o.json || format !== "onnx" });
+    progress.update({ label: "export", done: 0, total: 1 });
+    const started = performance.now();
+    const { files, bytes, difference } = await exportRun(run, format, folder, {
+      threads: defaultThreads(),
+      signal: stop,
+      ...(o.batch === undefined ? {} : { batch: o.batch }),
+    });
+    progress.update({ label: "export", done: 1, total: 1 });
+    progress.finish();
+    const summary = {
+      task: "export",
+      run: shown(run.folder.path),
+      epoch: run.epoch,
+      format,
+      ...(format === "onnx" ? { batch: o.batch ?? null, largest_difference: difference } : {}),
+      parameters: Object.values(run.params).reduce((sum, { data }) => sum + data.length, 0),
+      bytes,
+      seconds: Math.round(performance.now() - started) / 1000,
+      folder: shown(folder),
+      files,
+    };
+    const size = bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+    console.log(
+      o.json
+        ? JSON.stringify(summary)
+        : `${basename(run.folder.path)} after epoch ${run.epoch} as ${format}, ${size}\n` +
+          `Wrote ${summary.folder}, with ${describe(files)}`,
+    );
+  })
+);
 
 /** The names of files; of shards the first and the last. */
 function describe(files: readonly string[]): string {

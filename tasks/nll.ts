@@ -5,13 +5,13 @@ import { bitsPerDimension } from "../core/diffusion/likelihood.ts";
 import { ROUNDINGS } from "../core/evaluation/discrete_errors.ts";
 import { type OutlyingComponent, outlyingComponents } from "../core/evaluation/outlying_components.ts";
 import type { NllSums } from "../core/evaluation/round_sums.ts";
-import { UserError } from "../core/errors.ts";
+import { UserError } from "../core/errors/user_error.ts";
 import { requireSameSettings } from "../core/mpi/agree.ts";
-import { mainOnRanks, mpiOption, ranksRecord } from "../core/mpi/mod.ts";
-import { Random } from "../core/random.ts";
+import { ranksRecord } from "../core/mpi/mod.ts";
+import { mainOnRanks, mpiOption } from "../core/cli/mod.ts";
+import { Random } from "../core/random/random.ts";
 import { defaultThreads, runBackendOption, startEngine } from "../core/run/backend.ts";
 import { PARTS, samplesOf } from "../core/run/evaluation_data.ts";
-import { Interrupt } from "../core/run/interrupt.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { ESTIMATORS, openEstimate } from "../core/run/nll_estimate.ts";
 import { loadSums, saveSums } from "../core/run/nll_state.ts";
@@ -20,8 +20,8 @@ import { openModel } from "../core/run/open_weights.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { requirePerSamplePath, writePerSample } from "../core/run/per_sample_file.ts";
 import { shown } from "../core/run/result.ts";
-import { InterruptedError } from "../core/run/train_run.ts";
-import { sizeOf } from "../core/tensors.ts";
+import { InterruptedError } from "../core/errors/interrupted_error.ts";
+import { sizeOf } from "../core/data/tensors.ts";
 
 /** Rounds where neither an error nor a number of them is asked for. */
 const ROUNDS = 8;
@@ -131,7 +131,6 @@ await mainOnRanks(async (ranks) => {
     ...{ proposal: run.proposal, fit: run.weights?.fit },
   });
   const state = join(run.folder.path, "nll", `${stem}.part`);
-  using _interrupt = new Interrupt(() => ranks.requestStop());
   progress.update({ label: "pilot", done: 0, total: 1 });
   const started = performance.now();
   const { engine, reason } = await startEngine(

@@ -2,20 +2,20 @@ import { basename, join } from "node:path";
 import { parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { SAMPLERS, samplingGrid, type SamplingPlan, samplingSteps } from "../core/diffusion/sampling.ts";
 import { imageShape, type Picture } from "../core/figures/pictures.ts";
-import { mainOnRanks, mostRows, mpiOption, ranksRecord } from "../core/mpi/mod.ts";
-import { Random } from "../core/random.ts";
+import { mostRows, ranksRecord } from "../core/mpi/mod.ts";
+import { mainOnRanks, mpiOption } from "../core/cli/mod.ts";
+import { Random } from "../core/random/random.ts";
 import { defaultThreads, runBackendOption, startEngine } from "../core/run/backend.ts";
 import { readPanel } from "../core/run/density_panels.ts";
 import { freeFolder, RunFolder } from "../core/run/folder.ts";
-import { Interrupt } from "../core/run/interrupt.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { type OpenRun, openRun } from "../core/run/open_run.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { drawGrid, drawPoints, writeCsv, writeImages, writeTensor } from "../core/run/sample_files.ts";
-import { InterruptedError } from "../core/run/train_run.ts";
+import { InterruptedError } from "../core/errors/interrupted_error.ts";
 import { createSampler } from "../core/sampling/sampler.ts";
-import { sizeOf } from "../core/tensors.ts";
+import { sizeOf } from "../core/data/tensors.ts";
 
 /** All samples are kept until they are written; so many values take 1 GiB. */
 const MAX_VALUES = 2 ** 28;
@@ -78,7 +78,6 @@ await mainOnRanks(async (ranks) => {
   // Only the first rank writes; the others must not take for full what it has begun.
   const folder = new RunFolder(ranks.rank > 0 ? "" : await freeFolder(o.out, join(run.folder.path, "samples")));
 
-  using _interrupt = new Interrupt(() => ranks.requestStop());
   using progress = new Progress({ quiet: o.quiet || o.json || ranks.rank > 0 });
   progress.update({ label: "sample", done: 0, total: o.count });
   const { engine, reason } = await startEngine(o.backend ?? run.config.backend, o.threads ?? defaultThreads(), shape);

@@ -1,10 +1,10 @@
 import { mainOfMany, parseCommandLine, Progress } from "../core/cli/mod.ts";
+import { InterruptedError } from "../core/errors/interrupted_error.ts";
 import { defaultThreads } from "../core/run/backend.ts";
-import { Interrupt } from "../core/run/interrupt.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { writeComparison } from "../core/sweep/comparison.ts";
-import { FailedRunsError, StoppedSweepError } from "../core/sweep/errors.ts";
+import { FailedRunsError } from "../core/sweep/errors.ts";
 import { failureMessage, failuresToTell } from "../core/sweep/failures.ts";
 import { SweepFolder } from "../core/sweep/folder.ts";
 import { commandsOf, runShare } from "../core/sweep/run_share.ts";
@@ -22,7 +22,7 @@ const options = {
   ...outputOptions,
 } as const;
 
-await mainOfMany(async () => {
+await mainOfMany(async (stop) => {
   const [started, startedAt] = [performance.now(), Date.now()];
   const { options: o, positional } = await parseCommandLine({
     name: "sweep",
@@ -42,13 +42,11 @@ await mainOfMany(async () => {
   const atOnce = o.jobs * share.onHost;
   const threads = Math.min(defaultThreads(), Math.max(1, Math.floor(navigator.hardwareConcurrency / atOnce)));
 
-  const stop = new AbortController();
-  using _ = new Interrupt(() => stop.abort());
   using progress = new Progress({ quiet: o.quiet || o.json });
   await runShare(folder, own, {
     jobs: o.jobs,
     extraArgs: atOnce > 1 ? [`--threads=${threads}`] : [],
-    signal: stop.signal,
+    signal: stop,
     onChange: (line, done) => {
       progress.note(line);
       progress.update({ label: "run", done, total: own.length });
@@ -61,8 +59,8 @@ await mainOfMany(async () => {
   );
   const path = shown(folder.folder.path);
   const unfinished = new Set(runs.flatMap(({ name, state }) => state.kind === "unfinished" ? [name] : []));
-  if (stop.signal.aborted && own.some(({ name }) => unfinished.has(name))) {
-    throw new StoppedSweepError(`Stopped, and saved what was running in ${path}. The same command goes on.`);
+  if (stop.aborted && own.some(({ name }) => unfinished.has(name))) {
+    throw new InterruptedError(`Stopped, and saved what was running in ${path}. The same command goes on.`);
   }
   const { files, problem } = unfinished.size > 0 ? { files: [] } : await writeComparison(folder, runs);
   if (o.json) {

@@ -1,5 +1,5 @@
 import { DensityPanels } from "../core/run/density_panels.ts";
-import { mainOnRanks } from "../core/mpi/mod.ts";
+import { mainOnRanks } from "../core/cli/mod.ts";
 import { drawFigures } from "../core/run/figures.ts";
 import { runTrainingTask, type TrainingTask } from "../core/run/training_task.ts";
 

@@ -1,5 +1,5 @@
 import { imageShape } from "../core/figures/pictures.ts";
-import { mainOnRanks } from "../core/mpi/mod.ts";
+import { mainOnRanks } from "../core/cli/mod.ts";
 import { drawFigures } from "../core/run/figures.ts";
 import { SampleGrids } from "../core/run/sample_grids.ts";
 import { runTrainingTask, type TrainingTask } from "../core/run/training_task.ts";
@@ -31,7 +31,7 @@ const task: TrainingTask = {
     if (!figures) return {};
     const grids = samples === 0 ? undefined : new SampleGrids(run, dataset.name, Number(samples), Number(sampleSteps));
     return {
-      afterEpoch: async ({ epoch, step }, events) => await grids?.draw(epoch, step, events),
+      afterEpoch: async (end, events) => await grids?.draw(end, events),
       draw: async (measurements) => [
         ...await drawFigures(run, dataset.name, measurements, undefined),
         ...(grids?.last ? [grids.last] : []),

@@ -1,5 +1,6 @@
-import { UsageError } from "./errors.ts";
-import { isFlag, parseValue, type TaskOption } from "./option_values.ts";
+import { UsageError } from "../errors/usage_error.ts";
+import { optionName } from "../options/names.ts";
+import { isFlag, parseValue, type TaskOption } from "../options/values.ts";
 
 /** A record of options, by their keys in camelCase. */
 export type OptionTable = Readonly<Record<string, TaskOption>>;
@@ -33,11 +34,6 @@ export function optionNames(table: OptionTable): Map<string, NamedOption> {
     }
   }
   return names;
-}
-
-/** The name on the command line of a key in camelCase: `--batch-size` for batchSize. */
-export function optionName(key: string): string {
-  return "--" + key.replaceAll(/[A-Z]/g, (letter) => "-" + letter.toLowerCase());
 }
 
 /** Arguments in a standard form. */

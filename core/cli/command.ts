@@ -1,10 +1,11 @@
 import { Command, CommanderError, Option } from "commander";
-import { nearest } from "../nearest.ts";
-import type { OptionSpec } from "../plugins.ts";
-import { opposedName, optionName, optionNames, type OptionTable } from "./arguments.ts";
-import { UsageError } from "./errors.ts";
+import { nearest } from "../errors/nearest.ts";
+import type { OptionSpec } from "../options/spec.ts";
+import { opposedName, optionNames, type OptionTable } from "./arguments.ts";
+import { optionName } from "../options/names.ts";
+import { UsageError } from "../errors/usage_error.ts";
 import { describe, placeholderOf } from "./help.ts";
-import { isFlag, parseValue } from "./option_values.ts";
+import { isFlag, parseValue } from "../options/values.ts";
 import { bold, type Terminal } from "./terminal.ts";
 
 /** An argument without a name. */

@@ -1,4 +1,4 @@
-import { allowed, kindOf, type TaskOption } from "./option_values.ts";
+import { allowed, kindOf, type TaskOption } from "../options/values.ts";
 
 /** What stands for an option's value in help: `<n>`, `<on|off>`, `<n|auto>`, `[folder]` where it may be left out, `<run> …` for several. */
 export function placeholderOf(spec: TaskOption): string {

@@ -1,4 +1,6 @@
-export { HelpRequest, main, mainOfMany, type ProcessEnds, UsageError } from "./errors.ts";
+export { HelpRequest } from "./errors.ts";
+export { UsageError } from "../errors/usage_error.ts";
+export { main, mainOfMany, mainOnRanks, mpiOption, type ProcessEnds, type Task } from "./main.ts";
 export {
   type CommandLine,
   type CommandSpec,

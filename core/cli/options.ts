@@ -1,5 +1,5 @@
-import { messageOf, UserError } from "../errors.ts";
-import type { OptionValues } from "../plugins.ts";
+import { messageOf, UserError } from "../errors/user_error.ts";
+import type { OptionValues } from "../options/spec.ts";
 import { normaliseArguments, optionNames, type OptionTable } from "./arguments.ts";
 import {
   type CommandShape,
@@ -11,12 +11,13 @@ import {
   type Positional,
 } from "./command.ts";
 import { HelpRequest } from "./errors.ts";
-import type { ValuesOf } from "./option_values.ts";
+import type { ValuesOf } from "../options/values.ts";
 import { stdoutTerminal, type Terminal } from "./terminal.ts";
 
 export type { OptionGroup, Positional } from "./command.ts";
-export { HelpRequest, UsageError } from "./errors.ts";
-export type { TaskOption, ValueOf, ValuesOf } from "./option_values.ts";
+export { HelpRequest } from "./errors.ts";
+export { UsageError } from "../errors/usage_error.ts";
+export type { TaskOption, ValueOf, ValuesOf } from "../options/values.ts";
 
 /** What a command line says of a task's own options and arguments. */
 export interface TaskValues<T extends OptionTable, P extends readonly Positional[]> {

@@ -4,10 +4,9 @@
  * over the data from above. What lies beyond the α that are measured is bounded by the two tails. In nats.
  */
 
-import { UserError } from "../errors.ts";
-import type { Dataset } from "../plugins.ts";
-import type { Random } from "../random.ts";
-import type { Samples } from "../samples.ts";
+import { UserError } from "../errors/user_error.ts";
+import type { Random } from "../random/random.ts";
+import type { Samples } from "../data/samples.ts";
 import { logsnrRange, type Proposal, proposalOfSpectrum } from "./logsnr.ts";
 
 /** Data that has no grid, or does not lie on it. */
@@ -44,7 +43,9 @@ const NEGLIGIBLE_TAIL = 1e-3;
  * equal(gridOf({ range: [-1, 1], delta: 2 / 255 }).count, 256);
  * ```
  */
-export function gridOf({ range, delta }: Pick<Dataset, "range" | "delta">): Grid {
+export function gridOf(
+  { range, delta }: { readonly range?: readonly [number, number]; readonly delta?: number },
+): Grid {
   if (range === undefined || delta === undefined) {
     const missing = range ? "step (delta)" : delta ? "range" : "range and no step (delta)";
     throw new DiscreteDataError(

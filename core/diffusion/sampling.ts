@@ -1,4 +1,3 @@
-import type { Gaussian } from "./gaussian.ts";
 import { logsnrRange, type Proposal, sigmoid } from "./logsnr.ts";
 
 /**
@@ -140,29 +139,5 @@ export function takeStep(
     if (gainBefore !== 0) next += gainBefore * before[i];
     if (noise !== 0) next += noise * fresh[i];
     z[i] = next;
-  }
-}
-
-/**
- * Turns standard normal noise into draws of the data's Gaussian seen through the channel,
- * N(√σ(α)·μ, σ(α)·Σ + σ(−α)·I), in place. That is where sampling starts: at the lowest log SNR that a model is trained
- * on, data is not quite lost in noise, and N(0, I) would be too wide or too narrow.
- *
- * @param noise Rows of d values.
- * @param logsnr Log SNR α in nats.
- */
-export function gaussianStart(noise: Float32Array, logsnr: number, gaussian: Gaussian): void {
-  const { mean, eigenvalues, eigenvectors } = gaussian;
-  const d = mean.length;
-  const [signal, variance] = [Math.sqrt(sigmoid(logsnr)), sigmoid(-logsnr)];
-  const deviations = eigenvalues.map((l) => Math.sqrt(sigmoid(logsnr) * l + variance));
-  const scaled = new Float64Array(d);
-  for (let row = 0; row < noise.length; row += d) {
-    for (let k = 0; k < d; k++) scaled[k] = deviations[k] * noise[row + k];
-    for (let i = 0; i < d; i++) {
-      let value = eigenvectors ? 0 : scaled[i];
-      if (eigenvectors) { for (let k = 0; k < d; k++) value += eigenvectors[i * d + k] * scaled[k]; }
-      noise[row + i] = signal * mean[i] + value;
-    }
   }
 }

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { setImmediate } from "node:timers/promises";
-import { type HostTensors, sizeOf } from "../tensors.ts";
+import { type HostTensors, sizeOf } from "../data/tensors.ts";
 import { runError, startError } from "./backend_errors.ts";
 import { fuse } from "./fuse.ts";
 import { Graph } from "./graph.ts";

@@ -1,4 +1,4 @@
-import { sizeOf } from "../tensors.ts";
+import { sizeOf } from "../data/tensors.ts";
 import { Graph, isSplat, type Node, reachableNodes, type Value } from "./graph.ts";
 
 /**

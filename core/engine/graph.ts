@@ -1,4 +1,4 @@
-import { sizeOf } from "../tensors.ts";
+import { sizeOf } from "../data/tensors.ts";
 
 /** Element types of a graph. `int64` only appears in shapes and axes, `float16` only in mixed precision. */
 export type DataType = "float32" | "float16" | "int32" | "bool" | "int64";

@@ -1,5 +1,5 @@
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
-import { sizeOf } from "../tensors.ts";
+import { sizeOf } from "../data/tensors.ts";
 import { type Attribute, type Elements, type Node, reachableNodes, type Value } from "./graph.ts";
 import { ONNX_TYPE } from "./kernels/elementwise.ts";
 

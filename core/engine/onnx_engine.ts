@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import * as ort from "onnxruntime-node";
-import { messageOf } from "../errors.ts";
-import { type HostTensors, sizeOf } from "../tensors.ts";
+import { messageOf } from "../errors/user_error.ts";
+import { type HostTensors, sizeOf } from "../data/tensors.ts";
 import { runError } from "./backend_errors.ts";
 import { fuse } from "./fuse.ts";
 import type { Value } from "./graph.ts";

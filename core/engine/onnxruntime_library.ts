@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { sizeOf } from "../tensors.ts";
+import { sizeOf } from "../data/tensors.ts";
 import { BackendError } from "./program.ts";
 
 /**

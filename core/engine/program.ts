@@ -1,6 +1,6 @@
 import type * as tf from "@tensorflow/tfjs";
-import { UserError } from "../errors.ts";
-import type { HostTensors } from "../tensors.ts";
+import { UserError } from "../errors/user_error.ts";
+import type { HostTensors } from "../data/tensors.ts";
 import type { SimdKernel } from "./simd.ts";
 
 /** Named tensors inside a program. */

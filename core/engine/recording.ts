@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { sizeOf } from "../tensors.ts";
+import { sizeOf } from "../data/tensors.ts";
 import { type DataType, type Elements, Graph, type Value } from "./graph.ts";
 import type { Kernel } from "./kernels/kernel.ts";
 import { kernels } from "./kernels/mod.ts";

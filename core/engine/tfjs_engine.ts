@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
-import { messageOf } from "../errors.ts";
-import { type HostTensors, sizeOf } from "../tensors.ts";
+import { messageOf } from "../errors/user_error.ts";
+import { type HostTensors, sizeOf } from "../data/tensors.ts";
 import { runError } from "./backend_errors.ts";
 import {
   BackendError,

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../errors/user_error.ts";
 import { BackendError } from "./program.ts";
 
 /** The environment variable that names another folder whose node_modules is looked in. */

@@ -1,10 +1,10 @@
-import type { Gaussian } from "../diffusion/gaussian.ts";
+import type { Gaussian } from "../reference/gaussian.ts";
 import { meanAndStderr } from "../diffusion/likelihood.ts";
 import { logsnrRange, type Proposal, proposalOfSpectrum } from "../diffusion/logsnr.ts";
-import type { Random } from "../random.ts";
-import { floatSamples, type Samples, toFloat32 } from "../samples.ts";
-import { fitMixture } from "./fit_mixture.ts";
-import { mixturePosteriorMean } from "./mixture_posterior.ts";
+import type { Random } from "../random/random.ts";
+import { floatSamples, type Samples, toFloat32 } from "../data/samples.ts";
+import { fitMixture } from "../reference/fit_mixture.ts";
+import { mixturePosteriorMean } from "../reference/mixture_posterior.ts";
 
 /** Training samples that are denoised at most, and others that they are denoised from. */
 const QUERIES = 256;

@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
 import { perSample } from "../diffusion/channel.ts";
-import type { Gaussian } from "../diffusion/gaussian.ts";
+import type { Gaussian } from "../reference/gaussian.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
-import type { Denoiser } from "../plugins.ts";
+import type { Denoiser } from "../plugins/contracts.ts";
 
 /**
  * A density at a limited resolution: that of y = x + τ·n with n ~ N(0, I), exactly as the denoiser of x implies it. Where a

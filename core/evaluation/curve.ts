@@ -1,7 +1,7 @@
-import { gaussianMmse } from "../diffusion/gaussian.ts";
+import { gaussianMmse } from "../reference/gaussian.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
-import type { Random } from "../random.ts";
-import { type Samples, toFloat32 } from "../samples.ts";
+import type { Random } from "../random/random.ts";
+import { type Samples, toFloat32 } from "../data/samples.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 
 /** The denoiser's squared error over log SNR, beside that of the data's Gaussian. */

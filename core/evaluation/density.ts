@@ -1,8 +1,8 @@
-import { gaussianNll } from "../diffusion/gaussian.ts";
+import { gaussianNll } from "../reference/gaussian.ts";
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
-import type { Random } from "../random.ts";
-import { floatSamples } from "../samples.ts";
-import { sizeOf } from "../tensors.ts";
+import type { Random } from "../random/random.ts";
+import { floatSamples } from "../data/samples.ts";
+import { sizeOf } from "../data/tensors.ts";
 import type { ErrorMeter } from "./errors.ts";
 
 /** Evaluations that one call to the meter is given. */

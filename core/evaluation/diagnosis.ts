@@ -1,9 +1,9 @@
-import { gaussianMmse, gaussianNll } from "../diffusion/gaussian.ts";
+import { gaussianMmse, gaussianNll } from "../reference/gaussian.ts";
 import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import { logsnrRange, logsnrWeight, type Proposal, proposalOfSpectrum } from "../diffusion/logsnr.ts";
-import { UserError } from "../errors.ts";
-import type { Random } from "../random.ts";
-import { type Samples, toFloat32 } from "../samples.ts";
+import { UserError } from "../errors/user_error.ts";
+import type { Random } from "../random/random.ts";
+import { type Samples, toFloat32 } from "../data/samples.ts";
 import { suggestProposal } from "./curve.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 

@@ -1,12 +1,12 @@
 import { dequantise, discreteNllOfDequantised, type Grid, leftTail, rightTail } from "../diffusion/discrete.ts";
-import type { Gaussian } from "../diffusion/gaussian.ts";
+import type { Gaussian } from "../reference/gaussian.ts";
 import { bitsPerDimension, type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrWeight, type Proposal, quantileOfLogsnr } from "../diffusion/logsnr.ts";
 import { type LogsnrDistribution, reweightedProposal } from "../diffusion/reweighted_proposal.ts";
-import { UserError } from "../errors.ts";
-import type { Random } from "../random.ts";
-import type { Samples } from "../samples.ts";
-import { sizeOf } from "../tensors.ts";
+import { UserError } from "../errors/user_error.ts";
+import type { Random } from "../random/random.ts";
+import type { Samples } from "../data/samples.ts";
+import { sizeOf } from "../data/tensors.ts";
 import type { DiscreteMeter } from "./discrete_errors.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 import { nllPerSample } from "./nll.ts";

@@ -1,9 +1,9 @@
 import { clampTo, type Grid, gridValue, hardRound, softRound } from "../diffusion/discrete.ts";
 import { noisyChannel } from "../diffusion/channel.ts";
 import type { Engine, State, Tensors } from "../engine/program.ts";
-import type { Denoiser } from "../plugins.ts";
-import { sizeOf } from "../tensors.ts";
-import { predict } from "../training/step.ts";
+import type { Denoiser } from "../plugins/contracts.ts";
+import { sizeOf } from "../data/tensors.ts";
+import { predict } from "../plugins/predict.ts";
 import { type MeterOptions, rowProgram, rowsOfRun } from "./row_program.ts";
 
 /** How the denoised estimate x̂ is rounded to the grid: softly, by the grid's values near it, hard, or not at all. */

@@ -1,9 +1,9 @@
-import type { Gaussian } from "../diffusion/gaussian.ts";
+import type { Gaussian } from "../reference/gaussian.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
-import { UserError } from "../errors.ts";
-import type { Random } from "../random.ts";
-import { type Samples, toFloat32 } from "../samples.ts";
-import { sizeOf } from "../tensors.ts";
+import { UserError } from "../errors/user_error.ts";
+import type { Random } from "../random/random.ts";
+import { type Samples, toFloat32 } from "../data/samples.ts";
+import { sizeOf } from "../data/tensors.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 
 /** Parts of the log SNR axis that can have winners of their own, where their number is left open. */

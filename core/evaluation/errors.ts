@@ -1,10 +1,10 @@
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
-import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
+import { type Gaussian, gaussianDenoiser } from "../reference/gaussian.ts";
 import type { Engine, State, Tensors } from "../engine/program.ts";
-import type { Denoiser } from "../plugins.ts";
+import type { Denoiser } from "../plugins/contracts.ts";
 import type { Rows } from "../mpi/ranks.ts";
-import { sizeOf } from "../tensors.ts";
-import { predict } from "../training/step.ts";
+import { sizeOf } from "../data/tensors.ts";
+import { predict } from "../plugins/predict.ts";
 import { type MeterOptions, rowProgram, rowsOfRun } from "./row_program.ts";
 
 /** Squared errors of a denoiser and of the data's Gaussian on the same noise, one per sample. */

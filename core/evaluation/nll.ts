@@ -1,8 +1,8 @@
-import { gaussianNll } from "../diffusion/gaussian.ts";
+import { gaussianNll } from "../reference/gaussian.ts";
 import { type Estimate, meanAndStderr, nllAgainstGaussian, nllAgainstStandard } from "../diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
-import type { Random } from "../random.ts";
-import { type Samples, toFloat32 } from "../samples.ts";
+import type { Random } from "../random/random.ts";
+import { type Samples, toFloat32 } from "../data/samples.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 
 /**

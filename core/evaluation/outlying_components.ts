@@ -1,5 +1,5 @@
-import type { Gaussian } from "../diffusion/gaussian.ts";
-import { forEachBlock, type Samples } from "../samples.ts";
+import type { Gaussian } from "../reference/gaussian.ts";
+import { forEachBlock, type Samples } from "../data/samples.ts";
 
 /** Standard deviations from the mean beyond which no model of the data has seen a component. */
 const FAR = 100;

@@ -1,6 +1,6 @@
 import type { Proposal } from "../diffusion/logsnr.ts";
-import type { Random } from "../random.ts";
-import { type Samples, selectRows } from "../samples.ts";
+import type { Random } from "../random/random.ts";
+import { type Samples, selectRows } from "../data/samples.ts";
 import { discreteNll, type Pilot, pilot } from "./discrete.ts";
 import type { DiscreteMeter } from "./discrete_errors.ts";
 import { type NllSums, type PerSampleNll, RoundSums, type RunningEstimate, type RunningRounds } from "./round_sums.ts";

@@ -1,9 +1,9 @@
-import { gaussianNll } from "../diffusion/gaussian.ts";
+import { gaussianNll } from "../reference/gaussian.ts";
 import { logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import { type LogsnrDistribution, reweightedProposal } from "../diffusion/reweighted_proposal.ts";
 import type { Rows } from "../mpi/ranks.ts";
-import type { Random } from "../random.ts";
-import { type Samples, selectRows } from "../samples.ts";
+import type { Random } from "../random/random.ts";
+import { type Samples, selectRows } from "../data/samples.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 import {
   centresOf,
@@ -12,8 +12,8 @@ import {
   MAX_CENTRES,
   MAX_KERNEL_DIMENSION,
   MIN_CENTRES,
-  type Reference,
-} from "./kernel_reference.ts";
+} from "../reference/kernel.ts";
+import type { Reference } from "../reference/reference.ts";
 import { type NllSums, type PerSampleNll, RoundSums, type RunningEstimate, type RunningRounds } from "./round_sums.ts";
 import { Scatter } from "./scatter.ts";
 

@@ -1,10 +1,10 @@
 import * as ort from "onnxruntime-node";
 import { createEngine } from "../engine/mod.ts";
-import type { Denoiser } from "../plugins.ts";
+import type { Denoiser } from "../plugins/contracts.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
-import { Random } from "../random.ts";
-import { sizeOf } from "../tensors.ts";
-import { predict } from "../training/step.ts";
+import { Random } from "../random/random.ts";
+import { sizeOf } from "../data/tensors.ts";
+import { predict } from "../plugins/predict.ts";
 import { ExportError } from "./errors.ts";
 import type { OnnxExport } from "./onnx.ts";
 

@@ -1,6 +1,6 @@
 import { safetensorsParts } from "../io/safetensors.ts";
-import type { Denoiser } from "../plugins.ts";
-import type { HostTensors } from "../tensors.ts";
+import type { Denoiser } from "../plugins/contracts.ts";
+import type { HostTensors } from "../data/tensors.ts";
 import { ExportError } from "./errors.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { type DataType, type Elements, Graph, type Node, reachableNodes, type Value } from "../engine/graph.ts";
 import { materialise, splitName } from "../engine/recording.ts";
-import { sizeOf } from "../tensors.ts";
+import { sizeOf } from "../data/tensors.ts";
 import { ExportError } from "./errors.ts";
 
 /** Constants that are the same everywhere are written out up to this size, and expanded when the model runs above it. */

@@ -28,6 +28,8 @@ export interface ExportOptions {
   readonly batch?: number;
   /** Threads of the check of an ONNX model. */
   readonly threads: number;
+  /** Ends it before anything is written, with its reason as the error. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -40,9 +42,11 @@ export async function exportRun(
   run: OpenRun,
   format: Format,
   folder: string,
-  { batch, threads }: ExportOptions,
+  { batch, threads, signal }: ExportOptions,
 ): Promise<Exported> {
+  signal?.throwIfAborted();
   const { files, difference } = await contentsOf(run, format, batch, threads);
+  signal?.throwIfAborted();
   // An empty folder gives way to the finished one. Nothing else is removed by this.
   await rmdir(folder).catch((error) => {
     if (error.code !== "ENOENT") throw storageError(folder, error);

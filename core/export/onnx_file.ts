@@ -2,7 +2,7 @@ import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { reachableNodes, type Value } from "../engine/graph.ts";
 import { ONNX_TYPE } from "../engine/kernels/elementwise.ts";
 import { BYTES, encodeNode, IR_VERSION, message, OPSET, tensor, text, valueInfo, VARINT } from "../engine/onnx.ts";
-import type { HostTensor, HostTensors } from "../tensors.ts";
+import type { HostTensor, HostTensors } from "../data/tensors.ts";
 import { ExportError } from "./errors.ts";
 
 /** What an ONNX file says and holds. */

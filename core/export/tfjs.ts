@@ -1,5 +1,5 @@
-import type { DataInfo } from "../plugins.ts";
-import type { HostTensors } from "../tensors.ts";
+import type { DataInfo } from "../plugins/contracts.ts";
+import type { HostTensors } from "../data/tensors.ts";
 
 /** Browsers cache files of this size. */
 const SHARD_BYTES = 4 << 20;

@@ -1,4 +1,4 @@
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 import { HttpError } from "../io/http.ts";
 
 /** A model that cannot be had from the hub, its cache or a folder. The message says what to do. */

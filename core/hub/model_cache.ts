@@ -1,5 +1,5 @@
 import { dirname, join, relative } from "node:path";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../errors/user_error.ts";
 import { storageError, writeFileAtomic } from "../io/atomic.ts";
 import { HubError } from "./hub_error.ts";
 import type { ModelId } from "./model_id.ts";

@@ -1,5 +1,5 @@
 import { modelInfo } from "@huggingface/hub";
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 import type { Digest } from "../io/digest.ts";
 import { bodyOf, NetworkError, request, requireSuccess, retrying } from "../io/http.ts";
 import { type Asked, explainHubError, HubError } from "./hub_error.ts";

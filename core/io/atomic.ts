@@ -1,5 +1,5 @@
 import { basename, dirname, join } from "node:path";
-import { messageOf, UserError } from "../errors.ts";
+import { messageOf, UserError } from "../errors/user_error.ts";
 
 /** A file or folder that cannot be written. The message names it, the cause, and what to do. */
 export class StorageError extends UserError {}

@@ -1,8 +1,8 @@
 import { basename, join } from "node:path";
-import { isFileName } from "../check_denoiser.ts";
-import { messageOf, UserError } from "../errors.ts";
-import type { ModelForm } from "../plugins.ts";
-import type { HostTensors } from "../tensors.ts";
+import { isFileName } from "../plugins/check_denoiser.ts";
+import { messageOf, UserError } from "../errors/user_error.ts";
+import type { ModelForm } from "../plugins/contracts.ts";
+import type { HostTensors } from "../data/tensors.ts";
 import { isTemporaryName, StorageError, storageError, writeFolderAtomic } from "./atomic.ts";
 import { hostTensors, readSafetensors, SafetensorsError, safetensorsParts } from "./safetensors.ts";
 

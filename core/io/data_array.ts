@@ -1,5 +1,5 @@
-import { messageOf, UserError } from "../errors.ts";
-import { sizeOf } from "../tensors.ts";
+import { messageOf, UserError } from "../errors/user_error.ts";
+import { sizeOf } from "../data/tensors.ts";
 import type { NumberType } from "./numbers.ts";
 
 /** A file of data that cannot be read. The message names the file, and the place in it where there is one. */

@@ -1,8 +1,8 @@
 import { countOf, type DataArray, DataFileError, withFile } from "./data_array.ts";
 import { NUMBER_BYTES, type NumberType, toFloat32Array } from "./numbers.ts";
 import { readAll, reusedBytes, type StoredRows } from "./stored_rows.ts";
-import { messageOf } from "../errors.ts";
-import { sizeOf } from "../tensors.ts";
+import { messageOf } from "../errors/user_error.ts";
+import { sizeOf } from "../data/tensors.ts";
 
 type Library = typeof import("h5wasm/node");
 type File = InstanceType<Library["File"]>;

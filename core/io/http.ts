@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { messageOf, UserError } from "../errors.ts";
+import { messageOf, UserError } from "../errors/user_error.ts";
 
 /** A server that cannot be reached, or that stops answering. Another try may succeed. */
 export class NetworkError extends UserError {}

@@ -1,4 +1,4 @@
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 
 /** A pickle that cannot be read or that asks for more than data. The message names the file. */
 export class PickleError extends UserError {}

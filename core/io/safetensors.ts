@@ -1,6 +1,6 @@
-import { messageOf, UserError } from "../errors.ts";
-import type { HostTensor, HostTensors } from "../tensors.ts";
-import { sizeOf } from "../tensors.ts";
+import { messageOf, UserError } from "../errors/user_error.ts";
+import type { HostTensor, HostTensors } from "../data/tensors.ts";
+import { sizeOf } from "../data/tensors.ts";
 import type { DataArray } from "./data_array.ts";
 import { aligned, type NumberType, toFloat32Array } from "./numbers.ts";
 import {

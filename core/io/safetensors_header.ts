@@ -1,4 +1,4 @@
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 
 /** A safetensors file that cannot be read or written. The message names the file. */
 export class SafetensorsError extends UserError {}

@@ -1,6 +1,6 @@
-import { messageOf } from "../errors.ts";
-import type { Samples } from "../samples.ts";
-import { sizeOf } from "../tensors.ts";
+import { messageOf } from "../errors/user_error.ts";
+import type { Samples } from "../data/samples.ts";
+import { sizeOf } from "../data/tensors.ts";
 import { allocate, countOf, type DataArray, DataFileError, type Values } from "./data_array.ts";
 import { NUMBER_BYTES, type NumberType, swapBytes, toFloat32Array } from "./numbers.ts";
 

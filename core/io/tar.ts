@@ -1,7 +1,7 @@
 import { Readable, type Writable } from "node:stream";
 // @ts-types="npm:@types/tar-stream@^3.1.5"
 import { extract } from "tar-stream";
-import { messageOf, UserError } from "../errors.ts";
+import { messageOf, UserError } from "../errors/user_error.ts";
 
 /** An archive that cannot be read, or that holds what no data set does. The message names it. */
 export class ArchiveError extends UserError {}

@@ -1,5 +1,5 @@
 import { type Entry, Uint8ArrayReader, ZipReader } from "@zip.js/zip.js";
-import { messageOf, UserError } from "../errors.ts";
+import { messageOf, UserError } from "../errors/user_error.ts";
 import { readInto, withFile } from "./data_array.ts";
 import { aligned, NUMBER_BYTES, type NumberType, swapBytes, toFloat32Array } from "./numbers.ts";
 import { PickleGlobal, readPickle } from "./pickle.ts";

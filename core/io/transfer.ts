@@ -1,4 +1,4 @@
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 import type { Digest } from "./digest.ts";
 import { bodyOf, NetworkError, printableUrl, request, requireSuccess, retrying } from "./http.ts";
 

@@ -1,5 +1,5 @@
-import type { HostTensor, HostTensors } from "../tensors.ts";
-import { UserError } from "../errors.ts";
+import type { HostTensor, HostTensors } from "../data/tensors.ts";
+import { UserError } from "../errors/user_error.ts";
 import { withFile } from "./data_array.ts";
 import { readSafetensors, type StoredTensor } from "./safetensors.ts";
 import { readTorchFile } from "./torch_file.ts";

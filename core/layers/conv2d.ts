@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
-import type { Random } from "../random.ts";
-import { type HostTensors, sizeOf } from "../tensors.ts";
+import type { Random } from "../random/random.ts";
+import { type HostTensors, sizeOf } from "../data/tensors.ts";
 import { operation } from "./operation.ts";
 
 /** Rows and columns of zeros at the top, left, bottom and right. */

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import type { HostTensors } from "../tensors.ts";
+import type { HostTensors } from "../data/tensors.ts";
 import { operation } from "./operation.ts";
 
 /**

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
-import type { Random } from "../random.ts";
-import type { HostTensors } from "../tensors.ts";
+import type { Random } from "../random/random.ts";
+import type { HostTensors } from "../data/tensors.ts";
 
 /**
  * An affine layer, y = x·Wᵀ + b, with PyTorch's names and layout.

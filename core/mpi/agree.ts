@@ -1,4 +1,4 @@
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 import type { Ranks } from "./ranks.ts";
 
 /** Ranks that would not compute the same thing. */

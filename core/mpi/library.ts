@@ -1,4 +1,4 @@
-import { messageOf, UserError } from "../errors.ts";
+import { messageOf, UserError } from "../errors/user_error.ts";
 import type { Place } from "./environment.ts";
 
 /** An MPI library that is missing, or refuses. */

@@ -1,3 +1,4 @@
+import { InterruptedError } from "../errors/interrupted_error.ts";
 import type { Mpi } from "./library.ts";
 
 /** Whole rows from one to another. */
@@ -26,7 +27,7 @@ export interface Ranks {
   sumInPieces(values: Float32Array, onPiece: (values: Rows) => Promise<void> | void): Promise<void>;
   /** Asks all ranks to stop; they know of it after the next `sum`, all at the same point. */
   requestStop(): void;
-  /** Aborted once all ranks know that one asked to stop. */
+  /** Aborted once all ranks know that one asked to stop; its reason is an {@linkcode InterruptedError}. */
   readonly stop: AbortSignal;
 }
 
@@ -39,7 +40,7 @@ export function oneRank(): Ranks {
     async sumInPieces(values, onPiece) {
       await onPiece({ begin: 0, end: values.length });
     },
-    requestStop: () => stop.abort(),
+    requestStop: () => stop.abort(new InterruptedError()),
   };
 }
 
@@ -60,7 +61,7 @@ export function mpiRanks(mpi: Mpi): Ranks {
       all[values.length] = stopRequested ? 1 : 0;
       await mpi.sum(all);
       values.set(all.subarray(0, values.length));
-      if (all[values.length] > 0) stop.abort();
+      if (all[values.length] > 0) stop.abort(new InterruptedError());
     },
     async sumInPieces(values, onPiece) {
       let complete: Rows | undefined;

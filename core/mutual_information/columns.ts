@@ -1,7 +1,7 @@
 import { parse } from "csv-parse";
 import { DataFileError, withFile } from "../io/data_array.ts";
-import { UserError } from "../errors.ts";
-import { nearest } from "../nearest.ts";
+import { UserError } from "../errors/user_error.ts";
+import { nearest } from "../errors/nearest.ts";
 
 /** Bytes of a file that its header is looked for in. */
 const HEADER_BYTES = 1 << 16;

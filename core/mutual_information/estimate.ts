@@ -14,15 +14,15 @@
  *
  * @module
  */
-import { fitGaussian, gaussianMmse, gaussianNll } from "../diffusion/gaussian.ts";
+import { fitGaussian, gaussianMmse, gaussianNll } from "../reference/gaussian.ts";
 import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import type { Engine } from "../engine/program.ts";
 import { autoProposal } from "../evaluation/auto_proposal.ts";
-import type { DataInfo } from "../plugins.ts";
-import type { Random } from "../random.ts";
-import { type Samples, selectRows } from "../samples.ts";
-import type { ConditionalDenoiser } from "./conditional_denoiser.ts";
+import type { DataInfo } from "../plugins/contracts.ts";
+import type { Random } from "../random/random.ts";
+import { type Samples, selectRows } from "../data/samples.ts";
+import type { ConditionalDenoiser } from "../plugins/conditional_denoiser.ts";
 import { fitLinearPart, joined, linearInformation, type LinearPart, type Pairs } from "./linear_part.ts";
 import { type ConditionalData, excessOverGaussian, gapsAt, type Measured } from "./paired_errors.ts";
 import { type DenoiserEpoch, type DenoiserSettings, trainDenoiser, type TrainedDenoiser } from "./train_denoiser.ts";

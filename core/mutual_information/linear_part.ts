@@ -1,7 +1,7 @@
 import { Matrix } from "ml-matrix";
-import { fitGaussian, type Gaussian, gaussianNll, gaussianOf } from "../diffusion/gaussian.ts";
-import { UserError } from "../errors.ts";
-import { floatSamples, forEachBlock, type Samples } from "../samples.ts";
+import { fitGaussian, type Gaussian, gaussianNll, gaussianOf } from "../reference/gaussian.ts";
+import { UserError } from "../errors/user_error.ts";
+import { floatSamples, forEachBlock, type Samples } from "../data/samples.ts";
 
 /** Rows of x with the rows of y that belong to them. Every column has about mean 0 and variance 1. */
 export interface Pairs {

@@ -1,13 +1,13 @@
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
-import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
+import { type Gaussian, gaussianDenoiser } from "../reference/gaussian.ts";
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import type { Engine, State, Tensors } from "../engine/program.ts";
 import { evaluationsAtOnce, type SquaredErrors } from "../evaluation/errors.ts";
-import type { Random } from "../random.ts";
-import { type Samples, toFloat32 } from "../samples.ts";
-import { predict } from "../training/step.ts";
+import type { Random } from "../random/random.ts";
+import { type Samples, toFloat32 } from "../data/samples.ts";
+import { predict } from "../plugins/predict.ts";
 import { rowProgram } from "../evaluation/row_program.ts";
-import type { ConditionalDenoiser } from "./conditional_denoiser.ts";
+import type { ConditionalDenoiser } from "../plugins/conditional_denoiser.ts";
 
 /** Samples, what is known of each, and the Gaussian that their likelihood is compared with. */
 export interface ConditionalData {

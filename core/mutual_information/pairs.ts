@@ -1,7 +1,7 @@
-import { standardisationOf } from "../datasets.ts";
-import { UserError } from "../errors.ts";
-import type { Dataset } from "../plugins.ts";
-import { floatSamples, forEachBlock, type Samples } from "../samples.ts";
+import { standardisationOf } from "../data/standardisation.ts";
+import { UserError } from "../errors/user_error.ts";
+import type { Dataset } from "../plugins/contracts.ts";
+import { floatSamples, forEachBlock, type Samples } from "../data/samples.ts";
 import { describeColumn } from "./columns.ts";
 import type { Pairs } from "./linear_part.ts";
 

@@ -1,8 +1,8 @@
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import { meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Engine, Program, Tensors } from "../engine/program.ts";
-import { UserError } from "../errors.ts";
-import type { Random } from "../random.ts";
+import { UserError } from "../errors/user_error.ts";
+import type { Random } from "../random/random.ts";
 import { adamSchedule } from "../training/adam.ts";
 import { flatten, layoutOf, type ParameterLayout, unflattenTensor } from "../training/parameters.ts";
 import { averagingShare, learningRateAt, type Recipe, RECIPES } from "../training/recipe.ts";
@@ -16,7 +16,7 @@ import {
   optimiserStep,
   PARAMS,
 } from "../training/step.ts";
-import type { ConditionalDenoiser } from "./conditional_denoiser.ts";
+import type { ConditionalDenoiser } from "../plugins/conditional_denoiser.ts";
 import {
   type ConditionalData,
   type ConditionalMeter,

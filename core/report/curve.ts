@@ -1,7 +1,7 @@
 import { type MseCurve, mseCurve } from "../evaluation/curve.ts";
 import { createErrorMeter } from "../evaluation/errors.ts";
-import { loadDataset } from "../load_plugin.ts";
-import { Random } from "../random.ts";
+import { loadDataset } from "../plugins/load.ts";
+import { Random } from "../random/random.ts";
 import { startEngine } from "../run/backend.ts";
 import type { OpenRun } from "../run/open_run.ts";
 

@@ -1,5 +1,5 @@
 import { gzipSync } from "node:zlib";
-import type { Gaussian } from "../diffusion/gaussian.ts";
+import type { Gaussian } from "../reference/gaussian.ts";
 import { logsnrRange, logsnrWeight, type Proposal, sigmoid } from "../diffusion/logsnr.ts";
 import { blurredGaussian, blurredProposal } from "../evaluation/blur.ts";
 import { density } from "../evaluation/density.ts";
@@ -8,7 +8,7 @@ import { exportOnnx } from "../export/onnx.ts";
 import { densityMark } from "../figures/density.ts";
 import { figure } from "../figures/layout.ts";
 import { renderSvg } from "../figures/render.ts";
-import { Random } from "../random.ts";
+import { Random } from "../random/random.ts";
 import { EXTENT, readPanel, SIDE } from "../run/density_panels.ts";
 import type { OpenRun } from "../run/open_run.ts";
 import type { Design, PlaneGaussian } from "./live_density.js";

@@ -25,9 +25,11 @@ export interface WrittenReport {
 export async function writeReport(
   paths: readonly string[],
   out: string | undefined,
-  { live, onRun = () => {} }: Pick<ReportOptions, "live"> & {
+  { live, onRun = () => {}, signal }: Pick<ReportOptions, "live"> & {
     /** Called with the number of runs that are done. */
     readonly onRun?: (done: number) => void;
+    /** Ends it before anything is written, with its reason as the error. */
+    readonly signal?: AbortSignal;
   },
 ): Promise<WrittenReport> {
   if (paths.length > MAX_SERIES) {
@@ -41,12 +43,14 @@ export async function writeReport(
   if (out !== undefined) await requireOwn(resolve(out));
   const runs: RunReport[] = [];
   for (const [i, path] of paths.entries()) {
+    signal?.throwIfAborted();
     runs.push(await reportOf(path, labels[i], { live, curves: paths.length > 1 }));
     onRun(i + 1);
   }
   const path = resolve(out ?? standardPath(runs.map(({ files }) => files.folder.path)));
   await requireOwn(path);
   const page = new TextEncoder().encode(await reportPage(runs));
+  signal?.throwIfAborted();
   await writeFileAtomic(path, page);
   return { path, bytes: page.length, runs };
 }

@@ -1,5 +1,5 @@
 import { basename, dirname, join, resolve } from "node:path";
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 import { latestCheckpoint } from "../io/checkpoints.ts";
 import { readConfig, type RunConfig } from "../run/config.ts";
 import { readDataInfo, type SavedDataInfo } from "../run/data_info.ts";

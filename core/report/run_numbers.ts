@@ -1,5 +1,5 @@
 import { bitsPerDimension } from "../diffusion/likelihood.ts";
-import { sizeOf } from "../tensors.ts";
+import { sizeOf } from "../data/tensors.ts";
 import { type Html, html } from "./html.ts";
 import { decimals, duration, estimate, whole } from "./numbers.ts";
 import type { RunFiles, SavedLikelihood } from "./run_files.ts";

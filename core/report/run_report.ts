@@ -1,4 +1,4 @@
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 import type { MseCurve } from "../evaluation/curve.ts";
 import { lossFigure } from "../figures/loss.ts";
 import { renderSvg } from "../figures/render.ts";

@@ -1,7 +1,8 @@
 import { basename, isAbsolute } from "node:path";
-import { optionName, type OptionTable } from "../cli/arguments.ts";
-import { loadDataset, loadDenoiser } from "../load_plugin.ts";
-import type { OptionValues } from "../plugins.ts";
+import { type OptionTable } from "../cli/arguments.ts";
+import { optionName } from "../options/names.ts";
+import { loadDataset, loadDenoiser } from "../plugins/load.ts";
+import type { OptionValues } from "../plugins/contracts.ts";
 import type { RunConfig } from "../run/config.ts";
 import { trainingOptions } from "../run/options.ts";
 import { shown } from "../run/result.ts";

@@ -1,13 +1,13 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { optionName } from "../cli/arguments.ts";
+import { optionName } from "../options/names.ts";
 import { type CommandLine, parseCommandLine, type ValuesOf } from "../cli/mod.ts";
-import { parseDataFile } from "../data_file_spec.ts";
+import { parseDataFile } from "../data/data_file.ts";
 import { BACKEND_CHOICES, type BackendChoice, type Precision, PRECISIONS } from "../engine/mod.ts";
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 import { type Checkpoint, latestCheckpoint, loadCheckpoint } from "../io/checkpoints.ts";
-import { loadDataset, loadDenoiser } from "../load_plugin.ts";
-import type { DatasetPlugin, DenoiserPlugin, OptionSpec, OptionValues } from "../plugins.ts";
+import { loadDataset, loadDenoiser } from "../plugins/load.ts";
+import type { DatasetPlugin, DenoiserPlugin, OptionSpec, OptionValues } from "../plugins/contracts.ts";
 import { type Recipe, RECIPES } from "../training/recipe.ts";
 import { RunFolder } from "./folder.ts";
 import { defaultThreads } from "./backend.ts";

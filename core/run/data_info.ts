@@ -1,7 +1,7 @@
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 import { encodeSafetensors, readSafetensors, type StoredTensor } from "../io/safetensors.ts";
-import type { DataInfo, Dataset } from "../plugins.ts";
-import { sizeOf } from "../tensors.ts";
+import type { DataInfo, Dataset } from "../plugins/contracts.ts";
+import { sizeOf } from "../data/tensors.ts";
 import type { RunFolder } from "./folder.ts";
 
 /** What a data set says of its samples besides the samples. */

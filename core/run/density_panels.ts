@@ -4,7 +4,7 @@ import type { DensityPanel } from "../figures/records.ts";
 import { encodeSafetensors, readSafetensors } from "../io/safetensors.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import { blurredDenoiser, blurredGaussian, blurredProposal } from "../evaluation/blur.ts";
-import type { Random } from "../random.ts";
+import type { Random } from "../random/random.ts";
 import type { Training } from "../training/train.ts";
 import type { RunFolder } from "./folder.ts";
 
@@ -85,9 +85,9 @@ export class DensityPanels {
     return panels;
   }
 
-  /** Adds the model's density as it is now, if the epoch is one that is shown. */
+  /** Adds the model's density as it is now, if the epoch is one that is shown and is not there yet. */
   async add(epoch: number): Promise<void> {
-    if (!this.epochs.includes(epoch)) return;
+    if (!this.epochs.includes(epoch) || this.#panels.has(epoch)) return;
     const logDensity = await this.#density(SIDE, LEVELS);
     this.#panels.set(epoch, logDensity);
     const tensors = Object.fromEntries(
@@ -108,7 +108,9 @@ export class DensityPanels {
   }
 
   async #density(side: number, levels: number): Promise<Float32Array> {
-    return (await density(this.meter, gridPoints(side, EXTENT), this.proposal, this.random, levels)).logDensity;
+    // Drawn anew, so that a panel does not depend on how many were drawn before.
+    const random = this.random.split(side);
+    return (await density(this.meter, gridPoints(side, EXTENT), this.proposal, random, levels)).logDensity;
   }
 
   /** The panels in the order of their epochs. */

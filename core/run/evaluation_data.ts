@@ -1,11 +1,12 @@
 import { basename, resolve } from "node:path";
 import { UsageError } from "../cli/mod.ts";
-import { parseDataFile } from "../data_file_spec.ts";
-import { UserError } from "../errors.ts";
-import { loadDataset } from "../load_plugin.ts";
-import type { Dataset, OptionSpec, OptionValues } from "../plugins.ts";
-import { Random } from "../random.ts";
-import type { Samples } from "../samples.ts";
+import { parseDataFile } from "../data/data_file.ts";
+import { UserError } from "../errors/user_error.ts";
+import { loadDataset } from "../plugins/load.ts";
+import type { Dataset } from "../plugins/contracts.ts";
+import { defaultsOf } from "../options/defaults.ts";
+import { Random } from "../random/random.ts";
+import type { Samples } from "../data/samples.ts";
 import { openRows } from "../../datasets/file.ts";
 import type { OpenModel } from "./open_weights.ts";
 
@@ -78,11 +79,6 @@ export async function samplesOf(
 export async function ownData(model: OpenModel): Promise<Dataset> {
   const plugin = await loadDataset(ownSpec(model));
   return await plugin.load(Random.fromSeed(model.config.seed).split("data"), model.config.datasetOptions);
-}
-
-/** The values of a plugin's options where none are given. */
-export function defaultsOf(options: Readonly<Record<string, OptionSpec>> = {}): OptionValues {
-  return Object.fromEntries(Object.entries(options).map(([key, option]) => [key, option.default]));
 }
 
 function ownSpec({ config, checkpoint }: OpenModel): string {

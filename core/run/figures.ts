@@ -1,5 +1,5 @@
-import { toFloat32 } from "../samples.ts";
-import { sizeOf } from "../tensors.ts";
+import { toFloat32 } from "../data/samples.ts";
+import { sizeOf } from "../data/tensors.ts";
 import { type DensityPanels, EXTENT, FINE_SIDE, SIDE } from "./density_panels.ts";
 import type { PreparedRun } from "./prepare.ts";
 import type { Measurements } from "./training_task.ts";
@@ -18,7 +18,7 @@ const PNG_WIDTH = 900;
  * @returns The files' paths within the run's folder.
  */
 export async function drawFigures(
-  { config, data, training, folder, proposal }: PreparedRun,
+  { config, data, training, folder, proposal, ranks }: PreparedRun,
   name: string,
   { metrics, curve, suggestion, test }: Measurements,
   panels: DensityPanels | undefined,
@@ -75,6 +75,7 @@ export async function drawFigures(
   using events = folder.openEvents();
   const files: string[] = [];
   for (const [key, spec] of Object.entries(figures)) {
+    ranks.stop.throwIfAborted();
     const svg = await renderSvg(spec);
     const file = `figures/${key}.svg`;
     await folder.write(file, svg);

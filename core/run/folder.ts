@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import { type Contents, storageError, writeFileAtomic } from "../io/atomic.ts";
 import { type Events, EventWriter, type EventWriterOptions, noEvents } from "../io/tensorboard.ts";
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 
 /** A run's folder: one line of JSON per epoch, and whole files that are replaced at once or not at all. */
 export class RunFolder {

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { checkParams, loadDenoiser } from "../load_plugin.ts";
-import { Random } from "../random.ts";
-import { defaultsOf } from "./evaluation_data.ts";
+import { checkParams, loadDenoiser } from "../plugins/load.ts";
+import { Random } from "../random/random.ts";
+import { defaultsOf } from "../options/defaults.ts";
 import { openRun } from "./open_run.ts";
 import type { OpenModel } from "./open_weights.ts";
 

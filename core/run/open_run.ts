@@ -1,11 +1,11 @@
 import { basename, dirname, resolve } from "node:path";
 import type { Proposal } from "../diffusion/logsnr.ts";
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 import { latestCheckpoint, loadModel } from "../io/checkpoints.ts";
-import { checkParams, loadDenoiser } from "../load_plugin.ts";
-import type { Denoiser } from "../plugins.ts";
-import { Random } from "../random.ts";
-import type { HostTensors } from "../tensors.ts";
+import { checkParams, loadDenoiser } from "../plugins/load.ts";
+import type { Denoiser } from "../plugins/contracts.ts";
+import { Random } from "../random/random.ts";
+import type { HostTensors } from "../data/tensors.ts";
 import { readConfig, type RunConfig } from "./config.ts";
 import { readDataInfo, type SavedDataInfo } from "./data_info.ts";
 import { RunFolder } from "./folder.ts";

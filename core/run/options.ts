@@ -1,7 +1,7 @@
 import type { Proposal } from "../diffusion/logsnr.ts";
 import type { TaskOption } from "../cli/mod.ts";
 import { PRECISIONS } from "../engine/mod.ts";
-import { mpiOption } from "../mpi/mod.ts";
+import { mpiOption } from "../cli/mod.ts";
 import { backendOption } from "./backend.ts";
 
 /** What a training task has of its own. */

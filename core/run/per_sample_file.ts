@@ -1,5 +1,5 @@
 import { rename } from "node:fs/promises";
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 import type { PerSampleNll } from "../evaluation/round_sums.ts";
 import { storageError, writeFileAtomic } from "../io/atomic.ts";
 

@@ -1,25 +1,21 @@
 import { join, resolve } from "node:path";
 import configuration from "../../deno.json" with { type: "json" };
 import { Progress } from "../cli/mod.ts";
-import { fitGaussian } from "../diffusion/gaussian.ts";
+import { fitGaussian } from "../reference/gaussian.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import { type Engine, EngineError } from "../engine/mod.ts";
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 import { autoProposal } from "../evaluation/auto_proposal.ts";
-import { checkParams } from "../load_plugin.ts";
+import { checkParams } from "../plugins/load.ts";
 import { requireSameSettings } from "../mpi/agree.ts";
 import type { Ranks } from "../mpi/ranks.ts";
-import type { DataInfo, Dataset, Denoiser, LoadContext } from "../plugins.ts";
-import { Random } from "../random.ts";
-import { sizeOf } from "../tensors.ts";
+import type { DataInfo, Dataset, Denoiser, LoadContext } from "../plugins/contracts.ts";
+import { Random } from "../random/random.ts";
+import { sizeOf } from "../data/tensors.ts";
 import { PARTS } from "../evaluation/scatter.ts";
-import {
-  type AdaptiveState,
-  createTraining,
-  type Training,
-  type TrainingSettings,
-  type TrainingSnapshot,
-} from "../training/train.ts";
+import { createTraining, type Training, type TrainingSnapshot } from "../training/train.ts";
+import type { AdaptiveState } from "../training/proposal_learner.ts";
+import type { TrainingSettings } from "../training/settings.ts";
 import { startEngine } from "./backend.ts";
 import type { RunConfig, RunRequest } from "./config.ts";
 import { writeDataInfo } from "./data_info.ts";
@@ -67,6 +63,7 @@ export async function prepareRun(
     },
   };
   const data = await request.dataset.load(random.split("data"), config.datasetOptions, context);
+  ranks.stop.throwIfAborted();
   const unsupported = supports(data);
   if (unsupported) throw new UserError(`The data set ${request.dataset.name} ${unsupported}`);
   const rows = data.train.count;
@@ -84,6 +81,7 @@ export async function prepareRun(
     ...(checkpoint?.form ? { saved: checkpoint.form.files } : {}),
   });
   progress.finish();
+  ranks.stop.throwIfAborted();
   const denoiser = {
     ...made,
     init: (r: Random) => checkParams(request.denoiser.name, made.init(r)),
@@ -121,6 +119,7 @@ export async function prepareRun(
     training: checkpoint.training,
     ...(config.proposal === "adaptive" ? { adaptive: adaptiveState(checkpoint.state.adaptive) } : {}),
   };
+  ranks.stop.throwIfAborted();
   const { engine, reason } = named ?? await startEngine(config.backend, config.threads, data.shape);
   if (!engine.precisions.includes(config.precision)) {
     throw new EngineError(
@@ -137,6 +136,7 @@ export async function prepareRun(
     ...(from ? { from } : {}),
     ranks,
   });
+  ranks.stop.throwIfAborted();
   const folder = await folderOf(request, isFirst);
   await writeDataInfo(folder, info, data);
   await folder.writeJson("config.json", resolved);

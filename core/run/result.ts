@@ -1,5 +1,5 @@
 import { relative } from "node:path";
-import { gaussianNll } from "../diffusion/gaussian.ts";
+import { gaussianNll } from "../reference/gaussian.ts";
 import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import configuration from "../../deno.json" with { type: "json" };

@@ -1,8 +1,10 @@
+import { existsSync } from "node:fs";
 import { samplingGrid, type SamplingPlan, samplingSteps } from "../diffusion/sampling.ts";
 import { type ImageShape, imageShape, type Picture } from "../figures/pictures.ts";
 import type { Events } from "../io/tensorboard.ts";
 import { mostRows } from "../mpi/mod.ts";
 import type { PreparedRun } from "./prepare.ts";
+import type { EpochEnd } from "./train_run.ts";
 
 /** Samples at a time; memory is that of so many activations. */
 const BATCH = 16;
@@ -28,8 +30,16 @@ export class SampleGrids {
     this.#shape = imageShape(run.data.shape)!;
   }
 
-  /** Draws a grid as `figures/samples-EPOCH.svg` and for TensorBoard, unless the run is asked to stop meanwhile. */
-  async draw(epoch: number, step: number, events: Events): Promise<void> {
+  /**
+   * Draws a grid as `figures/samples-EPOCH.svg` and for TensorBoard, unless a resumed run has it already, or the run
+   * is asked to stop meanwhile.
+   */
+  async draw({ epoch, step, isResumed }: EpochEnd, events: Events): Promise<void> {
+    const file = `figures/samples-${String(epoch).padStart(6, "0")}.svg`;
+    if (isResumed && existsSync(this.run.folder.file(file))) {
+      this.last = file;
+      return;
+    }
     const { encodePng, imageGridFigure, pictureGrid, pictureOf, renderSvg } = await import("../figures/mod.ts");
     const { training, random, folder, data, ranks } = this.run;
     const pictures: Picture[] = [];
@@ -52,7 +62,6 @@ export class SampleGrids {
     const grid = pictureGrid(pictures);
     events.image("samples", encodePng(grid), grid.width, grid.height, step);
     const subtitle = `${this.count} samples after epoch ${epoch}, by ode in ${this.steps} steps`;
-    const file = `figures/samples-${String(epoch).padStart(6, "0")}.svg`;
     const svg = await renderSvg(imageGridFigure({ title: `${this.name}: samples`, subtitle }, pictures));
     await folder.write(file, svg);
     this.last = file;

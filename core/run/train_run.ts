@@ -1,11 +1,10 @@
 import { Progress } from "../cli/mod.ts";
 import { BackendError } from "../engine/program.ts";
-import { UserError } from "../errors.ts";
+import { InterruptedError } from "../errors/interrupted_error.ts";
 import type { Events } from "../io/tensorboard.ts";
 import { type Checkpoint, saveCheckpoint } from "../io/checkpoints.ts";
 import { DivergenceError, type EpochRecord } from "../training/train.ts";
 import type { RunFolder } from "./folder.ts";
-import { Interrupt } from "./interrupt.ts";
 import type { PreparedRun } from "./prepare.ts";
 
 /** One line of metrics.jsonl. */
@@ -19,20 +18,21 @@ export interface EpochMetrics {
   readonly seconds: number;
 }
 
-/** A run that Ctrl-C ended; everything is saved. */
-export class InterruptedError extends UserError {
-  /** What a shell reports of a process that Ctrl-C ended. */
-  override readonly exitCode = 130;
-  override readonly everywhere = true;
-  override readonly prefix = "";
+/** The end of an epoch. */
+export interface EpochEnd extends Pick<EpochRecord, "epoch" | "step"> {
+  /** Whether a run goes on from it, so that what is there already need not be made again. */
+  readonly isResumed?: boolean;
 }
 
-/** What a run does besides training. */
+/**
+ * What a run does besides training. Of an epoch at whose end a run goes on, each is called again, and makes up for what
+ * was left out when it was stopped.
+ */
 export interface TrainRunHooks {
   /** Called after every epoch's metrics are written, before its checkpoint: what a resumed run must find. */
-  onEpoch?(record: EpochRecord, events: Events): Promise<void>;
+  onEpoch?(end: EpochEnd, events: Events): Promise<void>;
   /** Called once the epoch's checkpoint, where one is due, is written: what takes long. */
-  afterEpoch?(record: EpochRecord, events: Events): Promise<void>;
+  afterEpoch?(end: EpochEnd, events: Events): Promise<void>;
 }
 
 /** What a checkpoint's state.json holds. */
@@ -80,7 +80,6 @@ export async function trainRun(
 ): Promise<TrainRunResult> {
   const before = (from?.state ?? { nllSum: 0, seconds: 0, trainSeconds: 0 }) as unknown as RunState;
   const metrics = await earlierMetrics(folder, from);
-  using _interrupt = new Interrupt(() => ranks.requestStop());
   using progress = new Progress({ quiet });
   using events = folder.openEvents(from ? { purgeStep: from.step + 1 } : {});
   const elapsed = () => before.seconds + (performance.now() - started) / 1000;
@@ -119,6 +118,11 @@ export async function trainRun(
   const times = new StepTimes();
   show(metrics.at(-1)?.val_nll, 0);
   try {
+    if (from && from.epoch > 0 && from.step === from.epoch * training.stepsPerEpoch) {
+      const end = { epoch: from.epoch, step: from.step, isResumed: true };
+      await onEpoch?.(end, events);
+      await afterEpoch?.(end, events);
+    }
     for await (const record of training.run()) {
       step = record.step;
       if (record.kind === "step") {
@@ -136,7 +140,7 @@ export async function trainRun(
       logEpoch(events, record);
       await onEpoch?.(record, events);
       show(line.val_nll, times.perSecond());
-      if (isDue(0) || record.epoch === epochs || ranks.stop.aborted) await save();
+      if (isDue(0) || record.epoch === epochs) await save();
       if (!ranks.stop.aborted) await afterEpoch?.(record, events);
       times.restart();
     }
@@ -145,14 +149,11 @@ export async function trainRun(
     if (error instanceof DivergenceError && step > savedStep && isFinite(await training.snapshot())) await save();
     // A device whose memory is full can still be read. One that is lost cannot; then the last checkpoint stands.
     if (error instanceof BackendError && step > savedStep) await save().catch(() => {});
-    throw error;
+    if (!(error instanceof InterruptedError)) throw error;
   }
-  const finished = metrics.at(-1)?.epoch === epochs;
-  if (!finished) {
+  if (ranks.stop.aborted) {
     if (step > savedStep) await save();
-    throw new InterruptedError(
-      `Stopped in epoch ${Math.floor(step / training.stepsPerEpoch) + 1} of ${epochs}, and saved.`,
-    );
+    throw new InterruptedError(stoppedAt(step, training.stepsPerEpoch, epochs));
   }
   return { metrics, trainSeconds: trained(), seconds: elapsed(), msPerStep: times.median() };
 }
@@ -164,6 +165,13 @@ async function earlierMetrics(folder: RunFolder, from: Checkpoint | undefined): 
   const kept = records.filter((record) => record.epoch <= from.epoch);
   await folder.writeLines("metrics.jsonl", kept);
   return kept;
+}
+
+/** Where a run was stopped. */
+function stoppedAt(step: number, stepsPerEpoch: number, epochs: number): string {
+  const finished = Math.floor(step / stepsPerEpoch);
+  if (finished >= epochs) return "Stopped after the last epoch, before the likelihoods and figures, and saved.";
+  return `Stopped in epoch ${finished + 1} of ${epochs}, and saved.`;
 }
 
 function metricsOf({ epoch, step, trainNll, validation }: EpochRecord, seconds: number): EpochMetrics {

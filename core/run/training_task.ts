@@ -2,21 +2,22 @@ import { Progress } from "../cli/mod.ts";
 import { bitsPerDimension, type Estimate } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import { BackendError } from "../engine/program.ts";
-import { UserError } from "../errors.ts";
+import { InterruptedError, orStopped } from "../errors/interrupted_error.ts";
+import { UserError } from "../errors/user_error.ts";
 import type { Ranks } from "../mpi/mod.ts";
 import { type MseCurve, mseCurve, suggestProposal } from "../evaluation/curve.ts";
 import { estimateNll } from "../evaluation/nll.ts";
 import { latestCheckpoint } from "../io/checkpoints.ts";
-import type { Dataset } from "../plugins.ts";
-import type { Random } from "../random.ts";
-import { type Samples, selectRows } from "../samples.ts";
-import { sizeOf } from "../tensors.ts";
+import type { Dataset } from "../plugins/contracts.ts";
+import type { Random } from "../random/random.ts";
+import { type Samples, selectRows } from "../data/samples.ts";
+import { sizeOf } from "../data/tensors.ts";
 import { readRequest, type RunRequest } from "./config.ts";
 import type { RunFolder } from "./folder.ts";
 import type { TaskSpec } from "./options.ts";
 import { type PreparedRun, prepareRun } from "./prepare.ts";
 import { finishRun, reportLines, resumeCommand } from "./result.ts";
-import { type EpochMetrics, InterruptedError, trainRun, type TrainRunHooks } from "./train_run.ts";
+import { type EpochMetrics, trainRun, type TrainRunHooks, type TrainRunResult } from "./train_run.ts";
 
 /** A finished run's measurements, which its figures show. */
 export interface Measurements {
@@ -64,8 +65,11 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
   const started = performance.now();
   const request = await readRequest(task, args);
   const quiet = request.quiet || ranks.rank > 0;
-  const run = await prepareRun(request, task.unsupported, ranks);
-  const { data, config, folder, training, proposal, random } = run;
+  const run = await orStopped(
+    "Stopped before training began; nothing was written.",
+    () => prepareRun(request, task.unsupported, ranks),
+  );
+  const { data, folder, training } = run;
   if (run.engineReason !== undefined && !quiet) {
     console.error(`Backend ${run.engine.backend}, chosen by auto: ${run.engineReason}.`);
   }
@@ -79,19 +83,11 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
       started,
       ...(checkpoint ? { from: checkpoint } : {}),
     });
-    using progress = new Progress({ quiet });
-    progress.update({ label: "likelihood and figures", done: 0, total: 1 });
-    const { validationLevels, testLevels, curvePoints, curveSamples } = task.measure;
-    const validation = validationLevels !== undefined && config.estimator === "paired"
-      ? await estimateNll(training.meter, data.validation, proposal, random.split("final"), validationLevels)
-      : undefined;
-    const test = data.test &&
-      await estimateNll(training.meter, data.test, proposal, random.split("test"), testLevels);
-    const curveData = atMost(data.validation, curveSamples, random.split("curve samples"));
-    const curve = await mseCurve(training.meter, curveData, proposal, random.split("curve"), curvePoints);
-    const suggestion = suggestProposal(curve, d);
-    const figures = await draw?.({ metrics: trained.metrics, curve, suggestion, test }) ?? [];
-    progress.finish();
+    const measured = await orStopped(
+      "Stopped before the likelihoods and figures were finished; the training is, and is saved.",
+      () => measure(task, run, trained, quiet, draw),
+    );
+    const { validation, test, suggestion, figures } = measured;
     const summary = await finishRun(run, trained, {
       validation,
       test,
@@ -115,6 +111,29 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
     await training.dispose();
     await run.engine.dispose();
   }
+}
+
+/** The likelihoods and curves of a finished training, and its figures. */
+async function measure(
+  { measure }: TrainingTask,
+  { training, data, config, proposal, random, ranks }: PreparedRun,
+  { metrics }: TrainRunResult,
+  quiet: boolean,
+  draw: Display["draw"],
+) {
+  using progress = new Progress({ quiet });
+  progress.update({ label: "likelihood and figures", done: 0, total: 1 });
+  const { validationLevels, testLevels, curvePoints, curveSamples } = measure;
+  const validation = validationLevels !== undefined && config.estimator === "paired"
+    ? await estimateNll(training.meter, data.validation, proposal, random.split("final"), validationLevels)
+    : undefined;
+  const test = data.test && await estimateNll(training.meter, data.test, proposal, random.split("test"), testLevels);
+  const curveData = atMost(data.validation, curveSamples, random.split("curve samples"));
+  const curve = await mseCurve(training.meter, curveData, proposal, random.split("curve"), curvePoints);
+  const suggestion = suggestProposal(curve, sizeOf(data.shape));
+  ranks.stop.throwIfAborted();
+  const figures = await draw?.({ metrics, curve, suggestion, test }) ?? [];
+  return { validation, test, suggestion, figures };
 }
 
 function goOn(task: string, folder: RunFolder): string {

@@ -1,11 +1,12 @@
-import { estimateData, gaussianStart, type SamplingPlan, takeStep } from "../diffusion/sampling.ts";
+import { estimateData, type SamplingPlan, takeStep } from "../diffusion/sampling.ts";
+import { gaussianStart } from "../reference/gaussian.ts";
 import type { Engine, State, Tensors } from "../engine/program.ts";
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 import { oneRank, type Ranks } from "../mpi/ranks.ts";
-import type { DataInfo, Denoiser } from "../plugins.ts";
-import type { Random } from "../random.ts";
-import { sizeOf } from "../tensors.ts";
-import { predict } from "../training/step.ts";
+import type { DataInfo, Denoiser } from "../plugins/contracts.ts";
+import type { Random } from "../random/random.ts";
+import { sizeOf } from "../data/tensors.ts";
+import { predict } from "../plugins/predict.ts";
 
 /** Samples that are not numbers. */
 export class SamplingError extends UserError {
@@ -67,16 +68,17 @@ export interface Sampler {
  * @example
  * ```ts
  * import { ok } from "assert";
- * import { standardGaussian } from "../diffusion/gaussian.ts";
+ * import { gaussianDenoiser, standardGaussian } from "../reference/gaussian.ts";
  * import { samplingGrid, samplingSteps } from "../diffusion/sampling.ts";
  * import { createEngine } from "../engine/mod.ts";
- * import { Random } from "../random.ts";
- * import { create } from "../../denoisers/gaussian.ts";
+ * import type { Denoiser } from "../plugins/contracts.ts";
+ * import { Random } from "../random/random.ts";
  * import { createSampler, drawSamples } from "./sampler.ts";
  *
  * const info = { shape: [2], gaussian: standardGaussian(2) };
+ * const denoiser: Denoiser = { init: () => ({}), predict: (_, z, logsnr) => gaussianDenoiser(z, logsnr, info.gaussian) };
  * const engine = await createEngine("onnx-cpu", 1);
- * const sampler = await createSampler(engine, engine.createState({}), (s) => s, create(info), info, 16);
+ * const sampler = await createSampler(engine, engine.createState({}), (s) => s, denoiser, info, 16);
  * const logsnr = samplingGrid("ode", { loc: 0, scale: 2 }, 20);
  * const samples = await drawSamples(sampler, 40, { logsnr, steps: samplingSteps("ode", logsnr) }, Random.fromSeed(0));
  * ok(samples.length === 80);

@@ -1,4 +1,4 @@
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 
 /** A sweep that cannot be made, or a folder that holds something else. */
 export class SweepError extends UserError {}
@@ -6,10 +6,4 @@ export class SweepError extends UserError {}
 /** Runs of a sweep that failed, which did not stop the others, or their comparison. */
 export class FailedRunsError extends UserError {
   override readonly exitCode = 1;
-}
-
-/** A sweep that Ctrl-C ended; its runs are saved. */
-export class StoppedSweepError extends UserError {
-  override readonly exitCode = 130;
-  override readonly prefix = "";
 }

@@ -2,7 +2,7 @@ import { expand } from "brace-expansion";
 import { createHash } from "node:crypto";
 import { split } from "shlex";
 import configuration from "../../deno.json" with { type: "json" };
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../errors/user_error.ts";
 import { SweepError } from "./errors.ts";
 
 /** One run of a sweep. */

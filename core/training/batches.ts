@@ -1,18 +1,18 @@
-import { gaussianNll } from "../diffusion/gaussian.ts";
+import { gaussianNll } from "../reference/gaussian.ts";
 import { nllAgainstGaussian, nllAgainstStandard } from "../diffusion/likelihood.ts";
 import { reweightedProposal } from "../diffusion/reweighted_proposal.ts";
 import type { Engine, State } from "../engine/program.ts";
 import { mostRows, ownRows, type Ranks } from "../mpi/ranks.ts";
-import type { DataInfo, Dataset, Denoiser } from "../plugins.ts";
-import type { Random } from "../random.ts";
-import { sizeOf } from "../tensors.ts";
+import type { DataInfo, Dataset, Denoiser } from "../plugins/contracts.ts";
+import type { Random } from "../random/random.ts";
+import { sizeOf } from "../data/tensors.ts";
 import { adamSchedule } from "./adam.ts";
 import { DivergenceError } from "./divergence.ts";
 import type { ParameterLayout } from "./parameters.ts";
 import type { ProposalLearner } from "./proposal_learner.ts";
 import { learningRateAt } from "./recipe.ts";
 import { accumulationStep, GRADIENT, gradientInputs, gradientStep, optimiserStep, PARTIAL_GRADIENT } from "./step.ts";
-import type { TrainingSettings } from "./train.ts";
+import type { TrainingSettings } from "./settings.ts";
 
 /** What float16's loss scale starts from for each sample, and what it falls by at each overflow. */
 const LOSS_SCALE = 16;

@@ -1,4 +1,4 @@
-import { UserError } from "../errors.ts";
+import { UserError } from "../errors/user_error.ts";
 
 /** A loss that is not a number. The training's snapshot is that of the last good step. */
 export class DivergenceError extends UserError {

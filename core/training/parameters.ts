@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { type HostTensors, sizeOf } from "../tensors.ts";
+import { type HostTensors, sizeOf } from "../data/tensors.ts";
 
 /**
  * Where each parameter lies in one flat vector. The optimiser works on that vector: a dozen operations instead of a

@@ -1,8 +1,13 @@
 import type { ErrorSample } from "../diffusion/likelihood.ts";
 import { logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import { type LogsnrDistribution, reweightedProposal } from "../diffusion/reweighted_proposal.ts";
-import { Scatter } from "../evaluation/scatter.ts";
-import type { AdaptiveState } from "./train.ts";
+import { Scatter, type ScatterSums } from "../evaluation/scatter.ts";
+
+/** What an adaptive proposal goes on from. */
+export interface AdaptiveState {
+  readonly sums: ScatterSums;
+  readonly factors: readonly number[];
+}
 
 /** How much of the proposal is kept whatever was measured. */
 const KEPT = 0.3;

@@ -1,9 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
-import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
+import { type Gaussian, gaussianDenoiser } from "../reference/gaussian.ts";
 import { gradients } from "../engine/gradients.ts";
-import { EngineError, type Precision, type Program, type Tensors } from "../engine/program.ts";
-import type { Denoiser } from "../plugins.ts";
+import type { Precision, Program, Tensors } from "../engine/program.ts";
+import type { Denoiser } from "../plugins/contracts.ts";
+import { predict } from "../plugins/predict.ts";
 import { adam, BETA1, BETA2 } from "./adam.ts";
 import { flattenTensors, type ParameterLayout, unflattenTensor } from "./parameters.ts";
 import type { Recipe } from "./recipe.ts";
@@ -95,21 +96,3 @@ export const averagingStep: Program = Object.assign(
   }),
   { kernel: { name: "average", entries: [EMA, PARAMS], constants: [], inputs: ["share"] } } as const,
 );
-
-/** A denoiser's prediction, checked: a wrong shape would broadcast into a wrong likelihood. */
-export function predict(
-  denoiser: Denoiser,
-  params: Record<string, tf.Tensor>,
-  z: tf.Tensor,
-  logsnr: tf.Tensor,
-): tf.Tensor {
-  const epsHat = denoiser.predict(params, z, logsnr as tf.Tensor1D);
-  const got = (epsHat as { shape?: readonly number[] } | undefined)?.shape;
-  if (got?.join() !== z.shape.join()) {
-    throw new EngineError(
-      `The denoiser's predict returned ${got ? `shape [${got}]` : "no tensor"} for z of shape [${z.shape}]; ` +
-        "it must return ε̂ of the shape of z.",
-    );
-  }
-  return epsHat;
-}

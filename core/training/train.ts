@@ -1,54 +1,24 @@
-import type { Gaussian } from "../diffusion/gaussian.ts";
+import type { Gaussian } from "../reference/gaussian.ts";
 import type { Estimate } from "../diffusion/likelihood.ts";
-import type { Proposal } from "../diffusion/logsnr.ts";
-import {
-  type Engine,
-  EngineError,
-  type InitialEntry,
-  type Precision,
-  type State,
-  type Tensors,
-} from "../engine/program.ts";
+import { type Engine, EngineError, type InitialEntry, type State, type Tensors } from "../engine/program.ts";
 import { createErrorMeter, type ErrorMeter } from "../evaluation/errors.ts";
 import { estimateNll, estimateNllAgainstStandard } from "../evaluation/nll.ts";
 import { requireSameNumber } from "../mpi/agree.ts";
 import { oneRank, type Ranks } from "../mpi/ranks.ts";
-import type { DataInfo, Dataset, Denoiser } from "../plugins.ts";
-import type { Random } from "../random.ts";
+import type { DataInfo, Dataset, Denoiser } from "../plugins/contracts.ts";
+import type { Random } from "../random/random.ts";
 import { createSampler, type Sampler } from "../sampling/sampler.ts";
-import { type Samples, selectRows } from "../samples.ts";
-import type { HostTensors } from "../tensors.ts";
-import type { ScatterSums } from "../evaluation/scatter.ts";
+import { type Samples, selectRows } from "../data/samples.ts";
+import type { HostTensors } from "../data/tensors.ts";
 import { createBatches, inParts } from "./batches.ts";
 import { DivergenceError } from "./divergence.ts";
-import { ProposalLearner } from "./proposal_learner.ts";
+import { type AdaptiveState, ProposalLearner } from "./proposal_learner.ts";
+import type { TrainingSettings } from "./settings.ts";
 import { flatten, layoutOf, type ParameterLayout, unflatten, unflattenTensor } from "./parameters.ts";
 import { averagingShare, learningRateAt, type Recipe } from "./recipe.ts";
 import { averagingStep, EMA, GRADIENT, MOMENTS, PARAMS, PARTIAL_GRADIENT } from "./step.ts";
 
 export { DivergenceError } from "./divergence.ts";
-
-/** What a training run is made of. */
-export interface TrainingSettings {
-  readonly recipe: Recipe;
-  readonly proposal: Proposal;
-  /** Whether log SNRs are drawn more often where the loss scatters, as measured in the epochs before. */
-  readonly adaptiveProposal: boolean;
-  readonly epochs: number;
-  /** Samples per step. The last partial batch of an epoch is left out. */
-  readonly batchSize: number;
-  /** Samples whose gradient is computed at once; memory is that of so many activations. */
-  readonly microBatchSize: number;
-  /** Arithmetic of the gradient's products. Likelihoods and samples are computed in float32 whatever it is. */
-  readonly precision: Precision;
-  readonly learningRate: number;
-  /** Samples per run of the denoiser in evaluations. */
-  readonly evalBatchSize: number;
-  /** Log SNRs per sample in a validation by the paired estimator. */
-  readonly validationLevels: number;
-  /** Samples that a validation measures at most, always the same ones. */
-  readonly validationSamples: number;
-}
 
 /** One optimiser step. */
 export interface StepRecord {
@@ -88,12 +58,6 @@ export interface TrainingSnapshot {
   readonly training: HostTensors;
   /** What an adaptive proposal has learned, and draws by. */
   readonly adaptive?: AdaptiveState;
-}
-
-/** What an adaptive proposal goes on from. */
-export interface AdaptiveState {
-  readonly sums: ScatterSums;
-  readonly factors: readonly number[];
 }
 
 /** A training run. */

@@ -1,4 +1,4 @@
-import { UserError } from "../../core/errors.ts";
+import { UserError } from "../../core/errors/user_error.ts";
 
 /** Files that are not CIFAR-10 in its binary version. The message names what is wrong and what to do. */
 export class CifarError extends UserError {}

@@ -4,13 +4,13 @@
  * @module
  */
 import { join } from "node:path";
-import { messageOf } from "../../core/errors.ts";
+import { messageOf } from "../../core/errors/user_error.ts";
 import { cacheFolder } from "../../core/io/cache.ts";
 import { download } from "../../core/io/download.ts";
 import { filesOfTarGz } from "../../core/io/tar.ts";
-import type { Dataset, LoadContext, OptionValues } from "../../core/plugins.ts";
-import type { Random } from "../../core/random.ts";
-import { byteSamples, IMAGE_SCALE } from "../../core/samples.ts";
+import type { Dataset, LoadContext, OptionValues } from "../../core/plugins/contracts.ts";
+import type { Random } from "../../core/random/random.ts";
+import { byteSamples, IMAGE_SCALE } from "../../core/data/samples.ts";
 import { type Batches, batchesOf, CifarError, IMAGE_BYTES, MAX_FILE_BYTES, TEST_FILE, TRAIN_FILES } from "./batches.ts";
 
 export { CifarError } from "./batches.ts";

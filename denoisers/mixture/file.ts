@@ -1,7 +1,7 @@
-import { messageOf } from "../../core/errors.ts";
+import { messageOf } from "../../core/errors/user_error.ts";
 import { readSafetensors } from "../../core/io/safetensors.ts";
-import { sizeOf } from "../../core/tensors.ts";
-import { type GaussianMixture, gaussianMixture, MixtureError } from "./mixture.ts";
+import { sizeOf } from "../../core/data/tensors.ts";
+import { type GaussianMixture, gaussianMixture, MixtureError } from "../../core/reference/mixture.ts";
 
 /** Larger files are refused before they are read. */
 const MAX_BYTES = 2 ** 28;

@@ -4,15 +4,21 @@
  *
  * @module
  */
-import { UserError } from "../../core/errors.ts";
-import type { DataInfo, Denoiser, OptionValues } from "../../core/plugins.ts";
-import { sizeOf } from "../../core/tensors.ts";
+import { UserError } from "../../core/errors/user_error.ts";
+import type { DataInfo, Denoiser, OptionValues } from "../../core/plugins/contracts.ts";
+import { sizeOf } from "../../core/data/tensors.ts";
 import { readMixture } from "./file.ts";
-import { mixtureDenoiser } from "./denoiser.ts";
+import type { GaussianMixture } from "../../core/reference/mixture.ts";
+import { mixturePrediction } from "../../core/reference/mixture_prediction.ts";
 
-export { mixtureDenoiser } from "./denoiser.ts";
 export { readMixture } from "./file.ts";
-export { type GaussianMixture, gaussianMixture, MixtureError, mixtureNll, sampleMixture } from "./mixture.ts";
+export {
+  type GaussianMixture,
+  gaussianMixture,
+  MixtureError,
+  mixtureNll,
+  sampleMixture,
+} from "../../core/reference/mixture.ts";
 
 export const options = {
   mixture: {
@@ -41,4 +47,10 @@ export async function create({ shape }: DataInfo, values: OptionValues): Promise
     );
   }
   return mixtureDenoiser(mixture);
+}
+
+/** The ideal denoiser of a mixture as a denoiser without parameters. */
+export function mixtureDenoiser(mixture: GaussianMixture): Denoiser {
+  const predict = mixturePrediction(mixture);
+  return { init: () => ({}), predict: (_, z, logsnr) => predict(z, logsnr) };
 }

@@ -1,5 +1,5 @@
-import type { Random } from "../../core/random.ts";
-import { type GaussianMixture, gaussianMixture } from "./mixture.ts";
+import type { Random } from "../../core/random/random.ts";
+import { type GaussianMixture, gaussianMixture } from "../../core/reference/mixture.ts";
 
 /**
  * A mixture to try things on: weights that differ by a factor of three at most, means with a standard deviation of 2, and

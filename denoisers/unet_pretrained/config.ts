@@ -1,4 +1,4 @@
-import { UserError } from "../../core/errors.ts";
+import { UserError } from "../../core/errors/user_error.ts";
 
 /** A U-Net's architecture, from the config.json of diffusers' `UNet2DModel`. */
 export interface UnetConfig {

@@ -5,8 +5,8 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import { noiseScale, perSample, signalScale } from "../../core/diffusion/channel.ts";
-import { messageOf, UserError } from "../../core/errors.ts";
-import type { CreateContext, DataInfo, Denoiser, OptionValues } from "../../core/plugins.ts";
+import { messageOf, UserError } from "../../core/errors/user_error.ts";
+import type { CreateContext, DataInfo, Denoiser, OptionValues } from "../../core/plugins/contracts.ts";
 import { DDPM_CIFAR10, parseUnetConfig, type UnetConfig } from "./config.ts";
 import { halvings, initParams, unet } from "./network.ts";
 import { DDPM_SCHEDULE, parseSchedule, type Schedule } from "./schedule.ts";

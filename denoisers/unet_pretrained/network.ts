@@ -5,8 +5,8 @@ import { groupNorm, initGroupNorm } from "../../core/layers/group_norm.ts";
 import { initLinear, linear } from "../../core/layers/linear.ts";
 import { silu } from "../../core/layers/silu.ts";
 import { upsample } from "../../core/layers/upsample.ts";
-import type { Random } from "../../core/random.ts";
-import type { HostTensors } from "../../core/tensors.ts";
+import type { Random } from "../../core/random/random.ts";
+import type { HostTensors } from "../../core/data/tensors.ts";
 import type { UnetConfig } from "./config.ts";
 import { timeEmbedding } from "./time_embedding.ts";
 

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { UserError } from "../../core/errors.ts";
+import { UserError } from "../../core/errors/user_error.ts";
 import { show } from "./config.ts";
 
 /** The noise schedule that a model was trained with. */

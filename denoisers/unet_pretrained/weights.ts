@@ -1,5 +1,5 @@
-import { UserError } from "../../core/errors.ts";
-import type { HostTensors } from "../../core/tensors.ts";
+import { UserError } from "../../core/errors/user_error.ts";
+import type { HostTensors } from "../../core/data/tensors.ts";
 import { show, type UnetConfig } from "./config.ts";
 import { parameterShapes } from "./network.ts";
 

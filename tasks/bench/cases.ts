@@ -1,9 +1,9 @@
-import { fitGaussian } from "../../core/diffusion/gaussian.ts";
+import { fitGaussian } from "../../core/reference/gaussian.ts";
 import { meanAndStderr } from "../../core/diffusion/likelihood.ts";
 import { type Backend, createEngine } from "../../core/engine/mod.ts";
 import { autoProposal } from "../../core/evaluation/auto_proposal.ts";
 import { density, gridPoints } from "../../core/evaluation/density.ts";
-import { Random } from "../../core/random.ts";
+import { Random } from "../../core/random/random.ts";
 import { peakMemory } from "../../core/run/memory.ts";
 import { RECIPES } from "../../core/training/recipe.ts";
 import { createTraining, type Training } from "../../core/training/train.ts";

@@ -1,9 +1,9 @@
-import { fitGaussian } from "../../core/diffusion/gaussian.ts";
+import { fitGaussian } from "../../core/reference/gaussian.ts";
 import { createEngine } from "../../core/engine/mod.ts";
 import type { Ranks } from "../../core/mpi/mod.ts";
-import { Random } from "../../core/random.ts";
+import { Random } from "../../core/random/random.ts";
 import { peakMemory } from "../../core/run/memory.ts";
-import { floatSamples } from "../../core/samples.ts";
+import { floatSamples } from "../../core/data/samples.ts";
 import { RECIPES } from "../../core/training/recipe.ts";
 import { createTraining } from "../../core/training/train.ts";
 import { create } from "../../denoisers/unet_pretrained/mod.ts";

@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { entropy } from "../../core/diffusion/gaussian.ts";
+import { entropy } from "../../core/reference/gaussian.ts";
 import { meanAndStderr } from "../../core/diffusion/likelihood.ts";
 import { encodeSafetensors } from "../../core/io/safetensors.ts";
-import { Random } from "../../core/random.ts";
-import { floatSamples, type Samples, toFloat32 } from "../../core/samples.ts";
+import { Random } from "../../core/random/random.ts";
+import { floatSamples, type Samples, toFloat32 } from "../../core/data/samples.ts";
 import { type GaussianMixture, mixtureNll, sampleMixture } from "../../denoisers/mixture/mod.ts";
 import { randomMixture } from "../../denoisers/mixture/random.ts";
 

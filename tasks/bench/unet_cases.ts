@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { standardGaussian } from "../../core/diffusion/gaussian.ts";
+import { standardGaussian } from "../../core/reference/gaussian.ts";
 import { createEngine, type Engine, type Tensors } from "../../core/engine/mod.ts";
 import { createErrorMeter } from "../../core/evaluation/errors.ts";
 import { encodeSafetensors } from "../../core/io/safetensors.ts";
-import type { DataInfo, Denoiser } from "../../core/plugins.ts";
-import { Random } from "../../core/random.ts";
+import type { DataInfo, Denoiser } from "../../core/plugins/contracts.ts";
+import { Random } from "../../core/random/random.ts";
 import { peakMemory } from "../../core/run/memory.ts";
 import { adamSchedule } from "../../core/training/adam.ts";
 import { flatten, layoutOf, unflattenTensor } from "../../core/training/parameters.ts";

@@ -1,5 +1,5 @@
 import { type Backend, createEngine, type Engine } from "../../core/engine/mod.ts";
-import { messageOf } from "../../core/errors.ts";
+import { messageOf } from "../../core/errors/user_error.ts";
 import type { BackendRecord } from "./backends.ts";
 
 /**

@@ -13,7 +13,7 @@ export interface ChildLimits {
   readonly permissions?: readonly string[];
   /** Milliseconds after which it is killed. */
   readonly milliseconds: number;
-  /** Kills it at once. */
+  /** Kills it at once, with its reason as the error. */
   readonly signal?: AbortSignal;
 }
 
@@ -34,6 +34,7 @@ export async function runChild<T extends { readonly kind: string }>(
   args: readonly string[],
   { milliseconds, signal, permissions = TASK_PERMISSIONS }: ChildLimits,
 ): Promise<ChildResult<T>> {
+  signal?.throwIfAborted();
   const path = fileURLToPath(new URL(script, import.meta.url));
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--frozen", "--config", CONFIG, ...permissions, path, ...args],
@@ -52,7 +53,10 @@ export async function runChild<T extends { readonly kind: string }>(
 
   const kill = () => child.kill("SIGKILL");
   signal?.addEventListener("abort", kill);
-  const late = await isLate(ended, milliseconds);
+  // One that hangs in a driver is not waited for.
+  const aborted = new Promise<void>((resolve) => signal?.addEventListener("abort", () => resolve()));
+  const late = await isLate(Promise.race([ended, aborted]), milliseconds);
+  signal?.throwIfAborted();
   if (late) kill();
   const result = late && await isLate(ended, GRACE) ? undefined : await ended;
   signal?.removeEventListener("abort", kill);

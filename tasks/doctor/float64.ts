@@ -1,4 +1,4 @@
-import { type HostTensor, sizeOf } from "../../core/tensors.ts";
+import { type HostTensor, sizeOf } from "../../core/data/tensors.ts";
 
 /** Named values in double precision, row-major. */
 export type Values = Record<string, Float64Array>;

@@ -3,8 +3,8 @@ import { gradients } from "../../core/engine/gradients.ts";
 import type { Program } from "../../core/engine/mod.ts";
 import { conv2d } from "../../core/layers/conv2d.ts";
 import { linear } from "../../core/layers/linear.ts";
-import { Random } from "../../core/random.ts";
-import type { HostTensor, HostTensors } from "../../core/tensors.ts";
+import { Random } from "../../core/random/random.ts";
+import type { HostTensor, HostTensors } from "../../core/data/tensors.ts";
 import { CHANNELS, SIDE } from "./sizes.ts";
 
 /** What the state calls the gradient of an entry. */

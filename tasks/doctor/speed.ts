@@ -1,7 +1,7 @@
-import { fitGaussian } from "../../core/diffusion/gaussian.ts";
+import { fitGaussian } from "../../core/reference/gaussian.ts";
 import type { Engine } from "../../core/engine/mod.ts";
-import { Random } from "../../core/random.ts";
-import { floatSamples } from "../../core/samples.ts";
+import { Random } from "../../core/random/random.ts";
+import { floatSamples } from "../../core/data/samples.ts";
 import { RECIPES } from "../../core/training/recipe.ts";
 import { createTraining } from "../../core/training/train.ts";
 import { create, options } from "../../denoisers/mlp.ts";

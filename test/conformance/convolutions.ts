@@ -1,8 +1,8 @@
 import { deepEqual } from "assert";
 import type { Program } from "../../core/engine/mod.ts";
 import { conv2d, type Padding } from "../../core/layers/conv2d.ts";
-import { Random } from "../../core/random.ts";
-import type { HostTensor } from "../../core/tensors.ts";
+import { Random } from "../../core/random/random.ts";
+import type { HostTensor } from "../../core/data/tensors.ts";
 import { runOn, withGradients } from "../core/engine/differentiate.ts";
 import { convolutionInFloat64, convolutionShape } from "../core/layers/convolution_float64.ts";
 import { type ConformanceCase, type Deviation, deviation } from "./case.ts";

@@ -1,5 +1,5 @@
 import { noisyChannel, score, squaredError } from "../../core/diffusion/channel.ts";
-import { gaussianDenoiser, gaussianOf } from "../../core/diffusion/gaussian.ts";
+import { gaussianDenoiser, gaussianOf } from "../../core/reference/gaussian.ts";
 import { meanAndStderr, nllAgainstStandard } from "../../core/diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrWeight } from "../../core/diffusion/logsnr.ts";
 import { readCase, readTensors } from "../reference.ts";

@@ -5,8 +5,8 @@ import { attention } from "../../core/layers/attention.ts";
 import { groupNorm } from "../../core/layers/group_norm.ts";
 import { silu } from "../../core/layers/silu.ts";
 import { upsample } from "../../core/layers/upsample.ts";
-import { Random } from "../../core/random.ts";
-import type { HostTensors } from "../../core/tensors.ts";
+import { Random } from "../../core/random/random.ts";
+import type { HostTensors } from "../../core/data/tensors.ts";
 import { runOn, withGradients } from "../core/engine/differentiate.ts";
 import { type ConformanceCase, type Deviation, deviation, otherEngine } from "./case.ts";
 

@@ -1,5 +1,5 @@
 import type * as tf from "@tensorflow/tfjs";
-import { standardGaussian } from "../../core/diffusion/gaussian.ts";
+import { standardGaussian } from "../../core/reference/gaussian.ts";
 import { nllAgainstStandard } from "../../core/diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrWeight } from "../../core/diffusion/logsnr.ts";
 import type { CompiledProgram, Engine } from "../../core/engine/mod.ts";

@@ -2,8 +2,8 @@ import { deepEqual } from "assert";
 import * as tf from "@tensorflow/tfjs";
 import { gradients } from "../../core/engine/gradients.ts";
 import type { Engine, Program } from "../../core/engine/mod.ts";
-import { Random } from "../../core/random.ts";
-import type { HostTensor } from "../../core/tensors.ts";
+import { Random } from "../../core/random/random.ts";
+import type { HostTensor } from "../../core/data/tensors.ts";
 import { runOn } from "../core/engine/differentiate.ts";
 import { type ConformanceCase, type Deviation, deviation, otherEngine } from "./case.ts";
 

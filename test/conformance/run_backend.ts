@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { messageOf } from "../../core/errors.ts";
+import { messageOf } from "../../core/errors/user_error.ts";
 import { BackendError, BACKENDS, createEngine, type Engine } from "../../core/engine/mod.ts";
 import { CASES } from "./cases.ts";
 import type { CaseReport, ReportLine } from "./report.ts";

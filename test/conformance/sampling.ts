@@ -1,10 +1,10 @@
 import { equal } from "assert";
-import { type Gaussian, gaussianOf, standardGaussian } from "../../core/diffusion/gaussian.ts";
+import { type Gaussian, gaussianOf, standardGaussian } from "../../core/reference/gaussian.ts";
 import { samplingSteps } from "../../core/diffusion/sampling.ts";
 import type { Engine } from "../../core/engine/mod.ts";
-import type { Denoiser } from "../../core/plugins.ts";
+import type { Denoiser } from "../../core/plugins/contracts.ts";
 import { createSampler } from "../../core/sampling/sampler.ts";
-import type { HostTensors } from "../../core/tensors.ts";
+import type { HostTensors } from "../../core/data/tensors.ts";
 import * as gaussianPlugin from "../../denoisers/gaussian.ts";
 import * as mlp from "../../denoisers/mlp.ts";
 import { readCase, readTensors, type Tolerance } from "../reference.ts";

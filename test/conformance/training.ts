@@ -1,11 +1,12 @@
-import { fitGaussian } from "../../core/diffusion/gaussian.ts";
+import { fitGaussian } from "../../core/reference/gaussian.ts";
 import type { Engine } from "../../core/engine/mod.ts";
-import type { Dataset, Denoiser } from "../../core/plugins.ts";
-import { Random } from "../../core/random.ts";
-import { floatSamples } from "../../core/samples.ts";
-import { sizeOf } from "../../core/tensors.ts";
+import type { Dataset, Denoiser } from "../../core/plugins/contracts.ts";
+import { Random } from "../../core/random/random.ts";
+import { floatSamples } from "../../core/data/samples.ts";
+import { sizeOf } from "../../core/data/tensors.ts";
 import { RECIPES } from "../../core/training/recipe.ts";
-import { createTraining, type TrainingSettings } from "../../core/training/train.ts";
+import { createTraining } from "../../core/training/train.ts";
+import type { TrainingSettings } from "../../core/training/settings.ts";
 import * as mlp from "../../denoisers/mlp.ts";
 import { DDPM_CIFAR10 } from "../../denoisers/unet_pretrained/config.ts";
 import { create as createUnet } from "../../denoisers/unet_pretrained/mod.ts";

@@ -1,11 +1,11 @@
 import assert from "assert";
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { UserError } from "../../core/errors.ts";
+import { UserError } from "../../core/errors/user_error.ts";
 import { cacheFolder } from "../../core/io/cache.ts";
-import { loadDataset } from "../../core/load_plugin.ts";
-import { Random } from "../../core/random.ts";
-import { type Samples, toFloat32 } from "../../core/samples.ts";
+import { loadDataset } from "../../core/plugins/load.ts";
+import { Random } from "../../core/random/random.ts";
+import { type Samples, toFloat32 } from "../../core/data/samples.ts";
 import { type CifarContext, load } from "../../datasets/cifar10/mod.ts";
 import { gzip, type Member, tarOf } from "../core/io/archives.ts";
 import { sendFile, serve } from "../core/io/file_server.ts";

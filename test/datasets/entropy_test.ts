@@ -6,9 +6,9 @@ import * as line from "../../datasets/line.ts";
 import * as moons from "../../datasets/moons.ts";
 import * as ring from "../../datasets/ring.ts";
 import * as scg from "../../datasets/scg.ts";
-import type { Dataset } from "../../core/plugins.ts";
-import { Random } from "../../core/random.ts";
-import { toFloat32 } from "../../core/samples.ts";
+import type { Dataset } from "../../core/plugins/contracts.ts";
+import { Random } from "../../core/random/random.ts";
+import { toFloat32 } from "../../core/data/samples.ts";
 import statistics from "../reference/datasets/statistics.json" with { type: "json" };
 
 const load = { circle, dino, line, moons, scg };

@@ -1,12 +1,12 @@
 import { deepEqual, equal, match, ok, rejects } from "assert";
 import { join } from "node:path";
-import { fitGaussian, gaussianNll } from "../../core/diffusion/gaussian.ts";
-import { UserError } from "../../core/errors.ts";
+import { fitGaussian, gaussianNll } from "../../core/reference/gaussian.ts";
+import { UserError } from "../../core/errors/user_error.ts";
 import { encodeSafetensors, readSafetensors, type StoredTensor } from "../../core/io/safetensors.ts";
-import { loadDataset, PluginError } from "../../core/load_plugin.ts";
-import type { Dataset } from "../../core/plugins.ts";
-import { Random } from "../../core/random.ts";
-import { floatSamples, type Samples, toFloat32 } from "../../core/samples.ts";
+import { loadDataset, PluginError } from "../../core/plugins/load.ts";
+import type { Dataset } from "../../core/plugins/contracts.ts";
+import { Random } from "../../core/random/random.ts";
+import { floatSamples, type Samples, toFloat32 } from "../../core/data/samples.ts";
 import { openRows, type Scaling } from "../../datasets/file.ts";
 import { inFolder } from "../folders.ts";
 import { runTask } from "../tasks/command.ts";

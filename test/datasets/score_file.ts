@@ -1,7 +1,7 @@
 /** Prints the NLL of a file's rows under N(0, I), one of its rows, and by how many MB this process grew. */
-import { gaussianNll, standardGaussian } from "../../core/diffusion/gaussian.ts";
-import { selectRows, toFloat32 } from "../../core/samples.ts";
-import { sizeOf } from "../../core/tensors.ts";
+import { gaussianNll, standardGaussian } from "../../core/reference/gaussian.ts";
+import { selectRows, toFloat32 } from "../../core/data/samples.ts";
+import { sizeOf } from "../../core/data/tensors.ts";
 import { openRows } from "../../datasets/file.ts";
 
 const before = Deno.memoryUsage().rss;

@@ -1,17 +1,17 @@
 import { deepEqual, ok, rejects, throws } from "assert";
 import { join } from "node:path";
-import { entropy, fitGaussian, gaussianOf } from "../../core/diffusion/gaussian.ts";
+import { entropy, fitGaussian, gaussianOf } from "../../core/reference/gaussian.ts";
 import { meanAndStderr } from "../../core/diffusion/likelihood.ts";
 import { sigmoid } from "../../core/diffusion/logsnr.ts";
 import { createEngine } from "../../core/engine/mod.ts";
-import { UserError } from "../../core/errors.ts";
+import { UserError } from "../../core/errors/user_error.ts";
 import { createErrorMeter } from "../../core/evaluation/errors.ts";
 import { nllPerSample } from "../../core/evaluation/nll.ts";
 import { encodeSafetensors } from "../../core/io/safetensors.ts";
-import type { Denoiser } from "../../core/plugins.ts";
-import { Random } from "../../core/random.ts";
-import { floatSamples } from "../../core/samples.ts";
-import { predict } from "../../core/training/step.ts";
+import type { Denoiser } from "../../core/plugins/contracts.ts";
+import { Random } from "../../core/random/random.ts";
+import { floatSamples } from "../../core/data/samples.ts";
+import { predict } from "../../core/plugins/predict.ts";
 import { create as createGaussian } from "../../denoisers/gaussian.ts";
 import {
   create,

@@ -1,6 +1,6 @@
 import { deepEqual } from "assert";
-import { standardGaussian } from "../../core/diffusion/gaussian.ts";
-import { Random } from "../../core/random.ts";
+import { standardGaussian } from "../../core/reference/gaussian.ts";
+import { Random } from "../../core/random/random.ts";
 import { create, options } from "../../denoisers/mlp.ts";
 
 Deno.test("few coordinates are embedded, many are not, unless it is said; earlier runs say true or false", () => {

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, throws } from "assert";
-import { Random } from "../../core/random.ts";
-import { sizeOf } from "../../core/tensors.ts";
+import { Random } from "../../core/random/random.ts";
+import { sizeOf } from "../../core/data/tensors.ts";
 import { DDPM_CIFAR10, parseUnetConfig, UnetConfigError } from "../../denoisers/unet_pretrained/config.ts";
 import { initParams, parameterShapes } from "../../denoisers/unet_pretrained/network.ts";
 import { fuzz } from "../core/io/fuzz.ts";

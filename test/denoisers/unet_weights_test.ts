@@ -1,6 +1,6 @@
 import { deepEqual, ok, throws } from "assert";
-import { Random } from "../../core/random.ts";
-import type { HostTensor } from "../../core/tensors.ts";
+import { Random } from "../../core/random/random.ts";
+import type { HostTensor } from "../../core/data/tensors.ts";
 import { DDPM_CIFAR10, parseUnetConfig } from "../../denoisers/unet_pretrained/config.ts";
 import { initParams } from "../../denoisers/unet_pretrained/network.ts";
 import { matchWeights, UnetWeightsError } from "../../denoisers/unet_pretrained/weights.ts";

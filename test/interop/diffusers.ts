@@ -1,15 +1,15 @@
 import { equal, ok } from "assert";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
-import { standardGaussian } from "../../core/diffusion/gaussian.ts";
+import { standardGaussian } from "../../core/reference/gaussian.ts";
 import { gradients } from "../../core/engine/gradients.ts";
 import type { Tensors } from "../../core/engine/program.ts";
 import { exportRun } from "../../core/export/mod.ts";
 import { latestCheckpoint } from "../../core/io/checkpoints.ts";
 import { encodeSafetensors, hostTensors, readSafetensors } from "../../core/io/safetensors.ts";
-import { Random } from "../../core/random.ts";
+import { Random } from "../../core/random/random.ts";
 import { openRun } from "../../core/run/open_run.ts";
-import { type HostTensors, sizeOf } from "../../core/tensors.ts";
+import { type HostTensors, sizeOf } from "../../core/data/tensors.ts";
 import { parseUnetConfig } from "../../denoisers/unet_pretrained/config.ts";
 import { create } from "../../denoisers/unet_pretrained/mod.ts";
 import { unet } from "../../denoisers/unet_pretrained/network.ts";

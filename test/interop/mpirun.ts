@@ -2,7 +2,7 @@ import { deepEqual, ok } from "assert";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
-import { Random } from "../../core/random.ts";
+import { Random } from "../../core/random/random.ts";
 import { inFolder } from "../folders.ts";
 import { taskArguments } from "../tasks/command.ts";
 

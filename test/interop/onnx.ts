@@ -1,10 +1,10 @@
 import { deepEqual } from "assert";
 import { join } from "node:path";
 import type * as tf from "@tensorflow/tfjs";
-import { gaussianOf } from "../../core/diffusion/gaussian.ts";
+import { gaussianOf } from "../../core/reference/gaussian.ts";
 import { exportRun } from "../../core/export/mod.ts";
 import { encodeSafetensors, hostTensors, readSafetensors } from "../../core/io/safetensors.ts";
-import { Random } from "../../core/random.ts";
+import { Random } from "../../core/random/random.ts";
 import { openRun } from "../../core/run/open_run.ts";
 import { create as createMlp, options as mlpOptions } from "../../denoisers/mlp.ts";
 import { run } from "../core/engine/differentiate.ts";

@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { density } from "../../core/evaluation/density.ts";
 import { createErrorMeter } from "../../core/evaluation/errors.ts";
 import { readSafetensors } from "../../core/io/safetensors.ts";
-import { Random } from "../../core/random.ts";
+import { Random } from "../../core/random/random.ts";
 import { startEngine } from "../../core/run/backend.ts";
 import { EXTENT, SIDE } from "../../core/run/density_panels.ts";
 import { openRun } from "../../core/run/open_run.ts";

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { BackendError, createEngine } from "../../core/engine/mod.ts";
 import { packagesFolder } from "../../core/engine/tfjs_package.ts";
 import { conv2d } from "../../core/layers/conv2d.ts";
-import { Random } from "../../core/random.ts";
+import { Random } from "../../core/random/random.ts";
 import { withGradients } from "../core/engine/differentiate.ts";
 import { inFolder } from "../folders.ts";
 import { runTask } from "../tasks/command.ts";

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs";
 import { createDeviceEngine } from "../../core/engine/device_engine.ts";
 import { BackendError, type Engine, type Precision } from "../../core/engine/mod.ts";
-import { Random } from "../../core/random.ts";
+import { Random } from "../../core/random/random.ts";
 import { inFolder } from "../folders.ts";
 import { runTask } from "../tasks/command.ts";
 

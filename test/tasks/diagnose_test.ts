@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
-import { gaussianOf } from "../../core/diffusion/gaussian.ts";
+import { gaussianOf } from "../../core/reference/gaussian.ts";
 import { makeRun } from "../core/run/runs.ts";
 import { inFolder, namesIn } from "../folders.ts";
 import { runTask } from "./command.ts";

@@ -1,8 +1,8 @@
 import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
-import { standardGaussian } from "../../core/diffusion/gaussian.ts";
+import { standardGaussian } from "../../core/reference/gaussian.ts";
 import { readSafetensors } from "../../core/io/safetensors.ts";
-import { Random } from "../../core/random.ts";
+import { Random } from "../../core/random/random.ts";
 import { create as createMlp, options as mlpOptions } from "../../denoisers/mlp.ts";
 import { makeUnetRun } from "../core/export/unet_run.ts";
 import { makeRun } from "../core/run/runs.ts";

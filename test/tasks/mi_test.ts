@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
-import { Random } from "../../core/random.ts";
+import { Random } from "../../core/random/random.ts";
 import { inFolder, namesIn } from "../folders.ts";
 import { runTask, taskCommand } from "./command.ts";
 

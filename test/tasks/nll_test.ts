@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encodeSafetensors } from "../../core/io/safetensors.ts";
-import { Random } from "../../core/random.ts";
+import { Random } from "../../core/random/random.ts";
 import { makeRun } from "../core/run/runs.ts";
 import { inFolder } from "../folders.ts";
 import { runTask, taskCommand } from "./command.ts";

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
-import { standardGaussian } from "../../core/diffusion/gaussian.ts";
-import { Random } from "../../core/random.ts";
+import { standardGaussian } from "../../core/reference/gaussian.ts";
+import { Random } from "../../core/random/random.ts";
 import { create } from "../../denoisers/mlp.ts";
 import { makeFinishedRun } from "../core/report/report_runs.ts";
 import { inFolder, namesIn } from "../folders.ts";

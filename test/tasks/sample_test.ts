@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from "assert";
 import { decode } from "fast-png";
 import { join } from "node:path";
-import { gaussianOf } from "../../core/diffusion/gaussian.ts";
+import { gaussianOf } from "../../core/reference/gaussian.ts";
 import { readSafetensors } from "../../core/io/safetensors.ts";
 import { inFolder, namesIn } from "../folders.ts";
 import { makeRun } from "../core/run/runs.ts";

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { sizeOf } from "../../tensors.ts";
+import { sizeOf } from "../../data/tensors.ts";
 import type { Graph, Value } from "../graph.ts";
 import { emitOne, expand, type Kernel, sameShape } from "./kernel.ts";
 

@@ -1,6 +1,8 @@
 import assert from "assert";
-import { HelpRequest, main, outcomeOf, UsageError } from "../../../core/cli/errors.ts";
-import { UserError } from "../../../core/errors.ts";
+import { HelpRequest, outcomeOf } from "../../../core/cli/errors.ts";
+import { UsageError } from "../../../core/errors/usage_error.ts";
+import { main } from "../../../core/cli/main.ts";
+import { UserError } from "../../../core/errors/user_error.ts";
 import { StorageError } from "../../../core/io/atomic.ts";
 import { CheckpointError } from "../../../core/io/checkpoints.ts";
 import { SafetensorsError } from "../../../core/io/safetensors.ts";

@@ -1,6 +1,6 @@
 import assert from "assert";
 import { HelpRequest, type OptionGroup, parseCommandLine, UsageError } from "../../../core/cli/mod.ts";
-import { UserError } from "../../../core/errors.ts";
+import { UserError } from "../../../core/errors/user_error.ts";
 
 const SPEC = {
   name: "train:2d",

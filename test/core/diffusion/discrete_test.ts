@@ -18,11 +18,11 @@ import {
   rightTail,
   softRound,
 } from "../../../core/diffusion/discrete.ts";
-import { entropy, fitGaussian, gaussianMmse } from "../../../core/diffusion/gaussian.ts";
+import { entropy, fitGaussian, gaussianMmse } from "../../../core/reference/gaussian.ts";
 import { bitsPerDimension } from "../../../core/diffusion/likelihood.ts";
 import { logsnrRange, proposalOfSpectrum } from "../../../core/diffusion/logsnr.ts";
-import { Random } from "../../../core/random.ts";
-import { byteSamples, floatSamples, IMAGE_SCALE, toFloat32 } from "../../../core/samples.ts";
+import { Random } from "../../../core/random/random.ts";
+import { byteSamples, floatSamples, IMAGE_SCALE, toFloat32 } from "../../../core/data/samples.ts";
 import { assertWithin, readCase, readTensors } from "../../reference.ts";
 
 const { scalars, tolerances } = await readCase("discrete");

@@ -1,5 +1,5 @@
 import { deepEqual, ok } from "assert";
-import { gaussianMmse } from "../../../core/diffusion/gaussian.ts";
+import { gaussianMmse } from "../../../core/reference/gaussian.ts";
 import { bitsPerDimension, standardEntropy } from "../../../core/diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrRange, logsnrWeight, proposalOfSpectrum } from "../../../core/diffusion/logsnr.ts";
 import { assertWithin, readCase, readTensors } from "../../reference.ts";

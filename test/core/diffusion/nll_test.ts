@@ -1,9 +1,9 @@
 import { ok } from "assert";
-import { entropy, gaussianNll, gaussianOf, standardGaussian } from "../../../core/diffusion/gaussian.ts";
+import { entropy, gaussianNll, gaussianOf, standardGaussian } from "../../../core/reference/gaussian.ts";
 import { meanAndStderr, nllAgainstGaussian } from "../../../core/diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrWeight } from "../../../core/diffusion/logsnr.ts";
-import { Random } from "../../../core/random.ts";
-import { floatSamples } from "../../../core/samples.ts";
+import { Random } from "../../../core/random/random.ts";
+import { floatSamples } from "../../../core/data/samples.ts";
 import { assertWithin, readCase, readTensors } from "../../reference.ts";
 
 Deno.test("a Gaussian's entropy and log density are exact", async () => {

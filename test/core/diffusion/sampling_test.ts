@@ -1,15 +1,9 @@
 import { ok, throws } from "assert";
-import {
-  estimateData,
-  gaussianStart,
-  SAMPLERS,
-  samplingGrid,
-  samplingSteps,
-  takeStep,
-} from "../../../core/diffusion/sampling.ts";
-import { gaussianOf } from "../../../core/diffusion/gaussian.ts";
+import { estimateData, SAMPLERS, samplingGrid, samplingSteps, takeStep } from "../../../core/diffusion/sampling.ts";
+import { gaussianStart } from "../../../core/reference/gaussian.ts";
+import { gaussianOf } from "../../../core/reference/gaussian.ts";
 import { sigmoid } from "../../../core/diffusion/logsnr.ts";
-import { Random } from "../../../core/random.ts";
+import { Random } from "../../../core/random/random.ts";
 import { assertWithin, readCase, readTensors } from "../../reference.ts";
 
 const { tolerances } = await readCase("sampling");

@@ -9,8 +9,8 @@ import { conv2d } from "../../../core/layers/conv2d.ts";
 import { groupNorm } from "../../../core/layers/group_norm.ts";
 import { silu } from "../../../core/layers/silu.ts";
 import { upsample } from "../../../core/layers/upsample.ts";
-import { Random } from "../../../core/random.ts";
-import type { HostTensors } from "../../../core/tensors.ts";
+import { Random } from "../../../core/random/random.ts";
+import type { HostTensors } from "../../../core/data/tensors.ts";
 import { run } from "./differentiate.ts";
 
 /** What a GPU runs, on the processor: all but the device itself. */

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { gradients } from "../../../core/engine/gradients.ts";
 import { type Backend, createEngine, type Engine, type Program, type Tensors } from "../../../core/engine/mod.ts";
-import type { HostTensors } from "../../../core/tensors.ts";
+import type { HostTensors } from "../../../core/data/tensors.ts";
 
 /** Compiles a program without a state on a backend, runs it once and gives its outputs. */
 export async function run(backend: Backend, program: Program, inputs: HostTensors) {

@@ -2,8 +2,8 @@ import { deepEqual, equal, ok, rejects } from "assert";
 import * as tf from "@tensorflow/tfjs";
 import { gradients } from "../../../core/engine/gradients.ts";
 import { createEngine, EngineError, type Program } from "../../../core/engine/mod.ts";
-import { Random } from "../../../core/random.ts";
-import { sizeOf } from "../../../core/tensors.ts";
+import { Random } from "../../../core/random/random.ts";
+import { sizeOf } from "../../../core/data/tensors.ts";
 import { run } from "./differentiate.ts";
 import { LOCAL_BACKENDS } from "../../backends.ts";
 

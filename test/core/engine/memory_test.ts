@@ -7,7 +7,7 @@ import { gradients } from "../../../core/engine/gradients.ts";
 import { type Node, reachableNodes, type Value } from "../../../core/engine/graph.ts";
 import { encodeModel } from "../../../core/engine/onnx.ts";
 import { record } from "../../../core/engine/recording.ts";
-import { sizeOf } from "../../../core/tensors.ts";
+import { sizeOf } from "../../../core/data/tensors.ts";
 import { DDPM_CIFAR10, parseUnetConfig } from "../../../denoisers/unet_pretrained/config.ts";
 import { parameterShapes, unet } from "../../../denoisers/unet_pretrained/network.ts";
 import { inFolder } from "../../folders.ts";

@@ -3,9 +3,9 @@ import * as tf from "@tensorflow/tfjs";
 import { createEngine } from "../../../core/engine/mod.ts";
 import type { Program } from "../../../core/engine/program.ts";
 import { createSimdMemory } from "../../../core/engine/simd.ts";
-import { Random } from "../../../core/random.ts";
+import { Random } from "../../../core/random/random.ts";
 import { averagingStep, optimiserStep } from "../../../core/training/step.ts";
-import type { HostTensors } from "../../../core/tensors.ts";
+import type { HostTensors } from "../../../core/data/tensors.ts";
 
 const random = Random.fromSeed(11);
 

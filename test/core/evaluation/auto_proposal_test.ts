@@ -1,13 +1,13 @@
 import { deepEqual, ok } from "assert";
-import { fitGaussian, gaussianOf } from "../../../core/diffusion/gaussian.ts";
+import { fitGaussian, gaussianOf } from "../../../core/reference/gaussian.ts";
 import { logsnrRange } from "../../../core/diffusion/logsnr.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
 import { autoProposal } from "../../../core/evaluation/auto_proposal.ts";
 import { createErrorMeter } from "../../../core/evaluation/errors.ts";
-import { fitMixture } from "../../../core/evaluation/fit_mixture.ts";
-import { mixturePosteriorMean } from "../../../core/evaluation/mixture_posterior.ts";
-import { Random } from "../../../core/random.ts";
-import { floatSamples } from "../../../core/samples.ts";
+import { fitMixture } from "../../../core/reference/fit_mixture.ts";
+import { mixturePosteriorMean } from "../../../core/reference/mixture_posterior.ts";
+import { Random } from "../../../core/random/random.ts";
+import { floatSamples } from "../../../core/data/samples.ts";
 import { gaussianMixture, mixtureDenoiser, sampleMixture } from "../../../denoisers/mixture/mod.ts";
 import { randomMixture } from "../../../denoisers/mixture/random.ts";
 

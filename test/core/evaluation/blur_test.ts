@@ -1,12 +1,12 @@
 import { deepEqual, ok } from "assert";
-import { gaussianNll, gaussianOf } from "../../../core/diffusion/gaussian.ts";
+import { gaussianNll, gaussianOf } from "../../../core/reference/gaussian.ts";
 import { logsnrRange } from "../../../core/diffusion/logsnr.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
 import { blurredDenoiser, blurredGaussian, blurredProposal } from "../../../core/evaluation/blur.ts";
 import { density, gridPoints } from "../../../core/evaluation/density.ts";
 import { createErrorMeter } from "../../../core/evaluation/errors.ts";
-import { Random } from "../../../core/random.ts";
-import { floatSamples } from "../../../core/samples.ts";
+import { Random } from "../../../core/random/random.ts";
+import { floatSamples } from "../../../core/data/samples.ts";
 import { create } from "../../../denoisers/gaussian.ts";
 
 const truth = gaussianOf([0.3, -0.2], [1, 0.6, 0.6, 0.5]);

@@ -1,11 +1,11 @@
 import { deepEqual, equal, match, ok, rejects } from "assert";
-import { entropy, gaussianOf, standardGaussian } from "../../../core/diffusion/gaussian.ts";
+import { entropy, gaussianOf, standardGaussian } from "../../../core/reference/gaussian.ts";
 import { proposalOfSpectrum } from "../../../core/diffusion/logsnr.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
 import { diagnose, type Diagnosis, DiagnosisError, diagnosisLines } from "../../../core/evaluation/diagnosis.ts";
 import { createErrorMeter, type ErrorMeter } from "../../../core/evaluation/errors.ts";
-import { Random } from "../../../core/random.ts";
-import { floatSamples } from "../../../core/samples.ts";
+import { Random } from "../../../core/random/random.ts";
+import { floatSamples } from "../../../core/data/samples.ts";
 import { create } from "../../../denoisers/gaussian.ts";
 
 /** The range is −8 to 8. */

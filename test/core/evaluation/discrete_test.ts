@@ -10,7 +10,7 @@ import {
   proposalOfGrid,
   publishedRightTail,
 } from "../../../core/diffusion/discrete.ts";
-import { entropy, fitGaussian, type Gaussian, gaussianMmse, gaussianNll } from "../../../core/diffusion/gaussian.ts";
+import { entropy, fitGaussian, type Gaussian, gaussianMmse, gaussianNll } from "../../../core/reference/gaussian.ts";
 import { bitsPerDimension, meanAndStderr, nllAgainstGaussian } from "../../../core/diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrRange, logsnrWeight, type Proposal } from "../../../core/diffusion/logsnr.ts";
 import { reweightedProposal } from "../../../core/diffusion/reweighted_proposal.ts";
@@ -27,9 +27,9 @@ import {
 import { createDiscreteMeter, type Rounding } from "../../../core/evaluation/discrete_errors.ts";
 import { createErrorMeter } from "../../../core/evaluation/errors.ts";
 import { publishedDiscreteBound, publishedNll } from "../../../core/evaluation/published_nll.ts";
-import type { Denoiser } from "../../../core/plugins.ts";
-import { Random } from "../../../core/random.ts";
-import { floatSamples, type Samples } from "../../../core/samples.ts";
+import type { Denoiser } from "../../../core/plugins/contracts.ts";
+import { Random } from "../../../core/random/random.ts";
+import { floatSamples, type Samples } from "../../../core/data/samples.ts";
 import { create as gaussianDenoiser } from "../../../denoisers/gaussian.ts";
 import { LOCAL_BACKENDS } from "../../backends.ts";
 import { assertWithin, readCase, readTensors } from "../../reference.ts";

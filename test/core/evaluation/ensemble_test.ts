@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok, rejects, throws } from "assert";
-import { fitGaussian, type Gaussian, standardGaussian } from "../../../core/diffusion/gaussian.ts";
+import { fitGaussian, type Gaussian, standardGaussian } from "../../../core/reference/gaussian.ts";
 import { meanAndStderr } from "../../../core/diffusion/likelihood.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
 import {
@@ -13,8 +13,8 @@ import {
 } from "../../../core/evaluation/ensemble.ts";
 import { createErrorMeter, type ErrorMeter } from "../../../core/evaluation/errors.ts";
 import { nllPerSample } from "../../../core/evaluation/nll.ts";
-import { Random } from "../../../core/random.ts";
-import { floatSamples } from "../../../core/samples.ts";
+import { Random } from "../../../core/random/random.ts";
+import { floatSamples } from "../../../core/data/samples.ts";
 import {
   type GaussianMixture,
   gaussianMixture,

@@ -1,13 +1,13 @@
 import { equal, ok } from "assert";
-import { entropy, fitGaussian, gaussianOf } from "../../../core/diffusion/gaussian.ts";
+import { entropy, fitGaussian, gaussianOf } from "../../../core/reference/gaussian.ts";
 import { meanAndStderr } from "../../../core/diffusion/likelihood.ts";
 import { type Proposal, proposalOfSpectrum, sigmoid } from "../../../core/diffusion/logsnr.ts";
 import { createEngine, type Engine } from "../../../core/engine/mod.ts";
 import { autoProposal } from "../../../core/evaluation/auto_proposal.ts";
 import { createErrorMeter, type ErrorMeter } from "../../../core/evaluation/errors.ts";
 import { RunningNll } from "../../../core/evaluation/running_nll.ts";
-import { Random } from "../../../core/random.ts";
-import { floatSamples, type Samples } from "../../../core/samples.ts";
+import { Random } from "../../../core/random/random.ts";
+import { floatSamples, type Samples } from "../../../core/data/samples.ts";
 import { mixtureDenoiser, mixtureNll, sampleMixture } from "../../../denoisers/mixture/mod.ts";
 import { randomMixture } from "../../../denoisers/mixture/random.ts";
 

@@ -1,5 +1,5 @@
 import { equal, ok } from "assert";
-import { entropy, gaussianOf } from "../../../core/diffusion/gaussian.ts";
+import { entropy, gaussianOf } from "../../../core/reference/gaussian.ts";
 import { meanAndStderr } from "../../../core/diffusion/likelihood.ts";
 import { proposalOfSpectrum } from "../../../core/diffusion/logsnr.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
@@ -8,13 +8,13 @@ import { mseCurve, suggestProposal } from "../../../core/evaluation/curve.ts";
 import { density, gridPoints } from "../../../core/evaluation/density.ts";
 import { createErrorMeter } from "../../../core/evaluation/errors.ts";
 import { estimateNll, estimateNllAgainstStandard } from "../../../core/evaluation/nll.ts";
-import type { Gaussian } from "../../../core/diffusion/gaussian.ts";
-import { Random } from "../../../core/random.ts";
-import { floatSamples, type Samples } from "../../../core/samples.ts";
+import type { Gaussian } from "../../../core/reference/gaussian.ts";
+import { Random } from "../../../core/random/random.ts";
+import { floatSamples, type Samples } from "../../../core/data/samples.ts";
 import * as gaussianDenoiser from "../../../denoisers/gaussian.ts";
 import * as moons from "../../../datasets/moons.ts";
 import * as scg from "../../../datasets/scg.ts";
-import { fitGaussian } from "../../../core/diffusion/gaussian.ts";
+import { fitGaussian } from "../../../core/reference/gaussian.ts";
 
 const truth = gaussianOf([0.3, -0.2], [1, 0.6, 0.6, 0.5]);
 

@@ -1,15 +1,15 @@
 import { deepEqual, equal, ok, rejects, throws } from "assert";
 import { join } from "node:path";
-import { gaussianNll, gaussianOf, standardGaussian } from "../../../core/diffusion/gaussian.ts";
+import { gaussianNll, gaussianOf, standardGaussian } from "../../../core/reference/gaussian.ts";
 import { sigmoid } from "../../../core/diffusion/logsnr.ts";
 import { reweightedProposal } from "../../../core/diffusion/reweighted_proposal.ts";
 import type { ErrorMeter } from "../../../core/evaluation/errors.ts";
-import { kernelReference } from "../../../core/evaluation/kernel_reference.ts";
+import { kernelReference } from "../../../core/reference/kernel.ts";
 import { RunningNll } from "../../../core/evaluation/running_nll.ts";
-import { Random } from "../../../core/random.ts";
+import { Random } from "../../../core/random/random.ts";
 import { loadSums, saveSums } from "../../../core/run/nll_state.ts";
 import { writePerSample } from "../../../core/run/per_sample_file.ts";
-import { floatSamples, selectRows } from "../../../core/samples.ts";
+import { floatSamples, selectRows } from "../../../core/data/samples.ts";
 import { inFolder } from "../../folders.ts";
 
 /** The ideal denoiser of independent Gaussians of these variances, compared with N(0, I): not the data's Gaussian. */

@@ -1,13 +1,13 @@
 import { deepEqual, match, ok, rejects, throws } from "assert";
 import * as tf from "@tensorflow/tfjs";
 import * as ort from "onnxruntime-node";
-import { gaussianOf, standardGaussian } from "../../../core/diffusion/gaussian.ts";
+import { gaussianOf, standardGaussian } from "../../../core/reference/gaussian.ts";
 import { checkOnnx } from "../../../core/export/check_onnx.ts";
 import { ExportError } from "../../../core/export/errors.ts";
 import { exportOnnx, type OnnxExport } from "../../../core/export/onnx.ts";
-import type { Denoiser } from "../../../core/plugins.ts";
-import { Random } from "../../../core/random.ts";
-import { type HostTensors, sizeOf } from "../../../core/tensors.ts";
+import type { Denoiser } from "../../../core/plugins/contracts.ts";
+import { Random } from "../../../core/random/random.ts";
+import { type HostTensors, sizeOf } from "../../../core/data/tensors.ts";
 import { parseUnetConfig } from "../../../denoisers/unet_pretrained/config.ts";
 import { initParams, unet } from "../../../denoisers/unet_pretrained/network.ts";
 import { create as createGaussian } from "../../../denoisers/gaussian.ts";

@@ -1,12 +1,12 @@
 import { deepEqual, equal, rejects } from "assert";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
-import { gaussianOf } from "../../../core/diffusion/gaussian.ts";
+import { gaussianOf } from "../../../core/reference/gaussian.ts";
 import { exportRun } from "../../../core/export/mod.ts";
 import { StorageError } from "../../../core/io/atomic.ts";
-import { loadDenoiser } from "../../../core/load_plugin.ts";
-import type { Denoiser } from "../../../core/plugins.ts";
-import { Random } from "../../../core/random.ts";
+import { loadDenoiser } from "../../../core/plugins/load.ts";
+import type { Denoiser } from "../../../core/plugins/contracts.ts";
+import { Random } from "../../../core/random/random.ts";
 import { openRun } from "../../../core/run/open_run.ts";
 import { create as createMlp } from "../../../denoisers/mlp.ts";
 import { inFolder, namesIn } from "../../folders.ts";

@@ -1,9 +1,9 @@
-import { standardGaussian } from "../../../core/diffusion/gaussian.ts";
+import { standardGaussian } from "../../../core/reference/gaussian.ts";
 import { saveCheckpoint } from "../../../core/io/checkpoints.ts";
-import { loadDenoiser } from "../../../core/load_plugin.ts";
-import type { OptionValues } from "../../../core/plugins.ts";
-import { Random } from "../../../core/random.ts";
-import { type HostTensors, sizeOf } from "../../../core/tensors.ts";
+import { loadDenoiser } from "../../../core/plugins/load.ts";
+import type { OptionValues } from "../../../core/plugins/contracts.ts";
+import { Random } from "../../../core/random/random.ts";
+import { type HostTensors, sizeOf } from "../../../core/data/tensors.ts";
 import { makeRun } from "../run/runs.ts";
 
 /** Writes the folder of a run of a U-Net from scratch, with random weights; returns them. */

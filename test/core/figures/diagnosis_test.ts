@@ -1,11 +1,11 @@
 import { equal, ok } from "assert";
-import { standardGaussian } from "../../../core/diffusion/gaussian.ts";
+import { standardGaussian } from "../../../core/reference/gaussian.ts";
 import { diagnose } from "../../../core/evaluation/diagnosis.ts";
 import type { ErrorMeter } from "../../../core/evaluation/errors.ts";
 import { diagnosisFigure } from "../../../core/figures/diagnosis.ts";
 import { renderPng, renderSvg } from "../../../core/figures/mod.ts";
-import { Random } from "../../../core/random.ts";
-import { floatSamples } from "../../../core/samples.ts";
+import { Random } from "../../../core/random/random.ts";
+import { floatSamples } from "../../../core/data/samples.ts";
 
 /** A diagnosis of a denoiser with a known gap above the error of N(0, 1). */
 function diagnosisOf(gap: (logsnr: number) => number) {

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { UserError } from "../../../core/errors.ts";
+import { UserError } from "../../../core/errors/user_error.ts";
 import type { Digest } from "../../../core/io/digest.ts";
 import { download, DownloadError, HttpError, NetworkError } from "../../../core/io/download.ts";
 import { inFolder, namesIn } from "../../folders.ts";

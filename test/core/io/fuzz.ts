@@ -1,6 +1,6 @@
 import { fail, ok } from "assert";
-import { UserError } from "../../../core/errors.ts";
-import { Random } from "../../../core/random.ts";
+import { UserError } from "../../../core/errors/user_error.ts";
+import { Random } from "../../../core/random/random.ts";
 
 /**
  * Reads damaged copies of a valid file. Each must be read or refused with a {@link UserError} of one line.

@@ -5,7 +5,7 @@ import { datasetNames, openDataset, readDataset } from "../../../core/io/hdf5.ts
 import { openNpy, readNpy } from "../../../core/io/npy.ts";
 import { encodeSafetensors, openTensor, readTensor, tensorNames } from "../../../core/io/safetensors.ts";
 import { heldRows, type StoredRows, storedSamples } from "../../../core/io/stored_rows.ts";
-import { selectRows, toFloat32 } from "../../../core/samples.ts";
+import { selectRows, toFloat32 } from "../../../core/data/samples.ts";
 import { inFolder } from "../../folders.ts";
 import { fuzz } from "./fuzz.ts";
 

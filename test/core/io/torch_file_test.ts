@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok, rejects } from "assert";
 import { Uint8ArrayReader, Uint8ArrayWriter, ZipWriter } from "@zip.js/zip.js";
-import { UserError } from "../../../core/errors.ts";
+import { UserError } from "../../../core/errors/user_error.ts";
 import { readSafetensors } from "../../../core/io/safetensors.ts";
 import { parseTorchFile, readTorchFile } from "../../../core/io/torch_file.ts";
 import { fuzz } from "./fuzz.ts";

@@ -1,4 +1,4 @@
-import { type HostTensor, sizeOf } from "../../../core/tensors.ts";
+import { type HostTensor, sizeOf } from "../../../core/data/tensors.ts";
 import type { Padding } from "../../../core/layers/conv2d.ts";
 
 /** A convolution's result and gradients. */

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "assert";
 import { placeIn, withoutPlace } from "../../../core/mpi/mod.ts";
-import { Random } from "../../../core/random.ts";
+import { Random } from "../../../core/random/random.ts";
 
 /** What launchers put into the environment of the second of four processes on two hosts. */
 const LAUNCHERS = {

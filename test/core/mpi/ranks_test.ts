@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, rejects } from "assert";
 import * as tf from "@tensorflow/tfjs";
-import { fitGaussian, standardGaussian } from "../../../core/diffusion/gaussian.ts";
+import { fitGaussian, standardGaussian } from "../../../core/reference/gaussian.ts";
 import { samplingGrid, samplingSteps } from "../../../core/diffusion/sampling.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
 import { createDiscreteMeter } from "../../../core/evaluation/discrete_errors.ts";
@@ -8,9 +8,9 @@ import { createErrorMeter } from "../../../core/evaluation/errors.ts";
 import { RunningNll } from "../../../core/evaluation/running_nll.ts";
 import { RanksDifferError, requireSameNumber, requireSameSettings } from "../../../core/mpi/agree.ts";
 import { mostRows, oneRank, ownRows, type Ranks } from "../../../core/mpi/mod.ts";
-import type { Denoiser } from "../../../core/plugins.ts";
-import { Random } from "../../../core/random.ts";
-import { floatSamples } from "../../../core/samples.ts";
+import type { Denoiser } from "../../../core/plugins/contracts.ts";
+import { Random } from "../../../core/random/random.ts";
+import { floatSamples } from "../../../core/data/samples.ts";
 import { createSampler, drawSamples } from "../../../core/sampling/sampler.ts";
 import { RECIPES } from "../../../core/training/recipe.ts";
 import {
@@ -18,9 +18,9 @@ import {
   DivergenceError,
   type EpochRecord,
   type StepRecord,
-  type TrainingSettings,
   type TrainingSnapshot,
 } from "../../../core/training/train.ts";
+import type { TrainingSettings } from "../../../core/training/settings.ts";
 import * as mlp from "../../../denoisers/mlp.ts";
 import { LOCAL_BACKENDS } from "../../backends.ts";
 import { localRanks } from "../../local_ranks.ts";

@@ -7,8 +7,8 @@ import {
   parseColumns,
   requireDisjoint,
 } from "../../../core/mutual_information/columns.ts";
-import { UserError } from "../../../core/errors.ts";
-import { Random } from "../../../core/random.ts";
+import { UserError } from "../../../core/errors/user_error.ts";
+import { Random } from "../../../core/random/random.ts";
 import { inFolder } from "../../folders.ts";
 
 const NAMES = ["height", "weight", "age-at-start", "income", "income"];

@@ -1,10 +1,10 @@
 import { deepEqual, equal, ok, rejects } from "assert";
 import * as tf from "@tensorflow/tfjs";
-import { standardisationOf } from "../../../core/datasets.ts";
-import { gaussianOf } from "../../../core/diffusion/gaussian.ts";
+import { standardisationOf } from "../../../core/data/standardisation.ts";
+import { gaussianOf } from "../../../core/reference/gaussian.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
 import { renderSvg } from "../../../core/figures/render.ts";
-import { unconditional } from "../../../core/mutual_information/conditional_denoiser.ts";
+import { unconditional } from "../../../core/plugins/conditional_denoiser.ts";
 import {
   type DenoiserPair,
   type Information,
@@ -15,8 +15,8 @@ import {
 } from "../../../core/mutual_information/estimate.ts";
 import { informationFigure } from "../../../core/mutual_information/figure.ts";
 import type { Pairs } from "../../../core/mutual_information/linear_part.ts";
-import { Random } from "../../../core/random.ts";
-import { floatSamples } from "../../../core/samples.ts";
+import { Random } from "../../../core/random/random.ts";
+import { floatSamples } from "../../../core/data/samples.ts";
 import * as mlp from "../../../denoisers/mlp.ts";
 
 const NETWORK = { hiddenSize: 48, hiddenLayers: 3, embedding: false, embeddingSize: 16, skip: true };

@@ -1,8 +1,8 @@
 import { ok, throws } from "assert";
 import { fitLinearPart, linearInformation } from "../../../core/mutual_information/linear_part.ts";
 import { pairsOf } from "../../../core/mutual_information/pairs.ts";
-import { Random } from "../../../core/random.ts";
-import { floatSamples, toFloat32 } from "../../../core/samples.ts";
+import { Random } from "../../../core/random/random.ts";
+import { floatSamples, toFloat32 } from "../../../core/data/samples.ts";
 
 /** A data set of columns, of which a tenth validates. */
 function dataset(columns: readonly Float32Array[]) {

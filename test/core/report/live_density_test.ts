@@ -1,13 +1,13 @@
 import { ok } from "assert";
-import { type Gaussian, gaussianNll, gaussianOf } from "../../../core/diffusion/gaussian.ts";
+import { type Gaussian, gaussianNll, gaussianOf } from "../../../core/reference/gaussian.ts";
 import { logsnrWeight, sigmoid } from "../../../core/diffusion/logsnr.ts";
 import { blurredGaussian, blurredProposal } from "../../../core/evaluation/blur.ts";
 import { density } from "../../../core/evaluation/density.ts";
 import type { ErrorMeter } from "../../../core/evaluation/errors.ts";
-import { Random } from "../../../core/random.ts";
+import { Random } from "../../../core/random/random.ts";
 import { gaussianLogDensity, logDensityOf, modelRows } from "../../../core/report/live_density.js";
 import { designOf, planeGaussian } from "../../../core/report/live_model.ts";
-import { floatSamples } from "../../../core/samples.ts";
+import { floatSamples } from "../../../core/data/samples.ts";
 
 const GAUSSIAN = gaussianOf([0.3, -0.2], [1.2, 0.5, 0.5, 0.8]);
 const PROPOSAL = { loc: 1, scale: 1.5 };

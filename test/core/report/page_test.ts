@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
-import { UserError } from "../../../core/errors.ts";
-import { Random } from "../../../core/random.ts";
+import { UserError } from "../../../core/errors/user_error.ts";
+import { Random } from "../../../core/random/random.ts";
 import { labelsOf } from "../../../core/report/mod.ts";
 import { reportPage } from "../../../core/report/page.ts";
 import { readRunFiles } from "../../../core/report/run_files.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { HostTensors } from "../../../core/tensors.ts";
+import type { HostTensors } from "../../../core/data/tensors.ts";
 import { makeRun } from "../run/runs.ts";
 
 /** A summary as train:2d leaves it. */

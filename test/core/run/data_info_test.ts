@@ -1,10 +1,10 @@
 import { deepEqual, equal, match, ok, rejects } from "assert";
-import { gaussianOf, standardGaussian } from "../../../core/diffusion/gaussian.ts";
-import { UserError } from "../../../core/errors.ts";
+import { gaussianOf, standardGaussian } from "../../../core/reference/gaussian.ts";
+import { UserError } from "../../../core/errors/user_error.ts";
 import { encodeSafetensors } from "../../../core/io/safetensors.ts";
 import { readDataInfo, writeDataInfo } from "../../../core/run/data_info.ts";
 import { RunFolder } from "../../../core/run/folder.ts";
-import { Random } from "../../../core/random.ts";
+import { Random } from "../../../core/random/random.ts";
 import { inFolder } from "../../folders.ts";
 
 const POINTS = { shape: [2], gaussian: gaussianOf([0.1, -1 / 3], [1, 0.6, 0.6, 0.5]) };

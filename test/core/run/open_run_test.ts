@@ -2,9 +2,9 @@ import { deepEqual, equal, rejects } from "assert";
 import { join } from "node:path";
 import { latestCheckpoint } from "../../../core/io/checkpoints.ts";
 import { openRun } from "../../../core/run/open_run.ts";
-import { Random } from "../../../core/random.ts";
+import { Random } from "../../../core/random/random.ts";
 import { create } from "../../../denoisers/mlp.ts";
-import { standardGaussian } from "../../../core/diffusion/gaussian.ts";
+import { standardGaussian } from "../../../core/reference/gaussian.ts";
 import { inFolder } from "../../folders.ts";
 import { makeRun } from "./runs.ts";
 

@@ -1,10 +1,10 @@
 import { deepEqual, equal, match, ok, rejects } from "assert";
 import { join } from "node:path";
-import { fitGaussian } from "../../../core/diffusion/gaussian.ts";
-import { UserError } from "../../../core/errors.ts";
+import { fitGaussian } from "../../../core/reference/gaussian.ts";
+import { UserError } from "../../../core/errors/user_error.ts";
 import { encodeSafetensors } from "../../../core/io/safetensors.ts";
 import { openModel } from "../../../core/run/open_weights.ts";
-import { floatSamples } from "../../../core/samples.ts";
+import { floatSamples } from "../../../core/data/samples.ts";
 import { inFolder, namesIn } from "../../folders.ts";
 import { makeRun } from "./runs.ts";
 

@@ -1,7 +1,7 @@
 import { equal, match, ok, rejects } from "assert";
 import { join } from "node:path";
 import { outcomeOf } from "../../../core/cli/errors.ts";
-import { UserError } from "../../../core/errors.ts";
+import { UserError } from "../../../core/errors/user_error.ts";
 import { readRequest } from "../../../core/run/config.ts";
 import { RunFolder } from "../../../core/run/folder.ts";
 import type { TaskSpec } from "../../../core/run/options.ts";

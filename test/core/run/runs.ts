@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { type Gaussian, standardGaussian } from "../../../core/diffusion/gaussian.ts";
+import { type Gaussian, standardGaussian } from "../../../core/reference/gaussian.ts";
 import { saveCheckpoint } from "../../../core/io/checkpoints.ts";
 import { type DataFacts, writeDataInfo } from "../../../core/run/data_info.ts";
 import { RunFolder } from "../../../core/run/folder.ts";
-import { type HostTensors, sizeOf } from "../../../core/tensors.ts";
+import { type HostTensors, sizeOf } from "../../../core/data/tensors.ts";
 
 /** A run's configuration, of the ideal denoiser. */
 export const CONFIG = {

@@ -1,12 +1,12 @@
 import { deepEqual, equal, ok, rejects } from "assert";
 import * as tf from "@tensorflow/tfjs";
-import { type Gaussian, gaussianOf, standardGaussian } from "../../../core/diffusion/gaussian.ts";
+import { type Gaussian, gaussianOf, standardGaussian } from "../../../core/reference/gaussian.ts";
 import { type SamplerName, samplingGrid, type SamplingPlan, samplingSteps } from "../../../core/diffusion/sampling.ts";
 import { type Backend, createEngine } from "../../../core/engine/mod.ts";
-import type { Denoiser } from "../../../core/plugins.ts";
-import { Random } from "../../../core/random.ts";
+import type { Denoiser } from "../../../core/plugins/contracts.ts";
+import { Random } from "../../../core/random/random.ts";
 import { createSampler, drawSamples, type Sampler } from "../../../core/sampling/sampler.ts";
-import type { HostTensors } from "../../../core/tensors.ts";
+import type { HostTensors } from "../../../core/data/tensors.ts";
 import * as gaussianPlugin from "../../../denoisers/gaussian.ts";
 import { assertWithin, readTensors } from "../../reference.ts";
 

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok, throws } from "assert";
-import { Random } from "../../../core/random.ts";
+import { Random } from "../../../core/random/random.ts";
 import { SweepError } from "../../../core/sweep/errors.ts";
 import { digestOf, parseSweep } from "../../../core/sweep/template.ts";
 

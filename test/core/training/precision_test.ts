@@ -1,12 +1,12 @@
 import { equal, ok, rejects } from "assert";
 import * as tf from "@tensorflow/tfjs";
-import { fitGaussian } from "../../../core/diffusion/gaussian.ts";
+import { fitGaussian } from "../../../core/reference/gaussian.ts";
 import { createDeviceEngine } from "../../../core/engine/device_engine.ts";
 import { deviceKernels } from "../../../core/engine/kernels/device.ts";
 import type { Engine, Precision } from "../../../core/engine/mod.ts";
-import type { Denoiser } from "../../../core/plugins.ts";
-import { Random } from "../../../core/random.ts";
-import { floatSamples } from "../../../core/samples.ts";
+import type { Denoiser } from "../../../core/plugins/contracts.ts";
+import { Random } from "../../../core/random/random.ts";
+import { floatSamples } from "../../../core/data/samples.ts";
 import { RECIPES } from "../../../core/training/recipe.ts";
 import { createTraining, DivergenceError } from "../../../core/training/train.ts";
 import * as mlp from "../../../denoisers/mlp.ts";

@@ -1,20 +1,20 @@
 import { deepEqual, equal, ok, rejects } from "assert";
 import * as tf from "@tensorflow/tfjs";
-import { entropy, fitGaussian, gaussianOf } from "../../../core/diffusion/gaussian.ts";
+import { entropy, fitGaussian, gaussianOf } from "../../../core/reference/gaussian.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
-import type { Denoiser } from "../../../core/plugins.ts";
+import type { Denoiser } from "../../../core/plugins/contracts.ts";
 import { oneRank, type Ranks } from "../../../core/mpi/ranks.ts";
-import { Random } from "../../../core/random.ts";
-import { floatSamples } from "../../../core/samples.ts";
+import { Random } from "../../../core/random/random.ts";
+import { floatSamples } from "../../../core/data/samples.ts";
 import { RECIPES } from "../../../core/training/recipe.ts";
 import {
   createTraining,
   DivergenceError,
   type EpochRecord,
   type Training,
-  type TrainingSettings,
   type TrainingSnapshot,
 } from "../../../core/training/train.ts";
+import type { TrainingSettings } from "../../../core/training/settings.ts";
 import * as gaussianDenoiser from "../../../denoisers/gaussian.ts";
 import * as mlp from "../../../denoisers/mlp.ts";
 import { LOCAL_BACKENDS } from "../../backends.ts";

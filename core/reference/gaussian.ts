@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
-import { forEachBlock, type Samples } from "../samples.ts";
-import { noiseScale, perSample, signalScale } from "./channel.ts";
-import { sigmoid } from "./logsnr.ts";
+import { forEachBlock, type Samples } from "../data/samples.ts";
+import { noiseScale, perSample, signalScale } from "../diffusion/channel.ts";
+import { sigmoid } from "../diffusion/logsnr.ts";
 
 /** A Gaussian as its mean and the spectrum of its covariance Σ = U·diag(λ)·Uᵀ. */
 export interface Gaussian {
@@ -34,7 +34,7 @@ export function standardGaussian(d: number): Gaussian {
  * @example
  * ```ts
  * import { ok } from "assert";
- * import { floatSamples } from "../samples.ts";
+ * import { floatSamples } from "../data/samples.ts";
  * import { entropy, fitGaussian } from "./gaussian.ts";
  *
  * const square = fitGaussian(floatSamples(Float32Array.of(1, 1, 1, -1, -1, 1, -1, -1), 2));
@@ -172,4 +172,28 @@ export function gaussianDenoiser(z: tf.Tensor, logsnr: tf.Tensor, gaussian: Gaus
   const whitened = basis ? tf.matMul(projected as tf.Tensor2D, basis, false, true) : projected;
   const epsHat = tf.mul(noiseScale(alpha), whitened);
   return z.rank === 2 ? epsHat : tf.reshape(epsHat, z.shape);
+}
+
+/**
+ * Turns standard normal noise into draws of the data's Gaussian seen through the channel,
+ * N(√σ(α)·μ, σ(α)·Σ + σ(−α)·I), in place. That is where sampling starts: at the lowest log SNR that a model is trained
+ * on, data is not quite lost in noise, and N(0, I) would be too wide or too narrow.
+ *
+ * @param noise Rows of d values.
+ * @param logsnr Log SNR α in nats.
+ */
+export function gaussianStart(noise: Float32Array, logsnr: number, gaussian: Gaussian): void {
+  const { mean, eigenvalues, eigenvectors } = gaussian;
+  const d = mean.length;
+  const [signal, variance] = [Math.sqrt(sigmoid(logsnr)), sigmoid(-logsnr)];
+  const deviations = eigenvalues.map((l) => Math.sqrt(sigmoid(logsnr) * l + variance));
+  const scaled = new Float64Array(d);
+  for (let row = 0; row < noise.length; row += d) {
+    for (let k = 0; k < d; k++) scaled[k] = deviations[k] * noise[row + k];
+    for (let i = 0; i < d; i++) {
+      let value = eigenvectors ? 0 : scaled[i];
+      if (eigenvectors) { for (let k = 0; k < d; k++) value += eigenvectors[i * d + k] * scaled[k]; }
+      noise[row + i] = signal * mean[i] + value;
+    }
+  }
 }

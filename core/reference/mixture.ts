@@ -1,7 +1,7 @@
-import { type Gaussian, gaussianNll, gaussianOf } from "../../core/diffusion/gaussian.ts";
-import { UserError } from "../../core/errors.ts";
-import type { Random } from "../../core/random.ts";
-import type { Samples } from "../../core/samples.ts";
+import { type Gaussian, gaussianNll, gaussianOf } from "./gaussian.ts";
+import { UserError } from "../errors/user_error.ts";
+import type { Random } from "../random/random.ts";
+import type { Samples } from "../data/samples.ts";
 
 /** A mixture of Gaussians of one dimension. */
 export interface GaussianMixture {
@@ -29,7 +29,7 @@ const LEAST_EIGENVALUE = 1e-8;
  * @example
  * ```ts
  * import { ok } from "assert";
- * import { floatSamples } from "../../core/samples.ts";
+ * import { floatSamples } from "../data/samples.ts";
  * import { gaussianMixture, mixtureNll } from "./mixture.ts";
  *
  * const two = gaussianMixture({ weights: [0.5, 0.5], means: [-9, 9], covariances: [1, 1] });

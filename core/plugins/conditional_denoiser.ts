@@ -1,7 +1,7 @@
 import type * as tf from "@tensorflow/tfjs";
-import type { Denoiser } from "../plugins.ts";
-import type { Random } from "../random.ts";
-import type { HostTensors } from "../tensors.ts";
+import type { Denoiser } from "./contracts.ts";
+import type { Random } from "../random/random.ts";
+import type { HostTensors } from "../data/tensors.ts";
 
 /** A denoiser that is told something about every sample, as ε̂(z, α | y). */
 export interface ConditionalDenoiser {

@@ -1,11 +1,11 @@
 import { deepEqual, equal, ok, throws } from "assert";
-import { entropy, fitGaussian, gaussianNll, gaussianOf } from "../../core/diffusion/gaussian.ts";
-import { proposalOfSpectrum } from "../../core/diffusion/logsnr.ts";
-import { autoProposal } from "../../core/evaluation/auto_proposal.ts";
-import { mseCurve } from "../../core/evaluation/curve.ts";
-import { type ErrorMeter, evaluationsAtOnce } from "../../core/evaluation/errors.ts";
-import { estimateNllAgainstStandard, nllPerSample } from "../../core/evaluation/nll.ts";
-import { Random } from "../../core/random.ts";
+import { entropy, fitGaussian, gaussianNll, gaussianOf } from "../../../core/reference/gaussian.ts";
+import { proposalOfSpectrum } from "../../../core/diffusion/logsnr.ts";
+import { autoProposal } from "../../../core/evaluation/auto_proposal.ts";
+import { mseCurve } from "../../../core/evaluation/curve.ts";
+import { type ErrorMeter, evaluationsAtOnce } from "../../../core/evaluation/errors.ts";
+import { estimateNllAgainstStandard, nllPerSample } from "../../../core/evaluation/nll.ts";
+import { Random } from "../../../core/random/random.ts";
 import {
   byteSamples,
   floatSamples,
@@ -14,7 +14,7 @@ import {
   type Samples,
   selectRows,
   toFloat32,
-} from "../../core/samples.ts";
+} from "../../../core/data/samples.ts";
 
 const counting = Float32Array.from({ length: 12 }, (_, i) => i);
 

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { philox4x32, Random } from "../../core/random.ts";
+import { philox4x32, Random } from "../../../core/random/random.ts";
 
 const hex = (words: number[]) => words.map((word) => word.toString(16).padStart(8, "0")).join(" ");
 const draw = (random: Random, n: number) => Array.from({ length: n }, () => random.uint32());

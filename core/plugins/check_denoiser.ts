@@ -1,7 +1,7 @@
 import { firstNotFinite } from "./check_dataset.ts";
 import { describe, isRecord, PluginError } from "./plugin_error.ts";
-import type { Denoiser } from "./plugins.ts";
-import { type HostTensors, sizeOf } from "./tensors.ts";
+import type { Denoiser } from "./contracts.ts";
+import { type HostTensors, sizeOf } from "../data/tensors.ts";
 
 /**
  * Checks that what a plugin created is a denoiser.

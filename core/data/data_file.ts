@@ -14,7 +14,7 @@ export interface DataFileSpec {
  * @example
  * ```ts
  * import { deepEqual, equal } from "assert";
- * import { parseDataFile } from "./data_file_spec.ts";
+ * import { parseDataFile } from "./data_file.ts";
  *
  * deepEqual(parseDataFile("C:\\data\\photos.h5:faces/x"), { path: "C:\\data\\photos.h5", name: "faces/x" });
  * deepEqual(parseDataFile("points.csv"), { path: "points.csv" });

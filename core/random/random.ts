@@ -1,5 +1,5 @@
 import { philoxBlock } from "./philox.ts";
-import { type HostTensor, sizeOf } from "./tensors.ts";
+import { type HostTensor, sizeOf } from "../data/tensors.ts";
 
 export { philox4x32 } from "./philox.ts";
 

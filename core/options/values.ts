@@ -1,5 +1,5 @@
-import type { OptionSpec } from "../plugins.ts";
-import { UsageError } from "./errors.ts";
+import type { OptionSpec } from "./spec.ts";
+import { UsageError } from "../errors/usage_error.ts";
 
 /**
  * One option of a task. Its key in camelCase gives its name on the command line in kebab-case. Either `default` or

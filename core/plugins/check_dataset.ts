@@ -1,9 +1,9 @@
-import { splitAtRandom } from "./datasets.ts";
+import { splitAtRandom } from "./split.ts";
 import { describe, isRecord, PluginError } from "./plugin_error.ts";
-import type { Dataset } from "./plugins.ts";
-import type { Random } from "./random.ts";
-import { byteSamples, floatSamples, forEachBlock, type Samples } from "./samples.ts";
-import { sizeOf } from "./tensors.ts";
+import type { Dataset } from "./contracts.ts";
+import type { Random } from "../random/random.ts";
+import { byteSamples, floatSamples, forEachBlock, type Samples } from "../data/samples.ts";
+import { sizeOf } from "../data/tensors.ts";
 
 /**
  * Brings what a data set plugin loaded to the form of {@link Dataset}. Samples may also be any array of numbers,

@@ -3,11 +3,11 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { checkDataset, normaliseDataset } from "./check_dataset.ts";
 import { checkDenoiser } from "./check_denoiser.ts";
 import { exportProblems } from "./check_exports.ts";
-import { type DataFileSpec, parseDataFile } from "./data_file_spec.ts";
-import { messageOf } from "./errors.ts";
-import { nearest } from "./nearest.ts";
+import { type DataFileSpec, parseDataFile } from "../data/data_file.ts";
+import { messageOf } from "../errors/user_error.ts";
+import { nearest } from "../errors/nearest.ts";
 import { describe, PluginError } from "./plugin_error.ts";
-import type { DatasetPlugin, DenoiserPlugin } from "./plugins.ts";
+import type { DatasetPlugin, DenoiserPlugin } from "./contracts.ts";
 
 export { checkDataset, normaliseDataset } from "./check_dataset.ts";
 export { checkDenoiser, checkParams } from "./check_denoiser.ts";
@@ -97,7 +97,7 @@ export function listPlugins(kind: PluginKind): string[] {
 
 /** The folder's plugins, name to URL. */
 function pluginFiles(kind: PluginKind): Map<string, string> {
-  const folder = new URL(`../${kind}/`, import.meta.url), files = new Map<string, string>();
+  const folder = new URL(`../../${kind}/`, import.meta.url), files = new Map<string, string>();
   for (const entry of entriesOf(kind, folder)) {
     const name = entry.name.replace(/\.ts$/, "").replaceAll("_", "-");
     if (entry.isFile && entry.name.endsWith(".ts")) files.set(name, new URL(entry.name, folder).href);

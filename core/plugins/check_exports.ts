@@ -1,8 +1,8 @@
-import { optionName } from "./cli/arguments.ts";
-import { parseValue } from "./cli/option_values.ts";
-import { messageOf } from "./errors.ts";
+import { optionName } from "../options/names.ts";
+import { parseValue } from "../options/values.ts";
+import { messageOf } from "../errors/user_error.ts";
 import { describe, isRecord } from "./plugin_error.ts";
-import type { OptionSpec } from "./plugins.ts";
+import type { OptionSpec } from "./contracts.ts";
 
 /**
  * What is wrong with the exports of a plugin's module, in words; nothing if it keeps the contract.

@@ -1,33 +1,12 @@
 import type * as tf from "@tensorflow/tfjs";
-import type { Gaussian } from "./diffusion/gaussian.ts";
-import type { Random } from "./random.ts";
-import type { Samples } from "./samples.ts";
-import type { HostTensors } from "./tensors.ts";
+import type { Gaussian } from "../reference/gaussian.ts";
+import type { Random } from "../random/random.ts";
+import type { Samples } from "../data/samples.ts";
+import type { AxisMap } from "../data/standardisation.ts";
+import type { HostTensors } from "../data/tensors.ts";
+import type { OptionSpec, OptionValues } from "../options/spec.ts";
 
-/**
- * One option of a plugin. The command line offers it as `--name-in-kebab-case`; its type is that of its default:
- * a number, a string, or a boolean given as `on` or `off`.
- */
-export interface OptionSpec {
-  readonly default: number | string | boolean;
-  /** One line for `--help`. */
-  readonly help: string;
-  /** Smallest number allowed. */
-  readonly min?: number;
-  /** A bound that a number must lie above, as 0 for a learning rate. */
-  readonly above?: number;
-  /** Largest number allowed. */
-  readonly max?: number;
-  /** Whether a number must be whole. */
-  readonly integer?: boolean;
-  /** The strings allowed. */
-  readonly choices?: readonly string[];
-  /** Whether a string may be a path; one that is there is kept as it holds from any working folder. */
-  readonly path?: boolean;
-}
-
-/** Values of a plugin's options, keyed as the plugin declares them. */
-export type OptionValues = Readonly<Record<string, number | string | boolean>>;
+export type { OptionSpec, OptionValues } from "../options/spec.ts";
 
 /** What a denoiser is told of the data that it will see. */
 export interface DataInfo {
@@ -89,12 +68,6 @@ export interface CreateContext extends LoadContext {
    * give the parameters' shapes.
    */
   readonly saved?: ModelForm["files"];
-}
-
-/** An affine map of each axis: x ↦ (x − mean) / scale, each `[d]`. */
-export interface AxisMap {
-  readonly mean: Float64Array;
-  readonly scale: Float64Array;
 }
 
 /**

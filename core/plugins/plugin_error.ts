@@ -1,4 +1,4 @@
-import { UserError } from "./errors.ts";
+import { UserError } from "../errors/user_error.ts";
 
 /** A plugin that cannot be found, loaded or trusted. The message is one line that says what to do. */
 export class PluginError extends UserError {}

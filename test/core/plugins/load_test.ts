@@ -1,9 +1,9 @@
 import assert from "assert";
 import { join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { listPlugins, loadDataset, loadDenoiser, PluginError } from "../../core/load_plugin.ts";
-import { Random } from "../../core/random.ts";
-import { toFloat32 } from "../../core/samples.ts";
+import { listPlugins, loadDataset, loadDenoiser, PluginError } from "../../../core/plugins/load.ts";
+import { Random } from "../../../core/random/random.ts";
+import { toFloat32 } from "../../../core/data/samples.ts";
 
 /** Runs a test with a fresh folder of the given files. */
 async function withFiles(files: Record<string, string>, test: (folder: string) => Promise<void>): Promise<void> {
@@ -246,9 +246,9 @@ Deno.test("what a plugin loads or creates is checked", async () => {
  */
 async function loadElsewhere(permissions: string[], specs: string[]): Promise<string[]> {
   const script = `
-    import { loadDataset } from "${new URL("../../core/load_plugin.ts", import.meta.url)}";
-    import { Random } from "${new URL("../../core/random.ts", import.meta.url)}";
-    import { toFloat32 } from "${new URL("../../core/samples.ts", import.meta.url)}";
+    import { loadDataset } from "${new URL("../../../core/plugins/load.ts", import.meta.url)}";
+    import { Random } from "${new URL("../../../core/random/random.ts", import.meta.url)}";
+    import { toFloat32 } from "${new URL("../../../core/data/samples.ts", import.meta.url)}";
     for (const spec of Deno.args) {
       try {
         const { name, load } = await loadDataset(spec);
@@ -259,7 +259,7 @@ async function loadElsewhere(permissions: string[], specs: string[]): Promise<st
     }`;
   let printed = "";
   await withFiles({ "main.js": script }, async (folder) => {
-    const config = ["--config", fileURLToPath(new URL("../../deno.json", import.meta.url))];
+    const config = ["--config", fileURLToPath(new URL("../../../deno.json", import.meta.url))];
     const options = ["--no-lock", "--quiet", "--no-prompt", "--allow-read", ...permissions];
     const args = ["run", ...config, ...options, join(folder, "main.js"), ...specs];
     const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();

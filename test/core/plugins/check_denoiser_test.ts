@@ -1,7 +1,7 @@
 import assert from "assert";
-import { checkDenoiser, checkParams } from "../../core/check_denoiser.ts";
-import { PluginError } from "../../core/plugin_error.ts";
-import type { Denoiser } from "../../core/plugins.ts";
+import { checkDenoiser, checkParams } from "../../../core/plugins/check_denoiser.ts";
+import { PluginError } from "../../../core/plugins/plugin_error.ts";
+import type { Denoiser } from "../../../core/plugins/contracts.ts";
 
 const denoiser: Denoiser = { init: () => ({}), predict: (_, z) => z };
 

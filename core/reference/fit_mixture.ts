@@ -1,6 +1,6 @@
-import { type Gaussian, gaussianNll, gaussianOf } from "../diffusion/gaussian.ts";
-import type { Random } from "../random.ts";
-import { type Samples, toFloat32 } from "../samples.ts";
+import { type Gaussian, gaussianNll, gaussianOf } from "./gaussian.ts";
+import type { Random } from "../random/random.ts";
+import { type Samples, toFloat32 } from "../data/samples.ts";
 
 /** A component of a mixture of Gaussians. */
 export interface Component {

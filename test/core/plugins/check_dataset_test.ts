@@ -1,9 +1,9 @@
 import assert from "assert";
-import { checkDataset, normaliseDataset } from "../../core/check_dataset.ts";
-import { PluginError } from "../../core/plugin_error.ts";
-import type { Dataset } from "../../core/plugins.ts";
-import { Random } from "../../core/random.ts";
-import { floatSamples, type Samples, toFloat32 } from "../../core/samples.ts";
+import { checkDataset, normaliseDataset } from "../../../core/plugins/check_dataset.ts";
+import { PluginError } from "../../../core/plugins/plugin_error.ts";
+import type { Dataset } from "../../../core/plugins/contracts.ts";
+import { Random } from "../../../core/random/random.ts";
+import { floatSamples, type Samples, toFloat32 } from "../../../core/data/samples.ts";
 
 const points = (...values: number[]) => floatSamples(Float32Array.from(values), 2);
 

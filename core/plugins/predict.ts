@@ -1,0 +1,21 @@
+import type * as tf from "@tensorflow/tfjs";
+import { EngineError } from "../engine/program.ts";
+import type { Denoiser } from "./contracts.ts";
+
+/** A denoiser's prediction, checked: a wrong shape would broadcast into a wrong likelihood. */
+export function predict(
+  denoiser: Denoiser,
+  params: Record<string, tf.Tensor>,
+  z: tf.Tensor,
+  logsnr: tf.Tensor,
+): tf.Tensor {
+  const epsHat = denoiser.predict(params, z, logsnr as tf.Tensor1D);
+  const got = (epsHat as { shape?: readonly number[] } | undefined)?.shape;
+  if (got?.join() !== z.shape.join()) {
+    throw new EngineError(
+      `The denoiser's predict returned ${got ? `shape [${got}]` : "no tensor"} for z of shape [${z.shape}]; ` +
+        "it must return ε̂ of the shape of z.",
+    );
+  }
+  return epsHat;
+}

@@ -1,0 +1,52 @@
+import * as tf from "@tensorflow/tfjs";
+import { noiseScale, perSample, signalScale } from "../diffusion/channel.ts";
+import type { GaussianMixture } from "./mixture.ts";
+
+/**
+ * The ideal denoiser of data of a mixture's distribution: at every log SNR the posterior mean of ε, which is the mean of
+ * the components' linear ones under the components' posterior probabilities. It has no parameters.
+ *
+ * @returns ε̂ of the shape of z, `[batch, ...]`, at log SNRs `[batch]`.
+ */
+export function mixturePrediction(
+  { weights, components }: GaussianMixture,
+): (z: tf.Tensor, logsnr: tf.Tensor) => tf.Tensor {
+  const k = components.length, d = components[0].mean.length;
+  // Column i·d + j is eigenvector j of component i, so that one product projects on the axes of all.
+  const axes = new Float32Array(d * k * d);
+  // The means in their components' axes, in double precision, since they are subtracted from near values.
+  const centres = new Float32Array(k * d);
+  const variances = new Float32Array(k * d);
+  components.forEach(({ mean, eigenvalues, eigenvectors }, i) => {
+    variances.set(eigenvalues, i * d);
+    for (let j = 0; j < d; j++) {
+      let centre = 0;
+      for (let row = 0; row < d; row++) {
+        const value = eigenvectors ? eigenvectors[row * d + j] : Number(row === j);
+        axes[row * k * d + i * d + j] = value;
+        centre += value * mean[row];
+      }
+      centres[i * d + j] = centre;
+    }
+  });
+  const logWeights = Float32Array.from(weights, Math.log);
+
+  return (z, logsnr) => {
+    const batch = z.shape[0];
+    const alpha = perSample(logsnr, 3);
+    const basis = tf.tensor2d(axes, [d, k * d]);
+    const projected = tf.reshape(tf.matMul(tf.reshape(z, [batch, d]) as tf.Tensor2D, basis), [batch, k, d]);
+    const centred = tf.sub(projected, tf.mul(signalScale(alpha), tf.tensor(centres, [1, k, d])));
+    // What the noisy data has along each axis, between the component's variance and 1.
+    const variance = tf.add(
+      tf.mul(tf.sigmoid(alpha), tf.tensor(variances, [1, k, d])),
+      tf.sigmoid(tf.neg(alpha)),
+    );
+    const whitened = tf.div(centred, variance);
+    const exponent = tf.sum(tf.add(tf.mul(centred, whitened), tf.log(variance)), 2);
+    const posterior = tf.softmax(tf.sub(tf.tensor(logWeights, [1, k]), tf.mul(exponent, 0.5)));
+    const mean = tf.mul(tf.reshape(posterior, [batch, k, 1]), tf.mul(noiseScale(alpha), whitened));
+    const epsHat = tf.matMul(tf.reshape(mean, [batch, k * d]) as tf.Tensor2D, basis, false, true);
+    return tf.reshape(epsHat, z.shape);
+  };
+}

@@ -1,0 +1,25 @@
+import type { Proposal } from "../diffusion/logsnr.ts";
+import type { Precision } from "../engine/program.ts";
+import type { Recipe } from "./recipe.ts";
+
+/** What a training run is made of. */
+export interface TrainingSettings {
+  readonly recipe: Recipe;
+  readonly proposal: Proposal;
+  /** Whether log SNRs are drawn more often where the loss scatters, as measured in the epochs before. */
+  readonly adaptiveProposal: boolean;
+  readonly epochs: number;
+  /** Samples per step. The last partial batch of an epoch is left out. */
+  readonly batchSize: number;
+  /** Samples whose gradient is computed at once; memory is that of so many activations. */
+  readonly microBatchSize: number;
+  /** Arithmetic of the gradient's products. Likelihoods and samples are computed in float32 whatever it is. */
+  readonly precision: Precision;
+  readonly learningRate: number;
+  /** Samples per run of the denoiser in evaluations. */
+  readonly evalBatchSize: number;
+  /** Log SNRs per sample in a validation by the paired estimator. */
+  readonly validationLevels: number;
+  /** Samples that a validation measures at most, always the same ones. */
+  readonly validationSamples: number;
+}

@@ -1,3 +1,4 @@
+import "../core/cli/listen.ts";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
@@ -8,6 +9,7 @@ import type { DensityResult, RunResult, TrainResult } from "./bench/cases.ts";
 import type { RanksResult } from "./bench/ranks.ts";
 import { faster, scalingTable, stepModel } from "./bench/scaling.ts";
 import { trainedTruth, TRUTHS } from "./bench/truths.ts";
+import { TASK_PERMISSIONS } from "./doctor/child.ts";
 
 /** What the PyTorch peer prints. */
 interface PeerResult {
@@ -163,7 +165,7 @@ async function compareRanks(options: Options & { readonly mpirun: string; readon
   using progress = new Progress({ quiet: options.json });
   const script = fileURLToPath(new URL("./bench/run_case.ts", import.meta.url));
   const command = (threads: number, batch: number) => [
-    ...["run", "--allow-read", "--allow-env", "--allow-sys", "--allow-ffi", script],
+    ...["run", ...TASK_PERMISSIONS, script],
     ...["ranks", options.backend, threads, RANKS_STEPS, batch].map(String),
   ];
   const alone = async (batch: number): Promise<RanksResult> =>
@@ -260,9 +262,8 @@ async function runCase<T>(
   more: readonly (number | string)[],
 ): Promise<T> {
   const script = fileURLToPath(new URL("./bench/run_case.ts", import.meta.url));
-  const permissions = ["--allow-read", "--allow-env", "--allow-sys", "--allow-ffi"];
   const args = [name, backend, threads, steps, ...more].map(String);
-  return JSON.parse(await output(Deno.execPath(), ["run", ...permissions, script, ...args], signal));
+  return JSON.parse(await output(Deno.execPath(), ["run", ...TASK_PERMISSIONS, script, ...args], signal));
 }
 
 /** The whole of `deno task train:2d moons`, figures included, as a user starts it. */
@@ -302,9 +303,8 @@ async function measuredTruths(options: Options, progress: (done: number, total: 
 /** The summary of a task that is run as a user starts it. */
 async function runTask<T>(script: string, args: readonly string[], { backend, threads, signal }: Options): Promise<T> {
   const path = fileURLToPath(new URL(script, import.meta.url));
-  const permissions = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-ffi"];
   const machine = ["--backend", backend, "--threads", `${threads}`, "--json"];
-  return JSON.parse(await output(Deno.execPath(), ["run", ...permissions, path, ...args, ...machine], signal));
+  return JSON.parse(await output(Deno.execPath(), ["run", ...TASK_PERMISSIONS, path, ...args, ...machine], signal));
 }
 
 async function runPeer(

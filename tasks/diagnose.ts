@@ -1,15 +1,15 @@
+import "../core/cli/listen.ts";
 import { basename } from "node:path";
 import { main, parseCommandLine, Progress } from "../core/cli/mod.ts";
 import { diagnose, type Diagnosis, diagnosisLines } from "../core/evaluation/diagnosis.ts";
-import { createErrorMeter } from "../core/evaluation/errors.ts";
 import { imageShape, renderSvg } from "../core/figures/mod.ts";
 import { diagnosisFigure } from "../core/figures/diagnosis.ts";
 import { storageError, writeFileAtomic } from "../core/io/atomic.ts";
 import { Random } from "../core/random/random.ts";
-import { defaultThreads, runBackendOption, startEngine } from "../core/run/backend.ts";
+import { runBackendOption } from "../core/run/backend.ts";
 import { PARTS, samplesOf } from "../core/run/evaluation_data.ts";
 import { peakMemory } from "../core/run/memory.ts";
-import { openRun } from "../core/run/open_run.ts";
+import { loadModel } from "../core/mod.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
@@ -43,7 +43,8 @@ await main((stop) =>
       positional: [{ name: "run", help: "The folder of a run, or of one of its checkpoints." }],
       options,
     }, Deno.args);
-    const run = await openRun(positional.run);
+    await using model = await loadModel(positional.run, o);
+    const { run, engine, engineReason: reason } = model;
     const { shape } = run.info;
     const chosen = await samplesOf(run, o);
     const random = Random.fromSeed(o.seed).split("diagnosis");
@@ -53,12 +54,7 @@ await main((stop) =>
 
     using progress = new Progress({ quiet: o.quiet || o.json });
     progress.update({ label: "diagnose", done: 0, total: o.levels });
-    const { engine, reason } = await startEngine(o.backend ?? run.config.backend, o.threads ?? defaultThreads(), shape);
-    const params = engine.createState(run.params);
-    const batch = Math.min(run.config.evalBatchSize, 2 * count);
-    const meter = await createErrorMeter(engine, params, (s) => s, run.denoiser, run.info, batch, {
-      signal: stop,
-    });
+    const meter = await model.meter({ batch: Math.min(run.config.evalBatchSize, 2 * count), signal: stop });
     const started = performance.now();
     const diagnosis = await diagnose(meter, samples, run.proposal, random.split("noise"), {
       levels: o.levels,
@@ -68,8 +64,6 @@ await main((stop) =>
     });
     const seconds = (performance.now() - started) / 1000;
     await meter.dispose();
-    params.dispose();
-    engine.dispose();
 
     const name = basename(run.folder.path);
     const svg = await renderSvg(diagnosisFigure(`${name}: diagnosis on ${chosen.name}`, diagnosis));

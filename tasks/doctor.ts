@@ -1,8 +1,10 @@
+import "../core/cli/listen.ts";
 import { main, parseCommandLine, Progress } from "../core/cli/mod.ts";
 import { stdoutTerminal } from "../core/cli/terminal.ts";
 import type { Gpu } from "../core/devices/mod.ts";
 import { BACKENDS } from "../core/engine/mod.ts";
-import { defaultThreads, threadsOption } from "../core/run/backend.ts";
+import { threadsOption } from "../core/run/backend.ts";
+import { defaultThreads } from "../core/engine/start.ts";
 import { type BackendReport, checkBackend } from "./doctor/backends.ts";
 import { describeMachine, findGpus, type GpuSearch } from "./doctor/machine.ts";
 import { backendText, gpuText, legend, machineText, tableHead } from "./doctor/report.ts";

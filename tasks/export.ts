@@ -1,8 +1,9 @@
+import "../core/cli/listen.ts";
 import { basename, join } from "node:path";
 import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { exportRun, FORMATS } from "../core/export/mod.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
-import { defaultThreads } from "../core/run/backend.ts";
+import { defaultThreads } from "../core/engine/start.ts";
 import { freeFolder } from "../core/run/folder.ts";
 import { openRun } from "../core/run/open_run.ts";
 import { outputOptions } from "../core/run/options.ts";

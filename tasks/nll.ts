@@ -1,16 +1,18 @@
+import "../core/cli/listen.ts";
 import { join, resolve } from "node:path";
 import { parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { dequantise, discreteNllOfDequantised, gridOf } from "../core/diffusion/discrete.ts";
 import { bitsPerDimension } from "../core/diffusion/likelihood.ts";
 import { ROUNDINGS } from "../core/evaluation/discrete_errors.ts";
 import { type OutlyingComponent, outlyingComponents } from "../core/evaluation/outlying_components.ts";
-import type { NllSums } from "../core/evaluation/round_sums.ts";
+import { ROUNDS, takeRounds } from "../core/evaluation/take_rounds.ts";
 import { UserError } from "../core/errors/user_error.ts";
 import { requireSameSettings } from "../core/mpi/agree.ts";
 import { ranksRecord } from "../core/mpi/mod.ts";
 import { mainOnRanks, mpiOption } from "../core/cli/mod.ts";
 import { Random } from "../core/random/random.ts";
-import { defaultThreads, runBackendOption, startEngine } from "../core/run/backend.ts";
+import { runBackendOption } from "../core/run/backend.ts";
+import { defaultThreads, startEngine } from "../core/engine/start.ts";
 import { PARTS, samplesOf } from "../core/run/evaluation_data.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { ESTIMATORS, openEstimate } from "../core/run/nll_estimate.ts";
@@ -22,9 +24,6 @@ import { requirePerSamplePath, writePerSample } from "../core/run/per_sample_fil
 import { shown } from "../core/run/result.ts";
 import { InterruptedError } from "../core/errors/interrupted_error.ts";
 import { sizeOf } from "../core/data/tensors.ts";
-
-/** Rounds where neither an error nor a number of them is asked for. */
-const ROUNDS = 8;
 
 /** Progress is saved after each round that ends so long after the last save. */
 const SAVE_MS = 20_000;
@@ -147,36 +146,28 @@ await mainOnRanks(async (ranks) => {
   });
 
   let saved = performance.now();
-  const enough = () => {
-    const { rounds, evaluations } = running.sums();
-    if (rounds === 0) return false;
-    if (o.budget !== undefined && evaluations + 2 * samples.count > o.budget) return true;
-    const { noiseStderr } = running.estimate();
-    if (o.stderr !== undefined && !(noiseStderr <= o.stderr)) return o.rounds !== undefined && rounds >= o.rounds;
-    return o.stderr !== undefined || rounds >= (o.rounds ?? ROUNDS);
-  };
   const save = async () => {
     if (isFirst) await saveSums(state, key, running.sums());
   };
+  const limits = { stderr: o.stderr, rounds: o.rounds, budget: o.budget };
   if (o.adapt && !from) await running.adapt();
-  while (!enough() && !ranks.stop.aborted) {
-    const { rounds } = running.sums();
-    const error = rounds === 0 ? [] : [`± ${shownError(running.estimate().noiseStderr)} nats from noise`];
-    const total = expectedRounds(running.sums(), () => running.estimate().noiseStderr, o);
-    for await (const done of running.round()) {
-      progress.update({ label: "round", done: rounds + done, total, fields: error });
-      if (ranks.stop.aborted) break;
-    }
-    if (performance.now() - saved > SAVE_MS) {
+  const isDone = await takeRounds(running, samples.count, limits, {
+    signal: ranks.stop,
+    onProgress(done, total, noiseStderr) {
+      const fields = noiseStderr === undefined ? [] : [`± ${shownError(noiseStderr)} nats from noise`];
+      progress.update({ label: "round", done, total, fields });
+    },
+    async onRound() {
+      if (performance.now() - saved <= SAVE_MS) return;
       await save();
       saved = performance.now();
-    }
-  }
+    },
+  });
   const seconds = (performance.now() - started) / 1000;
   await dispose();
   engine.dispose();
   if (running.sums().rounds > 0) await save();
-  if (!enough()) {
+  if (!isDone) {
     const again = run.weights && o.out === undefined
       ? `The same with --out ${shown(run.folder.path)}`
       : "The same command";
@@ -308,15 +299,4 @@ function warning(outlying: readonly OutlyingComponent[], data: string, d: number
 
 function shownError(x: number): string {
   return Number.isFinite(x) ? String(Number(x.toPrecision(2))) : "?";
-}
-
-/** How many rounds there will be, as far as that can be told. */
-function expectedRounds(
-  { rounds: taken }: NllSums,
-  noiseStderr: () => number,
-  { stderr, rounds = ROUNDS }: { readonly stderr: number | undefined; readonly rounds: number | undefined },
-): number {
-  if (stderr === undefined) return rounds;
-  if (taken < 2) return Math.max(taken + 1, ROUNDS);
-  return Math.max(taken + 1, Math.ceil(taken * (noiseStderr() / stderr) ** 2));
 }

@@ -1,3 +1,4 @@
+import "../core/cli/listen.ts";
 import { main, parseCommandLine, Progress } from "../core/cli/mod.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
 import { positionalArguments } from "../core/report/arguments.ts";

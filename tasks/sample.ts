@@ -1,21 +1,21 @@
+import "../core/cli/listen.ts";
 import { basename, join } from "node:path";
-import { parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
-import { SAMPLERS, samplingGrid, type SamplingPlan, samplingSteps } from "../core/diffusion/sampling.ts";
+import { mainOnRanks, mpiOption, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
+import { sizeOf } from "../core/data/tensors.ts";
+import { SAMPLERS } from "../core/diffusion/sampling.ts";
+import { InterruptedError } from "../core/errors/interrupted_error.ts";
 import { imageShape, type Picture } from "../core/figures/pictures.ts";
-import { mostRows, ranksRecord } from "../core/mpi/mod.ts";
-import { mainOnRanks, mpiOption } from "../core/cli/mod.ts";
-import { Random } from "../core/random/random.ts";
-import { defaultThreads, runBackendOption, startEngine } from "../core/run/backend.ts";
+import { loadModel } from "../core/mod.ts";
+import { ranksRecord } from "../core/mpi/mod.ts";
+import { runBackendOption } from "../core/run/backend.ts";
 import { readPanel } from "../core/run/density_panels.ts";
 import { freeFolder, RunFolder } from "../core/run/folder.ts";
 import { peakMemory } from "../core/run/memory.ts";
-import { type OpenRun, openRun } from "../core/run/open_run.ts";
+import type { OpenRun } from "../core/run/open_run.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { drawGrid, drawPoints, writeCsv, writeImages, writeTensor } from "../core/run/sample_files.ts";
-import { InterruptedError } from "../core/errors/interrupted_error.ts";
-import { createSampler } from "../core/sampling/sampler.ts";
-import { sizeOf } from "../core/data/tensors.ts";
+import { samplingPlan } from "../core/sampling/plan.ts";
 
 /** All samples are kept until they are written; so many values take 1 GiB. */
 const MAX_VALUES = 2 ** 28;
@@ -56,10 +56,8 @@ await mainOnRanks(async (ranks) => {
     positional: [{ name: "run", help: "The folder of a run, or of one of its checkpoints." }],
     options,
   }, Deno.args);
-  if (o.eta !== undefined && o.sampler !== "ddim") {
-    throw new UsageError(`--eta is for --sampler ddim, but the sampler is ${o.sampler}. Leave it out.`);
-  }
-  const run = await openRun(positional.run);
+  await using model = await loadModel(positional.run, o);
+  const { run, engine, engineReason: reason } = model;
   const { shape, range } = run.info;
   const d = sizeOf(shape);
   if (o.count * d > MAX_VALUES) {
@@ -67,29 +65,22 @@ await mainOnRanks(async (ranks) => {
       `--count is ${o.count}; of samples of ${d} values it must be at most ${Math.floor(MAX_VALUES / d)}.`,
     );
   }
-  if (o.clip === "on" && !range) throw new UsageError("--clip is on, but this data has no range. Leave it out.");
-  const clip = o.clip === undefined ? range && o.sampler !== "ode" : o.clip === "on";
-  const logsnr = samplingGrid(o.sampler, run.proposal, o.steps);
-  const plan: SamplingPlan = {
-    logsnr,
-    steps: samplingSteps(o.sampler, logsnr, o.eta),
-    ...(clip && range ? { range } : {}),
-  };
+  const { sampler, steps, eta, seed, batchSize } = o;
+  const clip = o.clip === undefined ? undefined : o.clip === "on";
+  const drawing = { sampler, steps, eta, clip, seed, batchSize, ranks };
+  // What cannot be drawn is said before anything is made.
+  const { logsnr, range: clipped } = samplingPlan(drawing, run.proposal, range);
   // Only the first rank writes; the others must not take for full what it has begun.
   const folder = new RunFolder(ranks.rank > 0 ? "" : await freeFolder(o.out, join(run.folder.path, "samples")));
 
   using progress = new Progress({ quiet: o.quiet || o.json || ranks.rank > 0 });
   progress.update({ label: "sample", done: 0, total: o.count });
-  const { engine, reason } = await startEngine(o.backend ?? run.config.backend, o.threads ?? defaultThreads(), shape);
-  const state = engine.createState(run.params);
-  const batch = Math.min(o.batchSize, mostRows(ranks, o.count));
-  const sampler = await createSampler(engine, state, (s) => s, run.denoiser, run.info, batch, ranks);
   const images = imageShape(shape);
   const samples = new Float32Array(o.count * d);
   const pictures: Picture[] = [];
   let finished = 0;
   const started = performance.now();
-  for await (const record of sampler.draw(o.count, plan, Random.fromSeed(o.seed))) {
+  for await (const record of model.draw(o.count, drawing)) {
     if (record.kind === "evaluation") {
       progress.update({ label: "sample", done: record.done, total: o.count });
     } else {
@@ -102,9 +93,6 @@ await mainOnRanks(async (ranks) => {
     if (ranks.stop.aborted && finished < o.count) break;
   }
   const seconds = (performance.now() - started) / 1000;
-  await sampler.dispose();
-  state.dispose();
-  engine.dispose();
   if (ranks.rank > 0) return;
   if (finished === 0) throw new InterruptedError("Stopped before a sample was finished; wrote nothing.");
 
@@ -126,7 +114,7 @@ await mainOnRanks(async (ranks) => {
     sampler: o.sampler,
     steps: o.steps,
     ...(o.sampler === "ddim" ? { eta: o.eta ?? 0 } : {}),
-    clip: plan.range !== undefined,
+    clip: clipped !== undefined,
     logsnr_low: logsnr[0],
     logsnr_high: logsnr[logsnr.length - 1],
     seed: o.seed,

@@ -1,6 +1,7 @@
+import "../core/cli/listen.ts";
 import { mainOfMany, parseCommandLine, Progress } from "../core/cli/mod.ts";
 import { InterruptedError } from "../core/errors/interrupted_error.ts";
-import { defaultThreads } from "../core/run/backend.ts";
+import { defaultThreads } from "../core/engine/start.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { writeComparison } from "../core/sweep/comparison.ts";

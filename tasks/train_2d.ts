@@ -1,3 +1,5 @@
+import "../core/cli/listen.ts";
+import { DEFAULTS } from "../core/mod.ts";
 import { DensityPanels } from "../core/run/density_panels.ts";
 import { mainOnRanks } from "../core/cli/mod.ts";
 import { drawFigures } from "../core/run/figures.ts";
@@ -6,14 +8,7 @@ import { runTrainingTask, type TrainingTask } from "../core/run/training_task.ts
 const task: TrainingTask = {
   name: "train:2d",
   summary: "Trains a density of points. Its loss is a likelihood, and it draws the density that it learns.",
-  defaults: {
-    dataset: "dino",
-    denoiser: "mlp",
-    epochs: 160,
-    learningRate: 1e-3,
-    evalBatchSize: 1024,
-    validationLevels: 4,
-  },
+  defaults: { ...DEFAULTS.points, dataset: "dino" },
   unsupported: ({ shape }) =>
     shape.length === 1 ? undefined : `has samples of shape [${shape}]; train:2d trains on points, of shape [d].`,
   measure: { validationLevels: 32, testLevels: 2, curvePoints: 97, curveSamples: Infinity },

@@ -1,3 +1,5 @@
+import "../core/cli/listen.ts";
+import { DEFAULTS } from "../core/mod.ts";
 import { imageShape } from "../core/figures/pictures.ts";
 import { mainOnRanks } from "../core/cli/mod.ts";
 import { drawFigures } from "../core/run/figures.ts";
@@ -7,17 +9,7 @@ import { runTrainingTask, type TrainingTask } from "../core/run/training_task.ts
 const task: TrainingTask = {
   name: "train:cifar",
   summary: "Trains a density of images, or fine-tunes a pretrained U-Net to one. Its loss is a likelihood.",
-  defaults: {
-    dataset: "cifar10",
-    denoiser: "unet-pretrained",
-    epochs: 20,
-    learningRate: 1e-4,
-    evalBatchSize: 16,
-    validationLevels: 1,
-    // 16 images of CIFAR-10: a step of its U-Net then takes 2 GB.
-    microBatchValues: 16 * 3 * 32 * 32,
-    proposal: { loc: 6, scale: 3 },
-  },
+  defaults: { ...DEFAULTS.images, dataset: "cifar10" },
   options: {
     samples: { default: 16, min: 0, max: 256, integer: true, help: "Images drawn after each validation, 0 for none." },
     sampleSteps: { default: 25, min: 2, max: 10_000, integer: true, help: "Evaluations of the denoiser per image." },

@@ -16,21 +16,12 @@ export class Interrupt {
   readonly #listener = () => {
     this.#count++;
     if (this.#count === IMPATIENT) Deno.exit(130);
-    if (this.#count > 1) return;
-    this.#onRequest();
-    if (this.#tells && Deno.stderr.isTerminal()) writeText(Deno.stderr, `\r\x1b[2K${NOTE}\r`);
+    if (this.#count === 1) this.#onRequest?.();
   };
-  readonly #onRequest: () => void;
-  readonly #tells: boolean;
+  #onRequest: (() => void) | undefined;
   #count = 0;
 
-  /**
-   * @param onRequest Called at the first.
-   * @param tells Whether a terminal shows that it was heard.
-   */
-  constructor(onRequest: () => void, tells = true) {
-    this.#onRequest = onRequest;
-    this.#tells = tells;
+  constructor() {
     for (const signal of this.#signals) Deno.addSignalListener(signal, this.#listener);
   }
 
@@ -39,7 +30,34 @@ export class Interrupt {
     return this.#count > 0;
   }
 
+  /**
+   * @param onRequest Called at the first.
+   * @param tells Whether a terminal shows that it was heard.
+   */
+  onRequest(onRequest: () => void, tells = true): void {
+    this.#onRequest = () => {
+      onRequest();
+      if (tells && Deno.stderr.isTerminal()) writeText(Deno.stderr, `\r\x1b[2K${NOTE}\r`);
+    };
+    if (this.requested) this.#onRequest();
+  }
+
   [Symbol.dispose](): void {
     for (const signal of this.#signals) Deno.removeSignalListener(signal, this.#listener);
   }
+}
+
+/** Signals are the process's, so that who listens to them before its task begins can only be the module's. */
+let early: Interrupt | undefined;
+
+/** Listens from now on. A task's modules take a tenth of a second to load, in which a hasty Ctrl-C would go unheard. */
+export function listenEarly(): void {
+  early ??= new Interrupt();
+}
+
+/** The one that listens already, or else a new one. */
+export function takeInterrupt(): Interrupt {
+  const taken = early ?? new Interrupt();
+  early = undefined;
+  return taken;
 }

@@ -12,7 +12,7 @@ import { type Mpi, startMpi } from "../mpi/library.ts";
 import { mpiRanks, oneRank, type Ranks } from "../mpi/ranks.ts";
 import { outcomeOf } from "./errors.ts";
 import { UsageError } from "../errors/usage_error.ts";
-import { Interrupt } from "./interrupt.ts";
+import { takeInterrupt } from "./interrupt.ts";
 import type { TaskOption } from "../options/values.ts";
 import { writeText } from "./terminal.ts";
 
@@ -71,10 +71,12 @@ async function run(
   process: ProcessEnds,
   tells = true,
 ): Promise<void> {
-  using interrupt = new Interrupt(requestStop, tells);
+  using interrupt = takeInterrupt();
+  interrupt.onRequest(requestStop, tells);
   // What a terminal shows of the request makes way for the last line.
   const clear = () => interrupt.requested && Deno.stderr.isTerminal() ? "\r\x1b[2K" : "";
   try {
+    if (interrupt.requested) throw new InterruptedError("Stopped before anything was begun.");
     await task();
     if (!interrupt.requested) return;
     if (tells) process.stderr(`${clear()}Stopped, but everything was finished.\n`);

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs";
 import { messageOf } from "../errors/user_error.ts";
 import { type HostTensors, sizeOf } from "../data/tensors.ts";
@@ -62,6 +63,8 @@ export async function createTfjsEngine(backend: TfjsBackend, threads: number): P
       return Promise.resolve({
         run(given) {
           return guard(async () => {
+            // Lets signals and timers have their turn between runs.
+            await setImmediate();
             if (tf.getBackend() !== device.name) await tf.setBackend(device.name);
             const { outputs, next } = tf.tidy(() => {
               const inputs: Tensors = {};

@@ -3,7 +3,7 @@ import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logs
 import type { Random } from "../random/random.ts";
 import { floatSamples } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
-import type { ErrorMeter } from "./errors.ts";
+import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 
 /** Evaluations that one call to the meter is given. */
 const MAX_EVALUATIONS = 1 << 14;
@@ -47,7 +47,7 @@ export async function density(
   const logDensity = Float32Array.from(gaussianNll(floatSamples(points, d), meter.gaussian), (nll) => -nll);
   const stderr = new Float32Array(n);
   const perPoint = 2 * levels;
-  const block = Math.max(1, Math.floor(MAX_EVALUATIONS / perPoint));
+  const block = Math.max(1, Math.floor(Math.min(MAX_EVALUATIONS, evaluationsAtOnce(d)) / perPoint));
   const x = new Float32Array(block * perPoint * d);
   const eps = new Float32Array(block * perPoint * d);
   const logsnr = new Float32Array(block * perPoint);

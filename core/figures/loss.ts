@@ -9,12 +9,23 @@ import {
   legendRow,
   rule,
   text,
+  textWidth,
   title,
 } from "./layout.ts";
 import type { LossRecord } from "./records.ts";
 import { COLOURS, SIZE } from "./theme.ts";
 
 type Losses = Omit<LossRecord, "title">;
+
+/** The curves' values at an epoch; null leaves a hole. */
+interface LossRow {
+  readonly epoch: number;
+  readonly train: number | null;
+  readonly validation: number | null;
+  /** One standard error below the validation's, and above. */
+  readonly low: number | null;
+  readonly high: number | null;
+}
 
 /** The q-quantile of values in ascending order. */
 function quantile(sorted: readonly number[], q: number): number {
@@ -43,7 +54,7 @@ export function lossDomain(record: Losses): [number, number] {
   // Not so little that the axis would need many digits.
   const room = Math.max(0.1 * (high - low), 5e-4 * Math.abs(high), 5e-7);
   return [
-    // The entropy's label stands below its rule.
+    // The entropy's label stands below its rule where it can.
     low - (record.entropy === undefined ? 1 : 2) * room,
     Math.max(high + room, Math.min(all[all.length - 1] + room, high + 8 * room)),
   ];
@@ -81,6 +92,84 @@ function dots(field: string, colour: string): Mark {
   };
 }
 
+/** Pixels of the label's letters above and below its baseline, and between it and what lies around it. */
+const LETTERS = { above: 10, below: 3 } as const;
+const CLEAR = 4;
+
+/** Pixels between the places along the rule that are tried. */
+const STEP = 6;
+
+interface EntropyLabel {
+  readonly text: string;
+  /** Its right end and its baseline. */
+  readonly x: number;
+  readonly y: number;
+  /** The y axis's range in which no curve crosses it. */
+  readonly domain: [number, number];
+}
+
+/** The range of a curve, `[x, y]` point by point with holes where y is null, between two x; nothing without a point. */
+function rangeWithin(curve: readonly (readonly [number, number | null])[], from: number, to: number) {
+  const values: number[] = [];
+  for (const [i, [x, y]] of curve.entries()) {
+    if (y === null) continue;
+    if (x >= from && x <= to) values.push(y);
+    const next = curve[i + 1];
+    if (next === undefined || next[1] === null) continue;
+    for (const end of [from, to]) {
+      if (x < end && next[0] > end) values.push(y + (next[1] - y) * (end - x) / (next[0] - x));
+    }
+  }
+  return values.length === 0
+    ? undefined
+    : [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+}
+
+/**
+ * A place for the entropy's label that no curve crosses: below its rule or above it, as far to the right as one is free.
+ * Where curves lie on both sides all along, it is below them, and the axis reaches down to it.
+ *
+ * @param rows The curves' values by epoch, in the order of the epochs.
+ */
+function entropyLabel(
+  entropy: number,
+  rows: readonly LossRow[],
+  { width, height }: Box,
+  [low, top]: [number, number],
+): EntropyLabel {
+  // The lower end of an axis that has room for the label below a value.
+  const share = (LETTERS.above + LETTERS.below + 2 * CLEAR) / height;
+  const below = (value: number) => Math.min(low, (value - share * top) / (1 - share));
+  const bottom = below(entropy);
+  const label = `true entropy ${entropy.toFixed(3).replace("-", "−")}`;
+  const wide = textWidth(label, SIZE.tick);
+  const [first, last] = [rows[0].epoch, rows[rows.length - 1].epoch];
+  const xOf = (epoch: number) => last > first ? width * (epoch - first) / (last - first) : width / 2;
+  const yOf = (value: number) => height * (top - value) / (top - bottom);
+  const curves = (["train", "validation", "low", "high"] as const).map((name) =>
+    rows.map((row) => [xOf(row.epoch), row[name]] as const)
+  );
+  const places = [];
+  for (let x = width - CLEAR; x - wide >= CLEAR || x === width - CLEAR; x -= STEP) {
+    const [train, validation, low, high] = curves.map((curve) => rangeWithin(curve, x - wide - CLEAR, x + CLEAR));
+    // What lies between the band's edges is covered too.
+    const covered = [train, validation, low && high && [low[0], high[1]]].filter((range) => range !== undefined);
+    places.push({ x, covered, lowest: Math.min(entropy, ...covered.map((range) => range[0])) });
+  }
+  for (const y of [yOf(entropy) + CLEAR + LETTERS.above, yOf(entropy) - CLEAR - LETTERS.below]) {
+    const [upper, lower] = [y - LETTERS.above, y + LETTERS.below];
+    if (upper < 0 || lower > height) continue;
+    const place = places.find(({ covered }) =>
+      covered.every(([low, high]) => yOf(high) > lower + CLEAR || yOf(low) < upper - CLEAR)
+    );
+    if (place) return { text: label, x: place.x, y, domain: [bottom, top] };
+  }
+  const { x, lowest } = places.reduce((best, place) => place.lowest > best.lowest ? place : best);
+  const reached = Math.min(bottom, below(lowest));
+  const y = height * (top - lowest) / (top - reached) + CLEAR + LETTERS.above;
+  return { text: label, x, y, domain: [reached, top] };
+}
+
 /** What the lines of `lossPlot` mean. */
 export function lossLegend(record: Losses): LegendItem[] {
   const items: LegendItem[] = [
@@ -103,16 +192,17 @@ export function lossPlot(record: Losses, box: Box): GroupMark {
     throw new RangeError("The loss figure got no epochs. Draw it after the first epoch at the earliest.");
   }
   const keep = (value: number) => Number.isFinite(value) ? value : null;
-  const rows = record.epochs.map((point) => ({
+  const rows: LossRow[] = record.epochs.map((point) => ({
     epoch: point.epoch,
     train: keep(point.trainNll),
     validation: keep(point.valNll),
     low: keep(point.valNll - point.valNllStderr),
     high: keep(point.valNll + point.valNllStderr),
-  }));
-  const epochs = record.epochs.map((point) => point.epoch);
-  const [first, last] = [Math.min(...epochs), Math.max(...epochs)];
-  const [bottom, top] = lossDomain(record);
+  })).sort((a, b) => a.epoch - b.epoch);
+  const label = record.entropy !== undefined && Number.isFinite(record.entropy)
+    ? entropyLabel(record.entropy, rows, box, lossDomain(record))
+    : undefined;
+  const [bottom, top] = label?.domain ?? lossDomain(record);
   const frame = { x: 0, y: 0, width: box.width, height: box.height };
   const band: Mark = {
     type: "area",
@@ -132,21 +222,15 @@ export function lossPlot(record: Losses, box: Box): GroupMark {
   const marks: Mark[] = [group(frame, { marks: curves }, { clip: true })];
   // A few epochs make a line hard to read, and one makes none. The first and the last lie on the frame.
   if (rows.length <= 20) marks.push(dots("train", COLOURS.train), dots("validation", COLOURS.denoiser));
-  if (record.entropy !== undefined && Number.isFinite(record.entropy)) {
-    const y = box.height * (top - record.entropy) / (top - bottom);
+  if (label) {
+    const y = box.height * (top - record.entropy!) / (top - bottom);
     marks.push(rule([0, y], [box.width, y], { colour: COLOURS.ink, width: 1.25, dash: [4, 3] }));
-    marks.push(
-      text(box.width - 4, y + 14, `true entropy ${record.entropy.toFixed(3).replace("-", "−")}`, {
-        size: SIZE.tick,
-        align: "right",
-        halo: true,
-      }),
-    );
+    marks.push(text(label.x, label.y, label.text, { size: SIZE.tick, align: "right", halo: true }));
   }
   const axes = curveAxes(box, "Epoch", "NLL, nats", [bottom, top]);
   return group(box, {
     data: [{ name: "loss", values: rows }],
-    scales: curveScales(box, [first, last], [bottom, top]),
+    scales: curveScales(box, [rows[0].epoch, rows[rows.length - 1].epoch], [bottom, top]),
     axes: [axes[0], { ...axes[1], tickMinStep: 1 }],
     marks,
   });

@@ -197,7 +197,7 @@ export async function measureInformation(
  * estimate is mean(i − b·g) over the held-out rows + b·mean(g) over all, with b = cov(i, g)/var(g). In the rows that it was
  * fitted to, g is too large by one part of their number for each coefficient (Akaike), which is taken off.
  */
-export function mutualInformation(directions: readonly Information[]): Estimate {
+export function combinedInformation(directions: readonly Information[]): Estimate {
   const [{ linearPerRow: { test, fitted }, coefficients }] = directions;
   const perRow = test.map((_, row) => directions.reduce((sum, { perRow }) => sum + perRow[row] / directions.length, 0));
   const n = test.length + fitted.length;

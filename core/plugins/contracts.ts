@@ -103,3 +103,9 @@ export interface DatasetPlugin {
   /** Loads the data, the same for the same `random`. */
   load(random: Random, options: OptionValues, context?: LoadContext): Dataset | Promise<Dataset>;
 }
+
+/** What a data set says of its samples besides the samples. */
+export type DataFacts = Pick<Dataset, "shape" | "entropy" | "range" | "delta" | "logScale" | "axes">;
+
+/** What a model knows of its data without the data itself. */
+export type SavedDataInfo = DataInfo & DataFacts;

@@ -35,12 +35,26 @@ const singular = { denoisers: "denoiser", datasets: "data set" } as const;
  */
 export async function loadDenoiser(spec: string): Promise<DenoiserPlugin & { name: string }> {
   const { name, exports } = await loadModule("denoisers", spec);
-  const { create, options, recipes } = exports as unknown as DenoiserPlugin;
+  return checkedDenoiser(name, exports as unknown as DenoiserPlugin);
+}
+
+/**
+ * A denoiser plugin that a program has as a module of its own, checked as {@link loadDenoiser} checks one.
+ *
+ * @throws {PluginError} When it lacks an export.
+ */
+export function pluginOf(name: string, plugin: DenoiserPlugin): DenoiserPlugin & { name: string } {
+  requireExports("denoisers", name, plugin as unknown as Record<string, unknown>);
+  return checkedDenoiser(name, plugin);
+}
+
+function checkedDenoiser(name: string, plugin: DenoiserPlugin): DenoiserPlugin & { name: string } {
+  const { options, recipes } = plugin;
   return {
     name,
     ...(options && { options }),
     ...(recipes && { recipes }),
-    create: async (data, values, context) => checkDenoiser(name, await create(data, values, context)),
+    create: async (data, values, context) => checkDenoiser(name, await plugin.create(data, values, context)),
   };
 }
 
@@ -127,14 +141,17 @@ async function loadModule(kind: PluginKind, spec: string): Promise<{ name: strin
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     throw new PluginError(`The ${singular[kind]} ${spec} fails to load: ${message.split("\n")[0]}`, { cause: error });
   }
-  const problems = exportProblems(contracts[kind], exports);
-  if (problems.length > 0) {
-    const names = Object.keys(exports).join(", ") || "nothing";
-    throw new PluginError(
-      `The ${singular[kind]} ${spec} breaks its contract: ${problems.join("; ")}. It exports ${names}.`,
-    );
-  }
+  requireExports(kind, spec, exports);
   return { name, exports };
+}
+
+function requireExports(kind: PluginKind, spec: string, exports: Record<string, unknown>): void {
+  const problems = exportProblems(contracts[kind], exports);
+  if (problems.length === 0) return;
+  const names = Object.keys(exports).join(", ") || "nothing";
+  throw new PluginError(
+    `The ${singular[kind]} ${spec} breaks its contract: ${problems.join("; ")}. It exports ${names}.`,
+  );
 }
 
 /** The name and URL of the module that `spec` stands for. Throws a {@link PluginError} where there is none. */

@@ -2,7 +2,7 @@ import { type MseCurve, mseCurve } from "../evaluation/curve.ts";
 import { createErrorMeter } from "../evaluation/errors.ts";
 import { loadDataset } from "../plugins/load.ts";
 import { Random } from "../random/random.ts";
-import { startEngine } from "../run/backend.ts";
+import { startEngine } from "../engine/start.ts";
 import type { OpenRun } from "../run/open_run.ts";
 
 /** Log SNRs of a curve, as train:2d has them. */

@@ -1,8 +1,10 @@
+import { ReportError } from "./errors.ts";
 import { basename, dirname, join, resolve } from "node:path";
 import { UserError } from "../errors/user_error.ts";
 import { latestCheckpoint } from "../io/checkpoints.ts";
 import { readConfig, type RunConfig } from "../run/config.ts";
-import { readDataInfo, type SavedDataInfo } from "../run/data_info.ts";
+import { readDataInfo } from "../run/data_info.ts";
+import type { SavedDataInfo } from "../plugins/contracts.ts";
 import { RunFolder } from "../run/folder.ts";
 import type { Summary } from "../run/result.ts";
 import type { EpochMetrics } from "../run/train_run.ts";
@@ -90,6 +92,12 @@ export async function readRunFiles(path: string): Promise<RunFiles> {
   const isCheckpoint = basename(dirname(full)) === "checkpoints";
   const folder = await RunFolder.open(isCheckpoint ? dirname(dirname(full)) : path);
   const config = await readConfig(folder);
+  if (config.dataset === "") {
+    throw new ReportError(
+      `${path} holds a model that a program fitted to data of its own, so that there is no run to report on. Draw its ` +
+        "figures in the program.",
+    );
+  }
   const checkpoint = isCheckpoint ? full : await latestCheckpoint(folder.path);
   const summary = await hasFile(folder.file("summary.json")) ? known(await folder.readJson("summary.json")) : undefined;
   const info = await ignoring(() => readDataInfo(folder));

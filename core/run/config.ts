@@ -3,46 +3,28 @@ import { resolve } from "node:path";
 import { optionName } from "../options/names.ts";
 import { type CommandLine, parseCommandLine, type ValuesOf } from "../cli/mod.ts";
 import { parseDataFile } from "../data/data_file.ts";
-import { BACKEND_CHOICES, type BackendChoice, type Precision, PRECISIONS } from "../engine/mod.ts";
+import { BACKEND_CHOICES, PRECISIONS } from "../engine/mod.ts";
 import { UserError } from "../errors/user_error.ts";
 import { type Checkpoint, latestCheckpoint, loadCheckpoint } from "../io/checkpoints.ts";
 import { loadDataset, loadDenoiser } from "../plugins/load.ts";
 import type { DatasetPlugin, DenoiserPlugin, OptionSpec, OptionValues } from "../plugins/contracts.ts";
-import { type Recipe, RECIPES } from "../training/recipe.ts";
+import { type FitSettings, recipeDefaults } from "../model/settings.ts";
+import { RECIPES } from "../training/recipe.ts";
 import { RunFolder } from "./folder.ts";
-import { defaultThreads } from "./backend.ts";
+import { defaultThreads } from "../engine/start.ts";
 import { PRESENTATION, type TaskSpec, trainingOptions } from "./options.ts";
 
 /** What a run is, as config.json keeps it: everything that its numbers depend on. */
-export interface RunConfig {
+export interface RunConfig extends FitSettings {
   readonly task: string;
-  /** A name, an absolute path or a URL. */
+  /** A name, an absolute path or a URL; empty where a program gave the data. */
   readonly dataset: string;
   readonly datasetOptions: OptionValues;
   readonly denoiser: string;
-  readonly denoiserOptions: OptionValues;
-  readonly recipe: keyof typeof RECIPES;
-  readonly decay: Recipe["decay"];
-  /** 0 for no averaging. */
-  readonly ema: number;
-  readonly estimator: Recipe["estimator"];
-  readonly epochs: number;
-  readonly batchSize: number;
-  /** 0 for what the data's dimension allows. */
-  readonly microBatchSize: number;
-  readonly learningRate: number;
-  readonly evalBatchSize: number;
-  readonly validationLevels: number;
-  /** 0 for all. */
-  readonly validationSamples: number;
-  readonly logsnrLoc: number | "auto";
-  readonly logsnrScale: number | "auto";
-  readonly seed: number;
-  readonly backend: BackendChoice;
-  readonly threads: number;
-  readonly precision: Precision;
-  readonly proposal: "fixed" | "adaptive";
 }
+
+/** The task of a model that a program fitted and saved. */
+export const SAVED_BY_PROGRAM = "fit";
 
 /** What a command line asks for. */
 export interface RunRequest {
@@ -147,9 +129,7 @@ function configOf(
   denoiser: RunRequest["denoiser"],
   dataset: RunRequest["dataset"],
 ): RunConfig {
-  const recipe: Recipe & { proposal: { loc: number; scale: number } | "auto" } = RECIPES[options.recipe];
-  const usual = defaults.proposal ?? recipe.proposal;
-  const proposal = usual === "auto" ? { loc: "auto", scale: "auto" } as const : usual;
+  const usual = recipeDefaults(options.recipe, defaults.proposal);
   const special = denoiser.recipes?.[options.recipe] ?? {};
   const [denoiserGroup, datasetGroup] = groups;
   return {
@@ -167,9 +147,9 @@ function configOf(
       denoiser.options,
     ),
     recipe: options.recipe,
-    decay: options.decay ?? recipe.decay,
-    ema: options.ema ?? recipe.ema ?? 0,
-    estimator: options.estimator ?? recipe.estimator,
+    decay: options.decay ?? usual.decay,
+    ema: options.ema ?? usual.ema,
+    estimator: options.estimator ?? usual.estimator,
     epochs: options.epochs,
     batchSize: options.batchSize,
     microBatchSize: options.microBatchSize ?? 0,
@@ -177,8 +157,8 @@ function configOf(
     evalBatchSize: options.evalBatchSize,
     validationLevels: options.validationLevels,
     validationSamples: options.validationSamples ?? 0,
-    logsnrLoc: options.logsnrLoc ?? proposal.loc,
-    logsnrScale: options.logsnrScale ?? proposal.scale,
+    logsnrLoc: options.logsnrLoc ?? usual.logsnrLoc,
+    logsnrScale: options.logsnrScale ?? usual.logsnrScale,
     seed: options.seed,
     backend: options.backend,
     threads: options.threads ?? defaultThreads(),
@@ -218,7 +198,10 @@ async function openEarlier(
   const folder = await RunFolder.open(path);
   const config = await readConfig(folder);
   if (config.task !== task) {
-    throw new UserError(`The run in ${path} was made by ${config.task}; resume it with deno task ${config.task}.`);
+    const how = config.task === SAVED_BY_PROGRAM
+      ? ", which saves nothing to go on from. Fit it again"
+      : `; resume it with deno task ${config.task}`;
+    throw new UserError(`The run in ${path} was made by ${config.task}${how}.`);
   }
   return { folder, config };
 }

@@ -1,14 +1,8 @@
 import { UserError } from "../errors/user_error.ts";
 import { encodeSafetensors, readSafetensors, type StoredTensor } from "../io/safetensors.ts";
-import type { DataInfo, Dataset } from "../plugins/contracts.ts";
+import type { DataFacts, DataInfo, SavedDataInfo } from "../plugins/contracts.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { RunFolder } from "./folder.ts";
-
-/** What a data set says of its samples besides the samples. */
-export type DataFacts = Pick<Dataset, "shape" | "entropy" | "range" | "delta" | "logScale" | "axes">;
-
-/** What a run knows of its data without the data itself. */
-export type SavedDataInfo = DataInfo & DataFacts;
 
 /** A run's data.safetensors that cannot be used. */
 export class DataInfoError extends UserError {}

@@ -1,27 +1,11 @@
 import { density, gridPoints } from "../evaluation/density.ts";
-import type { ErrorMeter } from "../evaluation/errors.ts";
 import type { DensityPanel } from "../figures/records.ts";
 import { encodeSafetensors, readSafetensors } from "../io/safetensors.ts";
-import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
-import { blurredDenoiser, blurredGaussian, blurredProposal } from "../evaluation/blur.ts";
+import type { Proposal } from "../diffusion/logsnr.ts";
+import { EXTENT, FINE_LEVELS, FINE_SIDE, LEVELS, type Pictured, picturedDensity, SIDE } from "../evaluation/picture.ts";
 import type { Random } from "../random/random.ts";
 import type { Training } from "../training/train.ts";
 import type { RunFolder } from "./folder.ts";
-
-/** The grids of the figures: log p on [−EXTENT, EXTENT]², with a coarser grid for a panel than for the overview. */
-export const EXTENT = 3;
-export const SIDE = 64;
-export const FINE_SIDE = 112;
-
-/** Log SNRs per point. */
-const LEVELS = 16;
-const FINE_LEVELS = 24;
-
-/** Half of the finer grid's spacing. */
-const RESOLUTION = EXTENT / (FINE_SIDE - 1);
-
-/** How far, in nats, a proposal reaches beyond the log SNR at which the data's finest structure is seen. */
-const REACH = 4;
 
 const MAX_PANELS = 8;
 const FILE = "density.safetensors";
@@ -36,12 +20,14 @@ export class DensityPanels {
   private constructor(
     readonly folder: RunFolder,
     readonly epochs: readonly number[],
-    readonly meter: ErrorMeter,
-    readonly proposal: Proposal,
+    readonly pictured: Pictured,
     readonly random: Random,
-    /** The blur that the density is shown with, where it is finer than the grid. */
-    readonly resolution: number | undefined,
   ) {}
+
+  /** The blur that the density is shown with, where it is finer than the grid. */
+  get resolution(): number | undefined {
+    return this.pictured.resolution;
+  }
 
   /**
    * @param training Whose model is shown.
@@ -58,20 +44,11 @@ export class DensityPanels {
     epochs: number,
     finished: number,
   ): Promise<DensityPanels> {
-    const finest = Math.exp((REACH - logsnrRange(proposal)[1]) / 2);
-    const blurred = finest < RESOLUTION;
     const panels = new DensityPanels(
       folder,
       panelEpochs(epochs),
-      blurred
-        ? await training.meterOf(
-          (denoiser) => blurredDenoiser(denoiser, RESOLUTION),
-          blurredGaussian(training.meter.gaussian, RESOLUTION),
-        )
-        : training.meter,
-      blurred ? blurredProposal(proposal, RESOLUTION) : proposal,
+      await picturedDensity(training.meter, proposal, training.meterOf),
       random,
-      blurred ? RESOLUTION : undefined,
     );
     if (finished > 0) {
       const { tensors } = await readSafetensors(folder.file(FILE)).catch(() => ({ tensors: {} }));
@@ -110,7 +87,8 @@ export class DensityPanels {
   async #density(side: number, levels: number): Promise<Float32Array> {
     // Drawn anew, so that a panel does not depend on how many were drawn before.
     const random = this.random.split(side);
-    return (await density(this.meter, gridPoints(side, EXTENT), this.proposal, random, levels)).logDensity;
+    const { meter, proposal } = this.pictured;
+    return (await density(meter, gridPoints(side, EXTENT), proposal, random, levels)).logDensity;
   }
 
   /** The panels in the order of their epochs. */

@@ -82,7 +82,7 @@ export async function ownData(model: OpenModel): Promise<Dataset> {
 }
 
 function ownSpec({ config, checkpoint }: OpenModel): string {
-  if (config.dataset !== undefined) return config.dataset;
+  if (config.dataset) return config.dataset;
   throw new UserError(`${checkpoint} has no data of its own. Give some with --data, or with --fit.`);
 }
 

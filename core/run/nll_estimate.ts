@@ -94,7 +94,7 @@ export async function openEstimate(
       { ranks },
     );
     // Training samples: the likelihood is asked of others. One switch between two errors hardly fits what it is chosen by.
-    const hasOthers = chosen.pool === chosen.samples && run.config.dataset !== undefined;
+    const hasOthers = chosen.pool === chosen.samples && Boolean(run.config.dataset);
     const heldOut = hasOthers ? (await ownData(run)).train : chosen.pool;
     const running = new RunningDiscreteNll(meter, samples, {
       // It has to reach to where a step is told apart, beyond what the model was trained on: there rounding corrects it.
@@ -154,7 +154,7 @@ async function choose(
   { chosen, random }: EstimateRequest,
   winnersOn: (heldOut: Samples) => Promise<Winners>,
 ): Promise<OpenChoice & { readonly winners: Winners }> {
-  const hasOthers = runs[0].config.dataset !== undefined && !chosen.name.endsWith("-validation");
+  const hasOthers = Boolean(runs[0].config.dataset) && !chosen.name.endsWith("-validation");
   if (!hasOthers && runs.length > 1) {
     throw new UserError(
       "An ensemble is chosen on the validation data, so its likelihood must be asked of others. Give --part test where " +

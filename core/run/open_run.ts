@@ -2,13 +2,15 @@ import { basename, dirname, resolve } from "node:path";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import { UserError } from "../errors/user_error.ts";
 import { latestCheckpoint, loadModel } from "../io/checkpoints.ts";
-import { checkParams, loadDenoiser } from "../plugins/load.ts";
-import type { Denoiser } from "../plugins/contracts.ts";
+import { checkParams, loadDenoiser, pluginOf } from "../plugins/load.ts";
+import type { Denoiser, DenoiserPlugin } from "../plugins/contracts.ts";
 import { Random } from "../random/random.ts";
 import type { HostTensors } from "../data/tensors.ts";
 import { readConfig, type RunConfig } from "./config.ts";
-import { readDataInfo, type SavedDataInfo } from "./data_info.ts";
+import { readDataInfo } from "./data_info.ts";
+import type { SavedDataInfo } from "../plugins/contracts.ts";
 import { RunFolder } from "./folder.ts";
+import { requireNamed } from "./given_denoiser.ts";
 
 /** A finished or interrupted run, opened for use. */
 export interface OpenRun {
@@ -34,9 +36,10 @@ export class OpenRunError extends UserError {}
  * Opens a run's newest checkpoint, or the checkpoint named. The data set is not loaded.
  *
  * @param path The folder of a run, or of one of its checkpoints.
+ * @param given The denoiser, where a program gave it.
  * @throws {UserError} When it is no run, has no checkpoint, or something in it is damaged.
  */
-export async function openRun(path: string): Promise<OpenRun> {
+export async function openRun(path: string, given?: DenoiserPlugin): Promise<OpenRun> {
   const { folder, named } = await locate(path);
   const config = await readConfig(folder);
   const checkpoint = named ?? await latestCheckpoint(folder.path);
@@ -46,7 +49,8 @@ export async function openRun(path: string): Promise<OpenRun> {
     );
   }
   const info = await readDataInfo(folder);
-  const plugin = await loadDenoiser(config.denoiser);
+  if (!given) requireNamed(config.denoiser);
+  const plugin = given ? pluginOf("given", given) : await loadDenoiser(config.denoiser);
   const { epoch, model, form } = await loadModel(checkpoint);
   const denoiser = await plugin.create(info, config.denoiserOptions, form ? { saved: form.files } : {});
   const expected = checkParams(plugin.name, denoiser.init(Random.fromSeed(config.seed)));

@@ -13,7 +13,7 @@ import type { Samples } from "../data/samples.ts";
 import { openRows } from "../../datasets/file.ts";
 import type { RunConfig } from "./config.ts";
 import { defaultsOf } from "../options/defaults.ts";
-import type { DataFacts, SavedDataInfo } from "./data_info.ts";
+import type { DataFacts, SavedDataInfo } from "../plugins/contracts.ts";
 import { freeFolder, RunFolder } from "./folder.ts";
 import { type OpenRun, openRun, OpenRunError } from "./open_run.ts";
 

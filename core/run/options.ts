@@ -1,7 +1,7 @@
-import type { Proposal } from "../diffusion/logsnr.ts";
 import type { TaskOption } from "../cli/mod.ts";
 import { PRECISIONS } from "../engine/mod.ts";
 import { mpiOption } from "../cli/mod.ts";
+import type { FitDefaults } from "../model/settings.ts";
 import { backendOption } from "./backend.ts";
 
 /** What a training task has of its own. */
@@ -10,18 +10,7 @@ export interface TaskSpec {
   readonly name: string;
   /** What it does, for `--help`. */
   readonly summary: string;
-  readonly defaults: {
-    readonly dataset: string;
-    readonly denoiser: string;
-    readonly epochs: number;
-    readonly learningRate: number;
-    readonly evalBatchSize: number;
-    readonly validationLevels: number;
-    /** Values of the samples whose gradient is computed at once, at most; those of the whole batch if left out. */
-    readonly microBatchValues?: number;
-    /** The log SNR proposal; the recipe's if left out. */
-    readonly proposal?: Proposal;
-  };
+  readonly defaults: FitDefaults & { readonly dataset: string };
   /** Options that say how the run is shown. */
   readonly options?: Readonly<Record<string, TaskOption>>;
 }

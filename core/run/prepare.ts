@@ -1,39 +1,22 @@
 import { join, resolve } from "node:path";
-import configuration from "../../deno.json" with { type: "json" };
 import { Progress } from "../cli/mod.ts";
-import { fitGaussian } from "../reference/gaussian.ts";
-import type { Proposal } from "../diffusion/logsnr.ts";
-import { type Engine, EngineError } from "../engine/mod.ts";
+import { startEngine } from "../engine/start.ts";
 import { UserError } from "../errors/user_error.ts";
-import { autoProposal } from "../evaluation/auto_proposal.ts";
-import { checkParams } from "../plugins/load.ts";
-import { requireSameSettings } from "../mpi/agree.ts";
-import type { Ranks } from "../mpi/ranks.ts";
-import type { DataInfo, Dataset, Denoiser, LoadContext } from "../plugins/contracts.ts";
-import { Random } from "../random/random.ts";
-import { sizeOf } from "../data/tensors.ts";
 import { PARTS } from "../evaluation/scatter.ts";
-import { createTraining, type Training, type TrainingSnapshot } from "../training/train.ts";
+import { beginTraining, type BegunTraining } from "../model/begin_training.ts";
+import type { Ranks } from "../mpi/ranks.ts";
+import type { Dataset, LoadContext } from "../plugins/contracts.ts";
+import { Random } from "../random/random.ts";
 import type { AdaptiveState } from "../training/proposal_learner.ts";
-import type { TrainingSettings } from "../training/settings.ts";
-import { startEngine } from "./backend.ts";
+import type { TrainingSnapshot } from "../training/train.ts";
 import type { RunConfig, RunRequest } from "./config.ts";
 import { writeDataInfo } from "./data_info.ts";
 import { RunFolder } from "./folder.ts";
 
 /** A run ready to train. */
-export interface PreparedRun {
-  readonly config: RunConfig & { readonly logsnrLoc: number; readonly logsnrScale: number };
+export interface PreparedRun extends BegunTraining<RunConfig> {
   readonly data: Dataset;
-  readonly info: DataInfo;
-  readonly proposal: Proposal;
-  readonly settings: TrainingSettings;
   readonly random: Random;
-  readonly engine: Engine;
-  /** Why it is this engine, where that was left open. */
-  readonly engineReason?: string;
-  readonly denoiser: Denoiser;
-  readonly training: Training;
   readonly folder: RunFolder;
   readonly ranks: Ranks;
 }
@@ -55,7 +38,7 @@ export async function prepareRun(
   const isFirst = ranks.rank === 0;
   const random = Random.fromSeed(config.seed);
   // A backend that is missing is told before data is fetched.
-  const named = config.backend === "auto" ? undefined : await startEngine(config.backend, config.threads, []);
+  const started = config.backend === "auto" ? undefined : await startEngine(config.backend, config.threads, []);
   using progress = new Progress({ quiet: request.quiet || !isFirst });
   const context: LoadContext = {
     onProgress({ label, done, total }) {
@@ -66,51 +49,7 @@ export async function prepareRun(
   ranks.stop.throwIfAborted();
   const unsupported = supports(data);
   if (unsupported) throw new UserError(`The data set ${request.dataset.name} ${unsupported}`);
-  const rows = data.train.count;
-  if (config.batchSize > rows) {
-    throw new UserError(
-      `--batch-size is ${config.batchSize}, but the data set ${request.dataset.name} has ${rows} training samples. ` +
-        `Give at most ${rows}.`,
-    );
-  }
-  const gaussian = fitGaussian(data.train);
-  const info = { shape: data.shape, gaussian };
   const checkpoint = request.resumed?.checkpoint;
-  const made = await request.denoiser.create(info, config.denoiserOptions, {
-    ...context,
-    ...(checkpoint?.form ? { saved: checkpoint.form.files } : {}),
-  });
-  progress.finish();
-  ranks.stop.throwIfAborted();
-  const denoiser = {
-    ...made,
-    init: (r: Random) => checkParams(request.denoiser.name, made.init(r)),
-    predict: made.predict.bind(made),
-  };
-
-  const { logsnrLoc, logsnrScale } = config;
-  const automatic = logsnrLoc === "auto" || logsnrScale === "auto"
-    ? autoProposal(data.train, gaussian, random.split("proposal"))
-    : undefined;
-  const proposal = {
-    loc: logsnrLoc === "auto" ? automatic!.loc : logsnrLoc,
-    scale: logsnrScale === "auto" ? automatic!.scale : logsnrScale,
-  };
-  const fitting = Math.max(1, Math.floor(request.microBatchValues / sizeOf(data.shape)));
-  const microBatchSize = Math.min(config.batchSize, config.microBatchSize || fitting);
-  const settings = {
-    recipe: { decay: config.decay, estimator: config.estimator, ...(config.ema > 0 ? { ema: config.ema } : {}) },
-    proposal,
-    adaptiveProposal: config.proposal === "adaptive",
-    epochs: config.epochs,
-    batchSize: config.batchSize,
-    microBatchSize,
-    precision: config.precision,
-    learningRate: config.learningRate,
-    evalBatchSize: config.evalBatchSize,
-    validationLevels: config.validationLevels,
-    validationSamples: config.validationSamples || Infinity,
-  };
   const from: TrainingSnapshot | undefined = checkpoint && {
     step: checkpoint.step,
     epoch: checkpoint.epoch,
@@ -119,31 +58,20 @@ export async function prepareRun(
     training: checkpoint.training,
     ...(config.proposal === "adaptive" ? { adaptive: adaptiveState(checkpoint.state.adaptive) } : {}),
   };
-  ranks.stop.throwIfAborted();
-  const { engine, reason } = named ?? await startEngine(config.backend, config.threads, data.shape);
-  if (!engine.precisions.includes(config.precision)) {
-    throw new EngineError(
-      `--precision is ${config.precision}, which the backend ${engine.backend} does not have. ` +
-        "Leave it out, or use onnx-webgpu or onnx-cuda.",
-    );
-  }
-  const resolved = { ...config, microBatchSize, logsnrLoc: proposal.loc, logsnrScale: proposal.scale };
-  await requireSameSettings(ranks, {
-    ...{ config: { ...resolved, threads: 0 }, version: configuration.version, step: from?.step ?? 0 },
-    data: [data.shape, data.train.count, data.validation.count, [...gaussian.mean], [...gaussian.eigenvalues]],
-  });
-  const training = await createTraining(engine, denoiser, data, info, settings, random.split("training"), {
-    ...(from ? { from } : {}),
+  const begun = await beginTraining(data, request.denoiser, config, random, {
+    dataName: request.dataset.name,
     ranks,
+    microBatchValues: request.microBatchValues,
+    context: { ...context, ...(checkpoint?.form ? { saved: checkpoint.form.files } : {}) },
+    ...(from ? { from } : {}),
+    ...(started ? { started } : {}),
   });
+  progress.finish();
   ranks.stop.throwIfAborted();
   const folder = await folderOf(request, isFirst);
-  await writeDataInfo(folder, info, data);
-  await folder.writeJson("config.json", resolved);
-  return {
-    ...{ config: resolved, data, info, proposal, settings, random, engine, denoiser, training, folder, ranks },
-    ...(reason === undefined ? {} : { engineReason: reason }),
-  };
+  await writeDataInfo(folder, begun.info, data);
+  await folder.writeJson("config.json", begun.config);
+  return { ...begun, data, random, folder, ranks };
 }
 
 async function folderOf({ resumed, out, name }: RunRequest, isFirst: boolean): Promise<RunFolder> {

@@ -70,10 +70,15 @@ async function runOne(
   if (ready.state.kind === "finished") return onChange(`${name} is finished: ${resultOf(ready.state)}`, true);
   onChange(`${name} ${ready.isBegun ? "goes on" : "starts"}`, false);
   const where = `--${ready.isBegun ? "resume" : "out"}=${folder.run(command)}`;
-  const { ended, complaint } = await runChild(folder.sweep.task, [where, "--json", ...extraArgs, ...args], {
+  const child = runChild(folder.sweep.task, [where, "--json", ...extraArgs, ...args], {
     signal: stop,
     lock: folder.log(command),
   });
+  // After the child's own listener: it has been asked by then.
+  const tell = () => onChange(`${name} is stopping`, false);
+  stop.addEventListener("abort", tell);
+  const { ended, complaint } = await child;
+  stop.removeEventListener("abort", tell);
   if (ended === TAKEN) return onChange(taken, true);
   if (stop.aborted && ended !== 0) return onChange(`${name} is stopped`, false);
   if ((await folder.stateOf(command)).kind !== "finished") {

@@ -1,9 +1,12 @@
 import { fileURLToPath } from "node:url";
+import configuration from "../../deno.json" with { type: "json" };
 
 const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
 
-/** Those of the tasks. */
-export const TASK_PERMISSIONS = ["read", "write", "env", "sys", "ffi", "import"].map((name) => `--allow-${name}`);
+/** Those of a task that trains, as deno.json has them. */
+export const TASK_PERMISSIONS: readonly string[] = configuration.tasks["train:2d"].split(" ").filter((word) =>
+  /^-P=|^--allow-/.test(word)
+);
 
 /** How long a process that is killed may take to end; one that hangs in a driver may never. */
 const GRACE = 2000;

@@ -2,6 +2,7 @@ import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
 import { Random } from "../../core/random/random.ts";
 import { inFolder, namesIn } from "../folders.ts";
+import { untilFile } from "../wait.ts";
 import { runTask, taskCommand } from "./command.ts";
 
 const SMALL = ["--hidden-size", "16", "--epochs", "1", "--levels", "8", "--threads", "1"];
@@ -72,16 +73,36 @@ Deno.test("a mistake is one line with exit code 2, and nothing is written", () =
     deepEqual(await namesIn(cwd), ["nan.csv", "one.csv", "pairs.csv", "short.csv", "sign.csv"]);
   }));
 
+/** Pairs whose plugin says when they are loaded and the task goes on. */
+const PAIRS = `
+export function load(random) {
+  setTimeout(() => Deno.writeTextFileSync(new URL("loaded", import.meta.url), ""));
+  return { train: Array.from({ length: 3000 }, () => [random.normal(), random.normal()]) };
+}
+`;
+
 Deno.test("Ctrl-C ends it with nothing written", () =>
   inFolder(async (cwd) => {
-    await writePairs(cwd, 3000);
-    const args = ["pairs.csv", "--x", "0", "--y", "1", "--epochs", "100000", "--threads", "1", "--hidden-size", "16"];
-    const process = (await taskCommand("mi", args, cwd)).spawn();
-    // The first line of progress comes after five seconds; training has begun long before.
-    const timer = setTimeout(() => process.kill("SIGINT"), 2500);
-    const { code, stderr } = await process.output();
-    clearTimeout(timer);
+    await Deno.writeTextFile(join(cwd, "pairs.ts"), PAIRS);
+    // It would take weeks.
+    const args = [
+      "./pairs.ts",
+      "--x",
+      "0",
+      "--y",
+      "1",
+      "--epochs",
+      "100000000",
+      "--threads",
+      "1",
+      "--hidden-size",
+      "16",
+    ];
+    const child = (await taskCommand("mi", args, cwd)).spawn();
+    await untilFile(join(cwd, "loaded"), undefined, child);
+    child.kill("SIGINT");
+    const { code, stderr } = await child.output();
     equal(code, 130);
     match(new TextDecoder().decode(stderr), /Stopped before the measurement; wrote nothing\.\n$/);
-    deepEqual(await namesIn(cwd), ["pairs.csv"]);
+    deepEqual(await namesIn(cwd), ["loaded", "pairs.ts"]);
   }));

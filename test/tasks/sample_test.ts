@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gaussianOf } from "../../core/reference/gaussian.ts";
 import { readSafetensors } from "../../core/io/safetensors.ts";
 import { inFolder, namesIn } from "../folders.ts";
+import { untilNames } from "../wait.ts";
 import { makeRun } from "../core/run/runs.ts";
 import { runTask, taskCommand } from "./command.ts";
 
@@ -156,10 +157,7 @@ Deno.test("Ctrl-C keeps the samples that are finished, as whole files", () =>
     const args = ["run", "--steps", "200", "--count", "100000", "--batch-size", "4", "--quiet", "--out", "out"];
     const child = (await taskCommand("sample", args, cwd)).spawn();
     const images = join(cwd, "out", "images");
-    for (let tries = 0; tries < 3000; tries++) {
-      if ((await namesIn(images).catch(() => [])).length >= 8) break;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    await untilNames(images, ({ length }) => length >= 8, child);
     child.kill("SIGINT");
     const { code, stderr } = await child.output();
     equal(code, 130);

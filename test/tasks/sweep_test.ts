@@ -1,6 +1,8 @@
 import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
 import { inFolder, namesIn } from "../folders.ts";
+import { Gate } from "../gate.ts";
+import { reader } from "../wait.ts";
 import { type Ended, runTask, taskCommand } from "./command.ts";
 
 /** Points that a run can only load if it takes itself for one that is alone. */
@@ -30,10 +32,6 @@ async function start(cwd: string, args: readonly string[], env: Readonly<Record<
   } finally {
     for (const name of Object.keys(env)) Deno.env.delete(name);
   }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 async function inSweepFolder(test: (cwd: string) => Promise<void>): Promise<void> {
@@ -113,26 +111,30 @@ Deno.test("tasks of a job array share the runs, one after the other", () =>
     deepEqual([second.code, (await namesIn(join(cwd, "s"))).includes("offset--1")], [0, true]);
   }));
 
+const GATED = "train:2d ./points.ts --denoiser ./gated.ts --backend tfjs-cpu --batch-size 64 --figures off --threads 1";
+
 Deno.test("a sweep that was killed, or stopped by Ctrl-C, goes on by the same command", () =>
   inSweepFolder(async (cwd) => {
-    const small = "--hidden-size 8 --embedding-size 8 --epochs 120 --batch-size 64 --figures off --threads 1";
-    const args = [`train:2d ./points.ts ${small} --seed {1,2}`, "--out", "s", "--jobs", "2"];
-    const metrics = (seed: number) => join(cwd, "s", `seed-${seed}`, "metrics.jsonl");
+    const gate = await Gate.make(cwd);
+    const args = [`${GATED} --epochs 12 --seed {1,2}`, "--out", "s", "--jobs", "2"];
 
+    // An epoch calls the denoiser for nine steps and a validation.
+    await gate.close({ calls: 45 });
     const killed = await start(cwd, args);
-    for (const seed of [1, 2]) {
-      while ((await Deno.stat(metrics(seed)).catch(() => undefined) ?? { size: 0 }).size < 500) await pause(20);
-    }
+    const runs = await gate.reached(killed, 2);
     killed.kill("SIGKILL");
     await killed.output();
+    for (const pid of runs) Deno.kill(pid, "SIGKILL");
+    for (const seed of [1, 2]) await unlocked(join(cwd, "s", "logs", `seed-${seed}.log`));
+
+    await gate.close({ calls: 30 });
     const stopped = await start(cwd, args);
-    let stderr = "";
-    for await (const text of stopped.stderr.pipeThrough(new TextDecoderStream())) {
-      if (!stderr.includes("goes on") && (stderr + text).includes("goes on")) {
-        setTimeout(() => stopped.kill("SIGINT"), 500);
-      }
-      stderr += text;
-    }
+    await gate.reached(stopped, 2);
+    stopped.kill("SIGINT");
+    const output = reader(stopped.stderr);
+    for (const seed of [1, 2]) await output.until(new RegExp(`^seed-${seed} is stopping$`, "m"));
+    await gate.open();
+    const stderr = await output.rest();
     equal((await stopped.status).code, 130, stderr);
     match(stderr, /seed-1 goes on\n(.*\n)*seed-1 is stopped\n/);
     match(stderr, /\nStopped, and saved what was running in s\. The same command goes on\.\n$/);
@@ -142,11 +144,29 @@ Deno.test("a sweep that was killed, or stopped by Ctrl-C, goes on by the same co
     equal(last.code, 0, last.stderr);
     match(last.stderr, /seed-1 goes on\n(.*\n)*seed-1 finished/);
     for (const seed of [1, 2]) {
-      const lines = (await Deno.readTextFile(metrics(seed))).trim().split("\n");
-      deepEqual(lines.map((line) => JSON.parse(line).epoch), Array.from({ length: 120 }, (_, k) => k + 1));
+      const lines = (await Deno.readTextFile(join(cwd, "s", `seed-${seed}`, "metrics.jsonl"))).trim().split("\n");
+      deepEqual(lines.map((line) => JSON.parse(line).epoch), Array.from({ length: 12 }, (_, k) => k + 1));
     }
     ok((await namesIn(join(cwd, "s"))).includes("comparison.html"));
   }));
+
+Deno.test("a run whose sweep was killed ends, however long it would have gone on", () =>
+  inSweepFolder(async (cwd) => {
+    const gate = await Gate.make(cwd);
+    await gate.close({ calls: 5 });
+    const killed = await start(cwd, [`${GATED} --epochs 1000000 --seed {1,2}`, "--out", "s"]);
+    await gate.reached(killed);
+    killed.kill("SIGKILL");
+    await killed.output();
+    await gate.open();
+    await unlocked(join(cwd, "s", "logs", "seed-1.log"));
+  }));
+
+/** Waits until no run holds a lock, as it does while it is at work. */
+async function unlocked(path: string): Promise<void> {
+  using file = await Deno.open(path, { write: true });
+  await file.lock(true);
+}
 
 Deno.test("a mistake is one line with exit code 2, and nothing is written", () =>
   inSweepFolder(async (cwd) => {

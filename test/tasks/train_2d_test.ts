@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
 import { runTask, taskCommand } from "./command.ts";
 import { inFolder } from "../folders.ts";
+import { readmeFile } from "../readme.ts";
+import { hasLines, untilFile } from "../wait.ts";
 
 const SMALL = ["--hidden-size", "16", "--embedding-size", "16", "--points", "400", "--batch-size", "64"];
 
@@ -66,26 +68,38 @@ Deno.test("a second run gets a folder of its own; figures can be left out; --jso
     deepEqual(await metricsOf(join(cwd, "runs/scg")), await metricsOf(join(cwd, "runs/scg-2")), "same seed, same run");
   }));
 
+/** Such a run cannot end before it is stopped; of a constant learning rate the number of epochs changes nothing else. */
+const ENDLESS = ["moons", "--epochs", "1000000", "--decay", "constant", "--figures", "off", "--quiet", ...SMALL];
+
+/** The run of so many epochs that never stopped. */
+async function wholeRun(cwd: string, epochs: number): Promise<string> {
+  const args = [...ENDLESS, "--epochs", String(epochs), "--out", `whole-${epochs}`];
+  const { code, stderr } = await runTask("train:2d", args, cwd);
+  equal(code, 0, stderr);
+  return join(cwd, `whole-${epochs}`);
+}
+
 Deno.test("Ctrl-C saves and says how to go on; the resumed run is the run that never stopped", () =>
   inFolder(async (cwd) => {
-    const args = ["moons", "--epochs", "40", "--figures", "off", ...SMALL];
-    equal((await runTask("train:2d", [...args, "--quiet", "--out", "whole"], cwd)).code, 0);
-    const child = (await taskCommand("train:2d", [...args, "--quiet", "--out", "broken"], cwd)).spawn();
-    await lineCount(join(cwd, "broken", "metrics.jsonl"), 3);
+    const child = (await taskCommand("train:2d", [...ENDLESS, "--out", "broken"], cwd)).spawn();
+    await untilFile(join(cwd, "broken", "metrics.jsonl"), hasLines(3), child);
     child.kill("SIGINT");
     const { code, stderr } = await child.output();
     equal(code, 130);
     const message = new TextDecoder().decode(stderr);
-    match(message, /^Stopped in epoch \d+ of 40, and saved\. Go on with: deno task train:2d --resume broken\n$/);
-    const stopped = await metricsOf(join(cwd, "broken"));
-    ok(stopped.length >= 3 && stopped.length < 40, `${stopped.length} epochs were done`);
+    match(message, /^Stopped in epoch \d+ of 1000000, and saved\. Go on with: deno task train:2d --resume broken\n$/);
+    const stopped = (await metricsOf(join(cwd, "broken"))).length;
+    ok(stopped >= 3, `${stopped} epochs were done`);
     // A line that was being written, as kill -9 may leave it.
     await Deno.writeTextFile(join(cwd, "broken", "metrics.jsonl"), '{"epoch": 9', { append: true });
-    const resumed = await runTask("train:2d", ["--resume", "broken", "--figures", "off", "--quiet"], cwd);
+    const epochs = stopped + 3;
+    const args = ["--resume", "broken", "--epochs", String(epochs), "--figures", "off", "--quiet"];
+    const resumed = await runTask("train:2d", args, cwd);
     equal(resumed.code, 0, resumed.stderr);
-    deepEqual(await metricsOf(join(cwd, "broken")), await metricsOf(join(cwd, "whole")));
-    const summaries = await Promise.all(["whole", "broken"].map(async (name) => {
-      const { test_nll, val_nll } = JSON.parse(await Deno.readTextFile(join(cwd, name, "summary.json")));
+    const whole = await wholeRun(cwd, epochs);
+    deepEqual(await metricsOf(join(cwd, "broken")), await metricsOf(whole));
+    const summaries = await Promise.all([whole, join(cwd, "broken")].map(async (folder) => {
+      const { test_nll, val_nll } = JSON.parse(await Deno.readTextFile(join(folder, "summary.json")));
       return { test_nll, val_nll };
     }));
     deepEqual(summaries[0], summaries[1]);
@@ -93,17 +107,17 @@ Deno.test("Ctrl-C saves and says how to go on; the resumed run is the run that n
 
 Deno.test("kill -9 leaves a checkpoint that resumes to the same numbers", () =>
   inFolder(async (cwd) => {
-    const args = ["moons", "--epochs", "30", "--figures", "off", "--quiet", ...SMALL];
-    equal((await runTask("train:2d", [...args, "--out", "whole"], cwd)).code, 0);
     for (const epochs of [2, 5]) {
       const name = `killed-${epochs}`;
-      const child = (await taskCommand("train:2d", [...args, "--out", name], cwd)).spawn();
-      await lineCount(join(cwd, name, "metrics.jsonl"), epochs);
+      const child = (await taskCommand("train:2d", [...ENDLESS, "--out", name], cwd)).spawn();
+      await untilFile(join(cwd, name, "metrics.jsonl"), hasLines(epochs), child);
       child.kill("SIGKILL");
       await child.output();
-      const { code, stderr } = await runTask("train:2d", ["--resume", name, "--figures", "off", "--quiet"], cwd);
+      const all = (await Deno.readTextFile(join(cwd, name, "metrics.jsonl"))).split("\n").length + 2;
+      const args = ["--resume", name, "--epochs", String(all), "--figures", "off", "--quiet"];
+      const { code, stderr } = await runTask("train:2d", args, cwd);
       equal(code, 0, stderr);
-      deepEqual(await metricsOf(join(cwd, name)), await metricsOf(join(cwd, "whole")));
+      deepEqual(await metricsOf(join(cwd, name)), await metricsOf(await wholeRun(cwd, all)));
     }
   }));
 
@@ -123,19 +137,10 @@ Deno.test("a loss that is not finite ends the run with its step and log SNR, and
     for (const { data } of Object.values(model)) ok(data.every(Number.isFinite));
   }));
 
-/** The file that the README shows under a name. */
-async function readmeFile(name: string): Promise<string> {
-  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
-  const [, text] = readme.match(new RegExp(`^\`${name}\`:\n\n\`\`\`ts\n(.*?)^\`\`\``, "ms")) ?? [];
-  ok(text, `the README shows ${name}`);
-  return text;
-}
-
-Deno.test("the README's two plugins, outside the repo, train", () =>
+Deno.test("the READMEs' two plugins, outside the repo, train", () =>
   inFolder(async (cwd) => {
-    for (const name of ["my_points.ts", "my_denoiser.ts"]) {
-      await Deno.writeTextFile(join(cwd, name), await readmeFile(name));
-    }
+    await Deno.writeTextFile(join(cwd, "my_points.ts"), await readmeFile("my_points.ts", "datasets/README.md"));
+    await Deno.writeTextFile(join(cwd, "my_denoiser.ts"), await readmeFile("my_denoiser.ts"));
     const args = ["./my_points.ts", "--denoiser", "./my_denoiser.ts", "--width", "12", "--spread", "0.2"];
     const { code, stdout, stderr } = await runTask("train:2d", [...args, "--epochs", "2", "--json"], cwd);
     equal(code, 0, stderr);
@@ -172,13 +177,3 @@ Deno.test("--help shows every option and those of the plugins", async () => {
     ok(stdout.includes(word), word);
   }
 });
-
-/** Waits until a file has so many lines. */
-async function lineCount(path: string, count: number): Promise<void> {
-  for (let tries = 0; tries < 6000; tries++) {
-    const text = await Deno.readTextFile(path).catch(() => "");
-    if (text.split("\n").length > count) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error(`${path} has not come to ${count} lines.`);
-}

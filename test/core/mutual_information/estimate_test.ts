@@ -6,11 +6,11 @@ import { createEngine } from "../../../core/engine/mod.ts";
 import { renderSvg } from "../../../core/figures/render.ts";
 import { unconditional } from "../../../core/plugins/conditional_denoiser.ts";
 import {
+  combinedInformation,
   type DenoiserPair,
   type Information,
   type InformationSettings,
   measureInformation,
-  mutualInformation,
   splitPairs,
 } from "../../../core/mutual_information/estimate.ts";
 import { informationFigure } from "../../../core/mutual_information/figure.ts";
@@ -84,7 +84,7 @@ function informationOf(f: (y: number) => number, noise: number): number {
 Deno.test("correlated Gaussians have the information that they have", async () => {
   for (const [rho, d] of [[0, 1], [0.5, 1], [0.9, 3], [0.99, 1]]) {
     const information = await measure(pairsOf(4000, d, (y) => rho * y, Math.sqrt(1 - rho ** 2)), { epochs: 3 });
-    const { mean, stderr } = mutualInformation([information]);
+    const { mean, stderr } = combinedInformation([information]);
     const truth = -0.5 * d * Math.log(1 - rho ** 2);
     ok(Math.abs(mean - truth) < 3 * stderr + 0.003 && stderr < 0.04, `ρ ${rho}: ${mean} ± ${stderr}, not ${truth}`);
   }
@@ -95,7 +95,7 @@ Deno.test("what is not linear is found by the network, of which the Gaussian par
   const truth = informationOf(square, 0.5);
   ok(Math.abs(truth - 0.8027) < 1e-3, `${truth}`);
   const information = await measure(pairsOf(4000, 1, square, 0.5), { epochs: 25 });
-  const { mean, stderr } = mutualInformation([information]);
+  const { mean, stderr } = combinedInformation([information]);
   ok(information.linear.information < 0.01);
   ok(mean > 0.8 * truth && mean < truth + 3 * stderr, `${mean} ± ${stderr}, not ${truth}`);
   const { marginal, conditional } = information.nll;
@@ -132,14 +132,14 @@ Deno.test("the estimate uses what the Gaussian part says of all rows", () => {
     ({ perRow, linearPerRow: { test, fitted }, coefficients: 0 }) as unknown as Information;
   const all = [...test, ...fitted].reduce((sum, value) => sum + value / 1000, 0);
   // Where nothing is not Gaussian, the error is that of all rows.
-  const { mean, stderr } = mutualInformation([of(test)]);
+  const { mean, stderr } = combinedInformation([of(test)]);
   ok(Math.abs(mean - all) < 1e-12 && Math.abs(stderr - 1 / Math.sqrt(1000)) < 0.005, `${mean} ± ${stderr}`);
   // Where the Gaussian part says nothing, it is left out.
   const other = random.fillNormal(new Float64Array(100));
-  const independent = mutualInformation([of(other)]);
+  const independent = combinedInformation([of(other)]);
   const plain = other.reduce((sum, value) => sum + value / 100, 0);
   ok(Math.abs(independent.mean - plain) < 0.05 && Math.abs(independent.stderr - 0.1) < 0.02);
-  const half = mutualInformation([of(test), of(test.map((value) => value + 1))]);
+  const half = combinedInformation([of(test), of(test.map((value) => value + 1))]);
   ok(Math.abs(half.mean - (all + 0.5)) < 1e-12);
 });
 

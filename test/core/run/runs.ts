@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { type Gaussian, standardGaussian } from "../../../core/reference/gaussian.ts";
 import { saveCheckpoint } from "../../../core/io/checkpoints.ts";
-import { type DataFacts, writeDataInfo } from "../../../core/run/data_info.ts";
+import { writeDataInfo } from "../../../core/run/data_info.ts";
+import type { DataFacts } from "../../../core/plugins/contracts.ts";
 import { RunFolder } from "../../../core/run/folder.ts";
 import { type HostTensors, sizeOf } from "../../../core/data/tensors.ts";
 

@@ -1,0 +1,58 @@
+/**
+ * The front door for programs: data, fitting, densities, samples, scores, information and figures, in the vocabulary of
+ * scikit-learn. Everything else in this repository is machinery that may change.
+ *
+ * @module
+ *
+ * @example A density of points, and what it knows
+ * ```ts
+ * import { ok } from "assert";
+ * import { densityFigure, fit, loadData } from "./mod.ts";
+ *
+ * const data = await loadData("moons", { options: { points: 1000 } });
+ * await using model = await fit(data, { epochs: 2, denoiserOptions: { hiddenSize: 16, embeddingSize: 16 } });
+ * const { nats, stderr } = await model.nll(data.validation);
+ * ok(nats < 3 && stderr > 0);
+ * const { logDensity } = await model.logDensity([[0, 0.5], [9, 9]]);
+ * ok(logDensity[0] > logDensity[1]);
+ * ok((await model.sample(10)).length === 20);
+ * ok((await densityFigure(model)).startsWith("<svg"));
+ * ```
+ */
+export { InterruptedError } from "./errors/interrupted_error.ts";
+export { UserError } from "./errors/user_error.ts";
+export type { Samples } from "./data/samples.ts";
+export type { HostTensor, HostTensors } from "./data/tensors.ts";
+export type { AxisMap } from "./data/standardisation.ts";
+export type { Estimate } from "./diffusion/likelihood.ts";
+export type { Proposal } from "./diffusion/logsnr.ts";
+export type { Gaussian } from "./reference/gaussian.ts";
+export type { OptionSpec, OptionValues } from "./options/spec.ts";
+export type {
+  DataInfo,
+  Dataset,
+  DatasetPlugin,
+  Denoiser,
+  DenoiserPlugin,
+  ModelForm,
+  PluginProgress,
+  SavedDataInfo,
+} from "./plugins/contracts.ts";
+export type { EpochRecord, StepRecord } from "./training/train.ts";
+export { DivergenceError } from "./training/divergence.ts";
+export { Random } from "./random/random.ts";
+
+export { loadData, type LoadDataOptions, type NamedDataset } from "./model/load_data.ts";
+export type { Rows } from "./model/rows.ts";
+export { fit, type FitOptions, type FittedModel } from "./model/fit.ts";
+export { DEFAULTS, type FitDefaults, type FitSettings } from "./model/settings.ts";
+export type { CommonOptions, DrawOptions, Likelihood, LogDensity, Model } from "./model/model.ts";
+export { type ImportOptions, importUnet } from "./model/import_unet.ts";
+export { densityFigure, errorFigure, type FigureOptions, lossFigure } from "./model/figures.ts";
+export { type LoadedModel, loadModel, type LoadOptions } from "./run/load_model.ts";
+export { saveModel } from "./run/save_model.ts";
+export {
+  type InformationOptions,
+  type MutualInformation,
+  mutualInformation,
+} from "./mutual_information/information.ts";

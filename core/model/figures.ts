@@ -1,0 +1,99 @@
+import { type Samples, toFloat32 } from "../data/samples.ts";
+import { UserError } from "../errors/user_error.ts";
+import { mseCurve, suggestProposal } from "../evaluation/curve.ts";
+import { density, gridPoints } from "../evaluation/density.ts";
+import { EXTENT, FINE_LEVELS, FINE_SIDE, picturedDensity } from "../evaluation/picture.ts";
+import { Random } from "../random/random.ts";
+import { sizeOf } from "../data/tensors.ts";
+import type { FittedModel } from "./fit.ts";
+import type { CommonOptions, Model } from "./model.ts";
+
+/** What a figure of a model says. */
+export interface FigureOptions extends CommonOptions {
+  readonly title?: string;
+}
+
+/** Data points that a density is shown with. */
+const POINTS = 200;
+
+/** Log SNRs of an error curve, and the samples that it is measured on at most. */
+const CURVE_POINTS = 97, CURVE_SAMPLES = 2000;
+
+/**
+ * The density of a two-dimensional model as an SVG document: filled contours of log p from −5 to −1 nats on [−3, 3]², in the
+ * values that the model sees.
+ *
+ * @param options `points`: samples that are drawn over it, the first 200.
+ * @throws {UserError} When the model is not of two dimensions.
+ */
+export async function densityFigure(
+  model: Model & Partial<FittedModel>,
+  { title = "Density", points = model.data?.train, seed = 0, signal }: FigureOptions & { readonly points?: Samples } =
+    {},
+): Promise<string> {
+  if (model.shape.length !== 1 || model.shape[0] !== 2) {
+    throw new UserError(`The model is of samples of shape [${model.shape}], but a density is drawn of shape [2].`);
+  }
+  const options = signal ? { signal } : {};
+  await using plain = await model.meter(options);
+  const pictured = await picturedDensity(
+    plain,
+    model.proposal,
+    (wrap, gaussian) => model.meter({ ...options, wrap, gaussian }),
+  );
+  const { meter, proposal, resolution } = pictured;
+  const random = Random.fromSeed(seed).split("density figure");
+  const { logDensity } = await density(meter, gridPoints(FINE_SIDE, EXTENT), proposal, random, FINE_LEVELS);
+  if (meter !== plain) await meter.dispose();
+  const { contourFigure, renderSvg } = await import("../figures/mod.ts");
+  return await renderSvg(contourFigure({
+    title,
+    panels: [{ epoch: model.history?.length ?? 0, logDensity }],
+    side: FINE_SIDE,
+    extent: EXTENT,
+    points: points ? toFloat32(points, 0, Math.min(POINTS, points.count)) : new Float32Array(0),
+    ...(resolution === undefined ? {} : { resolution }),
+  }));
+}
+
+/**
+ * The denoiser's mean squared error over log SNR beside the Gaussian's MMSE, as an SVG document. Half the area between the
+ * curves is the gain over the Gaussian in nats.
+ *
+ * @param samples To measure on, such as the validation data; at most 2,000 of them are.
+ */
+export async function errorFigure(
+  model: Model,
+  samples: Samples,
+  { title = "Error over log SNR", seed = 0, signal }: FigureOptions = {},
+): Promise<string> {
+  const random = Random.fromSeed(seed).split("error figure");
+  const some = {
+    ...{ count: Math.min(samples.count, CURVE_SAMPLES), dimension: samples.dimension },
+    copy: samples.copy.bind(samples),
+  };
+  await using meter = await model.meter(signal ? { signal } : {});
+  const curve = await mseCurve(meter, some, model.proposal, random, CURVE_POINTS);
+  const dimension = sizeOf(model.shape);
+  const suggestion = suggestProposal(curve, dimension);
+  const standard = curve.logsnr.map((alpha) => dimension / (1 + Math.exp(-alpha)));
+  const { mseFigure, renderSvg } = await import("../figures/mod.ts");
+  const { loc, scale } = model.proposal;
+  return await renderSvg(
+    mseFigure({ title, ...curve, loc, scale, standard, dimension, ...(suggestion ? { suggestion } : {}) }),
+  );
+}
+
+/** The NLL on training and validation data through the epochs of a fit, as an SVG document. */
+export async function lossFigure(model: FittedModel, { title = "Negative log likelihood" }: FigureOptions = {}) {
+  const { lossFigure, renderSvg } = await import("../figures/mod.ts");
+  const { entropy } = model.info;
+  return await renderSvg(lossFigure({
+    title,
+    epochs: model.history.map(({ epoch, trainNll, validation }) => ({
+      ...{ epoch, trainNll },
+      ...{ valNll: validation.mean, valNllStderr: validation.stderr },
+    })),
+    ...(entropy === undefined ? {} : { entropy }),
+  }));
+}

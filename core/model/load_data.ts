@@ -1,0 +1,48 @@
+import { givenOptions } from "../options/given.ts";
+import type { OptionValues } from "../options/spec.ts";
+import type { Dataset, LoadContext } from "../plugins/contracts.ts";
+import { loadDataset } from "../plugins/load.ts";
+import { Random } from "../random/random.ts";
+import { datasetOf, type Rows } from "./rows.ts";
+
+/** How data is loaded. */
+export interface LoadDataOptions extends LoadContext {
+  /** Decides what is drawn: the points of a synthetic data set, the split into training and validation. */
+  readonly seed?: number;
+  /** Of the data set, as `{ points: 2000 }` of `moons`; of a file `{ layout: "nchw" }` and others. */
+  readonly options?: OptionValues;
+}
+
+/** A data set, and the name that messages call it by. */
+export interface NamedDataset extends Dataset {
+  readonly name: string;
+  readonly source?: { readonly spec: string; readonly options: OptionValues };
+}
+
+/**
+ * Loads or draws data: a data set by its name (`moons`), a file (`points.csv`, `photos.h5:x`), a plugin's path, or rows.
+ *
+ * Points of a file, and rows, are standardised: each axis to mean 0 and standard deviation 1. A model of them speaks of
+ * the data in its own units all the same.
+ *
+ * @throws {UserError} When there is no such data, or it is not usable.
+ *
+ * @example
+ * ```ts
+ * import { equal } from "assert";
+ * import { loadData } from "./load_data.ts";
+ *
+ * const { train, validation, entropy } = await loadData("moons", { options: { points: 1000 } });
+ * equal(train.count + validation.count, 1000);
+ * equal(entropy?.toFixed(2), "0.58");
+ * ```
+ */
+export async function loadData(source: string | Rows, options: LoadDataOptions = {}): Promise<NamedDataset> {
+  const { seed = 0, options: given = {}, ...context } = options;
+  const random = Random.fromSeed(seed).split("data");
+  if (typeof source !== "string") return { ...datasetOf(source, random.split("split")), name: "rows" };
+  const plugin = await loadDataset(source);
+  const values = givenOptions(`data set ${plugin.name}`, plugin.options, given);
+  const loaded = await plugin.load(random, values, context);
+  return { ...loaded, name: plugin.name, source: { spec: source, options: values } };
+}

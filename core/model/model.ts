@@ -1,0 +1,251 @@
+import { bitsPerDimension } from "../diffusion/likelihood.ts";
+import { type Proposal, sigmoid } from "../diffusion/logsnr.ts";
+import type { Engine } from "../engine/mod.ts";
+import { InterruptedError } from "../errors/interrupted_error.ts";
+import { UserError } from "../errors/user_error.ts";
+import { density } from "../evaluation/density.ts";
+import { createErrorMeter, type ErrorMeter } from "../evaluation/errors.ts";
+import type { RunningEstimate } from "../evaluation/round_sums.ts";
+import { RunningNll } from "../evaluation/running_nll.ts";
+import { type RoundLimits, takeRounds } from "../evaluation/take_rounds.ts";
+import type { MeterOptions } from "../evaluation/row_program.ts";
+import { mostRows, oneRank, type Ranks } from "../mpi/ranks.ts";
+import type { Denoiser, SavedDataInfo } from "../plugins/contracts.ts";
+import { Random } from "../random/random.ts";
+import type { Gaussian } from "../reference/gaussian.ts";
+import { type SamplingOptions, samplingPlan } from "../sampling/plan.ts";
+import { type BatchRecord, createSampler, type EvaluationRecord, type Sampler } from "../sampling/sampler.ts";
+import { type Samples, toFloat32 } from "../data/samples.ts";
+import { type HostTensors, sizeOf } from "../data/tensors.ts";
+import { type Rows, scaledRows } from "./rows.ts";
+
+/** log p at rows, and the standard error of each from the noise of its estimate. In nats. */
+export interface LogDensity {
+  readonly logDensity: Float64Array;
+  readonly stderr: Float64Array;
+}
+
+/** E[−log p(x)] over samples. */
+export interface Likelihood {
+  /** In nats, of the data in its own units. */
+  readonly nats: number;
+  /** Its standard error: of the finite number of samples, and of the noise. */
+  readonly stderr: number;
+  /** The part of it that more rounds lower. */
+  readonly noiseStderr: number;
+  /** The same in bits per dimension. */
+  readonly bitsPerDim: number;
+  readonly samples: number;
+  /** Log SNRs that were drawn for each sample, and evaluations of the denoiser in all. */
+  readonly rounds: number;
+  readonly evaluations: number;
+}
+
+/** What most of a model's functions take. */
+export interface CommonOptions {
+  /** Decides all that is drawn, 0 if left out. */
+  readonly seed?: number;
+  /** Ends it soon after, with its reason as the error. */
+  readonly signal?: AbortSignal;
+}
+
+/** How samples are drawn. */
+export interface DrawOptions extends SamplingOptions, CommonOptions {
+  /** Samples per run of the denoiser, 64 if left out. */
+  readonly batchSize?: number;
+}
+
+/**
+ * A trained density. Rows and samples are in the data's own units: where the data set standardised its axes, rows are
+ * brought to what the model sees and results back, with the log determinant in every density. `Samples` of a data set are
+ * what the model sees already.
+ */
+export interface Model extends AsyncDisposable {
+  /** Of one sample. */
+  readonly shape: readonly number[];
+  /** The training data's Gaussian, its range, step, axes and entropy, as far as they are known. */
+  readonly info: SavedDataInfo;
+  /** The log SNRs that it was trained on, and is measured on. */
+  readonly proposal: Proposal;
+  readonly denoiser: Denoiser;
+  readonly params: HostTensors;
+  readonly engine: Engine;
+  /**
+   * log p of each row, in nats, with its standard error (arXiv 2302.03792, equation 8, by the paired estimator).
+   *
+   * @param levels Log SNRs per row, 128 if left out; each costs two evaluations of the denoiser.
+   */
+  logDensity(rows: Rows | Samples, options?: CommonOptions & { readonly levels?: number }): Promise<LogDensity>;
+  /**
+   * E[−log p(x)] over samples, with its standard error.
+   *
+   * @param options When it is good enough, and `pool`: samples of about the same distribution, such as the training data,
+   * that lower the noise.
+   */
+  nll(
+    rows: Rows | Samples,
+    options?: CommonOptions & RoundLimits & { readonly pool?: Samples; readonly adapt?: boolean },
+  ): Promise<Likelihood>;
+  /** Draws samples, `[count, ...shape]` row by row. */
+  sample(count: number, options?: DrawOptions): Promise<Float32Array>;
+  /** The same batch by batch, in the values that the model sees. Sample i has noise of its own, whatever the batch. */
+  draw(
+    count: number,
+    options?: DrawOptions & { readonly ranks?: Ranks },
+  ): AsyncGenerator<EvaluationRecord | BatchRecord, void>;
+  /**
+   * ∇ log p of each row, row by row, of the data blurred by noise of that log SNR: −e^(α/2)·ε̂(√σ(α)·x, α) in the values that
+   * the model sees, whose scales divide it.
+   *
+   * @param logsnr α in nats, the location of the proposal and two scales if left out. The higher, the less blur, and the more
+   * a denoiser's own error weighs.
+   */
+  score(rows: Rows | Samples, options?: CommonOptions & { readonly logsnr?: number }): Promise<Float64Array>;
+  /**
+   * E[x | y] of noisy rows y = x + e^(−α/2)·s·ε, row by row, where s is 1, or the scale of each axis that was standardised.
+   *
+   * @param logsnr α in nats.
+   */
+  denoise(rows: Rows | Samples, logsnr: number, options?: CommonOptions): Promise<Float64Array>;
+  /** Measures the error of the model, or of a denoiser made of its own. */
+  meter(
+    options?: MeterOptions & {
+      readonly batch?: number;
+      readonly wrap?: (denoiser: Denoiser) => Denoiser;
+      readonly gaussian?: Gaussian;
+    },
+  ): Promise<ErrorMeter & AsyncDisposable>;
+}
+
+/** What a model is made of. */
+export interface ModelParts {
+  readonly engine: Engine;
+  readonly denoiser: Denoiser;
+  readonly params: HostTensors;
+  readonly info: SavedDataInfo;
+  readonly proposal: Proposal;
+  /** Samples per run of the denoiser in evaluations. */
+  readonly evalBatchSize: number;
+}
+
+const LEVELS = 128;
+const BATCH = 64;
+
+/** A model of its parts. The engine is disposed of with it. */
+export function createModel({ engine, denoiser, params, info, proposal, evalBatchSize }: ModelParts): Model {
+  const { shape, axes } = info;
+  const d = sizeOf(shape);
+  const state = engine.createState(params);
+  /** What a log density of the values that the model sees lacks of one in the data's own units. */
+  const logScale = axes ? info.logScale ?? 0 : 0;
+  const samplesOf = (rows: Rows | Samples): Samples => {
+    if (!isSamples(rows)) return scaledRows(rows, d, axes);
+    if (rows.dimension === d) return rows;
+    throw new UserError(`Got samples of ${rows.dimension} values, but the model is of samples of ${d}.`);
+  };
+  const meter: Model["meter"] = async (options = {}) => {
+    const { batch = evalBatchSize, wrap = (own: Denoiser) => own, gaussian = info.gaussian, ...rest } = options;
+    const made = await createErrorMeter(engine, state, (s) => s, wrap(denoiser), { shape, gaussian }, batch, rest);
+    return { ...made, [Symbol.asyncDispose]: async () => await made.dispose() };
+  };
+  let predictor: Promise<Sampler> | undefined;
+  /** ε̂ and x̂ of noisy values at one log SNR. */
+  const predict = async (z: Float32Array, logsnr: number, signal: AbortSignal | undefined) => {
+    predictor ??= createSampler(engine, state, (s) => s, denoiser, info, evalBatchSize);
+    const sampler = await predictor;
+    const [epsHat, xHat] = [new Float32Array(z.length), new Float32Array(z.length)];
+    for (let begin = 0; begin < z.length; begin += evalBatchSize * d) {
+      signal?.throwIfAborted();
+      const start = z.subarray(begin, begin + evalBatchSize * d);
+      for await (const level of sampler.follow(start, { logsnr: Float64Array.of(logsnr), steps: [] }, () => {})) {
+        epsHat.set(level.epsHat, begin);
+        xHat.set(level.xHat, begin);
+      }
+    }
+    return { epsHat, xHat };
+  };
+  const withSignal = (signal: AbortSignal | undefined) => signal ? { signal } : {};
+
+  return {
+    ...{ shape, info, proposal, denoiser, params, engine, meter },
+    async logDensity(rows, { levels = LEVELS, seed = 0, signal } = {}) {
+      const samples = samplesOf(rows);
+      const random = Random.fromSeed(seed).split("log density");
+      await using own = await meter(withSignal(signal));
+      const { logDensity, stderr } = await density(own, toFloat32(samples), proposal, random, levels);
+      return {
+        logDensity: Float64Array.from(logDensity, (value) => value - logScale),
+        stderr: Float64Array.from(stderr),
+      };
+    },
+    async nll(rows, { seed = 0, signal, pool, adapt = true, ...limits } = {}) {
+      const samples = samplesOf(rows);
+      const random = Random.fromSeed(seed).split("nll");
+      await using own = await meter({ batch: Math.min(evalBatchSize, 2 * samples.count), ...withSignal(signal) });
+      const running = new RunningNll(own, samples, proposal, random, pool ? { pool } : {});
+      if (adapt) await running.adapt(signal);
+      if (!await takeRounds(running, samples.count, limits, withSignal(signal))) throw new InterruptedError();
+      return likelihoodOf(running.estimate(), samples.count, d, logScale);
+    },
+    async sample(count, options = {}) {
+      const all = new Float32Array(count * d);
+      for await (const record of this.draw(count, options)) {
+        if (record.kind === "batch") all.set(record.samples, record.first * d);
+      }
+      if (axes) { for (let i = 0; i < all.length; i++) all[i] = all[i] * axes.scale[i % d] + axes.mean[i % d]; }
+      return all;
+    },
+    async *draw(count, { batchSize = BATCH, seed = 0, signal, ranks = oneRank(), ...options } = {}) {
+      const plan = samplingPlan(options, proposal, info.range);
+      const batch = Math.min(batchSize, mostRows(ranks, count));
+      const sampler = await createSampler(engine, state, (s) => s, denoiser, info, batch, ranks);
+      try {
+        for await (const record of sampler.draw(count, plan, Random.fromSeed(seed))) {
+          signal?.throwIfAborted();
+          yield record;
+        }
+      } finally {
+        await sampler.dispose();
+      }
+    },
+    async score(rows, { logsnr = proposal.loc + 2 * proposal.scale, signal } = {}) {
+      const signalScale = Math.sqrt(sigmoid(requireLogsnr(logsnr)));
+      const z = toFloat32(samplesOf(rows)).map((x) => signalScale * x);
+      const { epsHat } = await predict(z, logsnr, signal);
+      const factor = -Math.exp(logsnr / 2);
+      return Float64Array.from(epsHat, (eps, i) => factor * eps / (axes?.scale[i % d] ?? 1));
+    },
+    async denoise(rows, logsnr, { signal } = {}) {
+      const signalScale = Math.sqrt(sigmoid(requireLogsnr(logsnr)));
+      const z = toFloat32(samplesOf(rows)).map((y) => signalScale * y);
+      const { xHat } = await predict(z, logsnr, signal);
+      return Float64Array.from(xHat, (x, i) => axes ? x * axes.scale[i % d] + axes.mean[i % d] : x);
+    },
+    async [Symbol.asyncDispose]() {
+      await (await predictor)?.dispose();
+      state.dispose();
+      await engine.dispose();
+    },
+  };
+}
+
+/** A likelihood in the words that users know. */
+function likelihoodOf(estimate: RunningEstimate, samples: number, d: number, logScale: number): Likelihood {
+  const { mean, stderr, noiseStderr, rounds, evaluations } = estimate;
+  if (!Number.isFinite(mean)) {
+    throw new UserError(
+      "The likelihood came out as no finite number: the model has diverged, or the data is not its own.",
+    );
+  }
+  const nats = mean + logScale;
+  return { nats, stderr, noiseStderr, bitsPerDim: bitsPerDimension(nats, d), samples, rounds, evaluations };
+}
+
+function requireLogsnr(logsnr: number): number {
+  if (Number.isFinite(logsnr)) return logsnr;
+  throw new UserError(`The log SNR is ${logsnr}, expected a finite number of nats, such as 4.`);
+}
+
+function isSamples(rows: Rows | Samples): rows is Samples {
+  return "copy" in rows && typeof rows.copy === "function";
+}

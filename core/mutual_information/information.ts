@@ -1,0 +1,213 @@
+import type { Dataset } from "../plugins/contracts.ts";
+import { defaultThreads, startEngine } from "../engine/start.ts";
+import type { BackendChoice } from "../engine/mod.ts";
+import { UserError } from "../errors/user_error.ts";
+import { UsageError } from "../errors/usage_error.ts";
+import { floatSamples } from "../data/samples.ts";
+import { sizeOf } from "../data/tensors.ts";
+import type { NamedDataset } from "../model/load_data.ts";
+import { flatRows, type Rows } from "../model/rows.ts";
+import { unconditional } from "../plugins/conditional_denoiser.ts";
+import { Random } from "../random/random.ts";
+import * as mlp from "../../denoisers/mlp.ts";
+import { parseColumns, requireDisjoint } from "./columns.ts";
+import {
+  combinedInformation,
+  type Information,
+  type InformationSettings,
+  measureInformation,
+  splitPairs,
+} from "./estimate.ts";
+import { pairsOf, requireDensity } from "./pairs.ts";
+import type { DenoiserEpoch } from "./train_denoiser.ts";
+
+/** Whose likelihood is taken: p(x) and p(x|y), p(y) and p(y|x), or the mean of both. */
+export const DIRECTIONS = ["x", "y", "both"] as const;
+
+export type Direction = typeof DIRECTIONS[number];
+
+/** How a mutual information is estimated. */
+export interface InformationOptions {
+  /** Columns of X: numbers from 0, or as text with ranges and names, as `"0-4,height"`. */
+  readonly x: string | readonly number[];
+  /** Columns of Y. */
+  readonly y: string | readonly number[];
+  /** The columns' names, in order, that `x` and `y` may use. */
+  readonly names?: readonly string[];
+  readonly direction?: Direction;
+  /** Part of the rows that the information is measured on. */
+  readonly heldOut?: number;
+  /** Passes through the training rows; the best is kept. */
+  readonly epochs?: number;
+  readonly batchSize?: number;
+  readonly learningRate?: number;
+  /** Log SNRs per row in the measurement, and in a validation. */
+  readonly levels?: number;
+  readonly validationLevels?: number;
+  readonly hiddenSize?: number;
+  readonly hiddenLayers?: number;
+  /** Sinusoidal embeddings of the columns and of log SNR. */
+  readonly embedding?: boolean;
+  readonly embeddingSize?: number;
+  /** Log SNRs of the error curves in each direction's record; none if left out. */
+  readonly curvePoints?: number;
+  readonly seed?: number;
+  readonly backend?: BackendChoice;
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+  /** Called once the columns are known to be usable, before anything is trained. */
+  readonly onBegin?: () => void | Promise<void>;
+  /** @param epochs How many there are in all. */
+  readonly onEpoch?: (
+    epoch: DenoiserEpoch & { readonly direction: "x" | "y"; readonly which: "marginal" | "conditional" },
+    epochs: number,
+  ) => void;
+  readonly onMeasure?: () => void;
+}
+
+/** The options' values where none are given. */
+export const INFORMATION_DEFAULTS = {
+  direction: "x",
+  heldOut: 0.2,
+  epochs: 60,
+  batchSize: 128,
+  learningRate: 1e-3,
+  levels: 32,
+  validationLevels: 4,
+  hiddenSize: mlp.options.hiddenSize.default,
+  hiddenLayers: mlp.options.hiddenLayers.default,
+  embedding: false,
+  embeddingSize: mlp.options.embeddingSize.default,
+} as const;
+
+/** I(X; Y) of columns. */
+export interface MutualInformation {
+  /** In nats. */
+  readonly nats: number;
+  /** Its standard error: of the rows and the noise, not of what the networks fall short of. */
+  readonly stderr: number;
+  /** The part of it that is the Gaussian's with the columns' covariance. */
+  readonly gaussianNats: number;
+  readonly rows: number;
+  readonly heldOutRows: number;
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  /** What each direction measured. */
+  readonly directions: readonly (Information & { readonly likelihoodOf: "x" | "y" })[];
+  readonly settings: Required<Omit<InformationSettings, "curvePoints" | "curveRows">>;
+  readonly engine: {
+    readonly backend: string;
+    readonly reason?: string;
+    readonly threads: number;
+    readonly versions: Readonly<Record<string, string>>;
+  };
+}
+
+/** Held-out rows that the curves are measured on at most. */
+const CURVE_ROWS = 1000;
+
+/**
+ * Estimates the mutual information of columns, I(X; Y) = E[−log p(x)] − E[−log p(x | y)], by two denoisers of which one sees
+ * y. It is no bound.
+ *
+ * @param data A data set, or rows of numbers.
+ * @throws {UserError} When columns are not there, do not vary, or determine each other linearly.
+ *
+ * @example
+ * ```ts
+ * import { ok } from "assert";
+ * import { Random } from "../random/random.ts";
+ * import { mutualInformation } from "./information.ts";
+ *
+ * const random = Random.fromSeed(0);
+ * const rows = Array.from({ length: 600 }, () => {
+ *   const x = random.normal();
+ *   return [x, x + random.normal()];
+ * });
+ * const { nats, stderr } = await mutualInformation(rows, { x: [0], y: [1], epochs: 2 });
+ * ok(Math.abs(nats - 0.5 * Math.log(2)) < 4 * stderr);
+ * ```
+ */
+export async function mutualInformation(
+  data: NamedDataset | Dataset | Rows,
+  options: InformationOptions,
+): Promise<MutualInformation> {
+  const o = { ...INFORMATION_DEFAULTS, ...options };
+  const random = Random.fromSeed(o.seed ?? 0);
+  const dataset = "train" in data ? data : wholeDataset(data);
+  const width = sizeOf(dataset.shape);
+  if (width < 2) {
+    const what = "name" in data ? data.name : "The data";
+    throw new UserError(`${what} has ${width} column, expected at least 2. Give a file of pairs.`);
+  }
+  const names = o.names ?? [];
+  const columns = (option: string, given: string | readonly number[]) => {
+    const text = typeof given === "string" ? given : given.join();
+    if (text === "") throw new UsageError(`${option} is missing. Name its columns, as --x 0 --y 1-3.`);
+    return parseColumns(option, text, width, names);
+  };
+  const [x, y] = [columns("--x", o.x), columns("--y", o.y)];
+  requireDisjoint(x, y, names);
+  const pairs = pairsOf(dataset, x, y, names);
+  const directions = o.direction === "both" ? ["x", "y"] as const : [o.direction] as const;
+  for (const side of directions) {
+    requireDensity(pairs[side], { x, y }[side], names, `--direction ${side === "x" ? "y" : "x"}`);
+  }
+  const split = splitPairs(pairs, o.heldOut, random.split("split"));
+  if (o.batchSize > split.train.x.count) {
+    throw new UserError(
+      `--batch-size is ${o.batchSize}, but there are ${split.train.x.count} training rows. Give at most that.`,
+    );
+  }
+  await o.onBegin?.();
+  o.signal?.throwIfAborted();
+  const { hiddenSize, hiddenLayers, embedding, embeddingSize } = o;
+  const network = { hiddenSize, hiddenLayers, embedding, embeddingSize, skip: true };
+  const { epochs, batchSize, learningRate, levels, validationLevels } = o;
+  const settings = { epochs, batchSize, learningRate, levels, validationLevels };
+  const { engine, reason } = await startEngine(o.backend ?? "auto", o.threads ?? defaultThreads(), [x.length]);
+  try {
+    const results: (Information & { likelihoodOf: "x" | "y" })[] = [];
+    for (const direction of directions) {
+      const swap = <T>({ x, y }: { x: T; y: T }) => direction === "x" ? { x, y } : { x: y, y: x };
+      const measured = await measureInformation(
+        engine,
+        { train: swap(split.train), validation: swap(split.validation), test: swap(split.test) },
+        {
+          marginal: (info) => unconditional(mlp.create(info, network)),
+          conditional: (info, condition) => mlp.createConditional(info, condition, network),
+        },
+        { ...settings, curvePoints: o.curvePoints ?? 0, curveRows: CURVE_ROWS },
+        random.split(direction),
+        {
+          ...(o.signal ? { signal: o.signal } : {}),
+          onEpoch: (which, epoch) => o.onEpoch?.({ ...epoch, direction, which }, 2 * directions.length * epochs),
+          onMeasure: () => o.onMeasure?.(),
+        },
+      );
+      results.push({ ...measured, likelihoodOf: direction });
+    }
+    const { mean, stderr } = combinedInformation(results);
+    const { backend, threads, versions } = engine;
+    return {
+      ...{ nats: mean, stderr, gaussianNats: results[0].linear.information },
+      ...{ rows: pairs.x.count, heldOutRows: split.test.x.count, x, y, directions: results, settings },
+      engine: { backend, threads, versions, ...(reason === undefined ? {} : { reason }) },
+    };
+  } finally {
+    await engine.dispose();
+  }
+}
+
+/** All rows as one part; which are held out is drawn later. */
+function wholeDataset(rows: Rows): Dataset {
+  const { values, dimension } = flatRows(rows);
+  const n = values.length / dimension;
+  const floats = Float32Array.from(values);
+  const cut = Math.max(1, n - 1) * dimension;
+  return {
+    shape: [dimension],
+    train: floatSamples(floats.subarray(0, cut), dimension),
+    validation: floatSamples(floats.subarray(cut), dimension),
+  };
+}

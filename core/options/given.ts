@@ -1,0 +1,34 @@
+import { nearest } from "../errors/nearest.ts";
+import { UsageError } from "../errors/usage_error.ts";
+import { defaultsOf } from "./defaults.ts";
+import { optionName } from "./names.ts";
+import type { OptionSpec, OptionValues } from "./spec.ts";
+import { kindOf, parseValue } from "./values.ts";
+
+/**
+ * The values of a plugin's options as a program gives them, with its defaults, checked as the command line checks them.
+ *
+ * @param owner Whose they are, as in `denoiser mlp`.
+ * @throws {UsageError} For an option that there is not, or a value that it does not allow.
+ */
+export function givenOptions(
+  owner: string,
+  specs: Readonly<Record<string, OptionSpec>> = {},
+  given: OptionValues = {},
+): OptionValues {
+  for (const [key, value] of Object.entries(given)) {
+    if (!Object.hasOwn(specs, key)) {
+      const [similar] = nearest(key, Object.keys(specs));
+      const names = Object.keys(specs).join(", ") || "none";
+      throw new UsageError(
+        `The ${owner} has no option ${key}. ${similar ? `Did you mean ${similar}?` : `It has ${names}.`}`,
+      );
+    }
+    const kind: string = typeof value;
+    if (kind !== kindOf(specs[key])) {
+      throw new UsageError(`${optionName(key)} is ${JSON.stringify(value)}; it must be a ${kindOf(specs[key])}.`);
+    }
+    parseValue(optionName(key), { ...specs[key], onOff: true }, String(value));
+  }
+  return { ...defaultsOf(specs), ...given };
+}

@@ -1,0 +1,43 @@
+import type { BackendChoice } from "../engine/mod.ts";
+import { defaultThreads, startEngine } from "../engine/start.ts";
+import { createModel, type Model } from "../model/model.ts";
+import type { DenoiserPlugin } from "../plugins/contracts.ts";
+import { type OpenRun, openRun } from "./open_run.ts";
+
+/** How a saved model is loaded. */
+export interface LoadOptions {
+  /** What runs the tensors; what it was trained on if left out. */
+  readonly backend?: BackendChoice | undefined;
+  /** Threads, the processor's if left out, at most 4. */
+  readonly threads?: number | undefined;
+  /** The plugin that a program gave when the model was fitted, which cannot be found by a name. */
+  readonly denoiser?: DenoiserPlugin;
+}
+
+/** A model of a run's folder. */
+export interface LoadedModel extends Model {
+  readonly run: OpenRun;
+  /** Why it is this engine, where that was left open: a clause without a full stop. */
+  readonly engineReason?: string;
+}
+
+/**
+ * Loads a model that a task trained, or that {@linkcode saveModel} saved.
+ *
+ * @param path The folder of a run, or of one of its checkpoints.
+ * @throws {UserError} When it is no run, has no checkpoint, or something in it is damaged.
+ */
+export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
+  return await startModel(await openRun(path, options.denoiser), options);
+}
+
+/** A model of a run that is opened. */
+export async function startModel(run: OpenRun, { backend, threads = defaultThreads() }: LoadOptions = {}) {
+  const { engine, reason } = await startEngine(backend ?? run.config.backend, threads, run.info.shape);
+  const { denoiser, params, info, proposal, config: { evalBatchSize } } = run;
+  return {
+    ...createModel({ engine, denoiser, params, info, proposal, evalBatchSize }),
+    run,
+    ...(reason === undefined ? {} : { engineReason: reason }),
+  };
+}

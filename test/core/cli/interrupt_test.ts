@@ -1,0 +1,66 @@
+import { deepEqual, equal, match } from "assert";
+import { join } from "node:path";
+import { inFolder } from "../../folders.ts";
+
+const MAIN = new URL("../../../core/cli/main.ts", import.meta.url).href;
+const LISTEN = new URL("../../../core/cli/listen.ts", import.meta.url).href;
+const CONFIG = new URL("../../../deno.json", import.meta.url).pathname;
+
+/**
+ * Runs a task whose modules take until a line comes on stdin to load. Signals are sent once it listens, and are on their
+ * way before it goes on.
+ */
+async function started(task: string, signals: readonly Deno.Signal[]) {
+  let ended: { code: number; stdout: string; stderr: string } | undefined;
+  await inFolder(async (folder) => {
+    const script = join(folder, "task.ts");
+    const slow = join(folder, "slow.ts");
+    // Reading blocks the thread, as loading does.
+    await Deno.writeTextFile(slow, `console.log("listening"); Deno.stdin.readSync(new Uint8Array(1));`);
+    await Deno.writeTextFile(
+      script,
+      `import "${LISTEN}";\nimport "./slow.ts";\nimport { setImmediate } from "node:timers";\n` +
+        `import { main } from "${MAIN}";\nawait main(${task});\n`,
+    );
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--config", CONFIG, "--allow-env", script],
+      ...{ stdin: "piped", stdout: "piped", stderr: "piped", env: { NO_COLOR: "1" } },
+    }).spawn();
+    const stdout = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    for (let part = await stdout.read(); !part.done; part = await stdout.read()) {
+      text += part.value;
+      if (text.includes("listening\n")) break;
+    }
+    for (const signal of signals) child.kill(signal);
+    const input = child.stdin.getWriter();
+    await input.write(new Uint8Array(1));
+    await input.close();
+    for (let part = await stdout.read(); !part.done; part = await stdout.read()) text += part.value;
+    const stderr = await new Response(child.stderr).text();
+    ended = { code: (await child.status).code, stdout: text, stderr };
+  });
+  return ended!;
+}
+
+/** A task that goes on until the event loop has surely told of the signals. */
+const TURNS = "for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));";
+
+Deno.test("a signal while a task's modules are loaded is heard, whichever it is", async () => {
+  const works = `async (stop) => { ${TURNS} stop.throwIfAborted(); console.log("worked"); }`;
+  deepEqual(await started(works, []), { code: 0, stdout: "listening\nworked\n", stderr: "" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGUSR2"] as const) {
+    const { code, stdout, stderr } = await started(works, [signal]);
+    deepEqual([code, stdout], [130, "listening\n"]);
+    match(stderr, /^Stopped[^\n]*\.\n$/);
+  }
+});
+
+Deno.test("the second signal changes nothing, the third ends the process at once", async () => {
+  const works = `async (stop) => { ${TURNS} console.log("saved"); stop.throwIfAborted(); }`;
+  const twice = await started(works, ["SIGINT", "SIGTERM"]);
+  equal(twice.code, 130);
+  match(twice.stderr, /^Stopped[^\n]*\.\n$/);
+  const endless = `async () => { for (;;) await new Promise((resolve) => setImmediate(resolve)); }`;
+  deepEqual(await started(endless, ["SIGINT", "SIGTERM", "SIGUSR2"]), { code: 130, stdout: "listening\n", stderr: "" });
+});

@@ -16,6 +16,8 @@ export interface ChildLimits {
   readonly permissions?: readonly string[];
   /** Milliseconds after which it is killed. */
   readonly milliseconds: number;
+  /** What waits so long; a clock, unless a test has its own. */
+  readonly wait?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
   /** Kills it at once, with its reason as the error. */
   readonly signal?: AbortSignal;
 }
@@ -35,7 +37,7 @@ export interface ChildResult<T> {
 export async function runChild<T extends { readonly kind: string }>(
   script: string | URL,
   args: readonly string[],
-  { milliseconds, signal, permissions = TASK_PERMISSIONS }: ChildLimits,
+  { milliseconds, signal, permissions = TASK_PERMISSIONS, wait = byClock }: ChildLimits,
 ): Promise<ChildResult<T>> {
   signal?.throwIfAborted();
   const path = fileURLToPath(new URL(script, import.meta.url));
@@ -58,10 +60,10 @@ export async function runChild<T extends { readonly kind: string }>(
   signal?.addEventListener("abort", kill);
   // One that hangs in a driver is not waited for.
   const aborted = new Promise<void>((resolve) => signal?.addEventListener("abort", () => resolve()));
-  const late = await isLate(Promise.race([ended, aborted]), milliseconds);
+  const late = await isLate(Promise.race([ended, aborted]), milliseconds, wait);
   signal?.throwIfAborted();
   if (late) kill();
-  const result = late && await isLate(ended, GRACE) ? undefined : await ended;
+  const result = late && await isLate(ended, GRACE, wait) ? undefined : await ended;
   signal?.removeEventListener("abort", kill);
 
   if (late) return { records, problem: `it did not end within ${milliseconds / 1000} s and was stopped` };
@@ -72,14 +74,25 @@ export async function runChild<T extends { readonly kind: string }>(
 }
 
 /** Whether a promise is still open after some time. */
-async function isLate(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<true>((resolve) => timer = setTimeout(() => resolve(true), milliseconds));
+async function isLate(
+  promise: Promise<unknown>,
+  milliseconds: number,
+  wait: NonNullable<ChildLimits["wait"]>,
+): Promise<boolean> {
+  const over = new AbortController();
   try {
-    return await Promise.race([promise.then(() => false), late]);
+    return await Promise.race([promise.then(() => false), wait(milliseconds, over.signal).then(() => true)]);
   } finally {
-    clearTimeout(timer);
+    over.abort();
   }
+}
+
+/** Waits by the clock; where it is called off, for ever. */
+function byClock(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => clearTimeout(timer));
+  });
 }
 
 async function readLines(stream: ReadableStream<Uint8Array<ArrayBuffer>>, onLine: (line: string) => void) {

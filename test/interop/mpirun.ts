@@ -1,10 +1,10 @@
 import { deepEqual, ok } from "assert";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
 import { Random } from "../../core/random/random.ts";
 import { inFolder } from "../folders.ts";
 import { taskArguments } from "../tasks/command.ts";
+import { untilNames } from "../wait.ts";
 
 /** The MPI implementations that the tests run with, as Debian names their launchers. */
 export const FAMILIES = ["openmpi", "mpich"] as const;
@@ -16,7 +16,6 @@ export interface EndedJob {
   readonly code: number;
   readonly output: string;
   readonly errors: string;
-  readonly seconds: number;
 }
 
 /** Whether a program can be run. */
@@ -66,34 +65,22 @@ export async function startJob({ family, ranks, task, args, cwd, wrapper = [] }:
   }).spawn();
 }
 
-/** Waits for a job; ends it, and says so, if it takes longer than it may. */
-export async function finished(job: Deno.ChildProcess, milliseconds: number): Promise<EndedJob> {
-  const started = performance.now();
-  let hung = false;
-  const timer = setTimeout(() => {
-    hung = true;
-    job.kill("SIGKILL");
-  }, milliseconds);
+/** Waits for a job's end. */
+export async function finished(job: Deno.ChildProcess): Promise<EndedJob> {
   const { code, stdout, stderr } = await job.output();
-  clearTimeout(timer);
   const [output, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  if (hung) throw new Error(`The job had not ended after ${milliseconds} ms.\n${output}\n${errors}`);
-  return { code, output, errors, seconds: (performance.now() - started) / 1000 };
+  return { code, output, errors };
 }
 
-/** Waits until something is so, which a job that goes on brings about. */
-export async function waitFor(isSo: () => Promise<boolean>, job: Promise<EndedJob>): Promise<void> {
-  let ended: EndedJob | undefined;
-  job.then((result) => ended = result, () => {});
-  while (!await isSo()) {
-    if (ended) throw new Error(`The job ended too soon, with code ${ended.code}.\n${ended.output}\n${ended.errors}`);
-    await delay(20);
-  }
+/** Waits until a run has a checkpoint of an epoch, or of a later one. */
+export function untilEpoch(run: string, epoch: number, job: Deno.ChildProcess): Promise<void> {
+  const reached = (name: string) => Number(/^(\d+)(-\d+)?$/.exec(name)?.[1] ?? -1) >= epoch;
+  return untilNames(join(run, "checkpoints"), (names) => names.some(reached), job);
 }
 
 /** Runs a task on several ranks to its end. */
-export async function runJob(spec: JobSpec, milliseconds = 120_000): Promise<EndedJob> {
-  return await finished(await startJob(spec), milliseconds);
+export async function runJob(spec: JobSpec): Promise<EndedJob> {
+  return await finished(await startJob(spec));
 }
 
 /** A small network on few points, with a batch that three ranks cannot share evenly. */

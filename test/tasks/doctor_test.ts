@@ -11,6 +11,7 @@ import { convolutionInputs, perceptronInputs } from "../../tasks/doctor/programs
 import { backendText, gpuText } from "../../tasks/doctor/report.ts";
 import { convolutionInFloat64 } from "../core/layers/convolution_float64.ts";
 import { inFolder } from "../folders.ts";
+import { untilFile } from "../wait.ts";
 import { runTask, taskCommand } from "./command.ts";
 
 Deno.test("--json gives everything as one object, and one backend is tried alone", async () => {
@@ -99,23 +100,31 @@ async function runScript(text: string, milliseconds: number, signal?: AbortSigna
   return result!;
 }
 
-Deno.test("a process that hangs is stopped, and what it found before is kept", async () => {
-  const script = `console.log('{"kind":"started"}\\nchatter\\n{"no":1}\\nnull'); setInterval(() => {}, 1000);`;
-  deepEqual(await runScript(script, 1500), {
-    records: [{ kind: "started" }],
-    problem: "it did not end within 1.5 s and was stopped",
-  });
-});
+Deno.test("a process that hangs is stopped, and what it found before is kept", () =>
+  inFolder(async (folder) => {
+    const said = `console.log('{"kind":"started"}\\nchatter\\n{"no":1}\\nnull');`;
+    const script = join(folder, "script.ts");
+    await Deno.writeTextFile(
+      script,
+      `${said} Deno.writeTextFileSync("${folder}/said", ""); setInterval(() => {}, 1000);`,
+    );
+    // Its time is over once it has said what it found; the second wait is for its end, which comes.
+    const waits = [() => untilFile(join(folder, "said")), () => new Promise(() => {})];
+    deepEqual(await runChild(pathToFileURL(script), [], { milliseconds: 1500, wait: () => waits.shift()!() }), {
+      records: [{ kind: "started" }],
+      problem: "it did not end within 1.5 s and was stopped",
+    });
+  }));
 
 Deno.test("a process that crashes is told of by its signal, or its code and last words", async () => {
   if (Deno.build.os === "linux") {
     const abort = `Deno.dlopen("libc.so.6", { abort: { parameters: [], result: "void" } }).symbols.abort();`;
-    deepEqual(await runScript(`console.log('{"kind":"started"}'); ${abort}`, 10_000), {
+    deepEqual(await runScript(`console.log('{"kind":"started"}'); ${abort}`, 600_000), {
       records: [{ kind: "started" }],
       problem: "its process ended by SIGABRT",
     });
   }
-  deepEqual(await runScript(`console.error("first\\nno driver\\n"); Deno.exit(3);`, 10_000), {
+  deepEqual(await runScript(`console.error("first\\nno driver\\n"); Deno.exit(3);`, 600_000), {
     records: [],
     problem: "its process ended by code 3: no driver",
   });

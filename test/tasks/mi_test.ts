@@ -75,8 +75,9 @@ Deno.test("a mistake is one line with exit code 2, and nothing is written", () =
 
 /** Pairs whose plugin says when they are loaded and the task goes on. */
 const PAIRS = `
+import { setImmediate } from "node:timers";
 export function load(random) {
-  setTimeout(() => Deno.writeTextFileSync(new URL("loaded", import.meta.url), ""));
+  setImmediate(() => Deno.writeTextFileSync(new URL("loaded", import.meta.url), ""));
   return { train: Array.from({ length: 3000 }, () => [random.normal(), random.normal()]) };
 }
 `;

@@ -352,7 +352,7 @@ async function runProcess(permissions: string[], env: Record<string, string>): P
 
 Deno.test("settings come from the environment, and two processes share the cache", () =>
   inFolder(async (folder) => {
-    await using hub = serveHub(MODELS, { store: () => ({ pieceBytes: 20_000, delay: 30 }) });
+    await using hub = serveHub(MODELS, { store: () => ({ pieceBytes: 20_000 }) });
     const run = (env: Record<string, string>) =>
       runProcess(["--allow-all"], { HF_HOME: folder, HF_ENDPOINT: hub.url, ...env });
     const both = await Promise.all([run({ HF_TOKEN: "hf_secret" }), run({ HF_TOKEN: "hf_secret" })]);

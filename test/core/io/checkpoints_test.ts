@@ -140,7 +140,10 @@ Deno.test("a process killed at any moment leaves a checkpoint that loads", () =>
       const { value } = await reader.read();
       assert.ok(value, "the sub-process saved nothing");
       seen = Number.parseInt(new TextDecoder().decode(value));
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 60));
+      // At some moment of the next saves, by the number of files that they have made or moved.
+      const watcher = Deno.watchFs(run, { recursive: true });
+      let events = Math.floor(Math.random() * 40);
+      for await (const _ of watcher) if (events-- === 0) break;
       child.kill("SIGKILL");
       while (!(await reader.read()).done);
       await child.status;

@@ -35,8 +35,8 @@ export interface Serving {
   readonly etag?: string;
   /** After how many bytes the connection breaks. */
   readonly breakAfter?: number;
-  /** Milliseconds before each piece of `pieceBytes`. */
-  readonly delay?: number;
+  /** What each piece of `pieceBytes` waits for, by the bytes sent before it. */
+  readonly onPiece?: (sent: number) => Promise<void> | undefined;
   readonly pieceBytes?: number;
   /** Whether the size is left open. */
   readonly chunked?: boolean;
@@ -65,16 +65,13 @@ export function sendFile(request: Request, bytes: Uint8Array<ArrayBuffer>, servi
 }
 
 function streamOf(bytes: Uint8Array<ArrayBuffer>, serving: Serving): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const { breakAfter = Infinity, delay = 0, pieceBytes = 1 << 16 } = serving;
+  const { breakAfter = Infinity, onPiece, pieceBytes = 1 << 16 } = serving;
   let sent = 0;
   return new ReadableStream({
     async pull(controller) {
-      if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
-      if (sent >= breakAfter) {
-        // Time for what was sent to arrive.
-        await new Promise((resolve) => setTimeout(resolve, 20));
-        return controller.error(new Error("The server breaks off."));
-      }
+      await onPiece?.(sent);
+      // What was sent arrives, and then the connection ends before all is there.
+      if (sent >= breakAfter) return controller.close();
       const end = Math.min(sent + pieceBytes, breakAfter, bytes.length);
       if (end > sent) controller.enqueue(bytes.subarray(sent, end));
       sent = end;

@@ -1,5 +1,3 @@
-import { ok } from "assert";
-
 /** A page of a headless Chromium. */
 export interface BrowserPage {
   /** Opens a URL and waits until it is loaded. */
@@ -29,9 +27,6 @@ export async function findChromium(): Promise<string | undefined> {
   }
   return undefined;
 }
-
-/** How long a page may take to get anywhere, in milliseconds. */
-const PATIENCE = 60_000;
 
 const FLAGS = [
   ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update"],
@@ -136,11 +131,12 @@ async function pageOf(socket: WebSocket): Promise<BrowserPage> {
       await done;
     },
     async until(expression) {
-      const end = performance.now() + PATIENCE;
-      while (!(await evaluate<boolean>(expression))) {
-        ok(performance.now() < end, `The page does not get to ${expression}; errors: ${errors.join("; ") || "none"}`);
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
+      // The page itself looks at every frame.
+      const look = `new Promise((resolve) => {
+        const look = () => (${expression}) ? resolve() : requestAnimationFrame(look);
+        look();
+      })`;
+      await evaluate(look);
     },
   };
 }

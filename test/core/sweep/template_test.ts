@@ -123,7 +123,6 @@ Deno.test("a mutated command is a sweep of bounded size or a SweepError", () => 
     "\n",
     "é",
   ];
-  const started = performance.now();
   let sweeps = 0;
   for (let k = 0; k < 1000; k++) {
     let template = seeds[k % seeds.length];
@@ -147,7 +146,6 @@ Deno.test("a mutated command is a sweep of bounded size or a SweepError", () => 
     }
   }
   ok(sweeps > 150, `${sweeps} sweeps`);
-  ok(performance.now() - started < 10_000);
 });
 
 Deno.test("the digest tells sweeps apart by their commands", () => {

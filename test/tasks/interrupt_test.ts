@@ -1,0 +1,171 @@
+import { deepEqual, equal, match } from "assert";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { readSafetensors } from "../../core/io/safetensors.ts";
+import { makeRun } from "../core/run/runs.ts";
+import { inFolder, namesIn } from "../folders.ts";
+import { Gate } from "../gate.ts";
+import { reader, untilFile } from "../wait.ts";
+import { runTask, taskCommand } from "./command.ts";
+
+/** Points in the plane; as many more are the test data, so that the final likelihood calls the denoiser. */
+const POINTS = `
+export function load(random) {
+  const rows = (n) => Array.from({ length: n }, () => [random.normal(), random.normal()]);
+  return { train: rows(100), validation: rows(50), test: rows(50) };
+}
+`;
+
+/** Three epochs, each with a panel of the density. */
+const ARGS = [
+  ...["./points.ts", "--denoiser", "./gated.ts", "--backend", "tfjs-cpu", "--epochs", "3", "--batch-size", "50"],
+  ...["--logsnr-loc", "1", "--logsnr-scale", "1"],
+];
+
+async function inGate(test: (cwd: string, gate: Gate) => Promise<void>): Promise<void> {
+  await inFolder(async (cwd) => {
+    await Deno.writeTextFile(join(cwd, "points.ts"), POINTS);
+    await test(cwd, await Gate.make(cwd));
+  });
+}
+
+/** Trains, and sends signals while the process is held; they lie ready when it goes on. Gives the line that it leaves. */
+async function stopped(
+  cwd: string,
+  gate: Gate,
+  args: readonly string[],
+  where: Parameters<Gate["close"]>[0],
+  signals: readonly Deno.Signal[],
+): Promise<string> {
+  await gate.close(where);
+  const child = (await taskCommand("train:2d", [...args, "--quiet"], cwd)).spawn();
+  await gate.reached(child);
+  for (const signal of signals) child.kill(signal);
+  await gate.open();
+  const { code, stderr } = await child.output();
+  equal(code, 130);
+  return new TextDecoder().decode(stderr);
+}
+
+/** What a run left, without its times. */
+async function resultOf(folder: string) {
+  const metrics = (await Deno.readTextFile(join(folder, "metrics.jsonl"))).trim().split("\n").map((line) => {
+    const { seconds: _, ...rest } = JSON.parse(line);
+    return rest;
+  });
+  const { val_nll, test_nll } = JSON.parse(await Deno.readTextFile(join(folder, "summary.json")));
+  const { tensors } = await readSafetensors(join(folder, "density.safetensors"));
+  const overview = await Deno.readTextFile(join(folder, "figures", "overview.svg"));
+  return { metrics, val_nll, test_nll, panels: tensors, overview: overview.replaceAll("broken", "whole") };
+}
+
+Deno.test("a run stopped in density panels and in its last likelihoods is the run that never stopped", () =>
+  inGate(async (cwd, gate) => {
+    const goOn = "Go on with: deno task train:2d --resume broken\n", resume = ["--resume", "broken"];
+    // What follows an epoch's line is its panel.
+    const panel = { file: "broken/metrics.jsonl", lines: 2 };
+    equal(
+      await stopped(cwd, gate, [...ARGS, "--out", "broken"], panel, ["SIGINT"]),
+      `Stopped in epoch 3 of 3, and saved. ${goOn}`,
+    );
+    const { tensors } = await readSafetensors(join(cwd, "broken", "density.safetensors"));
+    deepEqual(Object.keys(tensors), ["epoch.1"]);
+    // Twice in a row is as good as once.
+    equal(
+      await stopped(cwd, gate, resume, { ...panel, lines: 3 }, ["SIGINT", "SIGTERM"]),
+      `Stopped after the last epoch, before the likelihoods and figures, and saved. ${goOn}`,
+    );
+    // The last panel is 128 calls of the denoiser; the likelihoods come after it.
+    equal(
+      await stopped(cwd, gate, resume, { calls: 130 }, ["SIGTERM"]),
+      `Stopped before the likelihoods and figures were finished; the training is, and is saved. ${goOn}`,
+    );
+    equal(existsSync(join(cwd, "broken", "summary.json")), false);
+
+    for (const args of [resume, [...ARGS, "--out", "whole"]]) {
+      const { code, stderr } = await runTask("train:2d", [...args, "--quiet"], cwd);
+      equal(code, 0, stderr);
+    }
+    const [got, expected] = await Promise.all(["broken", "whole"].map((name) => resultOf(join(cwd, name))));
+    deepEqual(got, expected);
+    deepEqual(Object.keys(got.panels).sort(), ["epoch.1", "epoch.2", "epoch.3"]);
+  }));
+
+Deno.test("an interrupt before training leaves nothing, and the third signal ends at once", () =>
+  inGate(async (cwd, gate) => {
+    const before = await namesIn(cwd);
+    await Deno.writeTextFile(
+      join(cwd, "points.ts"),
+      `${POINTS}
+        // Loads until it is stopped.
+        const { addSignalListener } = Deno;
+        await Deno.writeTextFile(new URL("loading", import.meta.url), "");
+        await new Promise((resolve) => addSignalListener("SIGINT", resolve));`,
+    );
+    const child = (await taskCommand("train:2d", [...ARGS, "--quiet", "--out", "broken"], cwd)).spawn();
+    await untilFile(join(cwd, "loading"), undefined, child);
+    child.kill("SIGINT");
+    const early = await child.output();
+    equal(early.code, 130);
+    match(new TextDecoder().decode(early.stderr), /^Stopped before training began; nothing was written\.\n$/);
+    await Deno.remove(join(cwd, "loading"));
+    deepEqual(await namesIn(cwd), before);
+
+    await Deno.writeTextFile(join(cwd, "points.ts"), POINTS);
+    const args = [...ARGS, "--out", "broken", "--figures", "off"];
+    equal(await stopped(cwd, gate, args, { calls: 3 }, ["SIGINT", "SIGTERM", "SIGUSR2"]), "");
+  }));
+
+/** The tasks that leave nothing of what they had begun, with what stops them there. */
+const TASKS: readonly (readonly [string, readonly string[], RegExp])[] = [
+  ["export", ["run", "--format", "tfjs"], /^Stopped before /],
+  ["report", ["run"], /^Stopped before /],
+  ["diagnose", ["run"], /^Stopped before /],
+];
+
+for (const [task, args, line] of TASKS) {
+  Deno.test(`${task} that is interrupted is one line and 130, and nothing is half-written`, () =>
+    inFolder(async (cwd) => {
+      await makeRun(join(cwd, "run"), { shape: [2] });
+      const before = await namesIn(join(cwd, "run"));
+      // The run's denoiser is looked up as the task begins with it, which waits until the signal is there.
+      const config = JSON.parse(await Deno.readTextFile(join(cwd, "run", "config.json")));
+      await Deno.writeTextFile(
+        join(cwd, "waits.ts"),
+        `export * from ${JSON.stringify(new URL(`../../denoisers/${config.denoiser}.ts`, import.meta.url).href)};
+        await Deno.writeTextFile(new URL("began", import.meta.url), "");
+        await new Promise((resolve) => Deno.addSignalListener("SIGINT", resolve));`,
+      );
+      config.denoiser = join(cwd, "waits.ts");
+      await Deno.writeTextFile(join(cwd, "run", "config.json"), JSON.stringify(config));
+      const child = (await taskCommand(task, [...args, "--quiet"], cwd)).spawn();
+      await untilFile(join(cwd, "began"), undefined, child);
+      child.kill("SIGINT");
+      const { code, stdout, stderr } = await child.output();
+      deepEqual([code, new TextDecoder().decode(stdout)], [130, ""], new TextDecoder().decode(stderr));
+      match(new TextDecoder().decode(stderr), line);
+      equal(new TextDecoder().decode(stderr).trim().split("\n").length, 1);
+      deepEqual(await namesIn(join(cwd, "run")), before);
+    }));
+}
+
+Deno.test("bench that is interrupted ends what it was waiting for, and its files", () =>
+  inFolder(async (cwd) => {
+    // A case's peer, which would wait for ever.
+    const python = join(cwd, "python");
+    await Deno.writeTextFile(
+      python,
+      `#!/bin/sh\ncase "$1" in -c) echo;; *) echo $$ > ${cwd}/peer; exec tail -f /dev/null;; esac\n`,
+    );
+    await Deno.chmod(python, 0o755);
+    const command = await taskCommand("bench", ["density-2d", "--vs-torch", "--python", python], cwd);
+    const child = command.spawn();
+    await untilFile(join(cwd, "peer"), (text) => text.endsWith("\n"), child);
+    child.kill("SIGINT");
+    const output = reader(child.stderr);
+    equal((await child.status).code, 130);
+    match(await output.rest(), /Stopped; what was finished is printed above\.\n$/);
+    await child.stdout.cancel();
+    const peer = (await Deno.readTextFile(join(cwd, "peer"))).trim();
+    equal((await new Deno.Command("kill", { args: ["-0", peer], stderr: "null" }).output()).success, false);
+  }));

@@ -29,18 +29,28 @@ export type { Proposal } from "./diffusion/logsnr.ts";
 export type { Gaussian } from "./reference/gaussian.ts";
 export type { OptionSpec, OptionValues } from "./options/spec.ts";
 export type {
+  CreateContext,
+  DataFacts,
   DataInfo,
   Dataset,
   DatasetPlugin,
   Denoiser,
   DenoiserPlugin,
+  LoadContext,
   ModelForm,
   PluginProgress,
   SavedDataInfo,
 } from "./plugins/contracts.ts";
 export type { EpochRecord, StepRecord } from "./training/train.ts";
 export { DivergenceError } from "./training/divergence.ts";
-export { Random } from "./random/random.ts";
+export { Random, type RandomState } from "./random/random.ts";
+export { BACKEND_CHOICES, type BackendChoice, type Precision, PRECISIONS } from "./engine/mod.ts";
+export { type SamplerName, SAMPLERS } from "./diffusion/sampling.ts";
+export type { RoundLimits } from "./evaluation/take_rounds.ts";
+export type { SamplingOptions } from "./sampling/plan.ts";
+export type { BatchRecord, EvaluationRecord } from "./sampling/sampler.ts";
+export type { ErrorCurves } from "./mutual_information/estimate.ts";
+export type { ResolvedSettings } from "./model/begin_training.ts";
 
 export { loadData, type LoadDataOptions, type NamedDataset } from "./model/load_data.ts";
 export type { Rows } from "./model/rows.ts";
@@ -52,6 +62,10 @@ export { densityFigure, errorFigure, type FigureOptions, lossFigure } from "./mo
 export { type LoadedModel, loadModel, type LoadOptions } from "./run/load_model.ts";
 export { saveModel } from "./run/save_model.ts";
 export {
+  type Direction,
+  DIRECTIONS,
+  type InformationDirection,
+  type InformationEpoch,
   type InformationOptions,
   type MutualInformation,
   mutualInformation,

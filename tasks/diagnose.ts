@@ -9,7 +9,9 @@ import { Random } from "../core/random/random.ts";
 import { runBackendOption } from "../core/run/backend.ts";
 import { PARTS, samplesOf } from "../core/run/evaluation_data.ts";
 import { peakMemory } from "../core/run/memory.ts";
-import { loadModel } from "../core/mod.ts";
+import { internalsOf } from "../core/model/internals.ts";
+import { startModel } from "../core/run/load_model.ts";
+import { openRun } from "../core/run/open_run.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
@@ -43,8 +45,7 @@ await main((stop) =>
       positional: [{ name: "run", help: "The folder of a run, or of one of its checkpoints." }],
       options,
     }, Deno.args);
-    await using model = await loadModel(positional.run, o);
-    const { run, engine, engineReason: reason } = model;
+    const run = await openRun(positional.run);
     const { shape } = run.info;
     const chosen = await samplesOf(run, o);
     const random = Random.fromSeed(o.seed).split("diagnosis");
@@ -54,7 +55,10 @@ await main((stop) =>
 
     using progress = new Progress({ quiet: o.quiet || o.json });
     progress.update({ label: "diagnose", done: 0, total: o.levels });
-    const meter = await model.meter({ batch: Math.min(run.config.evalBatchSize, 2 * count), signal: stop });
+    await using model = await startModel(run, o);
+    const { engine, meter: meterOf } = internalsOf(model);
+    const { backendReason: reason } = model;
+    const meter = await meterOf({ batch: Math.min(run.config.evalBatchSize, 2 * count), signal: stop });
     const started = performance.now();
     const diagnosis = await diagnose(meter, samples, run.proposal, random.split("noise"), {
       levels: o.levels,

@@ -6,12 +6,12 @@ import { SAMPLERS } from "../core/diffusion/sampling.ts";
 import { InterruptedError } from "../core/errors/interrupted_error.ts";
 import { imageShape, type Picture } from "../core/figures/pictures.ts";
 import { loadModel } from "../core/mod.ts";
+import { internalsOf } from "../core/model/internals.ts";
 import { ranksRecord } from "../core/mpi/mod.ts";
 import { runBackendOption } from "../core/run/backend.ts";
 import { readPanel } from "../core/run/density_panels.ts";
 import { freeFolder, RunFolder } from "../core/run/folder.ts";
 import { peakMemory } from "../core/run/memory.ts";
-import type { OpenRun } from "../core/run/open_run.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { drawGrid, drawPoints, writeCsv, writeImages, writeTensor } from "../core/run/sample_files.ts";
@@ -57,8 +57,10 @@ await mainOnRanks(async (ranks) => {
     options,
   }, Deno.args);
   await using model = await loadModel(positional.run, o);
-  const { run, engine, engineReason: reason } = model;
-  const { shape, range } = run.info;
+  const { backendReason: reason, info, proposal, epoch } = model;
+  const { engine, draw } = internalsOf(model);
+  const run = new RunFolder(model.folder);
+  const { shape, range } = info;
   const d = sizeOf(shape);
   if (o.count * d > MAX_VALUES) {
     throw new UsageError(
@@ -69,9 +71,9 @@ await mainOnRanks(async (ranks) => {
   const clip = o.clip === undefined ? undefined : o.clip === "on";
   const drawing = { sampler, steps, eta, clip, seed, batchSize, ranks };
   // What cannot be drawn is said before anything is made.
-  const { logsnr, range: clipped } = samplingPlan(drawing, run.proposal, range);
+  const { logsnr, range: clipped } = samplingPlan(drawing, proposal, range);
   // Only the first rank writes; the others must not take for full what it has begun.
-  const folder = new RunFolder(ranks.rank > 0 ? "" : await freeFolder(o.out, join(run.folder.path, "samples")));
+  const folder = new RunFolder(ranks.rank > 0 ? "" : await freeFolder(o.out, join(run.path, "samples")));
 
   using progress = new Progress({ quiet: o.quiet || o.json || ranks.rank > 0 });
   progress.update({ label: "sample", done: 0, total: o.count });
@@ -80,7 +82,7 @@ await mainOnRanks(async (ranks) => {
   const pictures: Picture[] = [];
   let finished = 0;
   const started = performance.now();
-  for await (const record of model.draw(o.count, drawing)) {
+  for await (const record of draw(o.count, drawing)) {
     if (record.kind === "evaluation") {
       progress.update({ label: "sample", done: record.done, total: o.count });
     } else {
@@ -96,20 +98,20 @@ await mainOnRanks(async (ranks) => {
   if (ranks.rank > 0) return;
   if (finished === 0) throw new InterruptedError("Stopped before a sample was finished; wrote nothing.");
 
-  const name = basename(run.folder.path);
-  const record = { title: `${name}: samples`, subtitle: describe(run, o, finished) };
+  const name = basename(run.path);
+  const record = { title: `${name}: samples`, subtitle: describe(epoch, o, finished) };
   const drawn = samples.subarray(0, finished * d);
   const files = [await writeTensor(folder.path, drawn, shape)];
   if (shape.length === 1) files.push(await writeCsv(folder.path, drawn, d));
   if (images) files.push("images", ...await drawGrid(folder.path, pictures, record));
   else if (shape.length === 1 && d >= 2) {
-    const density = d === 2 ? await readPanel(run.folder, run.epoch) : undefined;
+    const density = d === 2 ? await readPanel(run, epoch) : undefined;
     files.push(await drawPoints(folder.path, drawn, d, { ...record, ...(density ? { density } : {}) }));
   }
   const summary = {
     task: "sample",
-    run: shown(run.folder.path),
-    epoch: run.epoch,
+    run: shown(run.path),
+    epoch,
     count: finished,
     sampler: o.sampler,
     steps: o.steps,
@@ -145,11 +147,11 @@ await mainOnRanks(async (ranks) => {
 
 /** How samples were drawn, on one line. */
 function describe(
-  run: OpenRun,
+  epoch: number,
   { sampler, steps, eta, seed }: { sampler: string; steps: number; eta: number | undefined; seed: number },
   count: number,
 ): string {
   const noise = eta ? `, η ${eta}` : "";
   const samples = count === 1 ? "1 sample" : `${count} samples`;
-  return `${samples} after epoch ${run.epoch}, by ${sampler} in ${steps} steps${noise}, seed ${seed}`;
+  return `${samples} after epoch ${epoch}, by ${sampler} in ${steps} steps${noise}, seed ${seed}`;
 }

@@ -2,7 +2,9 @@ import { forEachBlock, type Samples } from "./samples.ts";
 
 /** An affine map of each axis: x ↦ (x − mean) / scale, each `[d]`. */
 export interface AxisMap {
+  /** What is taken off each axis, `[d]`. */
   readonly mean: Float64Array;
+  /** What each axis is divided by, `[d]`, positive. */
   readonly scale: Float64Array;
 }
 

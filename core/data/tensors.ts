@@ -1,6 +1,8 @@
 /** A float32 tensor in host memory, row-major. */
 export interface HostTensor {
+  /** Its dimensions. */
   readonly shape: readonly number[];
+  /** Its values, row-major. */
   readonly data: Float32Array;
 }
 

@@ -56,7 +56,9 @@ export function bitsPerDimension(nats: number, d: number): number {
 
 /** A mean and its standard error by the central limit theorem. */
 export interface Estimate {
+  /** In nats. */
   readonly mean: number;
+  /** In nats. */
   readonly stderr: number;
 }
 

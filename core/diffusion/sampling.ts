@@ -9,6 +9,7 @@ import { logsnrRange, type Proposal, sigmoid } from "./logsnr.ts";
 /** The samplers by the names that `--sampler` takes. */
 export const SAMPLERS = ["ode", "ddim", "ancestral"] as const;
 
+/** One of {@linkcode SAMPLERS}. */
 export type SamplerName = typeof SAMPLERS[number];
 
 /** A step from one level to the next: z ← keep·z + gain·x̂ + gainBefore·x̂₋ + noise·n. */

@@ -19,6 +19,7 @@ export type Backend = typeof BACKENDS[number];
 /** What `--backend` takes: a backend, or `auto` for what suits the machine. */
 export const BACKEND_CHOICES = ["auto", ...BACKENDS] as const;
 
+/** A backend's name, or `auto`. */
 export type BackendChoice = typeof BACKEND_CHOICES[number];
 
 /**

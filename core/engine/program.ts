@@ -65,6 +65,7 @@ export interface CompiledProgram {
 /** Arithmetic of matrix products and convolutions. Parameters, sums and what a program ends in are float32 in both. */
 export const PRECISIONS = ["f32", "f16"] as const;
 
+/** Of the products in a gradient. */
 export type Precision = typeof PRECISIONS[number];
 
 /** Runs programs on one backend. */

@@ -4,9 +4,12 @@ import { UserError } from "./user_error.ts";
 export class InterruptedError extends UserError {
   /** What a shell reports of a process that Ctrl-C ended. */
   override readonly exitCode = 130;
+  /** All ranks know of it at the same point. */
   override readonly everywhere = true;
+  /** It is no error. */
   override readonly prefix = "";
 
+  /** Says what was saved, in a message that ends with a full stop. */
   constructor(message = "Stopped.", options?: ErrorOptions) {
     super(message, options);
   }

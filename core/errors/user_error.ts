@@ -10,6 +10,7 @@ export class UserError extends Error {
   /** What stands before the message where a task prints it. */
   readonly prefix: string = "error: ";
 
+  /** Says what was wrong, in a message of one line. */
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = new.target.name;

@@ -6,10 +6,12 @@ import { EXTENT, FINE_LEVELS, FINE_SIDE, picturedDensity } from "../evaluation/p
 import { Random } from "../random/random.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { FittedModel } from "./fit.ts";
+import { internalsOf } from "./internals.ts";
 import type { CommonOptions, Model } from "./model.ts";
 
 /** What a figure of a model says. */
 export interface FigureOptions extends CommonOptions {
+  /** What stands above it. */
   readonly title?: string;
 }
 
@@ -35,11 +37,11 @@ export async function densityFigure(
     throw new UserError(`The model is of samples of shape [${model.shape}], but a density is drawn of shape [2].`);
   }
   const options = signal ? { signal } : {};
-  await using plain = await model.meter(options);
+  await using plain = await internalsOf(model).meter(options);
   const pictured = await picturedDensity(
     plain,
     model.proposal,
-    (wrap, gaussian) => model.meter({ ...options, wrap, gaussian }),
+    (wrap, gaussian) => internalsOf(model).meter({ ...options, wrap, gaussian }),
   );
   const { meter, proposal, resolution } = pictured;
   const random = Random.fromSeed(seed).split("density figure");
@@ -72,7 +74,7 @@ export async function errorFigure(
     ...{ count: Math.min(samples.count, CURVE_SAMPLES), dimension: samples.dimension },
     copy: samples.copy.bind(samples),
   };
-  await using meter = await model.meter(signal ? { signal } : {});
+  await using meter = await internalsOf(model).meter(signal ? { signal } : {});
   const curve = await mseCurve(meter, some, model.proposal, random, CURVE_POINTS);
   const dimension = sizeOf(model.shape);
   const suggestion = suggestProposal(curve, dimension);
@@ -85,7 +87,10 @@ export async function errorFigure(
 }
 
 /** The NLL on training and validation data through the epochs of a fit, as an SVG document. */
-export async function lossFigure(model: FittedModel, { title = "Negative log likelihood" }: FigureOptions = {}) {
+export async function lossFigure(
+  model: FittedModel,
+  { title = "Negative log likelihood" }: FigureOptions = {},
+): Promise<string> {
   const { lossFigure, renderSvg } = await import("../figures/mod.ts");
   const { entropy } = model.info;
   return await renderSvg(lossFigure({

@@ -15,8 +15,11 @@ export const UNET_PLUGIN = "unet-pretrained";
 export interface ImportOptions extends LoadContext {
   /** The log SNRs that it is measured on, a logistic distribution; 6 and 3 if left out, as for CIFAR-10. */
   readonly logsnrLoc?: number;
+  /** Its scale in nats. */
   readonly logsnrScale?: number;
+  /** What runs the tensors; `auto` if left out. */
   readonly backend?: BackendChoice;
+  /** On the processor. */
   readonly threads?: number;
 }
 

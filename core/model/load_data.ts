@@ -15,7 +15,9 @@ export interface LoadDataOptions extends LoadContext {
 
 /** A data set, and the name that messages call it by. */
 export interface NamedDataset extends Dataset {
+  /** What messages call it. */
   readonly name: string;
+  /** Where it was loaded from; none for rows. */
   readonly source?: { readonly spec: string; readonly options: OptionValues };
 }
 

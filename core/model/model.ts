@@ -4,24 +4,25 @@ import type { Engine } from "../engine/mod.ts";
 import { InterruptedError } from "../errors/interrupted_error.ts";
 import { UserError } from "../errors/user_error.ts";
 import { density } from "../evaluation/density.ts";
-import { createErrorMeter, type ErrorMeter } from "../evaluation/errors.ts";
+import { createErrorMeter } from "../evaluation/errors.ts";
 import type { RunningEstimate } from "../evaluation/round_sums.ts";
 import { RunningNll } from "../evaluation/running_nll.ts";
 import { type RoundLimits, takeRounds } from "../evaluation/take_rounds.ts";
-import type { MeterOptions } from "../evaluation/row_program.ts";
-import { mostRows, oneRank, type Ranks } from "../mpi/ranks.ts";
+import { mostRows, oneRank } from "../mpi/ranks.ts";
 import type { Denoiser, SavedDataInfo } from "../plugins/contracts.ts";
 import { Random } from "../random/random.ts";
-import type { Gaussian } from "../reference/gaussian.ts";
 import { type SamplingOptions, samplingPlan } from "../sampling/plan.ts";
 import { type BatchRecord, createSampler, type EvaluationRecord, type Sampler } from "../sampling/sampler.ts";
 import { type Samples, toFloat32 } from "../data/samples.ts";
 import { type HostTensors, sizeOf } from "../data/tensors.ts";
+import { INTERNALS, type ModelInternals } from "./internals.ts";
 import { type Rows, scaledRows } from "./rows.ts";
 
 /** log p at rows, and the standard error of each from the noise of its estimate. In nats. */
 export interface LogDensity {
+  /** One value per row. */
   readonly logDensity: Float64Array;
+  /** One value per row. */
   readonly stderr: Float64Array;
 }
 
@@ -35,9 +36,11 @@ export interface Likelihood {
   readonly noiseStderr: number;
   /** The same in bits per dimension. */
   readonly bitsPerDim: number;
+  /** How many there were. */
   readonly samples: number;
   /** Log SNRs that were drawn for each sample, and evaluations of the denoiser in all. */
   readonly rounds: number;
+  /** Of the denoiser, in all. */
   readonly evaluations: number;
 }
 
@@ -67,9 +70,8 @@ export interface Model extends AsyncDisposable {
   readonly info: SavedDataInfo;
   /** The log SNRs that it was trained on, and is measured on. */
   readonly proposal: Proposal;
-  readonly denoiser: Denoiser;
+  /** The weights, under PyTorch's parameter names. */
   readonly params: HostTensors;
-  readonly engine: Engine;
   /**
    * log p of each row, in nats, with its standard error (arXiv 2302.03792, equation 8, by the paired estimator).
    *
@@ -89,10 +91,7 @@ export interface Model extends AsyncDisposable {
   /** Draws samples, `[count, ...shape]` row by row. */
   sample(count: number, options?: DrawOptions): Promise<Float32Array>;
   /** The same batch by batch, in the values that the model sees. Sample i has noise of its own, whatever the batch. */
-  draw(
-    count: number,
-    options?: DrawOptions & { readonly ranks?: Ranks },
-  ): AsyncGenerator<EvaluationRecord | BatchRecord, void>;
+  draw(count: number, options?: DrawOptions): AsyncGenerator<EvaluationRecord | BatchRecord, void>;
   /**
    * ∇ log p of each row, row by row, of the data blurred by noise of that log SNR: −e^(α/2)·ε̂(√σ(α)·x, α) in the values that
    * the model sees, whose scales divide it.
@@ -107,14 +106,6 @@ export interface Model extends AsyncDisposable {
    * @param logsnr α in nats.
    */
   denoise(rows: Rows | Samples, logsnr: number, options?: CommonOptions): Promise<Float64Array>;
-  /** Measures the error of the model, or of a denoiser made of its own. */
-  meter(
-    options?: MeterOptions & {
-      readonly batch?: number;
-      readonly wrap?: (denoiser: Denoiser) => Denoiser;
-      readonly gaussian?: Gaussian;
-    },
-  ): Promise<ErrorMeter & AsyncDisposable>;
 }
 
 /** What a model is made of. */
@@ -132,7 +123,9 @@ const LEVELS = 128;
 const BATCH = 64;
 
 /** A model of its parts. The engine is disposed of with it. */
-export function createModel({ engine, denoiser, params, info, proposal, evalBatchSize }: ModelParts): Model {
+export function createModel(
+  { engine, denoiser, params, info, proposal, evalBatchSize }: ModelParts,
+): Model & { readonly [INTERNALS]: ModelInternals } {
   const { shape, axes } = info;
   const d = sizeOf(shape);
   const state = engine.createState(params);
@@ -143,7 +136,7 @@ export function createModel({ engine, denoiser, params, info, proposal, evalBatc
     if (rows.dimension === d) return rows;
     throw new UserError(`Got samples of ${rows.dimension} values, but the model is of samples of ${d}.`);
   };
-  const meter: Model["meter"] = async (options = {}) => {
+  const meter: ModelInternals["meter"] = async (options = {}) => {
     const { batch = evalBatchSize, wrap = (own: Denoiser) => own, gaussian = info.gaussian, ...rest } = options;
     const made = await createErrorMeter(engine, state, (s) => s, wrap(denoiser), { shape, gaussian }, batch, rest);
     return { ...made, [Symbol.asyncDispose]: async () => await made.dispose() };
@@ -164,10 +157,27 @@ export function createModel({ engine, denoiser, params, info, proposal, evalBatc
     }
     return { epsHat, xHat };
   };
+  const draw: ModelInternals["draw"] = async function* (
+    count,
+    { batchSize = BATCH, seed = 0, signal, ranks = oneRank(), ...options } = {},
+  ) {
+    const plan = samplingPlan(options, proposal, info.range);
+    const batch = Math.min(batchSize, mostRows(ranks, count));
+    const sampler = await createSampler(engine, state, (s) => s, denoiser, info, batch, ranks);
+    try {
+      for await (const record of sampler.draw(count, plan, Random.fromSeed(seed))) {
+        signal?.throwIfAborted();
+        yield record;
+      }
+    } finally {
+      await sampler.dispose();
+    }
+  };
   const withSignal = (signal: AbortSignal | undefined) => signal ? { signal } : {};
 
   return {
-    ...{ shape, info, proposal, denoiser, params, engine, meter },
+    ...{ shape, info, proposal, params },
+    [INTERNALS]: { engine, denoiser, evalBatchSize, meter, draw },
     async logDensity(rows, { levels = LEVELS, seed = 0, signal } = {}) {
       const samples = samplesOf(rows);
       const random = Random.fromSeed(seed).split("log density");
@@ -189,25 +199,13 @@ export function createModel({ engine, denoiser, params, info, proposal, evalBatc
     },
     async sample(count, options = {}) {
       const all = new Float32Array(count * d);
-      for await (const record of this.draw(count, options)) {
+      for await (const record of draw(count, options)) {
         if (record.kind === "batch") all.set(record.samples, record.first * d);
       }
       if (axes) { for (let i = 0; i < all.length; i++) all[i] = all[i] * axes.scale[i % d] + axes.mean[i % d]; }
       return all;
     },
-    async *draw(count, { batchSize = BATCH, seed = 0, signal, ranks = oneRank(), ...options } = {}) {
-      const plan = samplingPlan(options, proposal, info.range);
-      const batch = Math.min(batchSize, mostRows(ranks, count));
-      const sampler = await createSampler(engine, state, (s) => s, denoiser, info, batch, ranks);
-      try {
-        for await (const record of sampler.draw(count, plan, Random.fromSeed(seed))) {
-          signal?.throwIfAborted();
-          yield record;
-        }
-      } finally {
-        await sampler.dispose();
-      }
-    },
+    draw,
     async score(rows, { logsnr = proposal.loc + 2 * proposal.scale, signal } = {}) {
       const signalScale = Math.sqrt(sigmoid(requireLogsnr(logsnr)));
       const z = toFloat32(samplesOf(rows)).map((x) => signalScale * x);

@@ -1,39 +1,60 @@
 import type { BackendChoice, Precision } from "../engine/mod.ts";
 import type { OptionValues } from "../options/spec.ts";
-import { type Recipe, RECIPES } from "../training/recipe.ts";
+import { RECIPES } from "../training/recipe.ts";
 
 /** How a model is trained: everything besides the data and the denoiser that its numbers depend on. */
 export interface FitSettings {
+  /** Of the denoiser, by their names in camelCase. */
   readonly denoiserOptions: OptionValues;
-  readonly recipe: keyof typeof RECIPES;
-  readonly decay: Recipe["decay"];
+  /** What is not given is taken from it; `seed` is the published one. */
+  readonly recipe: "default" | "seed";
+  /** How the learning rate falls. */
+  readonly decay: "constant" | "cosine";
   /** 0 for no averaging. */
   readonly ema: number;
-  readonly estimator: Recipe["estimator"];
+  /** What validation compares with: the data's Gaussian on the same noise, or N(0, I). */
+  readonly estimator: "paired" | "standard";
+  /** Passes through the training data. */
   readonly epochs: number;
+  /** Samples in a step. */
   readonly batchSize: number;
   /** 0 for what the data's dimension allows. */
   readonly microBatchSize: number;
+  /** Adam's. */
   readonly learningRate: number;
+  /** Samples per run of the denoiser in evaluations. */
   readonly evalBatchSize: number;
+  /** Log SNRs per sample in a validation. */
   readonly validationLevels: number;
   /** 0 for all. */
   readonly validationSamples: number;
+  /** Location of the log SNR proposal in nats. */
   readonly logsnrLoc: number | "auto";
+  /** Its scale in nats. */
   readonly logsnrScale: number | "auto";
+  /** Decides all that is drawn. */
   readonly seed: number;
+  /** What runs the tensors. */
   readonly backend: BackendChoice;
+  /** On the processor. */
   readonly threads: number;
+  /** Of the gradient's products; likelihoods are in float32. */
   readonly precision: Precision;
+  /** Whether log SNRs are drawn more often where the loss scattered. */
   readonly proposal: "fixed" | "adaptive";
 }
 
 /** What depends on the kind of data where it is not given. */
 export interface FitDefaults {
+  /** A denoiser's name. */
   readonly denoiser: string;
+  /** Passes through the training data. */
   readonly epochs: number;
+  /** Adam's. */
   readonly learningRate: number;
+  /** Samples per run of the denoiser in evaluations. */
   readonly evalBatchSize: number;
+  /** Log SNRs per sample in a validation. */
   readonly validationLevels: number;
   /** Values of the samples whose gradient is computed at once, at most; those of the whole batch if left out. */
   readonly microBatchValues?: number;

@@ -53,9 +53,13 @@ export interface InformationSettings extends Omit<DenoiserSettings, "proposal"> 
 
 /** Mean squared errors over log SNR: of x, of x given y, and half of whose difference's integral is the information. */
 export interface ErrorCurves {
+  /** In nats. */
   readonly logsnr: readonly number[];
+  /** Of x. */
   readonly marginal: readonly number[];
+  /** Of x given y. */
   readonly conditional: readonly number[];
+  /** Of the two, with its standard error. */
   readonly difference: Estimate[];
 }
 

@@ -1,3 +1,5 @@
+import type { Estimate } from "../diffusion/likelihood.ts";
+import type { Proposal } from "../diffusion/logsnr.ts";
 import type { Dataset } from "../plugins/contracts.ts";
 import { defaultThreads, startEngine } from "../engine/start.ts";
 import type { BackendChoice } from "../engine/mod.ts";
@@ -11,20 +13,44 @@ import { unconditional } from "../plugins/conditional_denoiser.ts";
 import { Random } from "../random/random.ts";
 import * as mlp from "../../denoisers/mlp.ts";
 import { parseColumns, requireDisjoint } from "./columns.ts";
-import {
-  combinedInformation,
-  type Information,
-  type InformationSettings,
-  measureInformation,
-  splitPairs,
-} from "./estimate.ts";
+import { combinedInformation, type ErrorCurves, type Information, measureInformation, splitPairs } from "./estimate.ts";
 import { pairsOf, requireDensity } from "./pairs.ts";
-import type { DenoiserEpoch } from "./train_denoiser.ts";
 
 /** Whose likelihood is taken: p(x) and p(x|y), p(y) and p(y|x), or the mean of both. */
 export const DIRECTIONS = ["x", "y", "both"] as const;
 
+/** One of {@linkcode DIRECTIONS}. */
 export type Direction = typeof DIRECTIONS[number];
+
+/** An epoch of one of the networks. */
+export interface InformationEpoch {
+  /** Whose likelihood it is. */
+  readonly direction: "x" | "y";
+  /** Without the other side, or given it. */
+  readonly which: "marginal" | "conditional";
+  /** Counted from 1. */
+  readonly epoch: number;
+  /** By how much the NLL on the validation rows exceeds the Gaussian's, in nats. */
+  readonly excess: number;
+}
+
+/** What one direction measured, on the held-out rows and the standardised columns. */
+export interface InformationDirection {
+  /** Whose likelihood it is. */
+  readonly likelihoodOf: "x" | "y";
+  /** E[−log p] in nats, without the other side and given it. */
+  readonly nll: { readonly marginal: Estimate; readonly conditional: Estimate };
+  /** The epochs that were kept, of the network without the other side and of the one with it. */
+  readonly bestEpochs: readonly [marginal: number, conditional: number];
+  /** The log SNRs that were measured on. */
+  readonly proposal: Proposal;
+  /** Optimiser steps of both networks. */
+  readonly steps: number;
+  /** Parameters of both networks. */
+  readonly parameters: number;
+  /** Mean squared errors over log SNR, where `curvePoints` asks for them. */
+  readonly curves?: ErrorCurves;
+}
 
 /** How a mutual information is estimated. */
 export interface InformationOptions {
@@ -34,34 +60,43 @@ export interface InformationOptions {
   readonly y: string | readonly number[];
   /** The columns' names, in order, that `x` and `y` may use. */
   readonly names?: readonly string[];
+  /** `x` if left out. */
   readonly direction?: Direction;
   /** Part of the rows that the information is measured on. */
   readonly heldOut?: number;
   /** Passes through the training rows; the best is kept. */
   readonly epochs?: number;
+  /** Rows in a training step. */
   readonly batchSize?: number;
+  /** Adam's. */
   readonly learningRate?: number;
   /** Log SNRs per row in the measurement, and in a validation. */
   readonly levels?: number;
+  /** Log SNRs per row in a validation. */
   readonly validationLevels?: number;
+  /** Width of the hidden layers. */
   readonly hiddenSize?: number;
+  /** Linear layers. */
   readonly hiddenLayers?: number;
   /** Sinusoidal embeddings of the columns and of log SNR. */
   readonly embedding?: boolean;
+  /** Size of each embedding, even. */
   readonly embeddingSize?: number;
   /** Log SNRs of the error curves in each direction's record; none if left out. */
   readonly curvePoints?: number;
+  /** Decides all that is drawn, 0 if left out. */
   readonly seed?: number;
+  /** What runs the tensors. */
   readonly backend?: BackendChoice;
+  /** On the processor. */
   readonly threads?: number;
+  /** Ends it soon after, with its reason as the error. */
   readonly signal?: AbortSignal;
   /** Called once the columns are known to be usable, before anything is trained. */
   readonly onBegin?: () => void | Promise<void>;
-  /** @param epochs How many there are in all. */
-  readonly onEpoch?: (
-    epoch: DenoiserEpoch & { readonly direction: "x" | "y"; readonly which: "marginal" | "conditional" },
-    epochs: number,
-  ) => void;
+  /** Called after each epoch of a network, with the number of them in all. */
+  readonly onEpoch?: (epoch: InformationEpoch, epochs: number) => void;
+  /** Called before the measurement. */
   readonly onMeasure?: () => void;
 }
 
@@ -88,13 +123,30 @@ export interface MutualInformation {
   readonly stderr: number;
   /** The part of it that is the Gaussian's with the columns' covariance. */
   readonly gaussianNats: number;
+  /** Of all columns. */
   readonly rows: number;
+  /** Those that it was measured on. */
   readonly heldOutRows: number;
+  /** Columns of X, from 0. */
   readonly x: readonly number[];
+  /** Columns of Y, from 0. */
   readonly y: readonly number[];
   /** What each direction measured. */
-  readonly directions: readonly (Information & { readonly likelihoodOf: "x" | "y" })[];
-  readonly settings: Required<Omit<InformationSettings, "curvePoints" | "curveRows">>;
+  readonly directions: readonly InformationDirection[];
+  /** How both networks were trained and measured. */
+  readonly settings: {
+    /** Passes through the training rows. */
+    readonly epochs: number;
+    /** Rows in a training step. */
+    readonly batchSize: number;
+    /** Adam's. */
+    readonly learningRate: number;
+    /** Log SNRs per row in the measurement. */
+    readonly levels: number;
+    /** Log SNRs per row in a validation. */
+    readonly validationLevels: number;
+  };
+  /** What ran the tensors. */
   readonly engine: {
     readonly backend: string;
     readonly reason?: string;

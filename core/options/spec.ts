@@ -3,6 +3,7 @@
  * a number, a string, or a boolean given as `on` or `off`.
  */
 export interface OptionSpec {
+  /** Its value where none is given. */
   readonly default: number | string | boolean;
   /** One line for `--help`. */
   readonly help: string;

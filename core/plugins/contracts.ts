@@ -43,21 +43,27 @@ export interface ModelForm {
 
 /** A denoiser plugin: a module that exports `create` and, if it has any, `options` and `recipes`. */
 export interface DenoiserPlugin {
+  /** Its options, by their names in camelCase. */
   readonly options?: Readonly<Record<string, OptionSpec>>;
   /** Other defaults of its options under a recipe, by the recipe's name. */
   readonly recipes?: Readonly<Record<string, OptionValues>>;
+  /** Makes a denoiser for data of a kind. */
   create(data: DataInfo, options: OptionValues, context?: CreateContext): Denoiser | Promise<Denoiser>;
 }
 
 /** How far a download is, in bytes. */
 export interface PluginProgress {
+  /** What is loaded. */
   readonly label: string;
+  /** Bytes that are there. */
   readonly done: number;
+  /** Bytes in all, where that is known. */
   readonly total: number | undefined;
 }
 
 /** What a plugin may use while it loads. */
 export interface LoadContext {
+  /** Called as it goes on. */
   readonly onProgress?: (progress: PluginProgress) => void;
 }
 
@@ -78,7 +84,9 @@ export interface CreateContext extends LoadContext {
 export interface Dataset {
   /** The shape of one sample. */
   readonly shape: readonly number[];
+  /** Samples to train on. */
   readonly train: Samples;
+  /** Samples to validate on. */
   readonly validation: Samples;
   /** Samples that neither training nor validation sees; a synthetic data set draws fresh ones. */
   readonly test?: Samples;
@@ -99,6 +107,7 @@ export interface Dataset {
 
 /** A data set plugin: a module that exports `load` and, if it has any, `options`. */
 export interface DatasetPlugin {
+  /** Its options, by their names in camelCase. */
   readonly options?: Readonly<Record<string, OptionSpec>>;
   /** Loads the data, the same for the same `random`. */
   load(random: Random, options: OptionValues, context?: LoadContext): Dataset | Promise<Dataset>;

@@ -5,6 +5,7 @@ export { philox4x32 } from "./philox.ts";
 
 /** Where a {@link Random} stands, as plain JSON. */
 export interface RandomState {
+  /** The generator. */
   readonly algorithm: "philox4x32-10";
   /** The 64-bit key of the stream as two unsigned 32-bit words, low word first. */
   readonly key: readonly [number, number];

@@ -16,9 +16,12 @@ export interface LoadOptions {
 
 /** A model of a run's folder. */
 export interface LoadedModel extends Model {
-  readonly run: OpenRun;
-  /** Why it is this engine, where that was left open: a clause without a full stop. */
-  readonly engineReason?: string;
+  /** The run's folder. */
+  readonly folder: string;
+  /** The epochs that it has seen. */
+  readonly epoch: number;
+  /** Why it is this backend that runs it, where that was left open: a clause without a full stop. */
+  readonly backendReason?: string;
 }
 
 /**
@@ -31,13 +34,16 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   return await startModel(await openRun(path, options.denoiser), options);
 }
 
-/** A model of a run that is opened. */
-export async function startModel(run: OpenRun, { backend, threads = defaultThreads() }: LoadOptions = {}) {
-  const { engine, reason } = await startEngine(backend ?? run.config.backend, threads, run.info.shape);
-  const { denoiser, params, info, proposal, config: { evalBatchSize } } = run;
+/** The model of a run that is opened. */
+export async function startModel(
+  { denoiser, params, info, proposal, config, folder, epoch }: OpenRun,
+  { backend, threads = defaultThreads() }: LoadOptions = {},
+): Promise<LoadedModel> {
+  const { engine, reason } = await startEngine(backend ?? config.backend, threads, info.shape);
+  const { evalBatchSize } = config;
   return {
     ...createModel({ engine, denoiser, params, info, proposal, evalBatchSize }),
-    run,
-    ...(reason === undefined ? {} : { engineReason: reason }),
+    ...{ folder: folder.path, epoch },
+    ...(reason === undefined ? {} : { backendReason: reason }),
   };
 }

@@ -1,5 +1,6 @@
 import { saveCheckpoint } from "../io/checkpoints.ts";
 import type { FittedModel } from "../model/fit.ts";
+import { internalsOf } from "../model/internals.ts";
 import { writeDataInfo } from "./data_info.ts";
 import { RunFolder } from "./folder.ts";
 import { GIVEN } from "./given_denoiser.ts";
@@ -14,7 +15,8 @@ import { type RunConfig, SAVED_BY_PROGRAM } from "./config.ts";
  * @throws {UserError} When it holds something already or cannot be written.
  */
 export async function saveModel(model: FittedModel, path: string): Promise<string> {
-  const { settings, data, denoiserName, denoiser, params, info, history } = model;
+  const { settings, data, denoiserName, params, info, history } = model;
+  const { denoiser } = internalsOf(model);
   const folder = await RunFolder.create(path, path);
   const { step, epoch } = history[history.length - 1];
   const config: RunConfig = {

@@ -24,6 +24,7 @@ export interface SamplingLevel {
 
 /** One evaluation of the denoiser on a batch. */
 export interface EvaluationRecord {
+  /** Tells it from finished samples. */
   readonly kind: "evaluation";
   /** Samples that are finished; a batch on its way counts in part. */
   readonly done: number;
@@ -31,6 +32,7 @@ export interface EvaluationRecord {
 
 /** Finished samples. */
 export interface BatchRecord {
+  /** Tells it from an evaluation. */
   readonly kind: "batch";
   /** The index of the first sample. */
   readonly first: number;

@@ -22,8 +22,11 @@ export { DivergenceError } from "./divergence.ts";
 
 /** One optimiser step. */
 export interface StepRecord {
+  /** Tells it from an epoch's record. */
   readonly kind: "step";
+  /** Counted from 1. */
   readonly epoch: number;
+  /** Steps since training began. */
   readonly step: number;
   /** The batch's NLL in nats. */
   readonly nll: number;
@@ -31,13 +34,17 @@ export interface StepRecord {
 
 /** One finished epoch. */
 export interface EpochRecord {
+  /** Tells it from a step's record. */
   readonly kind: "epoch";
+  /** Counted from 1. */
   readonly epoch: number;
+  /** Steps since training began. */
   readonly step: number;
   /** The mean over the epoch's batches, in nats. */
   readonly trainNll: number;
   /** On the validation data, with its standard error, in nats. */
   readonly validation: Estimate;
+  /** That of the epoch's last step. */
   readonly learningRate: number;
 }
 

@@ -1,0 +1,43 @@
+import type { Engine } from "../engine/mod.ts";
+import type { ErrorMeter } from "../evaluation/errors.ts";
+import type { MeterOptions } from "../evaluation/row_program.ts";
+import type { Ranks } from "../mpi/ranks.ts";
+import type { Denoiser } from "../plugins/contracts.ts";
+import type { Gaussian } from "../reference/gaussian.ts";
+import type { BatchRecord, EvaluationRecord } from "../sampling/sampler.ts";
+import type { DrawOptions, Model } from "./model.ts";
+
+/** How a model is measured. */
+export interface ModelMeterOptions extends MeterOptions {
+  /** Samples per run of the denoiser. */
+  readonly batch?: number;
+  /** Makes another denoiser of the model's own. */
+  readonly wrap?: (denoiser: Denoiser) => Denoiser;
+  /** What it is compared with; the data's Gaussian if left out. */
+  readonly gaussian?: Gaussian;
+}
+
+/** The machinery of a model, which tasks need and programs do not. */
+export interface ModelInternals {
+  readonly engine: Engine;
+  readonly denoiser: Denoiser;
+  /** Samples per run of the denoiser in evaluations. */
+  readonly evalBatchSize: number;
+  /** Measures the error of the model, or of a denoiser made of its own. */
+  meter(options?: ModelMeterOptions): Promise<ErrorMeter & AsyncDisposable>;
+  /** Draws as {@linkcode Model.draw} does, on all ranks together. */
+  draw(
+    count: number,
+    options?: DrawOptions & { readonly ranks?: Ranks },
+  ): AsyncGenerator<EvaluationRecord | BatchRecord, void>;
+}
+
+/** Where a model keeps them, out of its users' sight. */
+export const INTERNALS: unique symbol = Symbol("internals");
+
+/** @throws {TypeError} For a model that was not made here. */
+export function internalsOf(model: Model & { readonly [INTERNALS]?: ModelInternals }): ModelInternals {
+  const internals = model[INTERNALS];
+  if (!internals) throw new TypeError("The model has no internals. Make it by fit, loadModel or importUnet.");
+  return internals;
+}

@@ -17,13 +17,22 @@ const read = (name) => {
     return undefined;
   }
 };
+const sizeOf = (name) => {
+  try {
+    return Deno.statSync(path(name)).size;
+  } catch {
+    return 0;
+  }
+};
 let calls = 0;
 
 function hold() {
   const gate = read("gate.json");
   if (gate === undefined) return;
-  const { file, lines, calls: least = 0 } = JSON.parse(gate);
-  if (++calls < least || file && (read(file) ?? "").split("\\n").length <= lines) return;
+  const { file, lines = 0, bytes = 0, calls: least = 0 } = JSON.parse(gate);
+  const text = file ? read(file) ?? "" : "";
+  if (++calls < least || text.split("\\n").length <= lines) return;
+  if (bytes > 0 && sizeOf(file) < bytes) return;
   Deno.writeTextFileSync(path("reached-" + Deno.pid), "");
   const cell = new Int32Array(new SharedArrayBuffer(4));
   while (read("gate.json") === gate) Atomics.wait(cell, 0, 0, 5);
@@ -50,8 +59,10 @@ export class Gate {
     return new Gate(folder);
   }
 
-  /** @param where The lines of a file, named from the gate's folder, or the calls from which on a process is held. */
-  async close(where: { readonly file: string; readonly lines: number } | { readonly calls: number }): Promise<void> {
+  /** @param where What a file, named from the gate's folder, has, or the calls, from which on a process is held. */
+  async close(
+    where: { readonly file: string; readonly lines?: number; readonly bytes?: number } | { readonly calls: number },
+  ): Promise<void> {
     for (const { name } of Deno.readDirSync(this.folder)) {
       if (name.startsWith("reached-")) await Deno.remove(join(this.folder, name));
     }

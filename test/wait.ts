@@ -8,8 +8,7 @@ import { dirname } from "node:path";
  * @param child Whose work it is: if it ends before, that is the error.
  */
 async function until(folder: string, isSo: () => boolean, child?: Deno.ChildProcess): Promise<void> {
-  let watched = folder;
-  while (!existsSync(watched)) watched = dirname(watched);
+  const watched = nearest(folder);
   const watcher = Deno.watchFs(watched, { recursive: true });
   let isOpen = true;
   const close = () => {
@@ -19,15 +18,21 @@ async function until(folder: string, isSo: () => boolean, child?: Deno.ChildProc
   child?.status.then(close);
   try {
     if (isSo()) return;
+    // Below a new folder the system tells of changes from a moment after it was made on, so that it is watched itself.
+    if (nearest(folder) !== watched) return await until(folder, isSo, child);
     for await (const _ of watcher) {
       if (isSo()) return;
-      // Below a new folder the system tells of changes from a moment after it was made on, so that it is watched itself.
-      if (watched !== folder && existsSync(folder)) return await until(folder, isSo, child);
+      if (nearest(folder) !== watched) return await until(folder, isSo, child);
     }
     if (!isSo()) throw new Error(`The process ended before ${folder} was as it should be.`);
   } finally {
     close();
   }
+}
+
+/** The folder itself, or the first one above it that is there. */
+function nearest(folder: string): string {
+  return existsSync(folder) ? folder : nearest(dirname(folder));
 }
 
 /** Waits until a file is there and its text is as it should be. */

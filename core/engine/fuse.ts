@@ -1,5 +1,5 @@
 import { sizeOf } from "../data/tensors.ts";
-import { Graph, isSplat, type Node, reachableNodes, type Value } from "./graph.ts";
+import { type Graph, isSplat, type Node, reachableNodes, type Value } from "./graph.ts";
 
 /**
  * Rewrites that need to know who else uses a value. ONNX Runtime fuses more when it loads the graph; these are the

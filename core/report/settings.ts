@@ -1,5 +1,5 @@
 import { basename, isAbsolute } from "node:path";
-import { type OptionTable } from "../cli/arguments.ts";
+import type { OptionTable } from "../cli/arguments.ts";
 import { optionName } from "../options/names.ts";
 import { loadDataset, loadDenoiser } from "../plugins/load.ts";
 import type { OptionValues } from "../plugins/contracts.ts";

@@ -1,6 +1,6 @@
 import { toFloat32 } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
-import { type DensityPanels } from "./density_panels.ts";
+import type { DensityPanels } from "./density_panels.ts";
 import { EXTENT, FINE_SIDE, SIDE } from "../evaluation/picture.ts";
 import type { PreparedRun } from "./prepare.ts";
 import type { Measurements } from "./training_task.ts";

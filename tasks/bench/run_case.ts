@@ -1,5 +1,5 @@
 import type { Backend } from "../../core/engine/mod.ts";
-import { type Ranks } from "../../core/mpi/mod.ts";
+import type { Ranks } from "../../core/mpi/mod.ts";
 import { mainOnRanks } from "../../core/cli/mod.ts";
 
 /** One benchmark case in a process of its own, so that its peak memory is its own; only its own code is loaded. */

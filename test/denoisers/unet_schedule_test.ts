@@ -1,5 +1,5 @@
 import { deepEqual, ok, throws } from "assert";
-import * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs";
 import {
   DDPM_SCHEDULE,
   parseSchedule,

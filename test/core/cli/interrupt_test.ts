@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "assert";
+import { deepEqual, match } from "assert";
 import { join } from "node:path";
 import { inFolder } from "../../folders.ts";
 

@@ -1,6 +1,6 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
-import { UserError } from "../../../core/errors/user_error.ts";
+import type { UserError } from "../../../core/errors/user_error.ts";
 import { fetchModel, findModelFiles, HubError, type HubOptions, locateModel } from "../../../core/hub/mod.ts";
 import { isModelName, parseModelId } from "../../../core/hub/model_id.ts";
 import { DownloadError, NetworkError } from "../../../core/io/download.ts";

@@ -40,6 +40,8 @@ export type {
   ModelForm,
   PluginProgress,
   SavedDataInfo,
+  Tensor,
+  Tensor1D,
 } from "./plugins/contracts.ts";
 export type { EpochRecord, StepRecord } from "./training/train.ts";
 export { DivergenceError } from "./training/divergence.ts";

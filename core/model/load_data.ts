@@ -36,7 +36,7 @@ export interface NamedDataset extends Dataset {
  *
  * const { train, validation, entropy } = await loadData("moons", { options: { points: 1000 } });
  * equal(train.count + validation.count, 1000);
- * equal(entropy?.toFixed(2), "0.58");
+ * equal(entropy?.toFixed(2), "0.61");
  * ```
  */
 export async function loadData(source: string | Rows, options: LoadDataOptions = {}): Promise<NamedDataset> {

@@ -16,6 +16,12 @@ export interface DataInfo {
   readonly gaussian: Gaussian;
 }
 
+/** A tensor of tfjs. */
+export type Tensor = tf.Tensor;
+
+/** A tensor of tfjs with one axis. */
+export type Tensor1D = tf.Tensor1D;
+
 /** A denoiser: named parameters, and a prediction of the noise that is differentiable in them. */
 export interface Denoiser {
   /** Initial parameters. The same `random` gives the same parameters. An empty record means nothing to train. */
@@ -28,7 +34,7 @@ export interface Denoiser {
    * @param logsnr Log SNR of each sample in nats, `[batch]`.
    * @returns The estimate of ε, of the shape of `z`.
    */
-  predict(params: Record<string, tf.Tensor>, z: tf.Tensor, logsnr: tf.Tensor1D): tf.Tensor;
+  predict(params: Record<string, Tensor>, z: Tensor, logsnr: Tensor1D): Tensor;
   /** How a checkpoint is stored so that another library loads it; without it the parameters are stored alone. */
   readonly form?: ModelForm;
 }

@@ -1,3 +1,4 @@
+import { setTimeout as byClock } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Backend } from "../../core/engine/mod.ts";
 import type { BackendReport, CaseReport, ReportLine } from "./report.ts";
@@ -17,6 +18,8 @@ export interface ProcessSettings {
   readonly onCase?: (report: CaseReport) => void;
   /** Milliseconds without a result after which the process is ended: a driver may hang. */
   readonly silence?: number;
+  /** What waits so long; a clock, unless a test has its own. */
+  readonly wait?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
   /** What the process runs. */
   readonly script?: string;
 }
@@ -24,7 +27,7 @@ export interface ProcessSettings {
 /** Runs the cases on a backend in a process of its own. */
 export async function runBackend(
   backend: Backend,
-  { threads, cases: wanted, onCase, silence = 600_000, script = SCRIPT }: ProcessSettings,
+  { threads, cases: wanted, onCase, silence = 600_000, wait = waitByClock, script = SCRIPT }: ProcessSettings,
 ): Promise<BackendReport> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
@@ -41,14 +44,20 @@ export async function runBackend(
   let absent: string | undefined;
   let complete = false;
   let silent = false;
-  const end = () => {
-    silent = true;
-    child.kill("SIGKILL");
+  // Each line calls off the wait for it, and begins the next.
+  let heard = new AbortController();
+  const listen = () => {
+    heard.abort();
+    const { signal } = heard = new AbortController();
+    wait(silence, signal).then(() => {
+      if (signal.aborted || silent) return;
+      silent = true;
+      child.kill("SIGKILL");
+    }, () => {});
   };
-  let timer = setTimeout(end, silence);
+  listen();
   for await (const line of linesOf(child.stdout)) {
-    clearTimeout(timer);
-    timer = setTimeout(end, silence);
+    listen();
     const report = parseLine(line);
     if (report?.kind === "absent") absent = report.reason;
     if (report?.kind === "start") start = report;
@@ -60,7 +69,7 @@ export async function runBackend(
     }
   }
   const { success, code, signal } = await child.status;
-  clearTimeout(timer);
+  heard.abort();
   const last = (await complaint).trim().split("\n").at(-1);
   const why = last ? `: ${last}` : "";
   const ended = silent
@@ -77,6 +86,11 @@ export async function runBackend(
     cases,
     ...(ended === undefined ? {} : { ended }),
   };
+}
+
+/** Is over at once where it is called off. */
+function waitByClock(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return byClock(milliseconds, undefined, { signal });
 }
 
 /** A line of the report; a library may print others. */

@@ -95,7 +95,10 @@ Deno.test("a process that ends too soon or falls silent leaves what it had done,
     await Deno.writeTextFile(script, `${print} Deno.exit(0);`);
     equal((await runBackend("onnx-cuda", { threads: 1, script })).ended, "the process ended before its time");
     await Deno.writeTextFile(script, `${print} setInterval(() => {}, 1000);`);
-    const silent = await runBackend("onnx-cuda", { threads: 1, script, silence: 1500 });
+    // It has been silent for long enough once its case is told of.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const settings = { threads: 1, script, silence: 1500, wait: () => promise, onCase: () => resolve() };
+    const silent = await runBackend("onnx-cuda", settings);
     deepEqual(silent.cases, [report]);
     equal(silent.ended, "the process was ended after 1.5 s without a result");
   }));

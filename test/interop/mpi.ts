@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
 import { readSafetensors } from "../../core/io/safetensors.ts";
 import { runTask } from "../tasks/command.ts";
+import { reader } from "../wait.ts";
 import {
   FAMILIES,
   type Family,
@@ -174,10 +175,25 @@ for (const family of FAMILIES) {
 
   test("a sweep's runs are dealt over the ranks, and compared once", () =>
     inPointsFolder(async (cwd) => {
-      const command =
-        "train:2d moons --denoiser gaussian --points 100 --batch-size 20 --epochs 1 --figures off --seed {1..4}";
+      // The first rank's second run is held until the others have ended: the last to end compares them.
+      await Deno.writeTextFile(
+        join(cwd, "held.ts"),
+        `import { existsSync } from "node:fs";
+         export function load(random) {
+           const cell = new Int32Array(new SharedArrayBuffer(4));
+           const isHeld = /--seed[= ]4/.test(Deno.args.join(" "));
+           while (isHeld && !existsSync(new URL("go", import.meta.url))) Atomics.wait(cell, 0, 0, 5);
+           return { train: Array.from({ length: 100 }, () => [random.normal(), random.normal()]) };
+         }`,
+      );
+      const command = "train:2d ./held.ts --denoiser gaussian --batch-size 20 --epochs 1 --figures off --seed {1..4}";
       const args = [command, "--out", "sweep", "--quiet"];
-      const { code, output, errors } = await runJob({ family, ranks: 3, task: "sweep", args, cwd });
+      const job = await startJob({ family, ranks: 3, task: "sweep", args, cwd });
+      const complaint = new Response(job.stderr).text();
+      const printed = reader(job.stdout);
+      await printed.until(/(left to other processes[^]*){2}/);
+      await Deno.writeTextFile(join(cwd, "go"), "");
+      const [output, errors, { code }] = await Promise.all([printed.rest(), complaint, job.status]);
       equal(code, 0, errors);
       equal(output.match(/comparison\.html/g)?.length, 1, output);
       const table = (await Deno.readTextFile(join(cwd, "sweep", "sweep.csv"))).trim().split("\n");

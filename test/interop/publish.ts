@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from "assert";
+import { match, ok } from "assert";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -17,10 +17,6 @@ Deno.test("the front door could be published: it has no slow types", async () =>
 });
 
 Deno.test("all of the front door is documented, and its types are exported", async () => {
-  const { text } = await deno("doc", "--lint", "core/mod.ts");
-  const errors = [...text.matchAll(/^error\[[^\]]*\]: (.*)$/gm)].map(([, message]) => message);
-  // Of tfjs's own types a denoiser is made.
-  const predict = `public type 'Denoiser["predict"]' references private type`;
-  deepEqual(errors.filter((message) => message !== "").sort(), [`${predict} 'Tensor'`, `${predict} 'Tensor1D'`], text);
-  equal(errors.length, 2);
+  const { success, text } = await deno("doc", "--lint", "core/mod.ts");
+  ok(success, text);
 });

@@ -51,20 +51,24 @@ Deno.test("a person reads the machine, what auto chooses, and a row for the back
   match(stdout, /above 1e-5 they are\s+wrong/);
 });
 
+/** Does something while the packages of backends are those of a folder. */
+async function withPackages<T>(folder: string, run: () => T): Promise<Awaited<T>> {
+  const before = Deno.env.get("ITDIFFUSION_PACKAGES");
+  Deno.env.set("ITDIFFUSION_PACKAGES", folder);
+  try {
+    return await run();
+  } finally {
+    if (before === undefined) Deno.env.delete("ITDIFFUSION_PACKAGES");
+    else Deno.env.set("ITDIFFUSION_PACKAGES", before);
+  }
+}
+
 Deno.test("a backend that is not there says what to do, and is exit code 1 where it alone is asked for", () =>
   inFolder(async (folder) => {
-    const variable = "ITDIFFUSION_PACKAGES";
-    const before = Deno.env.get(variable);
-    Deno.env.set(variable, folder);
-    try {
-      const { code, stdout } = await runTask("doctor", ["--backend", "tfjs-node"]);
-      equal(code, 1);
-      match(stdout, /^tfjs-node +not available: .*not installed\. Run\s+deno\s+task install:tfjs-node[.,]/m);
-      ok(!stdout.includes("wrong"));
-    } finally {
-      if (before === undefined) Deno.env.delete(variable);
-      else Deno.env.set(variable, before);
-    }
+    const { code, stdout } = await withPackages(folder, () => runTask("doctor", ["--backend", "tfjs-node"]));
+    equal(code, 1);
+    match(stdout, /^tfjs-node +not available: .*not installed\. Run\s+deno\s+task install:tfjs-node[.,]/m);
+    ok(!stdout.includes("wrong"));
   }));
 
 Deno.test("a backend that there is not is one line and exit code 2", async () => {
@@ -77,16 +81,28 @@ Deno.test("a backend that there is not is one line and exit code 2", async () =>
 Deno.test({
   name: "Ctrl-C ends it at once",
   ignore: Deno.build.os === "windows",
-  async fn() {
-    const child = (await taskCommand("doctor", ["--backend", "tfjs-cpu"])).spawn();
-    const output = child.stdout.getReader();
-    let text = "";
-    while (!text.includes("Backend")) text += new TextDecoder().decode((await output.read()).value);
-    child.kill("SIGINT");
-    equal((await child.status).code, 130);
-    await output.cancel();
-    match(await new Response(child.stderr).text(), /^Stopped[^\n]*\.\n$/);
-  },
+  fn: () =>
+    inFolder(async (folder) => {
+      // A backend that hangs as it is loaded.
+      const path = join(folder, "node_modules", "@tensorflow", "tfjs-node");
+      await Deno.mkdir(path, { recursive: true });
+      await Deno.writeTextFile(join(path, "package.json"), `{"name":"@tensorflow/tfjs-node","main":"index.js"}`);
+      await Deno.writeTextFile(
+        join(path, "index.js"),
+        `Deno.writeTextFileSync(${JSON.stringify(join(folder, "began"))}, "");
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);`,
+      );
+      const command = await taskCommand("doctor", ["--backend", "tfjs-node"]);
+      const child = await withPackages(folder, () => command.spawn());
+      await untilFile(join(folder, "began"), undefined, child);
+      child.kill("SIGINT");
+      const { code, stdout, stderr } = await child.output();
+      equal(code, 130);
+      const [printed, told] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+      match(printed, /^Backend .*\n$/m);
+      ok(!printed.includes("\ntfjs-node "), printed);
+      match(told, /^Stopped[^\n]*\.\n$/);
+    }),
 });
 
 /** Runs a script as the doctor runs its own. */

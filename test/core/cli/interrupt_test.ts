@@ -49,8 +49,8 @@ const HEARD = "while (!stop.aborted) await new Promise((resolve) => setImmediate
 Deno.test("a signal while a task's modules are loaded is heard, whichever it is", async () => {
   const works = (waits: string) => `async (stop) => { ${waits} stop.throwIfAborted(); console.log("worked"); }`;
   deepEqual(await started(works(""), []), { code: 0, stdout: "listening\nworked\n", stderr: "" });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGUSR2"] as const) {
-    const { code, stdout, stderr } = await started(works(HEARD), [signal]);
+  for (const signals of [["SIGINT"], ["SIGTERM"], ["SIGUSR2"], ["SIGINT", "SIGTERM"]] as const) {
+    const { code, stdout, stderr } = await started(works(HEARD), signals);
     deepEqual([code, stdout], [130, "listening\n"]);
     match(stderr, /^Stopped[^\n]*\.\n$/);
   }
@@ -58,9 +58,8 @@ Deno.test("a signal while a task's modules are loaded is heard, whichever it is"
 
 Deno.test("the second signal changes nothing, the third ends the process at once", async () => {
   // A listener of its own is told of the second no sooner than the task's.
-  const second = `new Promise((resolve) => Deno.addSignalListener("SIGTERM", resolve))`;
   const works = `async (stop) => {
-    const second = ${second};
+    const second = new Promise((resolve) => Deno.addSignalListener("SIGTERM", resolve));
     ${HEARD}
     Deno.kill(Deno.pid, "SIGTERM");
     await second;

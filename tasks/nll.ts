@@ -106,6 +106,7 @@ await mainOnRanks(async (ranks) => {
   const isFirst = ranks.rank === 0;
   using progress = new Progress({ quiet: o.quiet || o.json || !isFirst });
   const run = await openModel(positional.run, o, {
+    signal: ranks.stop,
     onProgress({ label, done, total }) {
       if (total !== undefined) progress.update({ label: `${label}, MB`, done: done / 1e6, total: total / 1e6 });
     },
@@ -171,8 +172,11 @@ await mainOnRanks(async (ranks) => {
     const again = run.weights && o.out === undefined
       ? `The same with --out ${shown(run.folder.path)}`
       : "The same command";
+    const { rounds } = running.sums();
     throw new InterruptedError(
-      `Stopped after ${running.sums().rounds} rounds, and saved. ${again} goes on from there.`,
+      rounds === 0
+        ? `Stopped before the first round was finished, so that nothing is saved. ${again} begins anew.`
+        : `Stopped after ${rounds} rounds, and saved. ${again} goes on from there.`,
     );
   }
   const estimate = running.estimate();

@@ -99,7 +99,7 @@ export const mpiOption = {
 } as const satisfies Record<string, TaskOption>;
 
 /** How long a rank other than the first waits with its error, which the first may have too. */
-const PATIENCE_MS = 1000;
+const PATIENCE_MS = 5000;
 
 /** The library that a command line names. It is needed before the rest is read, so that all ranks can share an error. */
 function libraryIn(args: readonly string[]): string | undefined {

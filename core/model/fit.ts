@@ -22,8 +22,6 @@ export interface FitOptions extends Partial<FitSettings>, LoadContext {
   readonly onStep?: (record: StepRecord) => void | Promise<void>;
   /** Called after every epoch, with the NLL on the validation data. */
   readonly onEpoch?: (record: EpochRecord) => void | Promise<void>;
-  /** Ends the training soon after, with an {@linkcode InterruptedError}. */
-  readonly signal?: AbortSignal;
 }
 
 /** A model that was fitted here, and how. */
@@ -87,7 +85,7 @@ export async function fit(data: NamedDataset | Dataset | Rows, options: FitOptio
       dataName: dataset.name,
       ranks,
       microBatchValues: usual.microBatchValues ?? Infinity,
-      context: onProgress ? { onProgress } : {},
+      context: { signal: ranks.stop, ...(onProgress ? { onProgress } : {}) },
     });
     const { engine, denoiser, proposal, info, training } = begun;
     const history: EpochRecord[] = [];

@@ -71,6 +71,8 @@ export interface PluginProgress {
 export interface LoadContext {
   /** Called as it goes on. */
   readonly onProgress?: (progress: PluginProgress) => void;
+  /** Ends it soon after, with its reason as the error. What was downloaded is kept, to go on with. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a denoiser may use while it is made. */

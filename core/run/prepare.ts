@@ -41,6 +41,7 @@ export async function prepareRun(
   const started = config.backend === "auto" ? undefined : await startEngine(config.backend, config.threads, []);
   using progress = new Progress({ quiet: request.quiet || !isFirst });
   const context: LoadContext = {
+    signal: ranks.stop,
     onProgress({ label, done, total }) {
       if (total !== undefined) progress.update({ label: `${label}, MB`, done: done / 1e6, total: total / 1e6 });
     },

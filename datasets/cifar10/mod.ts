@@ -38,7 +38,6 @@ export interface CifarContext extends LoadContext {
   readonly address?: string;
   /** The folder to keep it in, that of {@link cacheFolder} if left out. */
   readonly cache?: string;
-  readonly signal?: AbortSignal;
 }
 
 /**

@@ -6,7 +6,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { noiseScale, perSample, signalScale } from "../../core/diffusion/channel.ts";
 import { messageOf, UserError } from "../../core/errors/user_error.ts";
-import type { CreateContext, DataInfo, Denoiser, OptionValues } from "../../core/plugins/contracts.ts";
+import type { CreateContext, DataInfo, Denoiser, LoadContext, OptionValues } from "../../core/plugins/contracts.ts";
 import { DDPM_CIFAR10, parseUnetConfig, type UnetConfig } from "./config.ts";
 import { halvings, initParams, unet } from "./network.ts";
 import { DDPM_SCHEDULE, parseSchedule, type Schedule } from "./schedule.ts";
@@ -43,14 +43,14 @@ export const options = {
 export async function create(
   { shape }: DataInfo,
   values: OptionValues = {},
-  { saved, onProgress }: CreateContext = {},
+  { saved, ...context }: CreateContext = {},
 ): Promise<Denoiser> {
   requireImages(shape);
   const source = saved
     ? savedModel(saved)
     : values.fromScratch
     ? await newModel(values, shape)
-    : await pretrainedModel(String(values.weights ?? PRETRAINED), onProgress);
+    : await pretrainedModel(String(values.weights ?? PRETRAINED), context);
   const config = parseUnetConfig(source.config, source.name);
   const schedule = parseSchedule(source.scheduler, source.schedulerName);
   requireFit(config, shape, source.name);
@@ -77,13 +77,14 @@ interface Source {
   readonly weights?: Awaited<ReturnType<typeof import("../../core/io/weights.ts").readWeights>>;
 }
 
-async function pretrainedModel(name: string, onProgress: CreateContext["onProgress"]): Promise<Source> {
+async function pretrainedModel(name: string, { onProgress, signal }: LoadContext): Promise<Source> {
   const [{ locateModel }, { readWeights }] = await Promise.all([
     import("../../core/hub/mod.ts"),
     import("../../core/io/weights.ts"),
   ]);
   const files = await locateModel(name, {
     ...(onProgress ? { onProgress: ({ file, done, total }) => onProgress({ label: file, done, total }) } : {}),
+    ...(signal ? { signal } : {}),
   });
   const [config, scheduler] = [await readJson(files.config), files.scheduler && await readJson(files.scheduler)];
   // What is not supported is said before the weights are read.

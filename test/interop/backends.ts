@@ -3,6 +3,7 @@ import { BACKENDS } from "../../core/engine/mod.ts";
 import { LOCAL_BACKENDS } from "../backends.ts";
 import { runBackend } from "../conformance/backend_process.ts";
 import { CASES } from "../conformance/cases.ts";
+import { despiteCrashes } from "./driver_crash.ts";
 import { absence, faultsOfBackend, reportTable } from "../conformance/report.ts";
 
 /** Backends that have to be there, by their names with spaces: there, what is absent fails. */
@@ -25,7 +26,10 @@ for (const backend of BACKENDS) {
     name: ignore ? absence(backend, not_tried) : `${backend}: every conformance case is within its tolerance`,
     ignore,
     async fn() {
-      const report = await runBackend(backend, { threads: THREADS, cases: "" });
+      const report = await despiteCrashes(
+        () => runBackend(backend, { threads: THREADS, cases: "" }),
+        ({ ended }) => /ended by SIG(SEGV|ABRT)/.test(ended ?? ""),
+      );
       console.log(reportTable([report]));
       equal(report.not_tried, undefined, `${backend} has to be there: ${report.not_tried}`);
       deepEqual(faultsOfBackend(report), []);

@@ -7,6 +7,7 @@ import { BackendError, type Engine, type Precision } from "../../core/engine/mod
 import { Random } from "../../core/random/random.ts";
 import { inFolder } from "../folders.ts";
 import { runTask } from "../tasks/command.ts";
+import { runOnDriver } from "./driver_crash.ts";
 
 /** Fifty images of 8x8. */
 const IMAGES = fileURLToPath(new URL("../reference/datasets/images.h5", import.meta.url));
@@ -106,7 +107,7 @@ function points(): string {
 const SMALL = ["points.csv", "--epochs", "2", "--batch-size", "64", "--validation-levels", "1", "--hidden-size", "32"];
 
 async function trained(cwd: string, ...args: string[]) {
-  const { code, stdout, stderr } = await runTask("train:2d", [...args, "--figures", "off", "--json"], cwd);
+  const { code, stdout, stderr } = await runOnDriver("train:2d", [...args, "--figures", "off", "--json"], cwd);
   equal(code, 0, `code ${code}: ${stderr}`);
   return JSON.parse(stdout);
 }
@@ -148,10 +149,10 @@ test("onnx-webgpu: train:cifar trains a U-Net in parts of a batch, and sample dr
       ...["--validation-samples", "4", "--samples", "2", "--sample-steps", "2", "--eval-batch-size", "64"],
       ...["--epochs", "1", "--backend", "onnx-webgpu", "--out", "run"],
     ];
-    const { code, stdout, stderr } = await runTask("train:cifar", args, cwd);
+    const { code, stdout, stderr } = await runOnDriver("train:cifar", args, cwd);
     equal(code, 0, stderr);
     match(stdout, /on onnx-webgpu\n/);
-    const drawn = await runTask("sample", ["run", "--count", "2", "--steps", "2", "--json"], cwd);
+    const drawn = await runOnDriver("sample", ["run", "--count", "2", "--steps", "2", "--json"], cwd);
     equal(drawn.code, 0, drawn.stderr);
     equal(JSON.parse(drawn.stdout).backend, "onnx-webgpu");
   }));

@@ -87,10 +87,10 @@ Deno.test("a run stopped in density panels and in its last likelihoods is the ru
     // A run that is stopped there alone has the same training and panels; without figures the rest is soon done.
     const alone = [...ARGS, "--out", "whole"];
     await stopped(cwd, gate, alone, { file: "whole/density.safetensors", bytes: 3 * PANEL_BYTES }, ["SIGINT"]);
-    for (const name of ["broken", "whole"]) {
+    await Promise.all(["broken", "whole"].map(async (name) => {
       const { code, stderr } = await runTask("train:2d", ["--resume", name, "--figures", "off", "--quiet"], cwd);
       equal(code, 0, stderr);
-    }
+    }));
     const [got, expected] = await Promise.all(["broken", "whole"].map((name) => resultOf(join(cwd, name))));
     deepEqual(got, expected);
     deepEqual(Object.keys(got.panels).sort(), ["epoch.1", "epoch.2", "epoch.3"]);

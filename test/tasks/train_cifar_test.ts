@@ -130,12 +130,12 @@ const MISTAKES: readonly (readonly [string, readonly string[], RegExp])[] = [
 
 Deno.test("a mistake is one line that says what was expected, exit code 2, and leaves nothing behind", () =>
   inFolder(async (cwd) => {
-    for (const [what, args, message] of MISTAKES) {
+    await Promise.all(MISTAKES.map(async ([what, args, message]) => {
       const { code, stdout, stderr } = await runTask("train:cifar", args, cwd);
       equal(code, 2, `${what}: ${stderr}`);
       equal(stdout, "");
       match(stderr.trim(), message, what);
       equal(stderr.trim().split("\n").length, 1, `${what}: ${stderr}`);
-    }
+    }));
     deepEqual(await namesIn(cwd), []);
   }));

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers";
 import { setTimeout as delay } from "node:timers/promises";
 import { InterruptedError } from "../errors/interrupted_error.ts";
 import { UserError } from "../errors/user_error.ts";
@@ -20,7 +21,8 @@ import { writeText } from "./terminal.ts";
 export interface ProcessEnds {
   stdout(text: string): void;
   stderr(text: string): void;
-  exit(code: number): void;
+  /** @param code None for the one that the task has set, or 0. */
+  exit(code?: number): void;
 }
 
 const DENO: ProcessEnds = {
@@ -78,9 +80,11 @@ async function run(
   try {
     if (interrupt.requested) throw new InterruptedError("Stopped before anything was begun.");
     await task();
-    if (!interrupt.requested) return;
-    if (tells) process.stderr(`${clear()}Stopped, but everything was finished.\n`);
-    process.exit(130);
+    // A signal that came while the task computed its last is heard in the next turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (interrupt.requested && tells) process.stderr(`${clear()}Stopped, but everything was finished.\n`);
+    // At once: while a process ends by itself, Deno hears no more, and a signal would kill it.
+    process.exit(interrupt.requested ? 130 : undefined);
   } catch (error) {
     const { code, text } = outcomeOf(error);
     if (code === 0) process.stdout(text);

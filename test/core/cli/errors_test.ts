@@ -8,11 +8,11 @@ import { CheckpointError } from "../../../core/io/checkpoints.ts";
 import { SafetensorsError } from "../../../core/io/safetensors.ts";
 
 async function run(task: () => Promise<void>) {
-  const seen = { stdout: "", stderr: "", code: undefined as number | undefined };
+  const seen = { stdout: "", stderr: "", code: undefined as number | string | undefined };
   await main(task, {
     stdout: (text) => seen.stdout += text,
     stderr: (text) => seen.stderr += text,
-    exit: (code) => seen.code = code,
+    exit: (code) => seen.code = code ?? "the task's",
   });
   return seen;
 }
@@ -41,8 +41,8 @@ Deno.test("help goes to stdout with exit code 0", async () => {
   assert.deepEqual(seen, { stdout: "Usage: …\n", stderr: "", code: 0 });
 });
 
-Deno.test("a task that succeeds does not end the process", async () => {
-  assert.deepEqual(await run(() => Promise.resolve()), { stdout: "", stderr: "", code: undefined });
+Deno.test("a task that succeeds ends with its own exit code", async () => {
+  assert.deepEqual(await run(() => Promise.resolve()), { stdout: "", stderr: "", code: "the task's" });
 });
 
 Deno.test("a missing permission is no stack", () => {

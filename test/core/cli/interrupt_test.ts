@@ -6,17 +6,16 @@ const MAIN = new URL("../../../core/cli/main.ts", import.meta.url).href;
 const LISTEN = new URL("../../../core/cli/listen.ts", import.meta.url).href;
 const CONFIG = new URL("../../../deno.json", import.meta.url).pathname;
 
-/**
- * Runs a task whose modules take until a line comes on stdin to load. Signals are sent once it listens, and are on their
- * way before it goes on.
- */
-async function started(task: string, signals: readonly Deno.Signal[]) {
+/** Takes until something comes on stdin. Reading blocks the thread, as loading and computing do. */
+const WAIT = `console.log("listening"); Deno.stdin.readSync(new Uint8Array(1));`;
+
+/** Runs a task that waits once, as its modules are loaded or later. Signals are sent meanwhile. */
+async function started(task: string, signals: readonly Deno.Signal[], loading = WAIT) {
   let ended: { code: number; stdout: string; stderr: string } | undefined;
   await inFolder(async (folder) => {
     const script = join(folder, "task.ts");
     const slow = join(folder, "slow.ts");
-    // Reading blocks the thread, as loading does.
-    await Deno.writeTextFile(slow, `console.log("listening"); Deno.stdin.readSync(new Uint8Array(1));`);
+    await Deno.writeTextFile(slow, loading);
     await Deno.writeTextFile(
       script,
       `import "${LISTEN}";\nimport "./slow.ts";\nimport { setImmediate } from "node:timers";\n` +
@@ -71,4 +70,15 @@ Deno.test("the second signal changes nothing, the third ends the process at once
   match(twice.stderr, /^Stopped[^\n]*\.\n$/);
   const endless = `async () => { for (;;) await new Promise((resolve) => setImmediate(resolve)); }`;
   deepEqual(await started(endless, ["SIGINT", "SIGTERM", "SIGUSR2"]), { code: 130, stdout: "listening\n", stderr: "" });
+});
+
+Deno.test("a task that a signal comes too late for says so", async () => {
+  const works = `async () => {
+    const heard = new Promise((resolve) => Deno.addSignalListener("SIGINT", resolve));
+    ${WAIT}
+    await heard;
+    console.log("worked");
+  }`;
+  const stderr = "Stopped, but everything was finished.\n";
+  deepEqual(await started(works, ["SIGINT"], ""), { code: 130, stdout: "listening\nworked\n", stderr });
 });

@@ -5,13 +5,33 @@ import sys
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionComplete
+
+
+class PatientClient(NotebookClient):
+    """Deno's kernel is idle, so it says, while a cell's result may still be on its way. Each cell here has a result."""
+
+    idle = None
+
+    def process_message(self, msg, cell, cell_index):
+        try:
+            output = super().process_message(msg, cell, cell_index)
+        except CellExecutionComplete:
+            self.idle = cell_index
+            output = None
+        kinds = {each.output_type for each in cell.outputs}
+        if self.idle == cell_index and kinds & {"execute_result", "display_data", "error"}:
+            raise CellExecutionComplete()
+        return output
+
 
 path, kernels = sys.argv[1:3]
 os.environ["JUPYTER_PATH"] = kernels
 notebook = nbformat.read(path, as_version=4)
-client = NotebookClient(
+client = PatientClient(
     notebook,
     timeout=None,
+    iopub_timeout=3600,
     kernel_name="deno",
     resources={"metadata": {"path": os.path.dirname(path)}},
 )

@@ -36,7 +36,8 @@ export type Task = (stop: AbortSignal) => Promise<void>;
 
 /**
  * Runs a task. A `UserError` becomes one line on stderr and exit code 2, `--help` its text on stdout and 0, anything
- * else a short line with the stack and 1. Ctrl-C, from the first moment to the last, becomes one line and 130.
+ * else a short line with the stack and 1. Ctrl-C, from the first moment to the last, becomes one line and 130. The process
+ * ends with its task, by the exit code that the task has set.
  *
  * Of several processes that an MPI launcher started each would do the same, and write the same files. They are refused.
  */

@@ -82,3 +82,8 @@ Deno.test("a task that a signal comes too late for says so", async () => {
   const stderr = "Stopped, but everything was finished.\n";
   deepEqual(await started(works, ["SIGINT"], ""), { code: 130, stdout: "listening\nworked\n", stderr });
 });
+
+Deno.test("the process ends with its task, by the code that this has set", async () => {
+  const works = `async () => { setTimeout(() => console.log("later"), 1e9); Deno.exitCode = 3; }`;
+  deepEqual(await started(works, []), { code: 3, stdout: "listening\n", stderr: "" });
+});

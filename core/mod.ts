@@ -10,7 +10,7 @@
  * import { densityFigure, fit, loadData } from "./mod.ts";
  *
  * const data = await loadData("moons", { options: { points: 1000 } });
- * await using model = await fit(data, { epochs: 2, denoiserOptions: { hiddenSize: 16, embeddingSize: 16 } });
+ * await using model = await fit(data, { epochs: 2, denoiserOptions: { width: 16 } });
  * const { nats, stderr } = await model.nll(data.validation);
  * ok(nats < 3 && stderr > 0);
  * const { logDensity } = await model.logDensity([[0, 0.5], [9, 9]]);
@@ -57,7 +57,7 @@ export type { ResolvedSettings } from "./model/begin_training.ts";
 export { loadData, type LoadDataOptions, type NamedDataset } from "./model/load_data.ts";
 export type { Rows } from "./model/rows.ts";
 export { fit, type FitOptions, type FittedModel } from "./model/fit.ts";
-export { DEFAULTS, type FitDefaults, type FitSettings } from "./model/settings.ts";
+export { DEFAULTS, type FitDefaults, type FitSettings, SEED_POINTS } from "./model/settings.ts";
 export type { CommonOptions, DrawOptions, Likelihood, LogDensity, Model } from "./model/model.ts";
 export { type ImportOptions, importUnet } from "./model/import_unet.ts";
 export { densityFigure, errorFigure, type FigureOptions, lossFigure } from "./model/figures.ts";

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { perSample, signalScale } from "../core/diffusion/channel.ts";
-import { gaussianDenoiser } from "../core/reference/gaussian.ts";
+import { skipPrediction, SKIPS } from "../core/reference/skip.ts";
 import { sinusoidalEmbedding } from "../core/layers/embedding.ts";
 import { initLinear, linear } from "../core/layers/linear.ts";
 import { UserError } from "../core/errors/user_error.ts";
@@ -21,11 +21,15 @@ export const options = {
     help: "Sinusoidal embeddings of the coordinates and of log SNR; auto: of no more than 6 coordinates.",
   },
   embeddingSize: { default: 128, min: 4, integer: true, help: "Size of each embedding, even." },
-  skip: { default: true, help: "Add the data's Gaussian denoiser, so that the network learns the rest." },
+  skip: {
+    default: "gaussian",
+    choices: SKIPS,
+    help: "Add the ideal denoiser of the data's Gaussian or of the reference, so that the network learns the rest.",
+  },
 } as const;
 
 /** The seed's network has no skip. */
-export const recipes = { seed: { skip: false, embedding: "on" } };
+export const recipes = { seed: { skip: "none", embedding: "on" } };
 
 /**
  * Embeddings of more coordinates are slow to learn from: in 8 dimensions a mixture's NLL ends 0.8 nats higher with them,
@@ -53,10 +57,13 @@ export function createConditional(data: DataInfo, condition: number, values: Opt
   return network(data, condition, values);
 }
 
-function network({ shape, gaussian }: DataInfo, condition: number, values: OptionValues) {
-  const { hiddenSize, hiddenLayers, embeddingSize, skip } = values as {
-    [K in keyof typeof options]: typeof options[K]["default"] extends boolean ? boolean : number;
-  };
+function network(data: DataInfo, condition: number, values: OptionValues) {
+  const { shape } = data;
+  const { hiddenSize, hiddenLayers, embeddingSize } = values as Record<
+    "hiddenSize" | "hiddenLayers" | "embeddingSize",
+    number
+  >;
+  const skip = skipPrediction(data, skipOf(values.skip));
   const d = sizeOf(shape);
   // Earlier runs say true or false.
   const embedding = values.embedding === "auto"
@@ -96,11 +103,15 @@ function network({ shape, gaussian }: DataInfo, condition: number, values: Optio
       predict(params, z, logsnr) {
         const flat = z.rank === 2 ? z : tf.reshape(z, [z.shape[0], d]);
         const noise = layers(params, flat, logsnr, known);
-        const epsHat = skip
-          ? tf.add(gaussianDenoiser(flat, logsnr, gaussian), tf.mul(signalScale(perSample(logsnr, 2)), noise))
-          : noise;
+        const epsHat = skip ? tf.add(skip(flat, logsnr), tf.mul(signalScale(perSample(logsnr, 2)), noise)) : noise;
         return z.rank === 2 ? epsHat : tf.reshape(epsHat, z.shape);
       },
     }),
   };
+}
+
+/** Earlier runs say true or false. */
+function skipOf(value: unknown): typeof SKIPS[number] {
+  if (typeof value === "boolean") return value ? "gaussian" : "none";
+  return value as typeof SKIPS[number];
 }

@@ -6,6 +6,9 @@ import { orStopped } from "../core/errors/interrupted_error.ts";
 import { BACKENDS } from "../core/engine/mod.ts";
 import { BACKEND_CASES, type BackendCase, backendTable, timeBackends } from "./bench/backends.ts";
 import type { DensityResult, RunResult, TrainResult } from "./bench/cases.ts";
+import { DENSITY_OPTIONS } from "./bench/density_options.ts";
+import type { OwnResult } from "./bench/density_fit.ts";
+import { output, requirePackages } from "./bench/output.ts";
 import type { RanksResult } from "./bench/ranks.ts";
 import { faster, scalingTable, stepModel } from "./bench/scaling.ts";
 import { trainedTruth, TRUTHS } from "./bench/truths.ts";
@@ -22,6 +25,9 @@ interface PeerResult {
 
 const CASES = ["train-2d", "density-2d", "run-2d", "unet-train", "unet-eval", "truths"] as const;
 type Case = typeof CASES[number];
+
+/** The case that compares densities, which has a table of its own and is no part of all. */
+const DENSITY = "density";
 
 /** A case that times steps: how many, in how many rounds, and the peer's script with its arguments. */
 interface StepCase {
@@ -59,13 +65,15 @@ const FAST_NODE = 32;
 
 await main((stop) =>
   orStopped("Stopped; what was finished is printed above.", async () => {
-    const { options: given, positional } = await parseCommandLine({
+    const { options: values, positional, given } = await parseCommandLine({
       name: "bench",
       summary:
-        "Measures speed and memory, by themselves or beside PyTorch on the same machine, and likelihoods beside the truth.",
+        "Measures speed and memory, by themselves or beside PyTorch on the same machine, and likelihoods beside the " +
+        "truth and other densities.",
       positional: [{
         name: "case",
-        help: `${CASES.join(", ")}, or all. run-2d, truths and the unet cases take minutes`,
+        help: `${CASES.join(", ")}, or all of these; or ${DENSITY}. run-2d, truths and the unet cases take minutes, ` +
+          `${DENSITY} up to hours`,
         default: "all",
       }],
       options: {
@@ -91,27 +99,43 @@ await main((stop) =>
           default: false,
           help: "Run the PyTorch peer beside each case; needs Python with torch, and diffusers for unet.",
         },
-        python: { default: "python3", placeholder: "command", help: "The Python that has torch and diffusers." },
+        ...DENSITY_OPTIONS,
+        python: { default: "python3", placeholder: "command", help: "The Python that has the peers' packages." },
       },
     }, Deno.args);
-    const options = { ...given, signal: stop };
+    const options = { ...values, signal: stop };
+    const foreign = Object.keys(DENSITY_OPTIONS).find((key) => given.has(key));
+    if (foreign !== undefined && positional.case !== DENSITY) {
+      const option = `--${foreign.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+      throw new UsageError(`${option} is of the case ${DENSITY} alone. Leave it out, or name that case.`);
+    }
     if (options.backends) {
       if (positional.case !== "all") {
         throw new UsageError(`--backends has its own cases; leave ${positional.case} out.`);
       }
-      if (options.vsTorch) await requireModules(options, true);
+      if (options.vsTorch) await requireTorch(options, true);
       return await compareBackends(options);
     }
     if (options.ranks) {
       if (positional.case !== "all") throw new UsageError(`--ranks has its own case; leave ${positional.case} out.`);
       return await compareRanks(options);
     }
+    if (positional.case === DENSITY) {
+      if (options.vsTorch) {
+        throw new UsageError(`${DENSITY} has other peers than --vs-torch. Give --vs-python instead.`);
+      }
+      const { measureDensities } = await import("./bench/density_case.ts");
+      return await measureDensities(
+        options,
+        (file, folder) => runCase<OwnResult>(DENSITY, options, 0, [file, folder]),
+      );
+    }
     const wanted = CASES.filter((name) => positional.case === "all" || positional.case === name);
     if (wanted.length === 0) {
-      throw new UsageError(`There is no case ${positional.case}; the cases are ${CASES.join(", ")}.`);
+      throw new UsageError(`There is no case ${positional.case}; the cases are ${[...CASES, DENSITY].join(", ")}.`);
     }
     // Said before minutes are spent.
-    if (options.vsTorch) await requireModules(options, wanted.some((name) => name.startsWith("unet")));
+    if (options.vsTorch) await requireTorch(options, wanted.some((name) => name.startsWith("unet")));
     for (const name of wanted) {
       using progress = new Progress({ quiet: options.json });
       const result = await measured(name, options, (done, total) => {
@@ -202,8 +226,8 @@ async function compareRanks(options: Options & { readonly mpirun: string; readon
   console.log(lines(result));
   for (const [nodes, speed] of [["as fast as this machine", 1], [`${FAST_NODE} times as fast`, FAST_NODE]] as const) {
     console.log(
-      `\nEfficiency with ${RANKS_BATCH} samples on each of some nodes ${nodes}, and (the samples on each from which on ` +
-        `communication takes a tenth of a step):\n${scalingTable(faster(model, speed), RANKS_BATCH)}`,
+      `\nEfficiency with ${RANKS_BATCH} samples on each of some nodes ${nodes}, and (the samples on each from which ` +
+        `on communication takes a tenth of a step):\n${scalingTable(faster(model, speed), RANKS_BATCH)}`,
     );
   }
 }
@@ -256,7 +280,7 @@ async function measuredSteps(
 }
 
 async function runCase<T>(
-  name: Case | BackendCase,
+  name: Case | BackendCase | typeof DENSITY,
   { backend, threads, signal }: Options,
   steps: number,
   more: readonly (number | string)[],
@@ -317,41 +341,9 @@ async function runPeer(
 }
 
 /** Checks that Python has the peers' packages. @throws {UsageError} Naming the first that it lacks. */
-async function requireModules({ python, signal }: Options, unet: boolean): Promise<void> {
-  const names = ["torch", ...(unet ? ["diffusers"] : [])];
-  const find = `from importlib.util import find_spec; print(*[n for n in ${
-    JSON.stringify(names)
-  } if not find_spec(n)])`;
-  const [missing] = (await output(python, ["-c", find], signal)).trim().split(" ");
-  if (missing !== "") {
-    throw new UsageError(`${python} has no ${missing}. For --vs-torch, name a Python that has it with --python.`);
-  }
-}
-
-/** What a program prints. @throws {UsageError} When it cannot be started or fails, with its last line. */
-async function output(command: string, args: readonly string[], signal: AbortSignal): Promise<string> {
-  signal.throwIfAborted();
-  try {
-    const { success, stdout, stderr } = await new Deno.Command(command, {
-      args: [...args],
-      stdout: "piped",
-      stderr: "piped",
-      signal,
-    })
-      .output();
-    signal.throwIfAborted();
-    if (success) return new TextDecoder().decode(stdout);
-    const last = new TextDecoder().decode(stderr).trim().split("\n").at(-1);
-    throw new UsageError(`${command} failed: ${last}`);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      throw new UsageError(
-        `${command} was not found. Name a Python that has torch for --vs-torch with --python, or a launcher for --ranks ` +
-          "with --mpirun.",
-      );
-    }
-    throw error;
-  }
+async function requireTorch({ python, signal }: Options, unet: boolean): Promise<void> {
+  const packages = ["torch", ...(unet ? ["diffusers"] : [])].map((name) => ({ module: name, install: name }));
+  await requirePackages(python, packages, "--vs-torch", signal);
 }
 
 function comparedSteps(ours: TrainResult, peer: PeerResult): Figures {

@@ -5,20 +5,30 @@ import { diagnose, type Diagnosis, diagnosisLines } from "../core/evaluation/dia
 import { imageShape, renderSvg } from "../core/figures/mod.ts";
 import { diagnosisFigure } from "../core/figures/diagnosis.ts";
 import { storageError, writeFileAtomic } from "../core/io/atomic.ts";
+import { type Integral, integralOf } from "../core/evaluation/integral.ts";
 import { Random } from "../core/random/random.ts";
+import { MAX_MIXTURE_DIMENSION } from "../core/reference/choose_mixture.ts";
+import { mixtureNear } from "../core/reference/choose_reference.ts";
 import { runBackendOption } from "../core/run/backend.ts";
 import { PARTS, samplesOf } from "../core/run/evaluation_data.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { internalsOf } from "../core/model/internals.ts";
-import { startModel } from "../core/run/load_model.ts";
+import { type LoadedModel, startModel } from "../core/run/load_model.ts";
 import { openRun } from "../core/run/open_run.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
-import { selectRows } from "../core/data/samples.ts";
+import { onlyGaussian } from "../core/reference/mixture.ts";
+import { type Samples, selectRows } from "../core/data/samples.ts";
 
 /** Samples where no number of them is asked for. */
 const POINTS = 4096, IMAGES = 256;
+
+/** Points that a density is integrated by in more dimensions, where each takes longer. */
+const FEW_DIMENSIONS = 3, MANY_POINTS = 2048;
+
+/** A part of the points below which an integral is said to be doubtful. */
+const LEAST_EFFICIENCY = 0.02;
 
 const FIGURE = "figures/diagnosis.svg", FILE = "diagnosis.json";
 
@@ -58,7 +68,11 @@ await main((stop) =>
     await using model = await startModel(run, o);
     const { engine, meter: meterOf } = internalsOf(model);
     const { backendReason: reason } = model;
-    const meter = await meterOf({ batch: Math.min(run.config.evalBatchSize, 2 * count), signal: stop });
+    const meter = await meterOf({
+      batch: Math.min(run.config.evalBatchSize, 2 * count),
+      signal: stop,
+      reference: onlyGaussian(run.info.gaussian),
+    });
     const started = performance.now();
     const diagnosis = await diagnose(meter, samples, run.proposal, random.split("noise"), {
       levels: o.levels,
@@ -66,8 +80,11 @@ await main((stop) =>
       onProgress: (done, total) =>
         progress.update({ label: "diagnose", done: o.levels * done / total, total: o.levels }),
     });
-    const seconds = (performance.now() - started) / 1000;
     await meter.dispose();
+    progress.update({ label: "integral", done: 0, total: 1 });
+    const integral = await modelIntegral(model, samples, random.split("integral"), stop);
+    progress.update({ label: "diagnose", done: o.levels, total: o.levels });
+    const seconds = (performance.now() - started) / 1000;
 
     const name = basename(run.folder.path);
     const svg = await renderSvg(diagnosisFigure(`${name}: diagnosis on ${chosen.name}`, diagnosis));
@@ -83,6 +100,8 @@ await main((stop) =>
       epoch: run.epoch,
       data: chosen.name,
       ...recordOf(diagnosis),
+      ...(integral ? { integral: integral.mean, integral_stderr: integral.stderr } : {}),
+      ...(integral ? { normalised_nll: diagnosis.nll.mean + Math.log(integral.mean) } : {}),
       ...(chosen.logScale === undefined ? {} : { log_scale: chosen.logScale }),
       evaluations: 2 * count * o.levels,
       seconds: Math.round(seconds * 1000) / 1000,
@@ -98,6 +117,7 @@ await main((stop) =>
     const lines = [
       `${name} after epoch ${run.epoch} on ${chosen.name}, in ${seconds.toFixed(1)} s on ${engine.backend}`,
       ...diagnosisLines(diagnosis),
+      ...(integral ? [integralLine(integral, diagnosis.nll.mean)] : []),
       ...(chosen.logScale === undefined
         ? []
         : [`The NLL is of the scaled values; add ${chosen.logScale.toFixed(3)} nats for those of the file.`]),
@@ -106,6 +126,25 @@ await main((stop) =>
     console.log(o.json ? JSON.stringify(summary) : lines.join("\n"));
   })
 );
+
+/** What the model's density integrates to; none in so many dimensions that no mixture is near it. */
+async function modelIntegral(model: LoadedModel, samples: Samples, random: Random, signal: AbortSignal) {
+  const { engine, meter: meterOf, evalBatchSize } = internalsOf(model);
+  const d = samples.dimension;
+  if (d > MAX_MIXTURE_DIMENSION) return undefined;
+  const near = model.info.reference ?? await mixtureNear(engine, samples, random.split("mixture"), signal);
+  await using meter = await meterOf({ signal, batch: evalBatchSize });
+  return await integralOf(meter, near, model.proposal, random, d <= FEW_DIMENSIONS ? {} : { points: MANY_POINTS });
+}
+
+function integralLine({ mean, stderr, efficiency }: Integral, nll: number): string {
+  const digits = stderr > 0 ? Math.min(6, Math.max(2, 1 - Math.floor(Math.log10(stderr)))) : 3;
+  const doubt = efficiency < LEAST_EFFICIENCY
+    ? ", from few points: the mixture it is integrated by is far from it"
+    : "";
+  return `Integral       ${mean.toFixed(digits)} ± ${stderr.toFixed(digits)}${doubt}; ` +
+    `the NLL of the normalised density is ${(nll + Math.log(mean)).toFixed(3)}`;
+}
 
 /** A diagnosis under the names that files use. Likelihoods are in nats. */
 function recordOf(d: Diagnosis) {

@@ -10,7 +10,9 @@ import { UserError } from "../core/errors/user_error.ts";
 import { requireSameSettings } from "../core/mpi/agree.ts";
 import { ranksRecord } from "../core/mpi/mod.ts";
 import { mainOnRanks, mpiOption } from "../core/cli/mod.ts";
+import { referenceOf } from "../core/plugins/contracts.ts";
 import { Random } from "../core/random/random.ts";
+import { mixtureName } from "../core/reference/mixture.ts";
 import { runBackendOption } from "../core/run/backend.ts";
 import { defaultThreads, startEngine } from "../core/engine/start.ts";
 import { PARTS, samplesOf } from "../core/run/evaluation_data.ts";
@@ -194,7 +196,6 @@ await mainOnRanks(async (ranks) => {
   const figures = await choice?.draw(run.folder, stem) ?? [];
   const outlying = o.estimator === "paired" ? outlyingComponents(samples, run.info.gaussian) : [];
   progress.finish();
-  const { width } = running.sums();
   const nats = discrete(estimate.mean);
   const summary = {
     task: "nll",
@@ -204,7 +205,7 @@ await mainOnRanks(async (ranks) => {
     samples: samples.count,
     estimator: o.estimator,
     ...(o.estimator === "discrete" ? { rounding: o.rounding ?? "soft" } : {}),
-    ...(o.estimator === "discrete" ? {} : { reference: width === undefined ? "gaussian" : "kernels" }),
+    ...(o.estimator === "discrete" ? {} : { reference: mixtureName(referenceOf(run.info)) }),
     ...(choice && others.length > 0 ? { ensemble: { runs: choice.runs, shares: choice.shares } } : {}),
     ...(choice && o.clamp ? { clamped: true, gaussian_share: choice.gaussianShare, chosen_on: choice.chosenOn } : {}),
     ...(outlying.length > 0 ? { outlying_components: outlying } : {}),
@@ -241,6 +242,7 @@ function lines(
     readonly weights?: string;
     readonly gaussian_of?: string;
     readonly ensemble?: { readonly runs: readonly string[]; readonly shares: readonly number[] };
+    readonly reference?: string;
     readonly gaussian_share?: number;
     readonly chosen_on?: string;
     readonly outlying_components?: readonly OutlyingComponent[];
@@ -271,7 +273,7 @@ function lines(
     ) ??
       []),
     ...(s.gaussian_share === undefined ? [] : [
-      `  with the Gaussian at ${Math.round(100 * s.gaussian_share)}% of the log SNRs, by ${
+      `  with ${s.reference ?? "the Gaussian"} at ${Math.round(100 * s.gaussian_share)}% of the log SNRs, by ${
         s.chosen_on === "validation" ? "the validation data" : s.chosen_on
       }`,
     ]),

@@ -1,5 +1,5 @@
 import "../core/cli/listen.ts";
-import { DEFAULTS } from "../core/mod.ts";
+import { DEFAULTS, SEED_POINTS } from "../core/mod.ts";
 import { DensityPanels } from "../core/run/density_panels.ts";
 import { mainOnRanks } from "../core/cli/mod.ts";
 import { drawFigures } from "../core/run/figures.ts";
@@ -9,6 +9,7 @@ const task: TrainingTask = {
   name: "train:2d",
   summary: "Trains a density of points. Its loss is a likelihood, and it draws the density that it learns.",
   defaults: { ...DEFAULTS.points, dataset: "dino" },
+  seedDefaults: SEED_POINTS,
   unsupported: ({ shape }) =>
     shape.length === 1 ? undefined : `has samples of shape [${shape}]; train:2d trains on points, of shape [d].`,
   measure: { validationLevels: 32, testLevels: 2, curvePoints: 97, curveSamples: Infinity },
@@ -26,7 +27,7 @@ const task: TrainingTask = {
       )
       : undefined;
     return {
-      onEpoch: async ({ epoch }) => await panels?.add(epoch),
+      onEpoch: async ({ epoch, isLast }) => await panels?.add(epoch, isLast),
       draw: (measurements) => drawFigures(run, dataset.name, measurements, panels),
     };
   },

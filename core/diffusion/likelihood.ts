@@ -28,15 +28,15 @@ export function nllAgainstStandard({ logsnr, weight, mse }: ErrorSample, d: numb
 }
 
 /**
- * The paired estimator: −log p(x) ≈ −log N(x; μ, Σ) + ½·w·(‖ε − ε̂‖² − ‖ε − ε̂_G‖²), with the same ε in both errors.
- * Exact for every x in the limit of all α, without an entropy or tail terms, and its variance vanishes as the denoiser
- * nears the Gaussian's.
+ * The paired estimator: −log p(x) ≈ −log r(x) + ½·w·(‖ε − ε̂‖² − ‖ε − ε̂_r‖²), with the same ε in both errors and any
+ * density r whose ideal denoiser ε̂_r is known (equation 8, for p and for r). Exact for every x in the limit of all α,
+ * without an entropy or tail terms, and its variance vanishes as the denoiser nears the reference's.
  *
- * @param mseGaussian ‖ε − ε̂_G‖² of the Gaussian's ideal denoiser.
- * @param gaussianNll −log N(x; μ, Σ).
+ * @param mseReference ‖ε − ε̂_r‖².
+ * @param referenceNll −log r(x).
  */
-export function nllAgainstGaussian({ weight, mse }: ErrorSample, mseGaussian: number, gaussianNll: number): number {
-  return gaussianNll + 0.5 * weight * (mse - mseGaussian);
+export function nllAgainstReference({ weight, mse }: ErrorSample, mseReference: number, referenceNll: number): number {
+  return referenceNll + 0.5 * weight * (mse - mseReference);
 }
 
 /**

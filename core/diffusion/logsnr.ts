@@ -6,8 +6,8 @@ export function sigmoid(x: number): number {
 }
 
 /**
- * A logistic distribution over log SNR, cut off at `clip` scales on both sides: optimal for the likelihood of a
- * Gaussian (arXiv 2302.03792, section 4.1), and a good choice for most data.
+ * A distribution over log SNR: logistic, cut off at `clip` scales on both sides, which is optimal for the likelihood of a
+ * Gaussian (arXiv 2302.03792, section 4.1); or even over the same range, where every weight is the same and none is large.
  */
 export interface Proposal {
   /** Location in nats. */
@@ -16,9 +16,16 @@ export interface Proposal {
   readonly scale: number;
   /** Where the distribution is cut off, in scales. The default is 4. */
   readonly clip?: number;
+  /** Whether all log SNRs of the range are equally likely; they are not if left out. */
+  readonly even?: boolean;
 }
 
 const DEFAULT_CLIP = 4;
+
+/** The even distribution over a range of log SNRs in nats. */
+export function evenProposal(low: number, high: number): Proposal {
+  return { loc: (low + high) / 2, scale: (high - low) / (2 * DEFAULT_CLIP), even: true };
+}
 
 /** The smallest and largest log SNR that the proposal draws, in nats. */
 export function logsnrRange({ loc, scale, clip = DEFAULT_CLIP }: Proposal): [number, number] {
@@ -26,7 +33,8 @@ export function logsnrRange({ loc, scale, clip = DEFAULT_CLIP }: Proposal): [num
 }
 
 /**
- * Log SNR at quantile `u` in [0, 1] of the proposal: α = loc + scale·logit(p), where p runs over [σ(−clip), σ(clip)].
+ * Log SNR at quantile `u` in [0, 1] of the proposal: of the logistic one α = loc + scale·logit(p), where p runs over
+ * [σ(−clip), σ(clip)].
  *
  * @example
  * ```ts
@@ -37,23 +45,26 @@ export function logsnrRange({ loc, scale, clip = DEFAULT_CLIP }: Proposal): [num
  * ok(Math.abs(median - 2) < 1e-12);
  * ```
  */
-export function logsnrAtQuantile(u: number, { loc, scale, clip = DEFAULT_CLIP }: Proposal): number {
+export function logsnrAtQuantile(u: number, { loc, scale, clip = DEFAULT_CLIP, even }: Proposal): number {
+  if (even) return loc + clip * scale * (2 * u - 1);
   const low = sigmoid(-clip);
   const p = low + (sigmoid(clip) - low) * u;
   return loc + scale * (Math.log(p) - Math.log1p(-p));
 }
 
 /** The quantile of a log SNR, the inverse of {@linkcode logsnrAtQuantile}. */
-export function quantileOfLogsnr(logsnr: number, { loc, scale, clip = DEFAULT_CLIP }: Proposal): number {
+export function quantileOfLogsnr(logsnr: number, { loc, scale, clip = DEFAULT_CLIP, even }: Proposal): number {
+  if (even) return 0.5 + (logsnr - loc) / (2 * clip * scale);
   const low = sigmoid(-clip);
   return (sigmoid((logsnr - loc) / scale) - low) / (sigmoid(clip) - low);
 }
 
 /**
- * The importance weight of a log SNR drawn from the proposal, one over its density:
- * w(α) = scale·tanh(clip/2) / (σ(s)·σ(−s)) with s = (α − loc)/scale.
+ * The importance weight of a log SNR drawn from the proposal, one over its density: the width of the range of an even one,
+ * w(α) = scale·tanh(clip/2) / (σ(s)·σ(−s)) with s = (α − loc)/scale of a logistic one.
  */
-export function logsnrWeight(logsnr: number, { loc, scale, clip = DEFAULT_CLIP }: Proposal): number {
+export function logsnrWeight(logsnr: number, { loc, scale, clip = DEFAULT_CLIP, even }: Proposal): number {
+  if (even) return 2 * clip * scale;
   const s = (logsnr - loc) / scale;
   return scale * Math.tanh(clip / 2) / (sigmoid(s) * sigmoid(-s));
 }

@@ -1,6 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
 import { perSample } from "../diffusion/channel.ts";
-import type { Gaussian } from "../reference/gaussian.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import type { Denoiser } from "../plugins/contracts.ts";
 
@@ -33,11 +32,6 @@ export function blurredDenoiser(denoiser: Denoiser, deviation: number): Denoiser
       return tf.mul(epsHat, perSample(tf.sqrt(tf.div(own, noise)), z.rank));
     },
   };
-}
-
-/** The Gaussian of blurred data: λ + τ². */
-export function blurredGaussian(gaussian: Gaussian, deviation: number): Gaussian {
-  return { ...gaussian, eigenvalues: gaussian.eigenvalues.map((l) => l + deviation ** 2) };
 }
 
 /** A proposal cut off where the blur leaves nothing to see. */

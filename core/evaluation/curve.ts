@@ -1,4 +1,5 @@
 import { gaussianMmse } from "../reference/gaussian.ts";
+import { requireGaussian } from "../reference/mixture.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import type { Random } from "../random/random.ts";
 import { type Samples, toFloat32 } from "../data/samples.ts";
@@ -17,6 +18,7 @@ export interface MseCurve {
  * The mean squared error at evenly spaced log SNRs over the proposal's range. Every level uses the same noise, so that
  * the curve is smooth, and the Gaussian's error on that noise steadies the mean.
  *
+ * @param meter Compares with one Gaussian.
  * @param count Number of log SNRs.
  */
 export async function mseCurve(
@@ -35,11 +37,12 @@ export async function mseCurve(
     const x = toFloat32(samples, begin, Math.min(n, begin + block));
     const eps = random.fillNormal(new Float32Array(x.length));
     for (const [k, alpha] of logsnr.entries()) {
-      const { mse, mseGaussian } = await meter.measure(x, eps, new Float32Array(x.length / d).fill(alpha));
-      for (let i = 0; i < mse.length; i++) gaps[k][begin + i] = mse[i] - mseGaussian[i];
+      const { mse, mseReference } = await meter.measure(x, eps, new Float32Array(x.length / d).fill(alpha));
+      for (let i = 0; i < mse.length; i++) gaps[k][begin + i] = mse[i] - mseReference[i];
     }
   }
-  const gaussian = logsnr.map((alpha) => gaussianMmse(alpha, meter.gaussian.eigenvalues));
+  const { eigenvalues } = requireGaussian(meter.reference);
+  const gaussian = logsnr.map((alpha) => gaussianMmse(alpha, eigenvalues));
   const means = gaps.map((values) => values.reduce((sum, gap) => sum + gap / n, 0));
   const stderr = gaps.map((values, k) => {
     const squares = values.reduce((sum, gap) => sum + (gap - means[k]) ** 2, 0);

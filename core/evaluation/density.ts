@@ -1,4 +1,4 @@
-import { gaussianNll } from "../reference/gaussian.ts";
+import { mixtureNll } from "../reference/mixture.ts";
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import type { Random } from "../random/random.ts";
 import { floatSamples } from "../data/samples.ts";
@@ -44,7 +44,7 @@ export async function density(
   const n = points.length / d;
   const { quantiles, noise } = d <= MAX_SPREAD_DIMENSION ? spread(random, levels, d) : stratified(random, levels, d);
   const alpha = quantiles.map((u) => logsnrAtQuantile(u, proposal));
-  const logDensity = Float32Array.from(gaussianNll(floatSamples(points, d), meter.gaussian), (nll) => -nll);
+  const logDensity = Float32Array.from(mixtureNll(floatSamples(points, d), meter.reference), (nll) => -nll);
   const stderr = new Float32Array(n);
   const perPoint = 2 * levels;
   const block = Math.max(1, Math.floor(Math.min(MAX_EVALUATIONS, evaluationsAtOnce(d)) / perPoint));
@@ -65,7 +65,7 @@ export async function density(
       }
     }
     const rows = size * perPoint;
-    const { mse, mseGaussian } = await meter.measure(
+    const { mse, mseReference } = await meter.measure(
       x.subarray(0, rows * d),
       eps.subarray(0, rows * d),
       logsnr.subarray(0, rows),
@@ -73,7 +73,7 @@ export async function density(
     for (let i = 0; i < size; i++) {
       const gaps = Float64Array.from({ length: levels }, (_, k) => {
         const row = i * perPoint + 2 * k;
-        const gap = mse[row] - mseGaussian[row] + mse[row + 1] - mseGaussian[row + 1];
+        const gap = mse[row] - mseReference[row] + mse[row + 1] - mseReference[row + 1];
         return 0.25 * logsnrWeight(alpha[k], proposal) * gap;
       });
       logDensity[begin + i] -= gaps.reduce((sum, gap) => sum + gap, 0) / levels;

@@ -1,4 +1,5 @@
 import { gaussianMmse, gaussianNll } from "../reference/gaussian.ts";
+import { requireGaussian } from "../reference/mixture.ts";
 import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import { logsnrRange, logsnrWeight, type Proposal, proposalOfSpectrum } from "../diffusion/logsnr.ts";
 import { UserError } from "../errors/user_error.ts";
@@ -107,6 +108,7 @@ export interface DiagnoseOptions {
  * estimator does. Each level has noise of its own, so that the sums over levels are far more exact than each of them.
  * Memory is eight bytes per sample and level.
  *
+ * @param meter Compares with one Gaussian.
  * @param samples At least two; 2·levels evaluations each.
  * @param random Decides the noise.
  * @throws {DiagnosisError} For fewer than two samples, or when an error comes out as no finite number.
@@ -121,6 +123,7 @@ export async function diagnose(
   const { count: n, dimension: d } = samples;
   if (n < 2) throw new DiagnosisError(`Got ${n} samples to diagnose with, expected at least two. Give more.`);
   if (!(count >= 3)) throw new RangeError(`Got ${count} log SNRs to measure at, expected at least 3.`);
+  const own = requireGaussian(meter.reference);
   const [low, high] = logsnrRange(proposal), step = (high - low) / (count - 1);
   const grid = Array.from({ length: count }, (_, k) => low + k * step);
   const gaps = await pairedGaps(meter, samples, grid, random, signal, onProgress);
@@ -132,7 +135,7 @@ export async function diagnose(
           "is not its own. Diagnose an earlier checkpoint, or the run's own data.",
       );
     }
-    const gaussian = gaussianMmse(logsnr, meter.gaussian.eigenvalues), weight = logsnrWeight(logsnr, proposal);
+    const gaussian = gaussianMmse(logsnr, own.eigenvalues), weight = logsnrWeight(logsnr, proposal);
     const deviation = stderr * Math.sqrt(n);
     return {
       ...{ logsnr, mse: gaussian + gap, gaussian, gap, stderr, deviation, gain: -gap / 2 },
@@ -151,7 +154,7 @@ export async function diagnose(
     });
     return sums;
   };
-  const baseline = gaussianNll(samples, meter.gaussian);
+  const baseline = gaussianNll(samples, own);
   const rounding = ROUNDING * d;
   const won = (k: number) => levels[k].gap > Math.max(CLEAR * levels[k].stderr, rounding);
   const total = halves(() => true), kept = halves((k) => !won(k));
@@ -185,7 +188,7 @@ export async function diagnose(
     varianceRatio: varianceRatio(levels, widths),
     cutOff: cutOffs(levels, rounding),
     ...(suggestion ? { suggestion } : {}),
-    spectrum: proposalOfSpectrum(meter.gaussian.eigenvalues),
+    spectrum: proposalOfSpectrum(own.eigenvalues),
   };
 }
 
@@ -211,9 +214,9 @@ async function pairedGaps(
       signal?.throwIfAborted();
       const noise = random.split(part).split(k).fillNormal(eps.subarray(0, one.length));
       eps.set(noise.map((value) => -value), one.length);
-      const { mse, mseGaussian } = await meter.measure(x, eps, new Float32Array(2 * size).fill(logsnr));
+      const { mse, mseReference } = await meter.measure(x, eps, new Float32Array(2 * size).fill(logsnr));
       for (let i = 0; i < size; i++) {
-        gaps[k][begin + i] = (mse[i] - mseGaussian[i] + mse[size + i] - mseGaussian[size + i]) / 2;
+        gaps[k][begin + i] = (mse[i] - mseReference[i] + mse[size + i] - mseReference[size + i]) / 2;
       }
       onProgress?.(part * grid.length + k + 1, blocks * grid.length);
     }

@@ -1,4 +1,5 @@
 import type { Gaussian } from "../reference/gaussian.ts";
+import type { GaussianMixture } from "../reference/mixture.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import { UserError } from "../errors/user_error.ts";
 import type { Random } from "../random/random.ts";
@@ -23,9 +24,9 @@ export interface Winners {
   /** The smallest and the largest log SNR of the bins, in nats. Beyond them the outermost bins' winners hold. */
   readonly range: readonly [number, number];
   readonly members: number;
-  /** The winner of each bin by its index, from the lowest log SNR up; {@linkcode members} stands for the Gaussian. */
+  /** The winner of each bin by its index, from the lowest log SNR up; {@linkcode members} stands for the reference. */
   readonly winners: readonly number[];
-  /** Of each member in each bin: the mean of its squared error less that of the first member's Gaussian. */
+  /** Of each member in each bin: the mean of its squared error less that of the first member's reference. */
   readonly gaps: readonly (readonly number[])[];
   /** The standard errors of the gaps. */
   readonly stderrs: readonly (readonly number[])[];
@@ -35,7 +36,7 @@ export interface Winners {
 export interface ChooseOptions {
   /** The number of bins. */
   readonly levels?: number;
-  /** Whether the data's Gaussian is a member too. */
+  /** Whether the reference is a member too. */
   readonly gaussian?: boolean;
   readonly signal?: AbortSignal;
   /** Told after each measurement of all members how many of all are done. */
@@ -46,14 +47,15 @@ export interface ChooseOptions {
 const CLIP = 4;
 
 /**
- * A proposal over the log SNRs of all members' proposals: that of the first where all have its range. Members are also
+ * A proposal over the log SNRs of all members' proposals: that of the first where all have its range, even where all are. Members are also
  * measured where they were not trained; there the others win.
  */
 export function commonProposal(proposals: readonly Proposal[]): Proposal {
   const ranges = proposals.map(logsnrRange);
   if (ranges.every(([low, high]) => low === ranges[0][0] && high === ranges[0][1])) return proposals[0];
   const low = Math.min(...ranges.map(([from]) => from)), high = Math.max(...ranges.map(([, to]) => to));
-  return { loc: (low + high) / 2, scale: (high - low) / 2 / CLIP, clip: CLIP };
+  const even = proposals.every((proposal) => proposal.even) ? { even: true } : {};
+  return { loc: (low + high) / 2, scale: (high - low) / 2 / CLIP, clip: CLIP, ...even };
 }
 
 /**
@@ -90,7 +92,7 @@ export async function chooseWinners(
       const logsnr = Float32Array.from(within, (u) => low + (bin + u) * width);
       const measured = [];
       for (const meter of meters) measured.push(await meter.measure(x, eps, logsnr));
-      errors.add(measured.map(({ mse }) => mse), measured[0].mseGaussian);
+      errors.add(measured.map(({ mse }) => mse), measured[0].mseReference);
       onProgress?.(part * levels + bin + 1, blocks * levels);
     }
   }
@@ -135,7 +137,7 @@ export function gainsOf({ range: [low, high], winners, gaps, members }: Winners)
  * An error meter that gives each sample to the winner of its log SNR: a denoiser as good as the best member everywhere.
  * Each member is called at most once a measurement, with the samples that it wins.
  *
- * The Gaussian is the first member's. Where the others' differ from it, or it wins bins itself, the first member is
+ * The reference is the first member's. Where the others' differ from it, or it wins bins itself, the first member is
  * evaluated for its sake.
  *
  * @param meters The members in the order in which the winners were chosen; they are disposed of with the ensemble.
@@ -149,23 +151,23 @@ export function ensembleMeter(meters: readonly ErrorMeter[], { range, winners, m
     );
   }
   const [first] = meters, d = sizeOf(first.shape);
-  const shared = meters.every(({ gaussian }) => sameGaussian(gaussian, first.gaussian));
+  const shared = meters.every(({ reference }) => sameReference(reference, first.reference));
   const winnerAt = (logsnr: number) => {
     const bin = Math.floor(winners.length * (logsnr - range[0]) / (range[1] - range[0]));
     return winners[Math.min(winners.length - 1, Math.max(0, bin))];
   };
   return {
     shape: first.shape,
-    gaussian: first.gaussian,
+    reference: first.reference,
     async measure(x, eps, logsnr) {
       const n = logsnr.length;
       const owners = Array.from(logsnr, winnerAt);
-      const errors = { mse: new Float32Array(n), mseGaussian: new Float32Array(n) };
+      const errors = { mse: new Float32Array(n), mseReference: new Float32Array(n), distance: new Float32Array(n) };
       for (const [member, meter] of meters.entries()) {
-        const ofGaussian = member === 0 && !shared;
+        const ofReference = member === 0 && !shared;
         const rows: number[] = [];
         owners.forEach((owner, row) => {
-          if (owner === member || member === 0 && (ofGaussian || owner === members)) rows.push(row);
+          if (owner === member || member === 0 && (ofReference || owner === members)) rows.push(row);
         });
         if (rows.length === 0) continue;
         const all = rows.length === n;
@@ -175,9 +177,9 @@ export function ensembleMeter(meters: readonly ErrorMeter[], { range, winners, m
           Float32Array.from(rows, (row) => logsnr[row]),
         );
         rows.forEach((row, i) => {
-          if (member === 0 || shared) errors.mseGaussian[row] = got.mseGaussian[i];
-          if (owners[row] === member) errors.mse[row] = got.mse[i];
-          else if (owners[row] === members) errors.mse[row] = got.mseGaussian[i];
+          if (member === 0 || shared) errors.mseReference[row] = got.mseReference[i];
+          if (owners[row] === member) [errors.mse[row], errors.distance[row]] = [got.mse[i], got.distance[i]];
+          else if (owners[row] === members) errors.mse[row] = got.mseReference[i];
         });
       }
       return errors;
@@ -188,7 +190,7 @@ export function ensembleMeter(meters: readonly ErrorMeter[], { range, winners, m
   };
 }
 
-/** Sums over the errors of all members in one bin. The Gaussian counts as one more, with no gap to itself. */
+/** Sums over the errors of all members in one bin. The reference counts as one more, with no gap to itself. */
 class BinErrors {
   #count = 0;
   readonly #sums: Float64Array;
@@ -200,17 +202,17 @@ class BinErrors {
     this.#squares = new Float64Array((members + 1) ** 2);
   }
 
-  add(mse: readonly Float32Array[], mseGaussian: Float32Array): void {
+  add(mse: readonly Float32Array[], mseReference: Float32Array): void {
     const all = this.members + 1;
     const gaps = new Float64Array(all);
-    for (let row = 0; row < mseGaussian.length; row++) {
-      for (let a = 0; a < this.members; a++) gaps[a] = mse[a][row] - mseGaussian[row];
+    for (let row = 0; row < mseReference.length; row++) {
+      for (let a = 0; a < this.members; a++) gaps[a] = mse[a][row] - mseReference[row];
       for (let a = 0; a < all; a++) {
         this.#sums[a] += gaps[a];
         for (let b = 0; b < all; b++) this.#squares[a * all + b] += (gaps[a] - gaps[b]) ** 2;
       }
     }
-    this.#count += mseGaussian.length;
+    this.#count += mseReference.length;
   }
 
   gap(member: number): number {
@@ -277,11 +279,18 @@ function requireSameShape(meters: readonly ErrorMeter[]): void {
   }
 }
 
+function sameReference(a: GaussianMixture, b: GaussianMixture): boolean {
+  return a === b || a.components.length === b.components.length &&
+      a.components.every((component, i) => sameGaussian(component, b.components[i]) && a.weights[i] === b.weights[i]);
+}
+
 function sameGaussian(a: Gaussian, b: Gaussian): boolean {
   const same = (left: Float64Array | undefined, right: Float64Array | undefined) =>
     left?.length === right?.length && (left?.every((value, i) => value === right![i]) ?? true);
   return a === b ||
-    same(a.mean, b.mean) && same(a.eigenvalues, b.eigenvalues) && same(a.eigenvectors, b.eigenvectors);
+    same(a.mean, b.mean) && same(a.eigenvalues, b.eigenvalues) && same(a.eigenvectors, b.eigenvectors) &&
+      a.axisBases?.length === b.axisBases?.length &&
+      (a.axisBases?.every((basis, axis) => same(basis, b.axisBases![axis])) ?? true);
 }
 
 function rowsOf(values: Float32Array, rows: readonly number[], d: number): Float32Array {

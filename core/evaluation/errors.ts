@@ -1,22 +1,26 @@
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
-import { type Gaussian, gaussianDenoiser } from "../reference/gaussian.ts";
 import type { Engine, State, Tensors } from "../engine/program.ts";
-import type { Denoiser } from "../plugins/contracts.ts";
+import { type DataInfo, type Denoiser, referenceOf } from "../plugins/contracts.ts";
 import type { Rows } from "../mpi/ranks.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { predict } from "../plugins/predict.ts";
+import type { GaussianMixture } from "../reference/mixture.ts";
+import { mixturePrediction } from "../reference/mixture_prediction.ts";
 import { type MeterOptions, rowProgram, rowsOfRun } from "./row_program.ts";
 
-/** Squared errors of a denoiser and of the data's Gaussian on the same noise, one per sample. */
+/** Squared errors of a denoiser and of a reference's ideal one on the same noise, one per sample. */
 export interface SquaredErrors {
   readonly mse: Float32Array;
-  readonly mseGaussian: Float32Array;
+  readonly mseReference: Float32Array;
+  /** The squared distance of the two denoisers' estimates from each other. */
+  readonly distance: Float32Array;
 }
 
 /** Measures a denoiser's error on any number of noisy samples. Every likelihood here is made of such measurements. */
 export interface ErrorMeter {
   readonly shape: readonly number[];
-  readonly gaussian: Gaussian;
+  /** The density that the denoiser's is compared with. */
+  readonly reference: GaussianMixture;
   /**
    * @param x Samples, row by row.
    * @param eps Standard normal noise of the same size.
@@ -44,6 +48,7 @@ export function evaluationsAtOnce(d: number): number {
  * An error meter of a denoiser whose parameters live in an engine's state, as they are at each call.
  *
  * @param weights From the state to the denoiser's parameters.
+ * @param data Whose reference the denoiser is compared with.
  * @param chunk Samples per run of the program, over all ranks; memory is that of so many activations.
  */
 export async function createErrorMeter(
@@ -51,19 +56,23 @@ export async function createErrorMeter(
   state: State,
   weights: (state: Tensors) => Tensors,
   denoiser: Denoiser,
-  { shape, gaussian }: { shape: readonly number[]; gaussian: Gaussian },
+  data: DataInfo,
   chunk: number,
   options: MeterOptions = {},
 ): Promise<ErrorMeter> {
+  const { shape } = data, reference = referenceOf(data);
   const d = sizeOf(shape);
   const size = rowsOfRun(chunk, options.ranks);
+  const predictReference = mixturePrediction(reference);
   const program = await engine.compile(
     (s, { x, eps, logsnr }) => {
       const z = noisyChannel(x, eps, logsnr);
+      const own = predict(denoiser, weights(s), z, logsnr), other = predictReference(z, logsnr);
       return {
         outputs: {
-          mse: squaredError(eps, predict(denoiser, weights(s), z, logsnr)),
-          mseGaussian: squaredError(eps, gaussianDenoiser(z, logsnr, gaussian)),
+          mse: squaredError(eps, own),
+          mseReference: squaredError(eps, other),
+          distance: squaredError(own, other),
         },
       };
     },
@@ -73,14 +82,13 @@ export async function createErrorMeter(
   const rows = rowProgram(program, { x: d, eps: d, logsnr: 1 }, size, options);
   return {
     shape,
-    gaussian,
+    reference,
     ...((options.ranks?.size ?? 1) > 1 ? { ownRows: rows.ownRows } : {}),
     async measure(x, eps, logsnr) {
       const n = logsnr.length;
-      const errors = { mse: new Float32Array(n), mseGaussian: new Float32Array(n) };
-      await rows.run({ x, eps, logsnr }, [errors.mse, errors.mseGaussian], (got, { begin, end }) => {
-        errors.mse.set(got.mse.subarray(0, end - begin), begin);
-        errors.mseGaussian.set(got.mseGaussian.subarray(0, end - begin), begin);
+      const errors = { mse: new Float32Array(n), mseReference: new Float32Array(n), distance: new Float32Array(n) };
+      await rows.run({ x, eps, logsnr }, Object.values(errors), (got, { begin, end }) => {
+        for (const [name, all] of Object.entries(errors)) all.set(got[name].subarray(0, end - begin), begin);
       });
       return errors;
     },

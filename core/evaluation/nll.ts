@@ -1,28 +1,35 @@
-import { gaussianNll } from "../reference/gaussian.ts";
-import { type Estimate, meanAndStderr, nllAgainstGaussian, nllAgainstStandard } from "../diffusion/likelihood.ts";
-import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
+import { mixtureNll } from "../reference/mixture.ts";
+import { type Estimate, meanAndStderr, nllAgainstReference, nllAgainstStandard } from "../diffusion/likelihood.ts";
+import { logsnrAtQuantile, logsnrRange, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
+import { blendAt, blendedError, type BlendErrors, fitBlend } from "../reference/blend.ts";
 import type { Random } from "../random/random.ts";
 import { type Samples, toFloat32 } from "../data/samples.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 
+/** What was measured of some samples at one log SNR each, as means over both signs of the noise. */
+interface PairedErrors {
+  /** The place of the first sample. */
+  readonly begin: number;
+  readonly logsnr: Float32Array;
+  readonly mse: Float64Array;
+  readonly mseReference: Float64Array;
+  readonly distance: Float64Array;
+}
+
 /**
- * The paired estimate of −log p(x) for each sample, in nats.
+ * Measures all samples `levels` times, a block of them at a time.
  *
  * Each sample gets `levels` log SNRs, one from each of as many strata of the proposal, and within a stratum the
  * samples share it out among themselves. Every noise is used with both signs, which removes the error's odd part.
- *
- * @param levels Log SNRs per sample.
- * @returns One value per sample; their mean estimates the NLL.
  */
-export async function nllPerSample(
+async function* pairedErrors(
   meter: ErrorMeter,
   samples: Samples,
   proposal: Proposal,
   random: Random,
   levels: number,
-): Promise<Float64Array> {
+): AsyncGenerator<PairedErrors> {
   const { count: n, dimension: d } = samples;
-  const nll = gaussianNll(samples, meter.gaussian);
   const block = evaluationsAtOnce(d) / 2;
   for (let level = 0; level < levels; level++) {
     const order = random.permutation(n);
@@ -40,18 +47,80 @@ export async function nllPerSample(
       const x = new Float32Array(2 * size * d);
       samples.copy(begin, begin + size, x);
       x.copyWithin(size * d, 0, size * d);
-      const { mse, mseGaussian } = await meter.measure(x, eps, logsnr);
-      for (let i = 0; i < size; i++) {
-        const error = {
-          logsnr: logsnr[i],
-          weight: logsnrWeight(logsnr[i], proposal),
-          mse: (mse[i] + mse[size + i]) / 2,
-        };
-        nll[begin + i] += nllAgainstGaussian(error, (mseGaussian[i] + mseGaussian[size + i]) / 2, 0) / levels;
-      }
+      const errors = await meter.measure(x, eps, logsnr);
+      const both = (of: Float32Array) => Float64Array.from({ length: size }, (_, i) => (of[i] + of[size + i]) / 2);
+      yield {
+        begin,
+        logsnr: logsnr.subarray(0, size),
+        mse: both(errors.mse),
+        mseReference: both(errors.mseReference),
+        distance: both(errors.distance),
+      };
     }
   }
+}
+
+/**
+ * The paired estimate of −log p(x) for each sample, in nats.
+ *
+ * @param levels Log SNRs per sample.
+ * @returns One value per sample; their mean estimates the NLL.
+ */
+export async function nllPerSample(
+  meter: ErrorMeter,
+  samples: Samples,
+  proposal: Proposal,
+  random: Random,
+  levels: number,
+): Promise<Float64Array> {
+  const nll = mixtureNll(samples, meter.reference);
+  for await (const { begin, logsnr, mse, mseReference } of pairedErrors(meter, samples, proposal, random, levels)) {
+    logsnr.forEach((alpha, i) => {
+      const error = { logsnr: alpha, weight: logsnrWeight(alpha, proposal), mse: mse[i] };
+      nll[begin + i] += nllAgainstReference(error, mseReference[i], 0) / levels;
+    });
+  }
   return nll;
+}
+
+/**
+ * Blends a denoiser with its reference so that the NLL of samples is the least, and estimates the NLL of such a blend: for
+ * each half of the samples with the blend that the other half has, since its own is a little too good for it.
+ *
+ * @param meter Of the denoiser by itself.
+ */
+export async function blendedNll(
+  meter: ErrorMeter,
+  samples: Samples,
+  proposal: Proposal,
+  random: Random,
+  levels: number,
+): Promise<{ readonly estimate: Estimate; readonly blend: Float32Array }> {
+  const range = logsnrRange(proposal);
+  const blocks = await Array.fromAsync(pairedErrors(meter, samples, proposal, random, levels));
+  const fit = (half?: number) =>
+    fitBlend(
+      half === undefined ? blocks : blocks.map((block) => halfOf(block, half)),
+      range,
+      (alpha) => logsnrWeight(alpha, proposal),
+    );
+  const others = [fit(1), fit(0)];
+  const nll = mixtureNll(samples, meter.reference);
+  for (const { begin, logsnr, mse, mseReference, distance } of blocks) {
+    logsnr.forEach((alpha, i) => {
+      const lambda = blendAt(alpha, others[(begin + i) % 2], range);
+      const blended = blendedError(lambda, mse[i], mseReference[i], distance[i]);
+      const error = { logsnr: alpha, weight: logsnrWeight(alpha, proposal), mse: blended };
+      nll[begin + i] += nllAgainstReference(error, mseReference[i], 0) / levels;
+    });
+  }
+  return { estimate: meanAndStderr(nll), blend: fit() };
+}
+
+/** The rows of every other sample. @param half 0 for the first of each two, 1 for the second. */
+function halfOf({ begin, logsnr, mse, mseReference, distance }: PairedErrors, half: number): BlendErrors {
+  const every = (of: Float32Array | Float64Array) => of.filter((_, i) => (begin + i) % 2 === half);
+  return { logsnr: every(logsnr), mse: every(mse), mseReference: every(mseReference), distance: every(distance) };
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Gaussian } from "../reference/gaussian.ts";
+import { axisVariances, type Gaussian } from "../reference/gaussian.ts";
 import { forEachBlock, type Samples } from "../data/samples.ts";
 
 /** Standard deviations from the mean beyond which no model of the data has seen a component. */
@@ -18,7 +18,7 @@ export interface OutlyingComponent {
  * @param gaussian Of the model's data.
  */
 export function outlyingComponents(samples: Samples, gaussian: Gaussian): OutlyingComponent[] {
-  const { mean, eigenvalues, eigenvectors } = gaussian, d = mean.length;
+  const { mean } = gaussian, d = mean.length, variances = axisVariances(gaussian);
   const largest = new Float64Array(d);
   forEachBlock(samples, (rows) => {
     for (let i = 0; i < rows.length; i++) {
@@ -26,8 +26,6 @@ export function outlyingComponents(samples: Samples, gaussian: Gaussian): Outlyi
       if (distance > largest[k]) largest[k] = distance;
     }
   });
-  const variance = (i: number) =>
-    eigenvectors ? eigenvalues.reduce((sum, l, k) => sum + l * eigenvectors[i * d + k] ** 2, 0) : eigenvalues[i];
-  return Array.from(largest, (distance, index) => ({ index, deviations: distance / Math.sqrt(variance(index)) }))
+  return Array.from(largest, (distance, index) => ({ index, deviations: distance / Math.sqrt(variances[index]) }))
     .filter(({ deviations }) => deviations > FAR);
 }

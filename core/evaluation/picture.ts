@@ -1,7 +1,7 @@
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import type { Denoiser } from "../plugins/contracts.ts";
-import type { Gaussian } from "../reference/gaussian.ts";
-import { blurredDenoiser, blurredGaussian, blurredProposal } from "./blur.ts";
+import { blurredMixture, type GaussianMixture } from "../reference/mixture.ts";
+import { blurredDenoiser, blurredProposal } from "./blur.ts";
 import type { ErrorMeter } from "./errors.ts";
 
 /** The grids of the figures: log p on [−EXTENT, EXTENT]², with a coarser grid for a panel than for the overview. */
@@ -17,7 +17,7 @@ export const FINE_LEVELS = 24;
 const RESOLUTION = EXTENT / (FINE_SIDE - 1);
 
 /** How far, in nats, a proposal reaches beyond the log SNR at which the data's finest structure is seen. */
-const REACH = 4;
+const REACH = 5;
 
 /** What a density is drawn with. */
 export interface Pictured {
@@ -37,13 +37,13 @@ export interface Pictured {
 export async function picturedDensity(
   plain: ErrorMeter,
   proposal: Proposal,
-  meterOf: (wrap: (denoiser: Denoiser) => Denoiser, gaussian: Gaussian) => Promise<ErrorMeter>,
+  meterOf: (wrap: (denoiser: Denoiser) => Denoiser, reference: GaussianMixture) => Promise<ErrorMeter>,
 ): Promise<Pictured> {
   const finest = Math.exp((REACH - logsnrRange(proposal)[1]) / 2);
   if (finest >= RESOLUTION) return { meter: plain, proposal };
   const meter = await meterOf(
     (denoiser) => blurredDenoiser(denoiser, RESOLUTION),
-    blurredGaussian(plain.gaussian, RESOLUTION),
+    blurredMixture(plain.reference, RESOLUTION),
   );
   return { meter, proposal: blurredProposal(proposal, RESOLUTION), resolution: RESOLUTION };
 }

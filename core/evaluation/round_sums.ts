@@ -33,8 +33,6 @@ export interface NllSums {
   readonly means: readonly number[];
   /** The factors of the proposal. */
   readonly factors: readonly number[];
-  /** The width of the kernels of the reference, none where it is the data's Gaussian. */
-  readonly width?: number;
 }
 
 /** An estimate that is made round by round: the more rounds, the smaller its error. */
@@ -124,7 +122,7 @@ export class RoundSums {
     return variance < plain ? Math.min(pooled, Math.sqrt(variance * (r - 1) / (r - 3))) : pooled;
   }
 
-  sums(): Omit<NllSums, "factors" | "width"> {
+  sums(): Omit<NllSums, "factors"> {
     return {
       rounds: this.count,
       evaluations: this.evaluations,

@@ -1,19 +1,10 @@
-import { gaussianNll } from "../reference/gaussian.ts";
 import { logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import { type LogsnrDistribution, reweightedProposal } from "../diffusion/reweighted_proposal.ts";
 import type { Rows } from "../mpi/ranks.ts";
 import type { Random } from "../random/random.ts";
 import { type Samples, selectRows } from "../data/samples.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
-import {
-  centresOf,
-  kernelReference,
-  kernelWidths,
-  MAX_CENTRES,
-  MAX_KERNEL_DIMENSION,
-  MIN_CENTRES,
-} from "../reference/kernel.ts";
-import type { Reference } from "../reference/reference.ts";
+import { mixtureNll } from "../reference/mixture.ts";
 import { type NllSums, type PerSampleNll, RoundSums, type RunningEstimate, type RunningRounds } from "./round_sums.ts";
 import { Scatter } from "./scatter.ts";
 
@@ -25,12 +16,6 @@ const PILOT_SAMPLES = 4096;
 const PILOT_SHARE = 1 / 8;
 const PILOT_ROUNDS = 4;
 
-/** Evaluations of a pilot that a reference is chosen by, at most. */
-const COMPARED = 4096;
-
-/** Kernels times samples that a round takes time for, above the fewest kernels. */
-const KERNELS_PER_ROUND = 2 ** 23;
-
 /** 1/φ: multiples of it spread evenly over [0, 1), however many there are (additive recurrence). */
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
@@ -41,10 +26,7 @@ const GOLDEN = (Math.sqrt(5) - 1) / 2;
  * bytes a sample, whatever the rounds.
  */
 export class RunningNll implements RunningRounds {
-  readonly #pool: Samples;
-  #reference: Reference | undefined;
-  #width: number | undefined;
-  #baseline: Float64Array;
+  readonly #baseline: Float64Array;
   readonly #order: Uint32Array;
   #factors: readonly number[];
   #distribution: LogsnrDistribution;
@@ -52,78 +34,47 @@ export class RunningNll implements RunningRounds {
 
   /**
    * @param random Decides all log SNRs and noise by the round and the sample's place.
-   * @param options `from` are sums of earlier rounds of the same samples; `pool` are samples of about the same
-   * distribution, such as the training data, that a reference's kernels are put around, otherwise the samples themselves.
+   * @param from Sums of earlier rounds of the same samples.
    */
   constructor(
     readonly meter: ErrorMeter,
     readonly samples: Samples,
     readonly proposal: Proposal,
     readonly random: Random,
-    { from, pool = samples }: { readonly from?: NllSums; readonly pool?: Samples } = {},
+    from?: NllSums,
   ) {
-    this.#pool = pool;
     this.#order = random.split("order").permutation(samples.count);
     this.#rounds = new RoundSums(samples.count, from);
     this.#factors = from?.factors ?? [1];
     this.#distribution = reweightedProposal(proposal, this.#factors);
-    this.#width = from?.width;
-    this.#reference = this.#width === undefined ? undefined : kernelReference(this.#centres(), this.#width);
-    this.#baseline = this.#reference?.nll(samples) ?? gaussianNll(samples, meter.gaussian);
+    this.#baseline = mixtureNll(samples, meter.reference);
   }
 
   /**
-   * Measures some samples to learn what the values scatter least against, the data's Gaussian or a density of kernels
-   * around samples, and where along the log SNRs they scatter, to draw more of them there. Before the first round.
+   * Measures some samples to learn where along the log SNRs the values scatter, to draw more of them there. Before the
+   * first round.
    */
   async adapt(signal?: AbortSignal): Promise<void> {
     if (this.#rounds.count > 0) throw new RangeError("The proposal adapts before the first round, not after it.");
-    const { count, dimension: d } = this.samples;
+    const { count } = this.samples;
     const n = Math.min(PILOT_SAMPLES, count, Math.max(16, Math.ceil(count * PILOT_SHARE)));
     const rows = this.random.split("pilot samples").permutation(count).slice(0, n).sort();
     const some = selectRows(this.samples, rows);
     const order = this.random.split("pilot order").permutation(n);
     const plain = reweightedProposal(this.proposal);
-    const pilot: Measurement[] = [];
+    const scatter = new Scatter(this.proposal);
     for (let round = 0; round < PILOT_ROUNDS; round++) {
       const random = this.random.split("pilot").split(round);
-      for await (const block of measured(this.meter, some, plain, random, order, round)) {
+      for await (const { logsnr, ...errors } of measured(this.meter, some, plain, random, order, round)) {
         signal?.throwIfAborted();
-        // Images are many values, and what they are is not needed below.
-        pilot.push(d <= MAX_KERNEL_DIMENSION ? block : { ...block, x: NONE, eps: NONE });
+        differences(errors).forEach((difference, i) => {
+          scatter.add(logsnr[i], 0.5 * logsnrWeight(logsnr[i], this.proposal) * difference);
+        });
       }
     }
-    const candidates: { reference?: Reference; width?: number }[] = [{}];
-    if (d <= MAX_KERNEL_DIMENSION && this.#pool.count >= MIN_CENTRES) {
-      const { eigenvalues } = this.meter.gaussian;
-      const scale = Math.sqrt(eigenvalues.reduce((sum, l) => sum + l / d, 0));
-      const centres = this.#centres();
-      for (const width of kernelWidths(scale)) candidates.push({ width, reference: kernelReference(centres, width) });
-    }
-    const compared = pilot.slice(
-      0,
-      Math.max(1, Math.ceil(COMPARED / (2 * n / Math.ceil(pilot.length / PILOT_ROUNDS)))),
-    );
-    // The sum of the deviations is proportional to the error of an estimate that draws in proportion to them.
-    const errors = candidates.map(({ reference }) =>
-      scatterAgainst(this.proposal, compared, reference).deviations().reduce((sum, s) => sum + s, 0)
-    );
-    const { reference, width } = candidates[errors.indexOf(Math.min(...errors))];
-    if (reference) {
-      this.#reference = reference;
-      this.#baseline = reference.nll(this.samples);
-    }
-    this.#width = width;
-    this.#factors = scatterAgainst(this.proposal, pilot, reference).factors(KEPT);
+    this.#factors = scatter.factors(KEPT);
     this.#distribution = reweightedProposal(this.proposal, this.#factors);
     this.#rounds.evaluations += 2 * n * PILOT_ROUNDS;
-  }
-
-  #centres(): Samples {
-    // Of many samples the noise is small anyway, and each kernel costs time for each of them.
-    const count = Math.min(MAX_CENTRES, Math.max(MIN_CENTRES, Math.ceil(KERNELS_PER_ROUND / this.samples.count)));
-    const rows = this.random.split("centres").permutation(this.#pool.count).slice(0, count).sort();
-    return centresOf(this.#pool, rows);
   }
 
   /** Takes one more round. Yields how much of it is done; one that is left early counts for nothing. */
@@ -134,7 +85,7 @@ export class RunningNll implements RunningRounds {
     const random = this.random.split("round").split(round);
     for await (const block of measured(this.meter, this.samples, this.#distribution, random, this.#order, round)) {
       const { begin, logsnr } = block;
-      const errors = differences(block, this.#reference);
+      const errors = differences(block);
       for (let i = 0; i < errors.length; i++) {
         values[begin + i] = 0.5 * this.#distribution.weight(logsnr[i]) * errors[i];
       }
@@ -153,25 +104,17 @@ export class RunningNll implements RunningRounds {
   }
 
   sums(): NllSums {
-    return {
-      ...this.#rounds.sums(),
-      factors: this.#factors,
-      ...(this.#width === undefined ? {} : { width: this.#width }),
-    };
+    return { ...this.#rounds.sums(), factors: this.#factors };
   }
 }
-
-const NONE = new Float32Array();
 
 /** Some samples at one log SNR each, with noise of both signs: all with one sign first, then all with the other. */
 interface Measurement {
   /** The place of the first sample. */
   readonly begin: number;
-  readonly x: Float32Array;
-  readonly eps: Float32Array;
   readonly logsnr: Float32Array;
   readonly mse: Float32Array;
-  readonly mseGaussian: Float32Array;
+  readonly mseReference: Float32Array;
 }
 
 /**
@@ -200,7 +143,7 @@ async function* measured(
       logsnr[i] = logsnr[size + i] = distribution.atQuantile(u);
     }
     const x = new Float32Array(2 * size * d), eps = new Float32Array(2 * size * d);
-    if (meter.ownRows && d > MAX_KERNEL_DIMENSION) {
+    if (meter.ownRows) {
       for (const rows of meter.ownRows(2 * size)) fillRows(rows, size, { samples, begin, stream, x, eps });
     } else {
       const noise = stream.fillNormal(eps.subarray(0, size * d));
@@ -208,7 +151,7 @@ async function* measured(
       samples.copy(begin, begin + size, x);
       x.copyWithin(size * d, 0, size * d);
     }
-    yield { begin, x, eps, logsnr, ...await meter.measure(x, eps, logsnr) };
+    yield { begin, logsnr, ...await meter.measure(x, eps, logsnr) };
   }
 }
 
@@ -239,22 +182,10 @@ function fillRows(
 }
 
 /** How much larger a denoiser's squared error is than the reference's, the mean over both signs of the noise. */
-function differences(
-  { x, eps, logsnr, mse, mseGaussian }: Measurement,
-  reference: Reference | undefined,
-): Float64Array {
-  const other = reference?.squaredErrors(x, eps, logsnr) ?? mseGaussian;
-  const size = logsnr.length / 2;
-  return Float64Array.from({ length: size }, (_, i) => (mse[i] + mse[size + i] - other[i] - other[size + i]) / 2);
-}
-
-/** How the values of a pilot scatter against a reference. */
-function scatterAgainst(proposal: Proposal, pilot: readonly Measurement[], reference: Reference | undefined): Scatter {
-  const scatter = new Scatter(proposal);
-  for (const block of pilot) {
-    differences(block, reference).forEach((difference, i) => {
-      scatter.add(block.logsnr[i], 0.5 * logsnrWeight(block.logsnr[i], proposal) * difference);
-    });
-  }
-  return scatter;
+function differences({ mse, mseReference }: Pick<Measurement, "mse" | "mseReference">): Float64Array {
+  const size = mse.length / 2;
+  return Float64Array.from(
+    { length: size },
+    (_, i) => (mse[i] + mse[size + i] - mseReference[i] - mseReference[size + i]) / 2,
+  );
 }

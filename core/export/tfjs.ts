@@ -1,5 +1,6 @@
 import type { DataInfo } from "../plugins/contracts.ts";
 import type { HostTensors } from "../data/tensors.ts";
+import { gaussianTensors, mixtureTensors } from "../reference/gaussian_tensors.ts";
 
 /** Browsers cache files of this size. */
 const SHARD_BYTES = 4 << 20;
@@ -14,19 +15,20 @@ export interface TfjsExport {
 
 /**
  * A model's weights as tfjs stores them: a manifest, model.json, and binary shards. The first group of the manifest holds
- * the parameters under their names; the second, as float32, the data's Gaussian that the denoiser is made with: `gaussian.mean`,
- * `gaussian.eigenvalues` and, unless the covariance is diagonal, `gaussian.eigenvectors`.
+ * the parameters under their names; the second, as float32, the data's Gaussian that the denoiser is made with:
+ * `gaussian.mean`, `gaussian.eigenvalues` and, unless the covariance is diagonal, `gaussian.eigenvectors`, or
+ * `gaussian.axisBases.0` and so on for each axis of a sample; and its reference, where it is another density.
  *
  * @returns Contents by file name.
  */
 export function exportTfjs({ params, info, metadata }: TfjsExport): Record<string, Uint8Array | string> {
-  const { mean, eigenvalues, eigenvectors } = info.gaussian;
-  const d = mean.length;
-  const gaussian: HostTensors = {
-    "gaussian.mean": { shape: [d], data: Float32Array.from(mean) },
-    "gaussian.eigenvalues": { shape: [d], data: Float32Array.from(eigenvalues) },
-    ...(eigenvectors ? { "gaussian.eigenvectors": { shape: [d, d], data: Float32Array.from(eigenvectors) } } : {}),
-  };
+  const own = Object.entries(gaussianTensors(info.gaussian)).map(([name, tensor]) =>
+    [`gaussian.${name}`, tensor] as const
+  );
+  const others = info.reference ? Object.entries(mixtureTensors(info.reference)) : [];
+  const gaussian: HostTensors = Object.fromEntries(
+    [...own, ...others].map(([name, { shape, data }]) => [name, { shape, data: Float32Array.from(data) }]),
+  );
   const groups = [params, gaussian].filter((tensors) => Object.keys(tensors).length > 0)
     .map((tensors, i) => {
       const shards = shardsOf(tensors);

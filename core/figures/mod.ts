@@ -1,3 +1,4 @@
+export { blendFigure } from "./blend.ts";
 export { contourFigure } from "./contours.ts";
 export { imageGridFigure } from "./image_grid.ts";
 export { lossFigure } from "./loss.ts";

@@ -101,7 +101,7 @@ function short(value: number): string {
 
 /** The height in pixels that `msePlot` needs above its box for the brackets of its proposals. */
 export function mseHeadroom(record: Curves): number {
-  return record.suggestion ? 44 : 26;
+  return record.suggestion ? 44 : record.even ? 12 : 26;
 }
 
 /** What the lines of `msePlot` mean. */
@@ -134,7 +134,8 @@ export function msePlot(record: Curves, box: Box): GroupMark {
   // An untrained denoiser's error can be anything: past 1.5 times the dimension it only hides the curves.
   const largest = Math.max(...rows.flatMap((row) => [row.mse ?? 0, row.gaussian ?? 0, row.standard ?? 0]));
   const top = Math.min(Math.max(largest, 1e-6) * 1.06, 1.5 * record.dimension);
-  const brackets = bracket(record, "proposal", -12, x, box);
+  // An even proposal is the whole of the axis.
+  const brackets = record.even ? [] : bracket(record, "proposal", -12, x, box);
   if (record.suggestion) brackets.push(...bracket(record.suggestion, "suggested", -30, x, box));
   const curves: Mark[] = [
     curveArea("min(datum.mse, datum.gaussian)", "datum.gaussian", COLOURS.gap, 0.24),

@@ -23,12 +23,14 @@ export interface ContourRecord {
   readonly points: Float32Array;
 }
 
-/** Where the log SNR is sampled: a logistic distribution, cut at four scales either side. */
+/** Where the log SNR is sampled: a logistic distribution, cut at four scales either side, or evenly over that range. */
 export interface LogSnrProposal {
   /** Its centre in nats. */
   readonly loc: number;
   /** Its scale in nats. */
   readonly scale: number;
+  /** Whether all log SNRs of the range are equally likely; they are not if left out. */
+  readonly even?: boolean;
 }
 
 /** What the MSE figure shows: the denoiser's error over log SNR. The arrays are of one length. */
@@ -48,6 +50,17 @@ export interface MseRecord extends LogSnrProposal {
   readonly dimension: number;
   /** A better proposal than the one in use, found from the curve. */
   readonly suggestion?: LogSnrProposal;
+}
+
+/** What the blend figure shows: λ(α) of a model that is a network and a reference together. */
+export interface BlendRecord {
+  readonly title: string;
+  /** Log SNR in nats, ascending. */
+  readonly logsnr: readonly number[];
+  /** The network's share at each, in [0, 1]. */
+  readonly weight: readonly number[];
+  /** What to call the reference. */
+  readonly reference: string;
 }
 
 /** The likelihood at the end of one epoch, in nats. */

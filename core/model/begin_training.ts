@@ -1,22 +1,27 @@
 import configuration from "../../deno.json" with { type: "json" };
-import type { Proposal } from "../diffusion/logsnr.ts";
+import { evenProposal, logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import { type Engine, EngineError } from "../engine/mod.ts";
 import { type StartedEngine, startEngine } from "../engine/start.ts";
 import { UserError } from "../errors/user_error.ts";
-import { autoProposal } from "../evaluation/auto_proposal.ts";
 import { requireSameSettings } from "../mpi/agree.ts";
 import type { Ranks } from "../mpi/ranks.ts";
 import type { CreateContext, DataInfo, Dataset, Denoiser, DenoiserPlugin } from "../plugins/contracts.ts";
 import { checkParams } from "../plugins/load.ts";
 import type { Random } from "../random/random.ts";
-import { fitGaussian } from "../reference/gaussian.ts";
+import { chooseReference, type ChosenReference, rangeOf, referenceRequest } from "../reference/choose_reference.ts";
+import { fitGaussian, type Gaussian } from "../reference/gaussian.ts";
+import { type GaussianMixture, onlyGaussian } from "../reference/mixture.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { TrainingSettings } from "../training/settings.ts";
+import { RECIPES } from "../training/recipe.ts";
 import { createTraining, type Training, type TrainingSnapshot } from "../training/train.ts";
 import type { FitSettings } from "./settings.ts";
 
 /** Settings with nothing left open. */
 export type ResolvedSettings<S extends FitSettings = FitSettings> = S & {
+  readonly epochs: number;
+  readonly patience: number;
+  readonly batchSize: number;
   readonly logsnrLoc: number;
   readonly logsnrScale: number;
 };
@@ -44,6 +49,9 @@ export interface BeginOptions {
   readonly context?: CreateContext;
   /** What it goes on from. */
   readonly from?: TrainingSnapshot;
+  /** The Gaussian and the reference of the run that it goes on with; otherwise they are fitted. */
+  readonly gaussian?: Gaussian;
+  readonly reference?: GaussianMixture;
   /** An engine that is started already. */
   readonly started?: StartedEngine;
 }
@@ -59,48 +67,15 @@ export async function beginTraining<S extends FitSettings>(
   plugin: DenoiserPlugin & { readonly name: string },
   config: S,
   random: Random,
-  { dataName, ranks, microBatchValues, context = {}, from, started }: BeginOptions,
+  { dataName, ranks, microBatchValues, context = {}, from, reference, started, ...saved }: BeginOptions,
 ): Promise<BegunTraining<S>> {
   const rows = data.train.count;
-  if (config.batchSize > rows) {
+  const batchSize = config.batchSize === "auto" ? Math.min(BATCH, rows) : config.batchSize;
+  if (batchSize > rows) {
     throw new UserError(
-      `--batch-size is ${config.batchSize}, but the data set ${dataName} has ${rows} training samples. ` +
-        `Give at most ${rows}.`,
+      `--batch-size is ${batchSize}, but the data set ${dataName} has ${rows} training samples. Give at most ${rows}.`,
     );
   }
-  const gaussian = fitGaussian(data.train);
-  const info = { shape: data.shape, gaussian };
-  const made = await plugin.create(info, config.denoiserOptions, context);
-  ranks.stop.throwIfAborted();
-  const denoiser = {
-    ...made,
-    init: (r: Random) => checkParams(plugin.name, made.init(r)),
-    predict: made.predict.bind(made),
-  };
-  const { logsnrLoc, logsnrScale } = config;
-  const automatic = logsnrLoc === "auto" || logsnrScale === "auto"
-    ? autoProposal(data.train, gaussian, random.split("proposal"))
-    : undefined;
-  const proposal = {
-    loc: logsnrLoc === "auto" ? automatic!.loc : logsnrLoc,
-    scale: logsnrScale === "auto" ? automatic!.scale : logsnrScale,
-  };
-  const fitting = Math.max(1, Math.floor(microBatchValues / sizeOf(data.shape)));
-  const microBatchSize = Math.min(config.batchSize, config.microBatchSize || fitting);
-  const settings: TrainingSettings = {
-    recipe: { decay: config.decay, estimator: config.estimator, ...(config.ema > 0 ? { ema: config.ema } : {}) },
-    proposal,
-    adaptiveProposal: config.proposal === "adaptive",
-    epochs: config.epochs,
-    batchSize: config.batchSize,
-    microBatchSize,
-    precision: config.precision,
-    learningRate: config.learningRate,
-    evalBatchSize: config.evalBatchSize,
-    validationLevels: config.validationLevels,
-    validationSamples: config.validationSamples || Infinity,
-  };
-  ranks.stop.throwIfAborted();
   const { engine, reason } = started ?? await startEngine(config.backend, config.threads, data.shape);
   if (!engine.precisions.includes(config.precision)) {
     throw new EngineError(
@@ -108,10 +83,60 @@ export async function beginTraining<S extends FitSettings>(
         "Leave it out, or use onnx-webgpu or onnx-cuda.",
     );
   }
-  const resolved = { ...config, microBatchSize, logsnrLoc: proposal.loc, logsnrScale: proposal.scale };
+  ranks.stop.throwIfAborted();
+  const gaussian = saved.gaussian ?? fitGaussian(data.train, data.shape);
+  const chosen = reference
+    ? { reference, structure: reference }
+    : await referenceFor(engine, data, gaussian, config, random, ranks.stop);
+  const isOne = chosen.reference.components.length === 1;
+  const info = { shape: data.shape, gaussian, ...(isOne ? {} : { reference: chosen.reference }) };
+  const made = await plugin.create(info, config.denoiserOptions, context);
+  ranks.stop.throwIfAborted();
+  const denoiser = {
+    ...made,
+    init: (r: Random) => checkParams(plugin.name, made.init(r)),
+    predict: made.predict.bind(made),
+  };
+  const proposal = proposalFor(config, chosen.structure);
+  const stepsPerEpoch = Math.max(1, Math.floor(rows / batchSize));
+  const epochs = config.epochs === "auto"
+    ? Math.max(
+      1,
+      Math.round(stepsFor(logsnrRange(proposal)[1], isOne && chosen.structure.components.length > 1) / stepsPerEpoch),
+    )
+    : config.epochs;
+  const ofHalf = sizeOf(data.shape) < OVERFITTING ? 0 : Math.max(LEAST_PATIENCE, Math.ceil(epochs / 2));
+  const patience = config.patience === "auto" ? ofHalf : config.patience;
+  const fitting = Math.max(1, Math.floor(microBatchValues / sizeOf(data.shape)));
+  const microBatchSize = Math.min(batchSize, config.microBatchSize || fitting);
+  const settings: TrainingSettings = {
+    recipe: {
+      // Images keep PyTorch's Adam, whose short runs end before a rise of the rate would.
+      ...(data.shape.length === 1 ? RECIPES[config.recipe].optimiser : {}),
+      ...{ decay: config.decay, estimator: config.estimator },
+      ...(config.ema > 0 ? { ema: config.ema } : {}),
+    },
+    proposal,
+    adaptiveProposal: config.proposal === "adaptive",
+    epochs,
+    batchSize,
+    microBatchSize,
+    precision: config.precision,
+    learningRate: config.learningRate,
+    evalBatchSize: config.evalBatchSize,
+    validationLevels: config.validationLevels,
+    validationSamples: config.validationSamples || Infinity,
+    blend: config.reference !== "none" && config.estimator === "paired" && !denoiser.form,
+    patience: patience || Infinity,
+  };
+  const resolved = {
+    ...{ ...config, epochs, patience, batchSize, microBatchSize },
+    ...{ logsnrLoc: proposal.loc, logsnrScale: proposal.scale },
+  };
   await requireSameSettings(ranks, {
     ...{ config: { ...resolved, threads: 0 }, version: configuration.version, step: from?.step ?? 0 },
     data: [data.shape, data.train.count, data.validation.count, [...gaussian.mean], [...gaussian.eigenvalues]],
+    reference: [...chosen.reference.weights, ...chosen.reference.components[0].eigenvalues],
   });
   const training = await createTraining(engine, denoiser, data, info, settings, random.split("training"), {
     ...(from ? { from } : {}),
@@ -121,4 +146,55 @@ export async function beginTraining<S extends FitSettings>(
     ...{ config: resolved, info, proposal, settings, engine, denoiser, training },
     ...(reason === undefined ? {} : { engineReason: reason }),
   };
+}
+
+/** Samples in a step where their number is left open. */
+const BATCH = 256;
+
+/** Epochs that training goes on at least without a better one. */
+const LEAST_PATIENCE = 10;
+
+/** The dimension from which on a network soon learns its samples by heart, so that its best epoch may not be its last. */
+const OVERFITTING = 16;
+
+/** Steps for data whose structure ends at a log SNR, which is where that of the moons does. */
+const STEPS = 4000;
+const STEPS_UP_TO = 12;
+
+/** How many times finer structure, in log SNR, takes e times the steps, and the most times that they are taken. */
+const STEPS_SCALE = 4;
+const MOST_TIMES = 4;
+
+/** How many times more steps a network takes that has only a Gaussian beside it, of data that is none. */
+const ALONE = 2;
+
+/** Steps that data needs whose finest structure is resolved at a log SNR: the finer, the more there is to learn. */
+function stepsFor(logsnr: number, isAlone: boolean): number {
+  const times = Math.min(MOST_TIMES, Math.max(1, Math.exp((logsnr - STEPS_UP_TO) / STEPS_SCALE)));
+  return STEPS * times * (isAlone ? ALONE : 1);
+}
+
+/** What the settings leave open of the log SNRs is that of the data's structure. */
+function proposalFor({ logsnrLoc, logsnrScale, proposal }: FitSettings, structure: GaussianMixture): Proposal {
+  const { loc, scale } = evenProposal(...rangeOf(structure));
+  return {
+    loc: logsnrLoc === "auto" ? loc : logsnrLoc,
+    scale: logsnrScale === "auto" ? scale : logsnrScale,
+    ...(proposal === "even" ? { even: true } : {}),
+  };
+}
+
+/** The reference that the settings ask for; nothing is fitted that nothing asks for. */
+async function referenceFor(
+  engine: Engine,
+  data: Dataset,
+  gaussian: Gaussian,
+  { reference, logsnrLoc, logsnrScale }: FitSettings,
+  random: Random,
+  signal: AbortSignal,
+): Promise<ChosenReference> {
+  const request = referenceRequest(reference), one = onlyGaussian(gaussian);
+  const isOpen = logsnrLoc === "auto" || logsnrScale === "auto";
+  if (!isOpen && (request.kind === "none" || request.kind === "gaussian")) return { reference: one, structure: one };
+  return await chooseReference(engine, data, gaussian, request, random.split("reference"), signal);
 }

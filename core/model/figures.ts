@@ -8,6 +8,7 @@ import { sizeOf } from "../data/tensors.ts";
 import type { FittedModel } from "./fit.ts";
 import { internalsOf } from "./internals.ts";
 import type { CommonOptions, Model } from "./model.ts";
+import { onlyGaussian } from "../reference/mixture.ts";
 
 /** What a figure of a model says. */
 export interface FigureOptions extends CommonOptions {
@@ -41,7 +42,7 @@ export async function densityFigure(
   const pictured = await picturedDensity(
     plain,
     model.proposal,
-    (wrap, gaussian) => internalsOf(model).meter({ ...options, wrap, gaussian }),
+    (wrap, reference) => internalsOf(model).meter({ ...options, wrap, reference }),
   );
   const { meter, proposal, resolution } = pictured;
   const random = Random.fromSeed(seed).split("density figure");
@@ -74,15 +75,15 @@ export async function errorFigure(
     ...{ count: Math.min(samples.count, CURVE_SAMPLES), dimension: samples.dimension },
     copy: samples.copy.bind(samples),
   };
-  await using meter = await internalsOf(model).meter(signal ? { signal } : {});
+  const options = { reference: onlyGaussian(model.info.gaussian), ...(signal ? { signal } : {}) };
+  await using meter = await internalsOf(model).meter(options);
   const curve = await mseCurve(meter, some, model.proposal, random, CURVE_POINTS);
   const dimension = sizeOf(model.shape);
-  const suggestion = suggestProposal(curve, dimension);
+  const suggestion = model.proposal.even ? undefined : suggestProposal(curve, dimension);
   const standard = curve.logsnr.map((alpha) => dimension / (1 + Math.exp(-alpha)));
   const { mseFigure, renderSvg } = await import("../figures/mod.ts");
-  const { loc, scale } = model.proposal;
   return await renderSvg(
-    mseFigure({ title, ...curve, loc, scale, standard, dimension, ...(suggestion ? { suggestion } : {}) }),
+    mseFigure({ title, ...curve, ...model.proposal, standard, dimension, ...(suggestion ? { suggestion } : {}) }),
   );
 }
 

@@ -1,18 +1,20 @@
 import type { Estimate } from "../diffusion/likelihood.ts";
+import { logsnrRange } from "../diffusion/logsnr.ts";
 import { defaultThreads } from "../engine/start.ts";
 import { InterruptedError } from "../errors/interrupted_error.ts";
 import { oneRank } from "../mpi/ranks.ts";
 import { givenOptions } from "../options/given.ts";
-import type { Dataset, DenoiserPlugin, LoadContext } from "../plugins/contracts.ts";
+import { type Dataset, type DenoiserPlugin, type LoadContext, referenceOf } from "../plugins/contracts.ts";
 import { checkDataset } from "../plugins/check_dataset.ts";
 import { loadDenoiser, pluginOf } from "../plugins/load.ts";
 import { Random } from "../random/random.ts";
+import { BLEND, blendedDenoiser } from "../reference/blend.ts";
 import type { EpochRecord, StepRecord } from "../training/train.ts";
 import { beginTraining, type ResolvedSettings } from "./begin_training.ts";
 import { loadData, type NamedDataset } from "./load_data.ts";
 import { createModel, type Model } from "./model.ts";
 import type { Rows } from "./rows.ts";
-import { defaultsFor, type FitSettings, recipeDefaults } from "./settings.ts";
+import { defaultsOf, type FitSettings, recipeDefaults } from "./settings.ts";
 
 /** How a model is fitted. What is left out is as `deno task train:2d` and `deno task train:cifar` have it. */
 export interface FitOptions extends Partial<FitSettings>, LoadContext {
@@ -53,7 +55,7 @@ export interface FittedModel extends Model {
  * import { loadData } from "./load_data.ts";
  *
  * const data = await loadData("scg", { options: { points: 400 } });
- * await using model = await fit(data, { epochs: 2, batchSize: 64, denoiserOptions: { hiddenSize: 16 } });
+ * await using model = await fit(data, { epochs: 2, batchSize: 64, denoiserOptions: { width: 16 } });
  * const { nats, stderr } = await model.nll(data.validation);
  * ok(Math.abs(nats - 1.2) < 4 * stderr);
  * ```
@@ -62,13 +64,13 @@ export async function fit(data: NamedDataset | Dataset | Rows, options: FitOptio
   const { onStep, onEpoch, signal, onProgress, denoiser: named, denoiserOptions: given, ...rest } = options;
   const seed = rest.seed ?? 0;
   const dataset = await namedDataset(data, seed);
-  const usual = defaultsFor(dataset.shape);
-  const plugin = await pluginFor(named ?? usual.denoiser);
   const recipe = rest.recipe ?? "default";
+  const usual = defaultsOf(dataset.shape.length === 1 ? "points" : "images", recipe);
+  const plugin = await pluginFor(named ?? usual.denoiser);
   const config: FitSettings = {
-    ...{ recipe, seed, batchSize: 128, microBatchSize: 0, validationSamples: 0, backend: "auto", precision: "f32" },
-    ...{ epochs: usual.epochs, learningRate: usual.learningRate, evalBatchSize: usual.evalBatchSize },
-    ...{ validationLevels: usual.validationLevels, threads: defaultThreads(), proposal: "fixed" },
+    ...{ recipe, seed, microBatchSize: 0, validationSamples: 0, backend: "auto", precision: "f32" },
+    ...{ epochs: usual.epochs, batchSize: usual.batchSize, learningRate: usual.learningRate },
+    ...{ evalBatchSize: usual.evalBatchSize, validationLevels: usual.validationLevels, threads: defaultThreads() },
     ...recipeDefaults(recipe, usual.proposal),
     ...defined(rest),
     denoiserOptions: givenOptions(`denoiser ${plugin.name}`, plugin.options, {
@@ -97,7 +99,9 @@ export async function fit(data: NamedDataset | Dataset | Rows, options: FitOptio
           await onEpoch?.(record);
         }
       }
-      if (ranks.stop.aborted) throw new InterruptedError(`Stopped in epoch ${history.length + 1} of ${config.epochs}.`);
+      if (ranks.stop.aborted) {
+        throw new InterruptedError(`Stopped in epoch ${history.length + 1} of ${begun.config.epochs}.`);
+      }
     } catch (error) {
       await training.dispose();
       await engine.dispose();
@@ -112,7 +116,8 @@ export async function fit(data: NamedDataset | Dataset | Rows, options: FitOptio
     const facts = defined({ entropy, range, delta, logScale, axes });
     return {
       ...createModel({
-        ...{ engine, denoiser, params, proposal, evalBatchSize: config.evalBatchSize },
+        ...{ engine, params, proposal, evalBatchSize: config.evalBatchSize },
+        denoiser: BLEND in params ? blendedDenoiser(denoiser, referenceOf(info), logsnrRange(proposal)) : denoiser,
         info: { ...info, ...facts },
       }),
       ...{ settings: begun.config, data: dataset, history, validation: history[history.length - 1].validation },

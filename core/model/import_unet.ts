@@ -36,7 +36,7 @@ export async function importUnet(
   { logsnrLoc, logsnrScale, backend = "auto", threads = defaultThreads(), ...context }: ImportOptions = {},
 ): Promise<Model> {
   const { shape, entropy, range, delta, logScale, axes } = data;
-  const info = { shape, gaussian: fitGaussian(data.train) };
+  const info = { shape, gaussian: fitGaussian(data.train, shape) };
   const plugin = await loadDenoiser(UNET_PLUGIN);
   const options = givenOptions(`denoiser ${plugin.name}`, plugin.options, { weights });
   const denoiser = await plugin.create(info, options, context);

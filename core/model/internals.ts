@@ -3,7 +3,7 @@ import type { ErrorMeter } from "../evaluation/errors.ts";
 import type { MeterOptions } from "../evaluation/row_program.ts";
 import type { Ranks } from "../mpi/ranks.ts";
 import type { Denoiser } from "../plugins/contracts.ts";
-import type { Gaussian } from "../reference/gaussian.ts";
+import type { GaussianMixture } from "../reference/mixture.ts";
 import type { BatchRecord, EvaluationRecord } from "../sampling/sampler.ts";
 import type { DrawOptions, Model } from "./model.ts";
 
@@ -13,8 +13,8 @@ export interface ModelMeterOptions extends MeterOptions {
   readonly batch?: number;
   /** Makes another denoiser of the model's own. */
   readonly wrap?: (denoiser: Denoiser) => Denoiser;
-  /** What it is compared with; the data's Gaussian if left out. */
-  readonly gaussian?: Gaussian;
+  /** What it is compared with; the model's own reference if left out. */
+  readonly reference?: GaussianMixture;
 }
 
 /** The machinery of a model, which tasks need and programs do not. */

@@ -9,7 +9,7 @@ import type { RunningEstimate } from "../evaluation/round_sums.ts";
 import { RunningNll } from "../evaluation/running_nll.ts";
 import { type RoundLimits, takeRounds } from "../evaluation/take_rounds.ts";
 import { mostRows, oneRank } from "../mpi/ranks.ts";
-import type { Denoiser, SavedDataInfo } from "../plugins/contracts.ts";
+import { type Denoiser, referenceOf, type SavedDataInfo } from "../plugins/contracts.ts";
 import { Random } from "../random/random.ts";
 import { type SamplingOptions, samplingPlan } from "../sampling/plan.ts";
 import { type BatchRecord, createSampler, type EvaluationRecord, type Sampler } from "../sampling/sampler.ts";
@@ -81,12 +81,11 @@ export interface Model extends AsyncDisposable {
   /**
    * E[−log p(x)] over samples, with its standard error.
    *
-   * @param options When it is good enough, and `pool`: samples of about the same distribution, such as the training data,
-   * that lower the noise.
+   * @param options When it is good enough.
    */
   nll(
     rows: Rows | Samples,
-    options?: CommonOptions & RoundLimits & { readonly pool?: Samples; readonly adapt?: boolean },
+    options?: CommonOptions & RoundLimits & { readonly adapt?: boolean },
   ): Promise<Likelihood>;
   /** Draws samples, `[count, ...shape]` row by row. */
   sample(count: number, options?: DrawOptions): Promise<Float32Array>;
@@ -137,8 +136,9 @@ export function createModel(
     throw new UserError(`Got samples of ${rows.dimension} values, but the model is of samples of ${d}.`);
   };
   const meter: ModelInternals["meter"] = async (options = {}) => {
-    const { batch = evalBatchSize, wrap = (own: Denoiser) => own, gaussian = info.gaussian, ...rest } = options;
-    const made = await createErrorMeter(engine, state, (s) => s, wrap(denoiser), { shape, gaussian }, batch, rest);
+    const { batch = evalBatchSize, wrap = (own: Denoiser) => own, reference = referenceOf(info), ...rest } = options;
+    const data = { ...info, reference };
+    const made = await createErrorMeter(engine, state, (s) => s, wrap(denoiser), data, batch, rest);
     return { ...made, [Symbol.asyncDispose]: async () => await made.dispose() };
   };
   let predictor: Promise<Sampler> | undefined;
@@ -188,11 +188,11 @@ export function createModel(
         stderr: Float64Array.from(stderr),
       };
     },
-    async nll(rows, { seed = 0, signal, pool, adapt = true, ...limits } = {}) {
+    async nll(rows, { seed = 0, signal, adapt = true, ...limits } = {}) {
       const samples = samplesOf(rows);
       const random = Random.fromSeed(seed).split("nll");
       await using own = await meter({ batch: Math.min(evalBatchSize, 2 * samples.count), ...withSignal(signal) });
-      const running = new RunningNll(own, samples, proposal, random, pool ? { pool } : {});
+      const running = new RunningNll(own, samples, proposal, random);
       if (adapt) await running.adapt(signal);
       if (!await takeRounds(running, samples.count, limits, withSignal(signal))) throw new InterruptedError();
       return likelihoodOf(running.estimate(), samples.count, d, logScale);

@@ -6,18 +6,22 @@ import { RECIPES } from "../training/recipe.ts";
 export interface FitSettings {
   /** Of the denoiser, by their names in camelCase. */
   readonly denoiserOptions: OptionValues;
+  /** What a model is compared and blended with: `auto`, `gaussian`, `mixture`, `mixture:32`, `kernel` or `none`. */
+  readonly reference: string;
   /** What is not given is taken from it; `seed` is the published one. */
   readonly recipe: "default" | "seed";
   /** How the learning rate falls. */
   readonly decay: "constant" | "cosine";
   /** 0 for no averaging. */
   readonly ema: number;
-  /** What validation compares with: the data's Gaussian on the same noise, or N(0, I). */
+  /** What validation compares with: the reference on the same noise, or N(0, I). */
   readonly estimator: "paired" | "standard";
-  /** Passes through the training data. */
-  readonly epochs: number;
-  /** Samples in a step. */
-  readonly batchSize: number;
+  /** Passes through the training data; `auto` for as many as the data's structure asks for. */
+  readonly epochs: number | "auto";
+  /** Epochs without a better validation that end the training; 0 for no end, `auto` for half of the epochs from 16 dimensions on. */
+  readonly patience: number | "auto";
+  /** Samples in a step; `auto` for 256, or all of fewer. */
+  readonly batchSize: number | "auto";
   /** 0 for what the data's dimension allows. */
   readonly microBatchSize: number;
   /** Adam's. */
@@ -40,8 +44,8 @@ export interface FitSettings {
   readonly threads: number;
   /** Of the gradient's products; likelihoods are in float32. */
   readonly precision: Precision;
-  /** Whether log SNRs are drawn more often where the loss scattered. */
-  readonly proposal: "fixed" | "adaptive";
+  /** How log SNRs are drawn: evenly over the range, by a logistic distribution, or more often where the loss scattered. */
+  readonly proposal: "even" | "fixed" | "adaptive";
 }
 
 /** What depends on the kind of data where it is not given. */
@@ -49,7 +53,9 @@ export interface FitDefaults {
   /** A denoiser's name. */
   readonly denoiser: string;
   /** Passes through the training data. */
-  readonly epochs: number;
+  readonly epochs: number | "auto";
+  /** Samples in a step. */
+  readonly batchSize: number | "auto";
   /** Adam's. */
   readonly learningRate: number;
   /** Samples per run of the denoiser in evaluations. */
@@ -62,12 +68,20 @@ export interface FitDefaults {
   readonly proposal?: { readonly loc: number; readonly scale: number };
 }
 
-/** For points, of shape `[d]`, and for images, of shape `[channels, height, width]`, as the seed has them. */
+/** For points, of shape `[d]`, and for images, of shape `[channels, height, width]`. */
 export const DEFAULTS = {
-  points: { denoiser: "mlp", epochs: 160, learningRate: 1e-3, evalBatchSize: 1024, validationLevels: 4 },
+  points: {
+    denoiser: "residual",
+    epochs: "auto",
+    batchSize: "auto",
+    learningRate: 2e-3,
+    evalBatchSize: 1024,
+    validationLevels: 2,
+  },
   images: {
     denoiser: "unet-pretrained",
     epochs: 20,
+    batchSize: 128,
     learningRate: 1e-4,
     evalBatchSize: 16,
     validationLevels: 1,
@@ -77,22 +91,39 @@ export const DEFAULTS = {
   },
 } as const satisfies Readonly<Record<string, FitDefaults>>;
 
-/** The defaults for samples of a shape. */
-export function defaultsFor(shape: readonly number[]): FitDefaults {
-  return shape.length === 1 ? DEFAULTS.points : DEFAULTS.images;
+/** What the seed's recipe takes for points, as the seed has it. */
+export const SEED_POINTS = {
+  denoiser: "mlp",
+  epochs: 160,
+  batchSize: 128,
+  learningRate: 1e-3,
+  evalBatchSize: 1024,
+  validationLevels: 4,
+} as const satisfies FitDefaults;
+
+/** The defaults for points or images under a recipe. */
+export function defaultsOf(kind: keyof typeof DEFAULTS, recipe: keyof typeof RECIPES): FitDefaults {
+  return kind === "points" && recipe === "seed" ? SEED_POINTS : DEFAULTS[kind];
 }
 
 /** What a recipe says of settings that are not given. */
 export function recipeDefaults(
   name: keyof typeof RECIPES,
   proposal: FitDefaults["proposal"],
-): Pick<FitSettings, "decay" | "ema" | "estimator" | "logsnrLoc" | "logsnrScale"> {
+): Pick<
+  FitSettings,
+  "decay" | "ema" | "estimator" | "logsnrLoc" | "logsnrScale" | "proposal" | "reference" | "patience"
+> {
   const recipe = RECIPES[name];
   const usual = proposal ?? recipe.proposal;
   return {
     decay: recipe.decay,
     ema: "ema" in recipe ? recipe.ema : 0,
     estimator: recipe.estimator,
+    // An even distribution is of a range that is known from the data.
+    proposal: usual === "auto" ? "even" : "fixed",
+    reference: name === "seed" ? "none" : "auto",
+    patience: usual === "auto" ? "auto" : 0,
     logsnrLoc: usual === "auto" ? "auto" : usual.loc,
     logsnrScale: usual === "auto" ? "auto" : usual.scale,
   };

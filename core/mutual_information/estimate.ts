@@ -14,13 +14,13 @@
  *
  * @module
  */
-import { fitGaussian, gaussianMmse, gaussianNll } from "../reference/gaussian.ts";
+import { gaussianMmse, gaussianNll } from "../reference/gaussian.ts";
 import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import type { Engine } from "../engine/program.ts";
-import { autoProposal } from "../evaluation/auto_proposal.ts";
 import type { DataInfo } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
+import { autoProposal } from "../reference/choose_reference.ts";
 import { type Samples, selectRows } from "../data/samples.ts";
 import type { ConditionalDenoiser } from "../plugins/conditional_denoiser.ts";
 import { fitLinearPart, joined, linearInformation, type LinearPart, type Pairs } from "./linear_part.ts";
@@ -139,10 +139,10 @@ export async function measureInformation(
   const residuals = data.conditional(train).target;
   const together = joined({ x: residuals, y: train.y });
   const proposal = widest([
-    autoProposal(train.x, marginal, random.split("proposal x")),
-    autoProposal(residuals, residual, random.split("proposal residual")),
+    await autoProposal(engine, train.x, random.split("proposal x"), hooks.signal),
+    await autoProposal(engine, residuals, random.split("proposal residual"), hooks.signal),
     // What y tells of x may be much finer than all that shows in either.
-    autoProposal(together, fitGaussian(together), random.split("proposal together")),
+    await autoProposal(engine, together, random.split("proposal together"), hooks.signal),
   ]);
   const trained: TrainedDenoiser[] = [];
   const { signal } = hooks;

@@ -1,5 +1,6 @@
 import { Matrix } from "ml-matrix";
 import { fitGaussian, type Gaussian, gaussianNll, gaussianOf } from "../reference/gaussian.ts";
+import { wholeBasis } from "../reference/eigenbasis.ts";
 import { UserError } from "../errors/user_error.ts";
 import { floatSamples, forEachBlock, type Samples } from "../data/samples.ts";
 
@@ -84,10 +85,10 @@ export function joined({ x, y }: Pairs): Samples {
   };
 }
 
-function covarianceOf({ eigenvalues, eigenvectors }: Gaussian): Matrix {
-  const d = eigenvalues.length;
-  const basis = eigenvectors ? Matrix.from1DArray(d, d, Array.from(eigenvectors)) : Matrix.eye(d);
-  return basis.clone().mulRowVector(Array.from(eigenvalues)).mmul(basis.transpose());
+function covarianceOf(gaussian: Gaussian): Matrix {
+  const d = gaussian.mean.length;
+  const basis = Matrix.from1DArray(d, d, Array.from(wholeBasis(gaussian, d)));
+  return basis.clone().mulRowVector(Array.from(gaussian.eigenvalues)).mmul(basis.transpose());
 }
 
 function pseudoInverse(gaussian: Gaussian): Matrix {

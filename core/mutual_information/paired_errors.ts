@@ -2,7 +2,7 @@ import { noisyChannel, squaredError } from "../diffusion/channel.ts";
 import { type Gaussian, gaussianDenoiser } from "../reference/gaussian.ts";
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import type { Engine, State, Tensors } from "../engine/program.ts";
-import { evaluationsAtOnce, type SquaredErrors } from "../evaluation/errors.ts";
+import { evaluationsAtOnce, type SquaredErrors as AllErrors } from "../evaluation/errors.ts";
 import type { Random } from "../random/random.ts";
 import { type Samples, toFloat32 } from "../data/samples.ts";
 import { predict } from "../plugins/predict.ts";
@@ -15,6 +15,8 @@ export interface ConditionalData {
   readonly condition: Samples;
   readonly gaussian: Gaussian;
 }
+
+type SquaredErrors = Omit<AllErrors, "distance">;
 
 /** Measures the error of a denoiser that is told something, and that of a Gaussian on the same noise. */
 export interface ConditionalMeter {
@@ -56,7 +58,7 @@ export async function createConditionalMeter(
       return {
         outputs: {
           mse: squaredError(eps, predict(denoiser.given(y), weights(s), z, logsnr)),
-          mseGaussian: squaredError(eps, gaussianDenoiser(z, logsnr, gaussian)),
+          mseReference: squaredError(eps, gaussianDenoiser(z, logsnr, gaussian)),
         },
       };
     },
@@ -67,10 +69,10 @@ export async function createConditionalMeter(
   return {
     async measure(x, y, eps, logsnr) {
       const n = logsnr.length;
-      const errors = { mse: new Float32Array(n), mseGaussian: new Float32Array(n) };
-      await rows.run({ x, y, eps, logsnr }, [errors.mse, errors.mseGaussian], (got, { begin, end }) => {
+      const errors = { mse: new Float32Array(n), mseReference: new Float32Array(n) };
+      await rows.run({ x, y, eps, logsnr }, [errors.mse, errors.mseReference], (got, { begin, end }) => {
         errors.mse.set(got.mse.subarray(0, end - begin), begin);
-        errors.mseGaussian.set(got.mseGaussian.subarray(0, end - begin), begin);
+        errors.mseReference.set(got.mseReference.subarray(0, end - begin), begin);
       });
       return errors;
     },
@@ -115,14 +117,14 @@ export async function excessOverGaussian(
       random.fillNormal(eps.subarray(0, size * d));
       for (let i = 0; i < size * d; i++) eps[size * d + i] = -eps[i];
       for (const [k, { meter, data: { target, condition } }] of measured.entries()) {
-        const { mse, mseGaussian } = await meter.measure(
+        const { mse, mseReference } = await meter.measure(
           twice(target, begin, begin + size),
           twice(condition, begin, begin + size),
           eps,
           logsnr,
         );
         for (let i = 0; i < size; i++) {
-          const gap = (mse[i] - mseGaussian[i] + mse[size + i] - mseGaussian[size + i]) / 2;
+          const gap = (mse[i] - mseReference[i] + mse[size + i] - mseReference[size + i]) / 2;
           excess[k][begin + i] += 0.5 * logsnrWeight(logsnr[i], proposal) * gap / levels;
         }
       }
@@ -132,7 +134,7 @@ export async function excessOverGaussian(
 }
 
 /**
- * The mean of `mse − mseGaussian` of several denoisers at each log SNR, on the same noise at all of them.
+ * The mean of `mse − mseReference` of several denoisers at each log SNR, on the same noise at all of them.
  *
  * @returns For each denoiser the values of each row at each log SNR.
  */
@@ -150,8 +152,8 @@ export async function gapsAt(
     for (const [k, { meter, data: { target, condition } }] of measured.entries()) {
       const [x, y] = [toFloat32(target, begin, end), toFloat32(condition, begin, end)];
       for (const [level, alpha] of logsnr.entries()) {
-        const { mse, mseGaussian } = await meter.measure(x, y, eps, new Float32Array(end - begin).fill(alpha));
-        for (let i = 0; i < mse.length; i++) gaps[k][level][begin + i] = mse[i] - mseGaussian[i];
+        const { mse, mseReference } = await meter.measure(x, y, eps, new Float32Array(end - begin).fill(alpha));
+        for (let i = 0; i < mse.length; i++) gaps[k][level][begin + i] = mse[i] - mseReference[i];
       }
     }
   }

@@ -5,7 +5,7 @@ import { UserError } from "../errors/user_error.ts";
 import type { Random } from "../random/random.ts";
 import { adamSchedule } from "../training/adam.ts";
 import { flatten, layoutOf, type ParameterLayout, unflattenTensor } from "../training/parameters.ts";
-import { averagingShare, learningRateAt, type Recipe, RECIPES } from "../training/recipe.ts";
+import { averagingShare, learningRateAt, type Recipe } from "../training/recipe.ts";
 import {
   averagingStep,
   EMA,
@@ -16,6 +16,7 @@ import {
   optimiserStep,
   PARAMS,
 } from "../training/step.ts";
+import { onlyGaussian } from "../reference/mixture.ts";
 import type { ConditionalDenoiser } from "../plugins/conditional_denoiser.ts";
 import {
   type ConditionalData,
@@ -52,7 +53,7 @@ export interface TrainedDenoiser {
   dispose(): Promise<void>;
 }
 
-const RECIPE: Recipe & { readonly ema: number } = RECIPES.default;
+const RECIPE: Recipe & { readonly ema: number } = { decay: "cosine", ema: 0.999, estimator: "paired" };
 
 /**
  * Trains a denoiser by its likelihood with averaged weights and keeps those of the best epoch.
@@ -89,7 +90,7 @@ export async function trainDenoiser(
     state,
     { ...gradientInputs(batchSize, [train.target.dimension]), condition: [batchSize, train.condition.dimension] },
   );
-  const optimiser = await engine.compile(optimiserStep, state, { rootScale: [], offset: [] });
+  const optimiser = await engine.compile(optimiserStep(), state, { rootScale: [], offset: [] });
   const averaging = await engine.compile(averagingStep, state, { share: [] });
 
   const validate = async () => {
@@ -171,7 +172,7 @@ function conditionalGradientStep(
   { gaussian }: ConditionalData,
 ): Program {
   return (state, { condition, ...inputs }) =>
-    gradientStep(denoiser.given(condition), layout, RECIPE, gaussian)(state, inputs);
+    gradientStep(denoiser.given(condition), layout, RECIPE, onlyGaussian(gaussian))(state, inputs);
 }
 
 function notFinite(step: number, logsnr: number): UserError {

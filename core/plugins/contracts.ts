@@ -1,5 +1,6 @@
 import type * as tf from "@tensorflow/tfjs";
 import type { Gaussian } from "../reference/gaussian.ts";
+import { type GaussianMixture, onlyGaussian } from "../reference/mixture.ts";
 import type { Random } from "../random/random.ts";
 import type { Samples } from "../data/samples.ts";
 import type { AxisMap } from "../data/standardisation.ts";
@@ -14,6 +15,13 @@ export interface DataInfo {
   readonly shape: readonly number[];
   /** The Gaussian with the training data's mean and covariance. */
   readonly gaussian: Gaussian;
+  /** The density that a model is compared and blended with, where it is another one than that Gaussian. */
+  readonly reference?: GaussianMixture;
+}
+
+/** The density that a model of the data is compared with. */
+export function referenceOf({ gaussian, reference }: DataInfo): GaussianMixture {
+  return reference ?? onlyGaussian(gaussian);
 }
 
 /** A tensor of tfjs. */

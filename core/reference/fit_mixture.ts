@@ -1,87 +1,231 @@
-import { type Gaussian, gaussianNll, gaussianOf } from "./gaussian.ts";
 import type { Random } from "../random/random.ts";
-import { type Samples, toFloat32 } from "../data/samples.ts";
+import { type Samples, selectRows, toFloat32 } from "../data/samples.ts";
+import { cholesky, congruence, inverseTranspose } from "./cholesky.ts";
+import type { Component, Expectation, ExpectationStep } from "./expectation.ts";
 
-/** A component of a mixture of Gaussians. */
-export interface Component {
-  readonly logWeight: number;
-  readonly gaussian: Gaussian;
+/** What keeps covariances proper. */
+export interface CovariancePrior {
+  /**
+   * Pseudo-samples for each dimension with the covariance that all components have together, scaled to the component's
+   * size: how much a component of few samples keeps of it.
+   */
+  readonly pseudoSamples: number;
+  /** Added to each axis's variance, `[d]`. */
+  readonly floor: Float64Array;
 }
 
-/** Samples per dimension that a component is made of at least. */
-const LEAST_SAMPLES = 1.5;
+/** When a fit ends. */
+export interface FitLimits {
+  /** Steps of expectation and maximisation at most. */
+  readonly steps: number;
+  /** A step that raises the mean log likelihood by less than this many nats is the last. */
+  readonly tolerance: number;
+}
+
+/** A mixture as it is fitted, and the mean log likelihood of its samples before the last step, in nats. */
+export interface FittedComponents {
+  readonly components: readonly Component[];
+  readonly logLikelihood: number;
+}
+
+/** A component that stands for fewer samples than this is left out. */
+const LEAST_COUNT = 2;
+
+/** Steps that means move to their nearest samples' before expectation maximisation begins. */
+const MEAN_STEPS = 8;
 
 /**
- * Fits a mixture of Gaussians by expectation maximisation from means that lie far apart (k-means++). Its covariances are
- * wide enough to denoise other samples well: the inverse of a covariance of n samples is too large by r = n/(n − d − 1)
- * on average, and its errors make r² of the covariance the best.
+ * Fits a mixture of full Gaussians to samples by expectation maximisation (A. P. Dempster, N. M. Laird and D. B. Rubin,
+ * 1977), with a prior on the covariances (C. Fraley and A. E. Raftery, 2007).
  *
- * @param samples `[n, d]`.
- * @param gaussian That of the samples.
- * @param k Components; those that come to hold too few samples for a covariance are left out.
+ * @param start Where it begins.
  */
-export function fitMixture(
+export async function fitMixture(
+  step: ExpectationStep,
   samples: Samples,
-  gaussian: Gaussian,
-  k: number,
-  random: Random,
-  steps: number,
-): Component[] {
+  start: readonly Component[],
+  prior: CovariancePrior,
+  { steps, tolerance }: FitLimits,
+  signal?: AbortSignal,
+): Promise<FittedComponents> {
+  let components = start, logLikelihood = -Infinity;
+  for (let k = 0; k < steps; k++) {
+    signal?.throwIfAborted();
+    const expected = await step.run(samples, components);
+    const gain = expected.logLikelihood - logLikelihood;
+    logLikelihood = expected.logLikelihood;
+    const next = maximise(components, expected, prior);
+    if (next.length === 0) break;
+    components = next;
+    if (!(gain > tolerance)) break;
+  }
+  return { components, logLikelihood };
+}
+
+/** The components that the expectations make the most likely under the prior. */
+function maximise(components: readonly Component[], expected: Expectation, prior: CovariancePrior): Component[] {
+  const d = prior.floor.length;
+  return withPrior(
+    components.flatMap(({ mean, factor }, c) => {
+      const count = expected.counts[c];
+      if (!(count > LEAST_COUNT)) return [];
+      const shift = expected.sums.subarray(c * d, (c + 1) * d).map((sum) => sum / count);
+      const whitened = expected.products.subarray(c * d * d, (c + 1) * d * d)
+        .map((sum, at) => sum / count - shift[Math.floor(at / d)] * shift[at % d]);
+      const moved = mean.slice();
+      for (let i = 0; i < d; i++) for (let j = 0; j <= i; j++) moved[i] += factor[i * d + j] * shift[j];
+      return [{ count, mean: moved, covariance: congruence(factor, whitened, d) }];
+    }),
+    prior,
+  );
+}
+
+interface Moments {
+  readonly count: number;
+  readonly mean: Float64Array;
+  readonly covariance: Float64Array;
+}
+
+/** Components of moments, whose covariances are drawn to the shape that all have together. */
+function withPrior(moments: readonly Moments[], { pseudoSamples, floor }: CovariancePrior): Component[] {
+  const d = floor.length;
+  const total = moments.reduce((sum, { count }) => sum + count, 0);
+  const pooled = new Float64Array(d * d);
+  for (const { count, covariance } of moments) {
+    for (let i = 0; i < d * d; i++) pooled[i] += count / total * covariance[i];
+  }
+  for (let i = 0; i < d; i++) pooled[i * d + i] += floor[i];
+  const factor = cholesky(pooled, d);
+  const whitener = factor && inverseTranspose(factor, d);
+  const drawn = pseudoSamples * d;
+  return moments.flatMap(({ count, mean, covariance }) => {
+    const own = count / (count + drawn);
+    const scale = whitener ? (1 - own) * relativeSize(covariance, whitener, d) : 0;
+    const mixed = covariance.map((value, i) => own * value + scale * pooled[i]);
+    for (let i = 0; i < d; i++) mixed[i * d + i] += floor[i];
+    const root = cholesky(mixed, d);
+    return root ? [{ count, mean, factor: root }] : [];
+  });
+}
+
+/** tr(P⁻¹·A)/d of a covariance A, with P⁻¹ = W·Wᵀ. */
+function relativeSize(covariance: Float64Array, whitener: Float64Array, d: number): number {
+  let trace = 0;
+  for (let c = 0; c < d; c++) {
+    for (let i = 0; i <= c; i++) {
+      let sum = 0;
+      for (let j = 0; j <= c; j++) sum += covariance[i * d + j] * whitener[j * d + c];
+      trace += whitener[i * d + c] * sum;
+    }
+  }
+  return Math.max(0, trace / d);
+}
+
+/**
+ * Components to begin with: means by k-means++ (D. Arthur and S. Vassilvitskii, 2007) and a few of Lloyd's steps, and the
+ * covariances of the samples that are nearest to each.
+ *
+ * @param samples As many as are worth `k` passes over them.
+ */
+export function startingComponents(samples: Samples, k: number, prior: CovariancePrior, random: Random): Component[] {
   const { count: n, dimension: d } = samples;
   const rows = toFloat32(samples);
-  let components = meansApart(samples, rows, gaussian, k, random);
-  for (let step = 0; step < steps && components.length > 0; step++) {
-    const logs = components.map(({ logWeight, gaussian }) =>
-      gaussianNll(samples, gaussian).map((nll) => logWeight - nll)
-    );
-    for (let i = 0; i < n; i++) {
-      const top = logs.reduce((largest, log) => Math.max(largest, log[i]), -Infinity);
-      const total = logs.reduce((sum, log) => sum + Math.exp(log[i] - top), 0);
-      for (const log of logs) log[i] = Math.exp(log[i] - top) / total;
+  const owner = new Uint32Array(n), nearest = new Float64Array(n).fill(Infinity);
+  const means = new Float64Array(k * d);
+  const assign = (first: number, last: number) => {
+    for (let i = 0, at = 0; i < n; i++, at += d) {
+      for (let c = first; c < last; c++) {
+        let distance = 0;
+        for (let j = 0, from = c * d; j < d; j++) distance += (rows[at + j] - means[from + j]) ** 2;
+        if (distance < nearest[i]) [nearest[i], owner[i]] = [distance, c];
+      }
     }
-    components = logs.flatMap((shares) => component(rows, d, shares));
+  };
+  for (let c = 0; c < k; c++) {
+    let u = random.uniform() * (c === 0 ? n : nearest.reduce((sum, distance) => sum + distance, 0));
+    let chosen = 0;
+    while (chosen < n - 1 && (u -= c === 0 ? 1 : nearest[chosen]) > 0) chosen++;
+    means.set(rows.subarray(chosen * d, (chosen + 1) * d), c * d);
+    assign(c, c + 1);
   }
-  return components;
+  const counts = new Float64Array(k);
+  const move = () => {
+    const sums = new Float64Array(k * d);
+    counts.fill(0);
+    for (let i = 0; i < n; i++) {
+      counts[owner[i]]++;
+      for (let j = 0; j < d; j++) sums[owner[i] * d + j] += rows[i * d + j];
+    }
+    for (let c = 0; c < k; c++) {
+      if (counts[c] > 0) { for (let j = 0; j < d; j++) means[c * d + j] = sums[c * d + j] / counts[c]; }
+    }
+  };
+  for (let round = 0; round < MEAN_STEPS; round++) {
+    move();
+    nearest.fill(Infinity);
+    assign(0, k);
+  }
+  move();
+  const covariances = new Float64Array(k * d * d), centred = new Float64Array(d);
+  for (let i = 0; i < n; i++) {
+    const c = owner[i];
+    for (let j = 0; j < d; j++) centred[j] = rows[i * d + j] - means[c * d + j];
+    for (let a = 0; a < d; a++) {
+      for (let b = 0; b < d; b++) covariances[(c * d + a) * d + b] += centred[a] * centred[b] / counts[c];
+    }
+  }
+  const moments = Array.from({ length: k }, (_, c) => ({
+    count: counts[c],
+    mean: means.slice(c * d, (c + 1) * d),
+    covariance: covariances.slice(c * d * d, (c + 1) * d * d),
+  }));
+  return withPrior(moments.filter(({ count }) => count >= LEAST_COUNT), prior);
 }
 
 /**
- * Round components around samples, each drawn in proportion to its squared distance from the others. Distances are the
- * data's own: relative to its covariance, far groups are no further apart than their samples.
+ * Twice as many components to begin with: of each one that is half as large and one that is twice as large. Data of mixed
+ * scales, flat and rough parts of pictures, is told apart by size, which means by distance do not see.
  */
-function meansApart(samples: Samples, rows: Float32Array, gaussian: Gaussian, k: number, random: Random): Component[] {
-  const { count: n, dimension: d } = samples;
-  const variance = gaussian.eigenvalues.reduce((sum, l) => sum + l / d, 0);
-  const distances = new Float64Array(n).fill(Infinity), chances = new Float64Array(n).fill(1);
-  return Array.from({ length: k }, () => {
-    let u = random.uniform() * chances.reduce((sum, chance) => sum + chance, 0), chosen = 0;
-    while (chosen < n - 1 && (u -= chances[chosen]) > 0) chosen++;
-    const mean = Float64Array.from(rows.subarray(chosen * d, (chosen + 1) * d));
-    for (let i = 0; i < n; i++) {
-      let distance = 0;
-      for (let j = 0; j < d; j++) distance += (rows[i * d + j] - mean[j]) ** 2;
-      chances[i] = distances[i] = Math.min(distances[i], distance);
-    }
-    return { logWeight: 0, gaussian: { mean, eigenvalues: new Float64Array(d).fill(variance) } };
+export function splitBySize(components: readonly Component[]): Component[] {
+  return components.flatMap(({ count, mean, factor }) =>
+    [Math.SQRT1_2, Math.SQRT2].map((size) => ({ count: count / 2, mean, factor: factor.map((value) => size * value) }))
+  );
+}
+
+/** Twice as many components to begin with: of each two halves, apart along the direction of its largest variance. */
+export function splitByPlace(components: readonly Component[]): Component[] {
+  return components.flatMap(({ count, mean, factor }) => {
+    const d = mean.length, axis = principalAxis(factor, d);
+    return [-1, 1].map((side) => ({
+      count: count / 2,
+      mean: mean.map((value, i) => value + side * APART * axis[i]),
+      factor,
+    }));
   });
 }
 
-/** The component of some shares of the samples, or none. */
-function component(rows: Float32Array, d: number, shares: Float64Array): Component[] {
-  const n = shares.reduce((sum, share) => sum + share, 0);
-  if (!(n > LEAST_SAMPLES * (d + 1))) return [];
-  const mean = new Float64Array(d), covariance = new Float64Array(d * d), centred = new Float64Array(d);
-  shares.forEach((share, i) => {
-    for (let k = 0; k < d; k++) mean[k] += share / n * rows[i * d + k];
-  });
-  const wider = (n / (n - d - 1)) ** 2;
-  shares.forEach((share, i) => {
-    if (share < 1e-6) return;
-    for (let k = 0; k < d; k++) centred[k] = rows[i * d + k] - mean[k];
-    for (let k = 0; k < d; k++) {
-      const scaled = wider * share / n * centred[k];
-      for (let l = 0; l <= k; l++) covariance[k * d + l] += scaled * centred[l];
-    }
-  });
-  for (let k = 0; k < d; k++) for (let l = 0; l < k; l++) covariance[l * d + k] = covariance[k * d + l];
-  return [{ logWeight: Math.log(n / shares.length), gaussian: gaussianOf(mean, covariance) }];
+/** How far halves lie from the middle, in standard deviations. */
+const APART = 0.8;
+
+/** Steps of the power method: the direction need not be exact. */
+const POWER_STEPS = 12;
+
+/** The direction of the largest variance, of that standard deviation's length. */
+function principalAxis(factor: Float64Array, d: number): Float64Array {
+  let axis = new Float64Array(d).fill(1);
+  for (let step = 0; step < POWER_STEPS; step++) {
+    const inner = new Float64Array(d), next = new Float64Array(d);
+    for (let i = 0; i < d; i++) for (let j = 0; j <= i; j++) inner[j] += factor[i * d + j] * axis[i];
+    for (let i = 0; i < d; i++) for (let j = 0; j <= i; j++) next[i] += factor[i * d + j] * inner[j];
+    const square = next.reduce((sum, value) => sum + value ** 2, 0);
+    // With axis of the length √λ, L·Lᵀ·axis has the length λ·√λ.
+    axis = next.map((value) => value / square ** (1 / 3));
+  }
+  return axis;
+}
+
+/** Some of the samples, drawn at random, or all where there are no more. */
+export function someSamples(samples: Samples, most: number, random: Random): Samples {
+  if (samples.count <= most) return samples;
+  return selectRows(samples, random.permutation(samples.count).slice(0, most).sort());
 }

@@ -3,18 +3,19 @@ import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { forEachBlock, type Samples } from "../data/samples.ts";
 import { noiseScale, perSample, signalScale } from "../diffusion/channel.ts";
 import { sigmoid } from "../diffusion/logsnr.ts";
+import { sizeOf } from "../data/tensors.ts";
+import { type Eigenbasis, fromCoordinates, rowMaps, toCoordinates, variancesOf } from "./eigenbasis.ts";
+import { evenlySpaced, imageBases } from "./image_basis.ts";
 
-/** A Gaussian as its mean and the spectrum of its covariance Σ = U·diag(λ)·Uᵀ. */
-export interface Gaussian {
+/** A Gaussian as its mean and the spectrum of its covariance Σ = U·diag(λ)·Uᵀ, with U as the basis that it extends. */
+export interface Gaussian extends Eigenbasis {
   /** `[d]`. */
   readonly mean: Float64Array;
   /** λ, `[d]`, all positive. */
   readonly eigenvalues: Float64Array;
-  /** U, `[d, d]` row-major with eigenvectors in its columns; none where the covariance is diagonal. */
-  readonly eigenvectors?: Float64Array;
 }
 
-/** Above this dimension only the diagonal of a covariance is fitted: a full one would not fit in memory. */
+/** Above this dimension only variances are fitted: a full covariance would not fit in memory. */
 const MAX_FULL_DIMENSION = 2048;
 
 /** Eigenvalues are at least this part of the largest, so that constant components keep the Gaussian proper. */
@@ -26,10 +27,12 @@ export function standardGaussian(d: number): Gaussian {
 }
 
 /**
- * The Gaussian with the mean and covariance (normalised by n) of the given samples; in more than 2,048 dimensions, or with
- * fewer than two samples per dimension, with the covariance's diagonal.
+ * The Gaussian with the mean and covariance (normalised by n) of the given samples. In more than 2,048 dimensions, or
+ * with fewer than two samples per dimension, only variances are theirs: of images those along {@linkcode imageBases},
+ * of other data those of the values.
  *
- * @throws {RangeError} For fewer than two samples.
+ * @param shape Of one sample, `[channels, height, width]` of an image; a plain row if left out.
+ * @throws {RangeError} For fewer than two samples, or of another size than the shape's.
  *
  * @example
  * ```ts
@@ -41,27 +44,43 @@ export function standardGaussian(d: number): Gaussian {
  * ok(Math.abs(entropy(square) - Math.log(2 * Math.PI * Math.E)) < 1e-9);
  * ```
  */
-export function fitGaussian(samples: Samples): Gaussian {
+export function fitGaussian(samples: Samples, shape: readonly number[] = [samples.dimension]): Gaussian {
   const { count: n, dimension: d } = samples;
   if (n < 2) throw new RangeError(`Got ${n} samples; at least two are needed.`);
+  if (sizeOf(shape) !== d) throw new RangeError(`Got samples of ${d} values, expected those of shape [${shape}].`);
   const mean = new Float64Array(d);
   forEachBlock(samples, (x) => {
     for (let row = 0; row < x.length; row += d) for (let i = 0; i < d; i++) mean[i] += x[row + i] / n;
   });
   // Fewer samples leave directions in which they do not vary, where new ones do.
   if (d > MAX_FULL_DIMENSION || n < 2 * d) {
-    const variance = new Float64Array(d);
-    forEachBlock(samples, (x) => {
-      for (let row = 0; row < x.length; row += d) {
-        for (let i = 0; i < d; i++) variance[i] += (x[row + i] - mean[i]) ** 2 / n;
-      }
-    });
-    return { mean, eigenvalues: floored(variance) };
+    if (!isImage(shape)) return { mean, eigenvalues: floored(variancesAlong(samples, mean, {})) };
+    const images = evenlySpaced(samples), basis = { axisBases: imageBases(images, mean, shape) };
+    return { mean, eigenvalues: floored(variancesAlong(images, mean, basis)), ...basis };
   }
   const covariance = new Float64Array(d * d);
   forEachBlock(samples, (x) => addProducts(covariance, Float64Array.from(x, (value, i) => value - mean[i % d]), d, n));
   for (let i = 0; i < d; i++) for (let j = 0; j < i; j++) covariance[j * d + i] = covariance[i * d + j];
   return gaussianOf(mean, covariance);
+}
+
+/** Whether samples have rows and columns, and axes of which a matrix fits in memory. */
+function isImage(shape: readonly number[]): boolean {
+  return shape.length === 3 && shape.every((n) => n <= MAX_FULL_DIMENSION);
+}
+
+/** The variances of samples along the directions of a basis, `[d]`. @param mean Of the samples, `[d]`. */
+function variancesAlong(samples: Samples, mean: Float64Array, basis: Eigenbasis): Float64Array {
+  const d = mean.length, project = toCoordinates(basis, d);
+  const variances = new Float64Array(d), centred = new Float64Array(d);
+  forEachBlock(samples, (x) => {
+    for (let row = 0; row < x.length; row += d) {
+      for (let i = 0; i < d; i++) centred[i] = x[row + i] - mean[i];
+      project(centred);
+      for (let i = 0; i < d; i++) variances[i] += centred[i] ** 2 / samples.count;
+    }
+  });
+  return variances;
 }
 
 /**
@@ -109,6 +128,16 @@ function floored(eigenvalues: Float64Array): Float64Array {
   return eigenvalues.map((l) => Math.max(l, largest * RELATIVE_FLOOR, Number.MIN_VALUE));
 }
 
+/** The variance of each component, `[d]`: the covariance's diagonal. */
+export function axisVariances(gaussian: Gaussian): Float64Array {
+  return variancesOf(gaussian, gaussian.eigenvalues);
+}
+
+/** The Gaussian seen through noise: λ + τ². @param deviation τ. */
+export function blurredGaussian(gaussian: Gaussian, deviation: number): Gaussian {
+  return { ...gaussian, eigenvalues: gaussian.eigenvalues.map((l) => l + deviation ** 2) };
+}
+
 /** The differential entropy in nats, h = ½·d·log(2πe) + ½·Σ log λ. */
 export function entropy({ eigenvalues }: Gaussian): number {
   return eigenvalues.reduce((h, l) => h + 0.5 * Math.log(2 * Math.PI * Math.E * l), 0);
@@ -126,19 +155,15 @@ export function gaussianMmse(logsnr: number, eigenvalues: ArrayLike<number>): nu
  *
  * @returns One value per sample.
  */
-export function gaussianNll(samples: Samples, { mean, eigenvalues, eigenvectors }: Gaussian): Float64Array {
-  const d = mean.length;
+export function gaussianNll(samples: Samples, gaussian: Gaussian): Float64Array {
+  const { mean, eigenvalues } = gaussian, d = mean.length, project = toCoordinates(gaussian, d);
   const constant = eigenvalues.reduce((sum, l) => sum + 0.5 * Math.log(2 * Math.PI * l), 0);
   const result = new Float64Array(samples.count);
   const projection = new Float64Array(d);
   forEachBlock(samples, (x, first) => {
     for (let row = 0; row < x.length; row += d) {
-      projection.fill(0);
-      for (let i = 0; i < d; i++) {
-        const centred = x[row + i] - mean[i];
-        if (!eigenvectors) projection[i] = centred;
-        else for (let k = 0, at = i * d; k < d; k++) projection[k] += eigenvectors[at + k] * centred;
-      }
+      for (let i = 0; i < d; i++) projection[i] = x[row + i] - mean[i];
+      project(projection);
       let nll = constant;
       for (let k = 0; k < d; k++) nll += 0.5 * projection[k] ** 2 / eigenvalues[k];
       result[first + row / d] = nll;
@@ -156,7 +181,7 @@ export function gaussianNll(samples: Samples, { mean, eigenvalues, eigenvectors 
  * @returns ε̂ of the shape of `z`.
  */
 export function gaussianDenoiser(z: tf.Tensor, logsnr: tf.Tensor, gaussian: Gaussian): tf.Tensor {
-  const { mean, eigenvalues, eigenvectors } = gaussian;
+  const { mean, eigenvalues } = gaussian;
   const d = mean.length;
   const alpha = perSample(logsnr, 2);
   const flat = z.rank === 2 ? z : tf.reshape(z, [z.shape[0], d]);
@@ -167,9 +192,8 @@ export function gaussianDenoiser(z: tf.Tensor, logsnr: tf.Tensor, gaussian: Gaus
     tf.mul(tf.sigmoid(alpha), tf.tensor(Float32Array.from(eigenvalues), [1, d])),
     tf.sigmoid(tf.neg(alpha)),
   );
-  const basis = eigenvectors && tf.tensor2d(Float32Array.from(eigenvectors), [d, d]);
-  const projected = tf.div(basis ? tf.matMul(centred as tf.Tensor2D, basis) : centred, variance);
-  const whitened = basis ? tf.matMul(projected as tf.Tensor2D, basis, false, true) : projected;
+  const maps = rowMaps(gaussian, d);
+  const whitened = maps.fromCoordinates(tf.div(maps.toCoordinates(centred), variance));
   const epsHat = tf.mul(noiseScale(alpha), whitened);
   return z.rank === 2 ? epsHat : tf.reshape(epsHat, z.shape);
 }
@@ -183,17 +207,14 @@ export function gaussianDenoiser(z: tf.Tensor, logsnr: tf.Tensor, gaussian: Gaus
  * @param logsnr Log SNR α in nats.
  */
 export function gaussianStart(noise: Float32Array, logsnr: number, gaussian: Gaussian): void {
-  const { mean, eigenvalues, eigenvectors } = gaussian;
-  const d = mean.length;
+  const { mean, eigenvalues } = gaussian;
+  const d = mean.length, toVector = fromCoordinates(gaussian, d);
   const [signal, variance] = [Math.sqrt(sigmoid(logsnr)), sigmoid(-logsnr)];
   const deviations = eigenvalues.map((l) => Math.sqrt(sigmoid(logsnr) * l + variance));
   const scaled = new Float64Array(d);
   for (let row = 0; row < noise.length; row += d) {
     for (let k = 0; k < d; k++) scaled[k] = deviations[k] * noise[row + k];
-    for (let i = 0; i < d; i++) {
-      let value = eigenvectors ? 0 : scaled[i];
-      if (eigenvectors) { for (let k = 0; k < d; k++) value += eigenvectors[i * d + k] * scaled[k]; }
-      noise[row + i] = signal * mean[i] + value;
-    }
+    toVector(scaled);
+    for (let i = 0; i < d; i++) noise[row + i] = signal * mean[i] + scaled[i];
   }
 }

@@ -1,13 +1,40 @@
-import { type Gaussian, gaussianNll, gaussianOf } from "./gaussian.ts";
+import { fromCoordinates } from "./eigenbasis.ts";
+import { blurredGaussian, type Gaussian, gaussianNll, gaussianOf } from "./gaussian.ts";
 import { UserError } from "../errors/user_error.ts";
 import type { Random } from "../random/random.ts";
 import type { Samples } from "../data/samples.ts";
 
-/** A mixture of Gaussians of one dimension. */
+/**
+ * A mixture of Gaussians of one dimension: the reference densities are all of this form. Of one component it is a
+ * Gaussian, of round ones of one width around samples a kernel density.
+ */
 export interface GaussianMixture {
   /** Positive, and 1 in all. */
   readonly weights: Float64Array;
   readonly components: readonly Gaussian[];
+}
+
+/** A Gaussian as a mixture of one. */
+export function onlyGaussian(gaussian: Gaussian): GaussianMixture {
+  return { weights: Float64Array.of(1), components: [gaussian] };
+}
+
+/** The Gaussian that a mixture of one is. @throws {RangeError} For a mixture of more. */
+export function requireGaussian({ components }: GaussianMixture): Gaussian {
+  if (components.length === 1) return components[0];
+  throw new RangeError(
+    `Got a mixture of ${components.length} Gaussians, expected one: its errors are known in closed form.`,
+  );
+}
+
+/** What to call a mixture in a sentence. */
+export function mixtureName({ components }: GaussianMixture): string {
+  return components.length === 1 ? "one Gaussian" : `a mixture of ${components.length} Gaussians`;
+}
+
+/** The mixture's distribution seen through noise. @param deviation Of the noise. */
+export function blurredMixture({ weights, components }: GaussianMixture, deviation: number): GaussianMixture {
+  return { weights, components: components.map((gaussian) => blurredGaussian(gaussian, deviation)) };
 }
 
 /** What is no mixture of Gaussians. */
@@ -130,19 +157,16 @@ export function sampleMixture(
 ): Float32Array<ArrayBuffer> {
   const d = components[0].mean.length;
   const [choices, normals] = [random.split("component"), random.split("normal")];
+  const toVector = components.map((gaussian) => fromCoordinates(gaussian, d));
   const out = new Float32Array(count * d), normal = new Float64Array(d);
   for (let row = 0; row < count; row++) {
     let u = choices.uniform(), chosen = 0;
     while (chosen < weights.length - 1 && (u -= weights[chosen]) > 0) chosen++;
-    const { mean, eigenvalues, eigenvectors } = components[chosen];
+    const { mean, eigenvalues } = components[chosen];
     normals.fillNormal(normal);
     for (let j = 0; j < d; j++) normal[j] *= Math.sqrt(eigenvalues[j]);
-    for (let i = 0; i < d; i++) {
-      let value = mean[i];
-      if (!eigenvectors) value += normal[i];
-      else for (let j = 0; j < d; j++) value += eigenvectors[i * d + j] * normal[j];
-      out[row * d + i] = value;
-    }
+    toVector[chosen](normal);
+    for (let i = 0; i < d; i++) out[row * d + i] = mean[i] + normal[i];
   }
   return out;
 }

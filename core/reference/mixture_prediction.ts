@@ -1,5 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { noiseScale, perSample, signalScale } from "../diffusion/channel.ts";
+import { wholeBasis } from "./eigenbasis.ts";
+import { gaussianDenoiser } from "./gaussian.ts";
 import type { GaussianMixture } from "./mixture.ts";
 
 /**
@@ -12,17 +14,19 @@ export function mixturePrediction(
   { weights, components }: GaussianMixture,
 ): (z: tf.Tensor, logsnr: tf.Tensor) => tf.Tensor {
   const k = components.length, d = components[0].mean.length;
+  if (k === 1) return (z, logsnr) => gaussianDenoiser(z, logsnr, components[0]);
   // Column i·d + j is eigenvector j of component i, so that one product projects on the axes of all.
   const axes = new Float32Array(d * k * d);
   // The means in their components' axes, in double precision, since they are subtracted from near values.
   const centres = new Float32Array(k * d);
   const variances = new Float32Array(k * d);
-  components.forEach(({ mean, eigenvalues, eigenvectors }, i) => {
+  components.forEach((gaussian, i) => {
+    const { mean, eigenvalues } = gaussian, basis = wholeBasis(gaussian, d);
     variances.set(eigenvalues, i * d);
     for (let j = 0; j < d; j++) {
       let centre = 0;
       for (let row = 0; row < d; row++) {
-        const value = eigenvectors ? eigenvectors[row * d + j] : Number(row === j);
+        const value = basis[row * d + j];
         axes[row * k * d + i * d + j] = value;
         centre += value * mean[row];
       }

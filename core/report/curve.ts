@@ -21,7 +21,8 @@ export async function measureCurve(run: OpenRun): Promise<MseCurve> {
   const { engine } = await startEngine(config.backend, config.threads, info.shape);
   try {
     const state = engine.createState(params);
-    const meter = await createErrorMeter(engine, state, (s) => s, denoiser, info, config.evalBatchSize);
+    const { shape, gaussian } = info;
+    const meter = await createErrorMeter(engine, state, (s) => s, denoiser, { shape, gaussian }, config.evalBatchSize);
     const curve = await mseCurve(meter, validation, proposal, random.split("curve"), POINTS);
     await meter.dispose();
     state.dispose();

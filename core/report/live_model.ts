@@ -1,13 +1,14 @@
 import { gzipSync } from "node:zlib";
-import type { Gaussian } from "../reference/gaussian.ts";
+import { blurredGaussian, type Gaussian } from "../reference/gaussian.ts";
 import { logsnrRange, logsnrWeight, type Proposal, sigmoid } from "../diffusion/logsnr.ts";
-import { blurredGaussian, blurredProposal } from "../evaluation/blur.ts";
+import { blurredProposal } from "../evaluation/blur.ts";
 import { density } from "../evaluation/density.ts";
 import type { ErrorMeter } from "../evaluation/errors.ts";
 import { exportOnnx } from "../export/onnx.ts";
 import { densityMark } from "../figures/density.ts";
 import { figure } from "../figures/layout.ts";
 import { renderSvg } from "../figures/render.ts";
+import { onlyGaussian } from "../reference/mixture.ts";
 import { Random } from "../random/random.ts";
 import { readPanel } from "../run/density_panels.ts";
 import { EXTENT, SIDE } from "../evaluation/picture.ts";
@@ -111,10 +112,11 @@ export async function designOf(
   const asked = { eps: new Float32Array(0), logsnr: new Float32Array(0) };
   const recorder: ErrorMeter = {
     shape: [2],
-    gaussian,
+    reference: onlyGaussian(gaussian),
     measure(_, eps, logsnr) {
       Object.assign(asked, { eps: eps.slice(), logsnr: logsnr.slice() });
-      return Promise.resolve({ mse: new Float32Array(logsnr.length), mseGaussian: new Float32Array(logsnr.length) });
+      const none = new Float32Array(logsnr.length);
+      return Promise.resolve({ mse: none, mseReference: none, distance: none });
     },
     dispose() {},
   };

@@ -19,6 +19,7 @@ const CAPTIONS: Readonly<Record<string, string>> = {
   contours: "The density through training",
   diagnosis: "Where the likelihood comes from",
   mse: "The error over log SNR; half the area to the Gaussian’s is the gain in nats",
+  blend: "The share of the network in the model over log SNR; the rest is the reference’s",
   loss: "The negative log likelihood by epoch",
   samples: "Samples of the model",
 };

@@ -57,6 +57,9 @@ const NUMBERS = [
   "test_nll",
   "test_nll_stderr",
   "test_bits_per_dim",
+  "reference_nll",
+  "gain",
+  "gain_stderr",
   "gaussian_nll",
   "entropy",
   "log_scale",
@@ -71,10 +74,10 @@ const NUMBERS = [
   "threads",
 ] as const satisfies readonly (keyof Summary)[];
 
-const TEXTS = ["backend", "precision"] as const satisfies readonly (keyof Summary)[];
+const TEXTS = ["backend", "precision", "reference"] as const satisfies readonly (keyof Summary)[];
 
 /** The figures of a run in the order in which they are shown; of the grids of samples there is the last. */
-const FIGURES = ["overview", "contours", "diagnosis", "mse", "loss"] as const;
+const FIGURES = ["overview", "contours", "diagnosis", "blend", "mse", "loss"] as const;
 
 /** Files that are shown are smaller. */
 const MAX_FIGURE_BYTES = 4e6;

@@ -5,7 +5,7 @@ import { decimals, duration, estimate, whole } from "./numbers.ts";
 import type { RunFiles, SavedLikelihood } from "./run_files.ts";
 
 /** The likelihoods of a run, as a comparison heads its columns. */
-export const LIKELIHOODS = ["validation", "fresh data", "Gaussian", "true entropy", "excess"] as const;
+export const LIKELIHOODS = ["validation", "fresh data", "reference", "Gaussian", "true entropy", "excess"] as const;
 
 /** A likelihood of a run in nats. */
 export interface NamedNumber {
@@ -28,6 +28,10 @@ export function likelihoodsOf({ summary, metrics, info }: RunFiles): NamedNumber
   else if (last) add("validation", `NLL, validation data, epoch ${last.epoch}`, last.val_nll, last.val_nll_stderr);
   add("fresh data", "NLL, fresh data", summary?.test_nll, summary?.test_nll_stderr);
   const best = numbers.at(-1);
+  // One Gaussian is the data's own, which follows.
+  if (summary?.reference !== "one Gaussian") {
+    add("reference", `NLL of the reference alone, ${summary?.reference ?? "?"}`, summary?.reference_nll);
+  }
   add("Gaussian", "NLL of the data’s Gaussian", summary?.gaussian_nll);
   const entropy = summary?.entropy ?? info?.entropy;
   add("true entropy", "True entropy", entropy);

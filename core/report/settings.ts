@@ -6,6 +6,7 @@ import type { OptionValues } from "../plugins/contracts.ts";
 import type { RunConfig } from "../run/config.ts";
 import { trainingOptions } from "../run/options.ts";
 import { shown } from "../run/result.ts";
+import { recipeDefaults } from "../model/settings.ts";
 import { RECIPES } from "../training/recipe.ts";
 
 /** One setting of a run. */
@@ -21,6 +22,8 @@ export interface Setting {
 const DECIDED_ELSEWHERE = [
   "denoiser",
   "epochs",
+  "patience",
+  "batchSize",
   "learningRate",
   "validationLevels",
   "logsnrLoc",
@@ -37,12 +40,13 @@ const COMPUTATION = ["evalBatchSize", "microBatchSize"] as const;
  */
 export async function settingsOf(config: RunConfig): Promise<Setting[]> {
   // What a recipe calls its proposal are the location and the scale, which are settings of their own.
-  const { proposal: _proposal, ...recipe } = RECIPES[config.recipe];
+  const { proposal: _proposal, optimiser: _optimiser, ...recipe } = RECIPES[config.recipe];
   const usual: Readonly<Record<string, unknown>> = {
     ...defaultsOf(trainingOptions({
       dataset: "",
       denoiser: "",
       epochs: 1,
+      batchSize: 1,
       learningRate: 1,
       evalBatchSize: 1,
       validationLevels: 1,
@@ -50,6 +54,7 @@ export async function settingsOf(config: RunConfig): Promise<Setting[]> {
     // Zero stands for an option that is left out.
     ...{ microBatchSize: 0, validationSamples: 0, ema: 0 },
     ...recipe,
+    ...recipeDefaults(config.recipe, undefined),
   };
   const { task: _task, dataset: _dataset, datasetOptions, denoiserOptions, ...own } = config;
   const always: readonly string[] = [...DECIDED_ELSEWHERE, "threads"];
@@ -112,7 +117,7 @@ export function commandsOf(
   return [
     { what: "Train it again", command: train },
     isFinished
-      ? { what: "Train it further", command: `${again} --epochs ${2 * config.epochs}` }
+      ? { what: "Train it further", command: `${again} --epochs ${2 * Number(config.epochs)}` }
       : { what: "Go on with it", command: again },
     ...(hasModel
       ? [

@@ -8,7 +8,8 @@ import { UserError } from "../errors/user_error.ts";
 import { type Checkpoint, latestCheckpoint, loadCheckpoint } from "../io/checkpoints.ts";
 import { loadDataset, loadDenoiser } from "../plugins/load.ts";
 import type { DatasetPlugin, DenoiserPlugin, OptionSpec, OptionValues } from "../plugins/contracts.ts";
-import { type FitSettings, recipeDefaults } from "../model/settings.ts";
+import { type FitDefaults, type FitSettings, recipeDefaults } from "../model/settings.ts";
+import { referenceRequest } from "../reference/choose_reference.ts";
 import { RECIPES } from "../training/recipe.ts";
 import { RunFolder } from "./folder.ts";
 import { defaultThreads } from "../engine/start.ts";
@@ -75,7 +76,9 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
       async ({ options, positional, given }) => {
         const named = given.has("data") ? positional.data : options.dataset;
         if (options.resume !== undefined) earlier = await openEarlier(task, options, named ?? defaultDataset);
-        denoiser = await loadDenoiser(earlier?.config.denoiser ?? absolute(options.denoiser));
+        denoiser = await loadDenoiser(
+          earlier?.config.denoiser ?? absolute(options.denoiser ?? usualOf(spec, options).denoiser),
+        );
         return { title: `denoiser ${denoiser.name}`, specs: denoiser.options ?? {} };
       },
       async ({ options, positional, given }) => {
@@ -93,7 +96,8 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
   const config = earlier
     ? {
       ...earlier.config,
-      ...(line.given.has("epochs") ? { epochs: line.options.epochs } : {}),
+      ...(typeof line.options.epochs === "number" ? { epochs: line.options.epochs } : {}),
+      ...(line.options.patience === undefined ? {} : { patience: line.options.patience }),
       ...(line.given.has("backend") ? { backend } : {}),
       ...(line.given.has("precision") ? { precision } : {}),
       ...(line.given.has("microBatchSize") ? { microBatchSize: fresh.microBatchSize } : {}),
@@ -124,19 +128,21 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
 type Line = CommandLine<Options, readonly [{ name: "data"; help: string; default: string }]>;
 
 function configOf(
-  { name: task, defaults }: TaskSpec,
+  spec: TaskSpec,
   { options, positional, given, groups }: Line,
   denoiser: RunRequest["denoiser"],
   dataset: RunRequest["dataset"],
 ): RunConfig {
+  const defaults = usualOf(spec, options);
   const usual = recipeDefaults(options.recipe, defaults.proposal);
   const special = denoiser.recipes?.[options.recipe] ?? {};
   const [denoiserGroup, datasetGroup] = groups;
+  if (options.reference !== undefined) referenceRequest(options.reference);
   return {
-    task,
+    task: spec.name,
     dataset: absolute(given.has("data") ? positional.data : options.dataset ?? positional.data),
     datasetOptions: withAbsolutePaths(datasetGroup.values, dataset.options),
-    denoiser: absolute(options.denoiser),
+    denoiser: absolute(options.denoiser ?? defaults.denoiser),
     denoiserOptions: withAbsolutePaths(
       Object.fromEntries(
         Object.entries(denoiserGroup.values).map(([key, value]) => [
@@ -150,12 +156,14 @@ function configOf(
     decay: options.decay ?? usual.decay,
     ema: options.ema ?? usual.ema,
     estimator: options.estimator ?? usual.estimator,
-    epochs: options.epochs,
-    batchSize: options.batchSize,
+    reference: options.reference ?? usual.reference,
+    epochs: options.epochs ?? defaults.epochs,
+    patience: options.patience ?? usual.patience,
+    batchSize: options.batchSize ?? defaults.batchSize,
     microBatchSize: options.microBatchSize ?? 0,
-    learningRate: options.learningRate,
+    learningRate: options.learningRate ?? defaults.learningRate,
     evalBatchSize: options.evalBatchSize,
-    validationLevels: options.validationLevels,
+    validationLevels: options.validationLevels ?? defaults.validationLevels,
     validationSamples: options.validationSamples ?? 0,
     logsnrLoc: options.logsnrLoc ?? usual.logsnrLoc,
     logsnrScale: options.logsnrScale ?? usual.logsnrScale,
@@ -163,8 +171,13 @@ function configOf(
     backend: options.backend,
     threads: options.threads ?? defaultThreads(),
     precision: options.precision,
-    proposal: options.proposal,
+    proposal: options.proposal ?? usual.proposal,
   };
+}
+
+/** What a task takes where nothing is given. */
+function usualOf({ defaults, seedDefaults }: TaskSpec, { recipe }: Pick<ValuesOf<Options>, "recipe">): FitDefaults {
+  return recipe === "seed" ? seedDefaults ?? defaults : defaults;
 }
 
 /** A path as it holds from any working folder; names and URLs as they are. */
@@ -206,15 +219,17 @@ async function openEarlier(
   return { folder, config };
 }
 
-const FIXED = { proposal: "fixed" };
+/** What runs of earlier versions are, which do not say it. */
+const EARLIER = { precision: "f32", proposal: "fixed", reference: "none", patience: 0 };
+
+function missing(config: object): Partial<typeof EARLIER> {
+  return Object.fromEntries(Object.entries(EARLIER).filter(([key]) => !(key in config)));
+}
 
 /** The configuration that a run's folder holds. @throws {UserError} When it is not one. */
 export async function readConfig(folder: RunFolder): Promise<RunConfig> {
   const config = await folder.readJson("config.json");
-  // Runs of before there was a choice have float32 and a fixed proposal.
-  const whole = typeof config === "object" && config !== null
-    ? { ...config, ...("precision" in config ? {} : { precision: "f32" }), ...("proposal" in config ? {} : FIXED) }
-    : config;
+  const whole = typeof config === "object" && config !== null ? { ...config, ...missing(config) } : config;
   if (isConfig(whole)) return whole;
   throw new UserError(`${folder.file("config.json")} is not the configuration of a run of this program.`);
 }
@@ -244,14 +259,14 @@ function isConfig(value: unknown): value is RunConfig {
   const areNumbers = (...keys: string[]) => keys.every((key) => typeof config[key] === "number");
   const areRecords = (...keys: string[]) =>
     keys.every((key) => typeof config[key] === "object" && config[key] !== null);
-  return areStrings("task", "dataset", "denoiser", "recipe", "decay", "estimator", "backend") &&
-    areNumbers("ema", "epochs", "batchSize", "microBatchSize", "learningRate", "evalBatchSize") &&
+  return areStrings("task", "dataset", "denoiser", "recipe", "decay", "estimator", "backend", "reference") &&
+    areNumbers("ema", "epochs", "patience", "batchSize", "microBatchSize", "learningRate", "evalBatchSize") &&
     areNumbers("validationLevels", "validationSamples") &&
     areNumbers("logsnrLoc", "logsnrScale", "seed", "threads") &&
     areRecords("datasetOptions", "denoiserOptions") &&
     (BACKEND_CHOICES as readonly string[]).includes(config.backend as string) &&
     (PRECISIONS as readonly string[]).includes(config.precision as string) &&
-    ["fixed", "adaptive"].includes(config.proposal as string) && (config.recipe as string) in RECIPES;
+    ["even", "fixed", "adaptive"].includes(config.proposal as string) && (config.recipe as string) in RECIPES;
 }
 
 /** A resumed run is the run that it was: an option that says otherwise is a mistake. */
@@ -265,10 +280,14 @@ function requireSame({ given, groups }: Line, fresh: RunConfig, earlier: RunConf
     }
   };
   for (const key of given) {
-    if (PRESENTATION.has(key) || key === "epochs" || Object.hasOwn(spec.options ?? {}, key)) continue;
+    if (PRESENTATION.has(key) || key === "epochs" || key === "patience" || Object.hasOwn(spec.options ?? {}, key)) {
+      continue;
+    }
     const name = key === "data" ? "dataset" : key;
     const then = earlier[name as keyof RunConfig];
-    if (fresh[name as keyof RunConfig] !== "auto") differ(name, fresh[name as keyof RunConfig], then);
+    if (fresh[name as keyof RunConfig] !== "auto" || name === "reference") {
+      differ(name, fresh[name as keyof RunConfig], then);
+    }
   }
   const pairs = [[fresh.denoiserOptions, earlier.denoiserOptions], [fresh.datasetOptions, earlier.datasetOptions]];
   pairs.forEach(([now, then], i) => {

@@ -1,6 +1,9 @@
 import { UserError } from "../errors/user_error.ts";
 import { encodeSafetensors, readSafetensors, type StoredTensor } from "../io/safetensors.ts";
 import type { DataFacts, DataInfo, SavedDataInfo } from "../plugins/contracts.ts";
+import { type Eigenbasis, isOrthonormal } from "../reference/eigenbasis.ts";
+import { axisBasisName, gaussianTensors, mixtureTensors } from "../reference/gaussian_tensors.ts";
+import type { GaussianMixture } from "../reference/mixture.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { RunFolder } from "./folder.ts";
 
@@ -12,21 +15,20 @@ const FORMAT = "itdiffusion-data";
 
 /**
  * Saves what a model needs to know of its data in the run's folder, so that it can be used without loading the data set
- * again: the mean and the covariance's spectrum as float64 tensors, all else as the file's metadata.
+ * again: the Gaussian as float64 tensors ({@linkcode gaussianTensors}), `reference.weights` and those of the
+ * reference's components where it is another density, all else as the file's metadata.
  *
  * @throws {StorageError} When it cannot be written.
  */
 export async function writeDataInfo(
   folder: RunFolder,
-  { gaussian }: DataInfo,
+  { gaussian, reference }: DataInfo,
   { shape, entropy, range, delta, logScale, axes }: DataFacts,
 ): Promise<void> {
-  const { mean, eigenvalues, eigenvectors } = gaussian;
-  const d = mean.length;
+  const d = gaussian.mean.length;
   const tensors = {
-    mean: { shape: [d], data: mean },
-    eigenvalues: { shape: [d], data: eigenvalues },
-    ...(eigenvectors ? { eigenvectors: { shape: [d, d], data: eigenvectors } } : {}),
+    ...gaussianTensors(gaussian),
+    ...(reference ? mixtureTensors(reference) : {}),
     ...(axes ? { "axes.mean": { shape: [d], data: axes.mean }, "axes.scale": { shape: [d], data: axes.scale } } : {}),
   };
   const known = { shape, entropy, range, delta, logScale };
@@ -83,15 +85,58 @@ export async function readDataInfo(folder: RunFolder): Promise<SavedDataInfo> {
   if (!eigenvalues.every((l) => l > 0)) throw fail("its eigenvalues are not all above 0");
   const axes = "axes.mean" in tensors ? { mean: values("axes.mean", d), scale: values("axes.scale", d) } : undefined;
   if (axes && !axes.scale.every((s) => s > 0)) throw fail("the scales of its axes are not all above 0");
-  const eigenvectors = "eigenvectors" in tensors ? { eigenvectors: values("eigenvectors", d, d) } : {};
+  const positive = (name: string, ...size: number[]) => {
+    const got = values(name, ...size);
+    if (!got.every((value) => value > 0)) throw fail(`its ${name} is not above 0 throughout`);
+    return got;
+  };
+  const components = tensors["reference.weights"]?.shape[0];
+  if (components === 0) throw fail("its reference has no components");
+  const reference = components === undefined
+    ? undefined
+    : readMixture(components, d, values, positive, "reference.eigenvectors" in tensors);
   return {
     shape,
-    gaussian: { mean: values("mean", d), eigenvalues, ...eigenvectors },
+    gaussian: { mean: values("mean", d), eigenvalues, ...readBasis(tensors, shape, values, fail) },
+    ...(reference ? { reference } : {}),
     ...number("entropy"),
     ...number("delta"),
     ...number("logScale"),
     ...(axes ? { axes } : {}),
     ...(isRange ? { range: [range[0], range[1]] as const } : {}),
+  };
+}
+
+/** The basis of the Gaussian's covariance: whole, by a matrix for each axis of the shape, or none. */
+function readBasis(
+  tensors: Readonly<Record<string, unknown>>,
+  shape: readonly number[],
+  values: ReadValues,
+  fail: (what: string) => Error,
+): Eigenbasis {
+  const d = sizeOf(shape);
+  if ("eigenvectors" in tensors) return { eigenvectors: values("eigenvectors", d, d) };
+  const names = shape.map((_, axis) => axisBasisName(axis));
+  if (!names.some((name) => name in tensors)) return {};
+  const axisBases = names.map((name, axis) => values(name, shape[axis], shape[axis]));
+  const skew = axisBases.findIndex((basis) => !isOrthonormal(basis));
+  if (skew >= 0) throw fail(`the columns of its ${names[skew]} are not orthonormal`);
+  return { axisBases };
+}
+
+type ReadValues = (name: string, ...size: number[]) => Float64Array;
+
+function readMixture(k: number, d: number, values: ReadValues, positive: ReadValues, isFull: boolean): GaussianMixture {
+  const weights = positive("reference.weights", k);
+  const means = values("reference.means", k, d), eigenvalues = positive("reference.eigenvalues", k, d);
+  const eigenvectors = isFull ? values("reference.eigenvectors", k, d, d) : undefined;
+  return {
+    weights,
+    components: Array.from(weights, (_, i) => ({
+      mean: means.slice(i * d, (i + 1) * d),
+      eigenvalues: eigenvalues.slice(i * d, (i + 1) * d),
+      ...(eigenvectors ? { eigenvectors: eigenvectors.slice(i * d * d, (i + 1) * d * d) } : {}),
+    })),
   };
 }
 

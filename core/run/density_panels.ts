@@ -16,6 +16,7 @@ const FILE = "density.safetensors";
  */
 export class DensityPanels {
   readonly #panels = new Map<number, Float32Array>();
+  #last: number | undefined;
 
   private constructor(
     readonly folder: RunFolder,
@@ -62,9 +63,14 @@ export class DensityPanels {
     return panels;
   }
 
-  /** Adds the model's density as it is now, if the epoch is one that is shown and is not there yet. */
-  async add(epoch: number): Promise<void> {
-    if (!this.epochs.includes(epoch) || this.#panels.has(epoch)) return;
+  /**
+   * Adds the model's density as it is now, if the epoch is one that is shown and is not there yet.
+   *
+   * @param isLast Whether training ends with it, and so is shown.
+   */
+  async add(epoch: number, isLast: boolean): Promise<void> {
+    if (isLast) this.#last = epoch;
+    if (!this.#isShown(epoch) || this.#panels.has(epoch)) return;
     const logDensity = await this.#density(SIDE, LEVELS);
     this.#panels.set(epoch, logDensity);
     const tensors = Object.fromEntries(
@@ -91,10 +97,14 @@ export class DensityPanels {
     return (await density(meter, gridPoints(side, EXTENT), proposal, random, levels)).logDensity;
   }
 
+  #isShown(epoch: number): boolean {
+    return this.epochs.includes(epoch) || epoch === this.#last;
+  }
+
   /** The panels in the order of their epochs. */
   list(): DensityPanel[] {
     return [...this.#panels]
-      .filter(([epoch]) => this.epochs.includes(epoch))
+      .filter(([epoch]) => this.#isShown(epoch))
       .sort(([a], [b]) => a - b)
       .map(([epoch, logDensity]) => ({ epoch, logDensity }));
   }

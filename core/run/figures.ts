@@ -1,5 +1,9 @@
 import { toFloat32 } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
+import { logsnrRange } from "../diffusion/logsnr.ts";
+import { referenceOf } from "../plugins/contracts.ts";
+import { blendNodes } from "../reference/blend.ts";
+import { mixtureName } from "../reference/mixture.ts";
 import type { DensityPanels } from "./density_panels.ts";
 import { EXTENT, FINE_SIDE, SIDE } from "../evaluation/picture.ts";
 import type { PreparedRun } from "./prepare.ts";
@@ -19,15 +23,16 @@ const PNG_WIDTH = 900;
  * @returns The files' paths within the run's folder.
  */
 export async function drawFigures(
-  { config, data, training, folder, proposal, ranks }: PreparedRun,
+  { data, info, training, folder, proposal, ranks }: PreparedRun,
   name: string,
   { metrics, curve, suggestion, test }: Measurements,
   panels: DensityPanels | undefined,
 ): Promise<string[]> {
-  const { contourFigure, lossFigure, mseFigure, overviewFigure, renderPng, renderSvg } = await import(
+  const { blendFigure, contourFigure, lossFigure, mseFigure, overviewFigure, renderPng, renderSvg } = await import(
     "../figures/mod.ts"
   );
   const dimension = sizeOf(data.shape);
+  const blend = await training.blend();
   const points = toFloat32(data.train, 0, Math.min(POINTS, data.train.count));
   const loss = {
     epochs: metrics.map((m) => ({
@@ -55,7 +60,7 @@ export async function drawFigures(
           title: name,
           nll: nll.mean,
           nllStderr: nll.stderr,
-          density: { epoch: config.epochs, logDensity: await panels.fine() },
+          density: { epoch: last.epoch, logDensity: await panels.fine() },
           ...grid,
           side: FINE_SIDE,
           mse,
@@ -67,11 +72,21 @@ export async function drawFigures(
           : {}),
       }
       : {}),
+    ...(blend
+      ? {
+        blend: blendFigure({
+          title: `${name}: the network's share over log SNR`,
+          logsnr: blendNodes(logsnrRange(proposal)),
+          weight: [...blend],
+          reference: mixtureName(referenceOf(info)),
+        }),
+      }
+      : {}),
     mse: mseFigure({ title: `${name}: error over log SNR`, ...mse }),
     loss: lossFigure({ title: `${name}: negative log likelihood`, ...loss }),
   };
 
-  const step = config.epochs * training.stepsPerEpoch;
+  const { step } = last;
   if (!folder.isWritten) return [];
   using events = folder.openEvents();
   const files: string[] = [];

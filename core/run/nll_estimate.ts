@@ -112,7 +112,7 @@ export async function openEstimate(
     };
   }
   const own = run.info.gaussian;
-  const gaussian = estimator === "dequantised" ? dequantisedGaussian(own, grid!) : own;
+  const shared = estimator === "dequantised" ? { gaussian: dequantisedGaussian(own, grid!) } : run.info;
   const meters = await Promise.all(runs.map(({ denoiser, info }, i) => {
     if (info.shape.join() !== run.info.shape.join()) {
       throw new UserError(
@@ -121,7 +121,7 @@ export async function openEstimate(
         } is of samples of shape [${info.shape}], but the first run of [${run.info.shape}].`,
       );
     }
-    return createErrorMeter(engine, states[i], (s) => s, denoiser, { shape: info.shape, gaussian }, batch, { ranks });
+    return createErrorMeter(engine, states[i], (s) => s, denoiser, { ...shared, shape: info.shape }, batch, { ranks });
   }));
   const proposals = runs.map((each) => each.proposal);
   // Without the log SNRs at which a step is resolved the bound would be none.
@@ -133,8 +133,7 @@ export async function openEstimate(
     return chooseWinners(meters, dequantised, proposal, random.split("ensemble"), { gaussian: request.clamp });
   });
   const meter = choice ? ensembleMeter(meters, choice.winners) : meters[0];
-  const pool = estimator === "dequantised" ? samples : chosen.pool;
-  const running = new RunningNll(meter, samples, proposal, random, { pool, ...(from ? { from } : {}) });
+  const running = new RunningNll(meter, samples, proposal, random, from);
   return {
     running,
     ...(choice ? { choice } : {}),

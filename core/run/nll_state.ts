@@ -11,7 +11,7 @@ const FORMAT = "itdiffusion-nll";
  * @throws {StorageError} When it cannot be written.
  */
 export async function saveSums(path: string, key: string, sums: NllSums): Promise<void> {
-  const { sum, squares, means, factors, rounds, evaluations, width } = sums;
+  const { sum, squares, means, factors, rounds, evaluations } = sums;
   const vector = (data: Float64Array) => ({ shape: [data.length], data });
   const tensors = {
     sum: vector(sum),
@@ -26,7 +26,6 @@ export async function saveSums(path: string, key: string, sums: NllSums): Promis
       key,
       rounds: String(rounds),
       evaluations: String(evaluations),
-      ...(width === undefined ? {} : { width: String(width) }),
     }),
   );
 }
@@ -58,6 +57,5 @@ export async function loadSums(path: string, key: string): Promise<NllSums | und
   if (!isWhole) return undefined;
   return {
     ...{ sum, squares, means: [...means], factors: [...factors], rounds, evaluations },
-    ...(width === undefined ? {} : { width }),
   };
 }

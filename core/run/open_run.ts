@@ -1,10 +1,11 @@
 import { basename, dirname, resolve } from "node:path";
-import type { Proposal } from "../diffusion/logsnr.ts";
+import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import { UserError } from "../errors/user_error.ts";
 import { latestCheckpoint, loadModel } from "../io/checkpoints.ts";
 import { checkParams, loadDenoiser, pluginOf } from "../plugins/load.ts";
-import type { Denoiser, DenoiserPlugin } from "../plugins/contracts.ts";
+import { type Denoiser, type DenoiserPlugin, referenceOf } from "../plugins/contracts.ts";
 import { Random } from "../random/random.ts";
+import { BLEND, blendedDenoiser } from "../reference/blend.ts";
 import type { HostTensors } from "../data/tensors.ts";
 import { readConfig, type RunConfig } from "./config.ts";
 import { readDataInfo } from "./data_info.ts";
@@ -52,18 +53,29 @@ export async function openRun(path: string, given?: DenoiserPlugin): Promise<Ope
   if (!given) requireNamed(config.denoiser);
   const plugin = given ? pluginOf("given", given) : await loadDenoiser(config.denoiser);
   const { epoch, model, form } = await loadModel(checkpoint);
-  const denoiser = await plugin.create(info, config.denoiserOptions, form ? { saved: form.files } : {});
+  const proposal = proposalOf(config);
+  const own = await plugin.create(info, config.denoiserOptions, form ? { saved: form.files } : {});
+  const denoiser = BLEND in model ? blendedDenoiser(own, referenceOf(info), logsnrRange(proposal)) : own;
   const expected = checkParams(plugin.name, denoiser.init(Random.fromSeed(config.seed)));
   requireFit(plugin.name, checkpoint, expected, model);
   return {
     folder,
     config,
     info,
-    proposal: { loc: config.logsnrLoc as number, scale: config.logsnrScale as number },
+    proposal,
     denoiser,
     params: model,
     epoch,
     checkpoint,
+  };
+}
+
+/** The log SNRs that a run was trained on. */
+function proposalOf({ logsnrLoc, logsnrScale, proposal }: RunConfig): Proposal {
+  return {
+    loc: logsnrLoc as number,
+    scale: logsnrScale as number,
+    ...(proposal === "even" ? { even: true } : {}),
   };
 }
 

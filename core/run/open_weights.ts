@@ -130,7 +130,7 @@ async function fittedTo(
     }
     return {
       shape,
-      gaussian: fitGaussian(samples),
+      gaussian: fitGaussian(samples, shape),
       ...(range ? { range } : {}),
       ...(delta === undefined ? {} : { delta }),
       ...(logScale === undefined ? {} : { logScale }),

@@ -11,6 +11,8 @@ export interface TaskSpec {
   /** What it does, for `--help`. */
   readonly summary: string;
   readonly defaults: FitDefaults & { readonly dataset: string };
+  /** Other defaults under the seed's recipe. */
+  readonly seedDefaults?: FitDefaults;
   /** Options that say how the run is shown. */
   readonly options?: Readonly<Record<string, TaskOption>>;
 }
@@ -23,31 +25,45 @@ export const outputOptions = {
 
 /** Options that every training task has. Those without a default take it from the recipe. */
 export function trainingOptions(
-  { denoiser, epochs, learningRate, evalBatchSize, validationLevels, ...rest }: TaskSpec["defaults"],
+  { denoiser, epochs, batchSize, learningRate, evalBatchSize, validationLevels, ...rest }: TaskSpec["defaults"],
 ) {
   const { microBatchValues, proposal } = rest;
   const parts = microBatchValues === undefined ? "the whole batch" : `as many as have ${microBatchValues} values`;
   const of = (value: number | undefined) => value === undefined ? "recipe" : `default ${value}`;
   return {
-    denoiser: { default: denoiser, placeholder: "name", help: "Denoiser: a name, a file, or a URL." },
+    denoiser: {
+      optional: "string",
+      placeholder: "name",
+      help: `Denoiser: a name, a file, or a URL (default ${denoiser}).`,
+    },
     recipe: {
       default: "default",
       choices: ["default", "seed"],
       help: "Defaults to train with; seed is the seed's own.",
     },
     epochs: {
-      default: epochs,
+      optional: "number",
+      auto: true,
       min: 1,
       integer: true,
       alias: ["num-epochs"],
-      help: "Passes through the training data.",
+      help: `Passes through the training data; auto: as many as its structure asks for (default ${epochs}).`,
+    },
+    patience: {
+      optional: "number",
+      auto: true,
+      min: 0,
+      integer: true,
+      help:
+        "Epochs without a better validation that end the training, 0 for no end; auto: half of all from 16 dimensions on (recipe).",
     },
     batchSize: {
-      default: 128,
+      optional: "number",
+      auto: true,
       min: 1,
       integer: true,
       alias: ["train-batch-size"],
-      help: "Samples in a training step.",
+      help: `Samples in a training step; auto: 256, or all of fewer (default ${batchSize}).`,
     },
     microBatchSize: {
       optional: "number",
@@ -55,13 +71,23 @@ export function trainingOptions(
       integer: true,
       help: `Samples whose gradient is computed at once, which bounds the memory (default ${parts}).`,
     },
-    learningRate: { default: learningRate, above: 0, max: 1e6, help: "Adam's learning rate." },
+    learningRate: {
+      optional: "number",
+      above: 0,
+      max: 1e6,
+      help: `Adam's learning rate (default ${learningRate}).`,
+    },
     decay: { optional: "string", choices: ["cosine", "constant"], help: "How the learning rate falls (recipe)." },
     ema: { optional: "number", min: 0, max: 0.999999, help: "Decay of the weights' average, 0 for none (recipe)." },
     estimator: {
       optional: "string",
       choices: ["paired", "standard"],
-      help: "What validation compares with: the data's Gaussian, or N(0, I) (recipe).",
+      help: "What validation compares with: the reference, or N(0, I) (recipe).",
+    },
+    reference: {
+      optional: "string",
+      placeholder: "name",
+      help: "What the model is compared and blended with: auto, gaussian, mixture, mixture:32, kernel, none (recipe).",
     },
     logsnrLoc: {
       optional: "number",
@@ -75,9 +101,9 @@ export function trainingOptions(
       help: `Scale of the log SNR proposal, or auto (${of(proposal?.scale)}).`,
     },
     proposal: {
-      default: "fixed",
-      choices: ["fixed", "adaptive"],
-      help: "Log SNRs by that alone, or more of them where the loss scattered in earlier epochs.",
+      optional: "string",
+      choices: ["even", "fixed", "adaptive"],
+      help: "Log SNRs evenly over their range, by a logistic distribution, or more where the loss scattered (recipe).",
     },
     evalBatchSize: {
       default: evalBatchSize,
@@ -86,11 +112,11 @@ export function trainingOptions(
       help: "Samples per run of the denoiser in evaluations.",
     },
     validationLevels: {
-      default: validationLevels,
+      optional: "number",
       min: 1,
       max: 10000,
       integer: true,
-      help: "Log SNRs per sample in a validation.",
+      help: `Log SNRs per sample in a validation (default ${validationLevels}).`,
     },
     validationSamples: { optional: "number", min: 2, integer: true, help: "Samples in a validation (default all)." },
     seed: { default: 0, min: 0, integer: true, help: "Seed of everything that is drawn." },

@@ -5,12 +5,12 @@ import { UserError } from "../errors/user_error.ts";
 import { PARTS } from "../evaluation/scatter.ts";
 import { beginTraining, type BegunTraining } from "../model/begin_training.ts";
 import type { Ranks } from "../mpi/ranks.ts";
-import type { Dataset, LoadContext } from "../plugins/contracts.ts";
+import { type Dataset, type LoadContext, referenceOf, type SavedDataInfo } from "../plugins/contracts.ts";
 import { Random } from "../random/random.ts";
 import type { AdaptiveState } from "../training/proposal_learner.ts";
-import type { TrainingSnapshot } from "../training/train.ts";
+import type { BestEpoch, TrainingSnapshot } from "../training/train.ts";
 import type { RunConfig, RunRequest } from "./config.ts";
-import { writeDataInfo } from "./data_info.ts";
+import { readDataInfo, writeDataInfo } from "./data_info.ts";
 import { RunFolder } from "./folder.ts";
 
 /** A run ready to train. */
@@ -55,16 +55,20 @@ export async function prepareRun(
     step: checkpoint.step,
     epoch: checkpoint.epoch,
     nllSum: finite(checkpoint.state.nllSum),
+    ...(checkpoint.state.best === undefined ? {} : { best: bestEpoch(checkpoint.state.best) }),
     model: checkpoint.model,
     training: checkpoint.training,
     ...(config.proposal === "adaptive" ? { adaptive: adaptiveState(checkpoint.state.adaptive) } : {}),
   };
+  const saved = await savedInfo(request);
   const begun = await beginTraining(data, request.denoiser, config, random, {
     dataName: request.dataset.name,
     ranks,
     microBatchValues: request.microBatchValues,
     context: { ...context, ...(checkpoint?.form ? { saved: checkpoint.form.files } : {}) },
     ...(from ? { from } : {}),
+    ...(saved ? { gaussian: saved.gaussian } : {}),
+    ...(saved && config.reference !== "none" ? { reference: referenceOf(saved) } : {}),
     ...(started ? { started } : {}),
   });
   progress.finish();
@@ -73,6 +77,20 @@ export async function prepareRun(
   await writeDataInfo(folder, begun.info, data);
   await folder.writeJson("config.json", begun.config);
   return { ...begun, data, random, folder, ranks };
+}
+
+/**
+ * What a run that goes on knows of its data: its network corrects the Gaussian and the reference that it began with. A
+ * run without a reference may know nothing, and has the Gaussian fitted.
+ */
+async function savedInfo({ resumed, config }: RunRequest): Promise<SavedDataInfo | undefined> {
+  if (!resumed) return undefined;
+  try {
+    return await readDataInfo(resumed.folder);
+  } catch (error) {
+    if (config.reference === "none" && error instanceof UserError) return undefined;
+    throw error;
+  }
 }
 
 async function folderOf({ resumed, out, name }: RunRequest, isFirst: boolean): Promise<RunFolder> {
@@ -93,7 +111,12 @@ function adaptiveState(value: unknown): AdaptiveState {
   throw new UserError("The checkpoint's state has nothing of an adaptive proposal; it was made by another run.");
 }
 
+function bestEpoch(value: unknown): BestEpoch {
+  const { epoch, nll } = value as Partial<BestEpoch>;
+  return { epoch: finite(epoch), nll: finite(nll) };
+}
+
 function finite(value: unknown): number {
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  throw new UserError("The checkpoint's state has no nllSum; it was not made by a training run.");
+  throw new UserError("The checkpoint's state lacks a number; it was not made by a training run.");
 }

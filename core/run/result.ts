@@ -1,11 +1,14 @@
 import { relative } from "node:path";
 import { gaussianNll } from "../reference/gaussian.ts";
-import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
+import { meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import configuration from "../../deno.json" with { type: "json" };
 import { peakMemory } from "./memory.ts";
 import { ranksRecord } from "../mpi/mod.ts";
+import { referenceOf } from "../plugins/contracts.ts";
+import { mixtureName } from "../reference/mixture.ts";
 import type { RunFolder } from "./folder.ts";
+import type { ComparedNll } from "./training_task.ts";
 import type { PreparedRun } from "./prepare.ts";
 import type { TrainRunResult } from "./train_run.ts";
 
@@ -25,7 +28,15 @@ export interface Summary {
   readonly test_nll?: number;
   readonly test_nll_stderr?: number;
   readonly test_bits_per_dim?: number;
-  /** Of the Gaussian with the training data's mean and covariance (its diagonal in high dimension), on the validation data. */
+  /** What the model is compared with, and blended with where `blended` says so. */
+  readonly reference: string;
+  readonly blended: boolean;
+  /** The NLL of the reference alone on the fresh samples, or on the validation data without them. */
+  readonly reference_nll?: number;
+  /** How far the model's NLL is below it, with its standard error: the same samples have both. */
+  readonly gain?: number;
+  readonly gain_stderr?: number;
+  /** Of the training data's Gaussian (in high dimension of variances alone), on the validation data. */
   readonly gaussian_nll: number;
   /** The data's true entropy, where it is known. */
   readonly entropy?: number;
@@ -33,6 +44,8 @@ export interface Summary {
   readonly log_scale?: number;
   readonly logsnr_loc: number;
   readonly logsnr_scale: number;
+  /** Whether they are drawn evenly from four scales below the location to four above it. */
+  readonly logsnr_even: boolean;
   readonly suggested_logsnr_loc?: number;
   readonly suggested_logsnr_scale?: number;
   readonly train_seconds: number;
@@ -61,8 +74,8 @@ export async function finishRun(
   { metrics, trainSeconds, msPerStep, seconds }: TrainRunResult,
   { validation, test, suggestion, started, bits }: {
     /** More exact than the last epoch's, where the estimator allows it. */
-    readonly validation: Estimate | undefined;
-    readonly test: Estimate | undefined;
+    readonly validation: ComparedNll | undefined;
+    readonly test: ComparedNll | undefined;
     readonly suggestion: Proposal | undefined;
     readonly started: number;
     readonly bits: (nats: number) => number;
@@ -70,6 +83,7 @@ export async function finishRun(
 ): Promise<Summary> {
   const last = metrics[metrics.length - 1];
   const { mean, stderr } = validation ?? { mean: last.val_nll, stderr: last.val_nll_stderr };
+  const best = test ?? validation;
   // Earlier parts of a resumed run, this one up to the end of training, and what came after.
   const total = Math.max(seconds, (performance.now() - started) / 1000);
   const summary: Summary = {
@@ -77,18 +91,22 @@ export async function finishRun(
     dataset: config.dataset,
     denoiser: config.denoiser,
     recipe: config.recipe,
-    epochs: config.epochs,
+    epochs: last.epoch,
     steps: last.step,
     parameters: training.parameterCount,
     val_nll: mean,
     val_nll_stderr: stderr,
     val_bits_per_dim: bits(mean),
     ...(test ? { test_nll: test.mean, test_nll_stderr: test.stderr, test_bits_per_dim: bits(test.mean) } : {}),
+    reference: mixtureName(referenceOf(info)),
+    blended: await training.blend() !== undefined,
+    ...(best ? { reference_nll: best.mean + best.gain.mean, gain: best.gain.mean, gain_stderr: best.gain.stderr } : {}),
     gaussian_nll: meanAndStderr(gaussianNll(data.validation, info.gaussian)).mean,
     ...(data.entropy === undefined ? {} : { entropy: data.entropy }),
     ...(data.logScale === undefined ? {} : { log_scale: data.logScale }),
     logsnr_loc: proposal.loc,
     logsnr_scale: proposal.scale,
+    logsnr_even: proposal.even ?? false,
     ...(suggestion ? { suggested_logsnr_loc: suggestion.loc, suggested_logsnr_scale: suggestion.scale } : {}),
     train_seconds: round(trainSeconds),
     total_seconds: round(total),
@@ -121,20 +139,34 @@ export function reportLines(dataset: string, s: Summary, figures: readonly strin
   if (s.test_nll !== undefined) {
     lines.push(`NLL on fresh data           ${nll(s.test_nll, s.test_nll_stderr!, s.test_bits_per_dim!)}`);
   }
+  if (s.gain !== undefined && s.reference !== "one Gaussian") {
+    lines.push(
+      `Reference alone             ${s.reference_nll!.toFixed(3)} nats, ${s.reference}; the network gains ` +
+        `${s.gain.toFixed(4)} ± ${s.gain_stderr!.toFixed(4)}`,
+    );
+  }
   lines.push(`NLL of the data's Gaussian  ${s.gaussian_nll.toFixed(3)} nats`);
   if (s.entropy !== undefined) lines.push(`True entropy                ${s.entropy.toFixed(3)} nats`);
   if (s.log_scale !== undefined) {
     lines.push(`These are of the scaled values; add ${s.log_scale.toFixed(3)} nats for those of the file.`);
   }
-  const used = `used: ${s.logsnr_loc.toFixed(2)} and ${s.logsnr_scale.toFixed(2)}`;
-  lines.push(
-    s.suggested_logsnr_loc === undefined
-      ? `The MSE curve does not pass half of the dimension, so it suggests no log SNR proposal (${used}).`
-      : `The MSE curve suggests      --logsnr-loc ${s.suggested_logsnr_loc.toFixed(2)} ` +
-        `--logsnr-scale ${s.suggested_logsnr_scale!.toFixed(2)} (${used})`,
-  );
+  lines.push(logsnrLine(s));
   lines.push(`Wrote ${s.folder}${figures.length > 0 ? `, with ${figures.join(", ")}` : ""}`);
   return lines;
+}
+
+/** What the log SNRs were, and what the MSE curve says of them. */
+function logsnrLine(s: Summary): string {
+  const { logsnr_loc: loc, logsnr_scale: scale, suggested_logsnr_loc, suggested_logsnr_scale } = s;
+  if (s.logsnr_even) {
+    const [low, high] = [-4, 4].map((k) => (loc + k * scale).toFixed(1).replace("-", "−"));
+    return `Log SNRs                    drawn evenly from ${low} to ${high}`;
+  }
+  const used = `used: ${loc.toFixed(2)} and ${scale.toFixed(2)}`;
+  return suggested_logsnr_loc === undefined
+    ? `The MSE curve does not pass half of the dimension, so it suggests no log SNR proposal (${used}).`
+    : `The MSE curve suggests      --logsnr-loc ${suggested_logsnr_loc.toFixed(2)} ` +
+      `--logsnr-scale ${suggested_logsnr_scale!.toFixed(2)} (${used})`;
 }
 
 /** The command that goes on with a run. */

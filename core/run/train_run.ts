@@ -3,7 +3,7 @@ import { BackendError } from "../engine/program.ts";
 import { InterruptedError } from "../errors/interrupted_error.ts";
 import type { Events } from "../io/tensorboard.ts";
 import { type Checkpoint, saveCheckpoint } from "../io/checkpoints.ts";
-import { DivergenceError, type EpochRecord } from "../training/train.ts";
+import { DivergenceError, type EpochRecord, type Training } from "../training/train.ts";
 import type { RunFolder } from "./folder.ts";
 import type { PreparedRun } from "./prepare.ts";
 
@@ -19,7 +19,7 @@ export interface EpochMetrics {
 }
 
 /** The end of an epoch. */
-export interface EpochEnd extends Pick<EpochRecord, "epoch" | "step"> {
+export interface EpochEnd extends Pick<EpochRecord, "epoch" | "step" | "isLast"> {
   /** Whether a run goes on from it, so that what is there already need not be made again. */
   readonly isResumed?: boolean;
 }
@@ -92,9 +92,13 @@ export async function trainRun(
   const save = async () => {
     if (!folder.isWritten) return;
     const begun = performance.now();
-    const { epoch, nllSum, model, training: state, adaptive } = await training.snapshot();
+    const { epoch, nllSum, best, model, training: state, adaptive } = await training.snapshot();
     const learned = adaptive && { sums: { ...adaptive.sums }, factors: adaptive.factors };
-    const runState = { nllSum, seconds: elapsed(), trainSeconds: trained(), ...(learned ? { adaptive: learned } : {}) };
+    const runState = {
+      ...{ nllSum, seconds: elapsed(), trainSeconds: trained() },
+      ...(best ? { best: { ...best } } : {}),
+      ...(learned ? { adaptive: learned } : {}),
+    };
     await saveCheckpoint(folder.path, {
       ...{ epoch, step, model, training: state, state: runState },
       ...(form ? { form } : {}),
@@ -119,7 +123,7 @@ export async function trainRun(
   show(metrics.at(-1)?.val_nll, 0);
   try {
     if (from && from.epoch > 0 && from.step === from.epoch * training.stepsPerEpoch) {
-      const end = { epoch: from.epoch, step: from.step, isResumed: true };
+      const end = { epoch: from.epoch, step: from.step, isLast: training.isOver(), isResumed: true };
       await onEpoch?.(end, events);
       await afterEpoch?.(end, events);
     }
@@ -140,7 +144,7 @@ export async function trainRun(
       logEpoch(events, record);
       await onEpoch?.(record, events);
       show(line.val_nll, times.perSecond());
-      if (isDue(0) || record.epoch === epochs) await save();
+      if (isDue(0) || record.isLast) await save();
       if (!ranks.stop.aborted) await afterEpoch?.(record, events);
       times.restart();
     }
@@ -153,7 +157,7 @@ export async function trainRun(
   }
   if (ranks.stop.aborted) {
     if (step > savedStep) await save();
-    throw new InterruptedError(stoppedAt(step, training.stepsPerEpoch, epochs));
+    throw new InterruptedError(stoppedAt(step, training, epochs));
   }
   return { metrics, trainSeconds: trained(), seconds: elapsed(), msPerStep: times.median() };
 }
@@ -168,9 +172,9 @@ async function earlierMetrics(folder: RunFolder, from: Checkpoint | undefined): 
 }
 
 /** Where a run was stopped. */
-function stoppedAt(step: number, stepsPerEpoch: number, epochs: number): string {
-  const finished = Math.floor(step / stepsPerEpoch);
-  if (finished >= epochs) return "Stopped after the last epoch, before the likelihoods and figures, and saved.";
+function stoppedAt(step: number, training: Training, epochs: number): string {
+  const finished = Math.floor(step / training.stepsPerEpoch);
+  if (training.isOver()) return "Stopped after the last epoch, before the likelihoods and figures, and saved.";
   return `Stopped in epoch ${finished + 1} of ${epochs}, and saved.`;
 }
 

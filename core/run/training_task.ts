@@ -1,16 +1,18 @@
 import { Progress } from "../cli/mod.ts";
-import { bitsPerDimension, type Estimate } from "../diffusion/likelihood.ts";
+import { bitsPerDimension, type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import { BackendError } from "../engine/program.ts";
 import { InterruptedError, orStopped } from "../errors/interrupted_error.ts";
 import { UserError } from "../errors/user_error.ts";
 import type { Ranks } from "../mpi/mod.ts";
 import { type MseCurve, mseCurve, suggestProposal } from "../evaluation/curve.ts";
-import { estimateNll } from "../evaluation/nll.ts";
+import type { ErrorMeter } from "../evaluation/errors.ts";
+import { nllPerSample } from "../evaluation/nll.ts";
 import { latestCheckpoint } from "../io/checkpoints.ts";
 import type { Dataset } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
 import { type Samples, selectRows } from "../data/samples.ts";
+import { mixtureNll, onlyGaussian } from "../reference/mixture.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { readRequest, type RunRequest } from "./config.ts";
 import type { RunFolder } from "./folder.ts";
@@ -19,13 +21,18 @@ import { type PreparedRun, prepareRun } from "./prepare.ts";
 import { finishRun, reportLines, resumeCommand } from "./result.ts";
 import { type EpochMetrics, trainRun, type TrainRunHooks, type TrainRunResult } from "./train_run.ts";
 
+/** An NLL in nats, and how far it is below that of the reference alone on the same samples. */
+export interface ComparedNll extends Estimate {
+  readonly gain: Estimate;
+}
+
 /** A finished run's measurements, which its figures show. */
 export interface Measurements {
   readonly metrics: readonly EpochMetrics[];
   readonly curve: MseCurve;
   readonly suggestion: Proposal | undefined;
   /** The NLL on samples that neither training nor validation saw, where the data set has them. */
-  readonly test: Estimate | undefined;
+  readonly test: ComparedNll | undefined;
 }
 
 /** A backend that failed in a run, which can go on from its last checkpoint. */
@@ -116,7 +123,7 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
 /** The likelihoods and curves of a finished training, and its figures. */
 async function measure(
   { measure }: TrainingTask,
-  { training, data, config, proposal, random, ranks }: PreparedRun,
+  { training, data, info, config, proposal, random, ranks }: PreparedRun,
   { metrics }: TrainRunResult,
   quiet: boolean,
   draw: Display["draw"],
@@ -125,12 +132,15 @@ async function measure(
   progress.update({ label: "likelihood and figures", done: 0, total: 1 });
   const { validationLevels, testLevels, curvePoints, curveSamples } = measure;
   const validation = validationLevels !== undefined && config.estimator === "paired"
-    ? await estimateNll(training.meter, data.validation, proposal, random.split("final"), validationLevels)
+    ? await compared(training.meter, data.validation, proposal, random.split("final"), validationLevels)
     : undefined;
-  const test = data.test && await estimateNll(training.meter, data.test, proposal, random.split("test"), testLevels);
+  const test = data.test && await compared(training.meter, data.test, proposal, random.split("test"), testLevels);
   const curveData = atMost(data.validation, curveSamples, random.split("curve samples"));
-  const curve = await mseCurve(training.meter, curveData, proposal, random.split("curve"), curvePoints);
-  const suggestion = suggestProposal(curve, sizeOf(data.shape));
+  const curveMeter = await training.meterOf((denoiser) => denoiser, onlyGaussian(info.gaussian));
+  const curve = await mseCurve(curveMeter, curveData, proposal, random.split("curve"), curvePoints);
+  await curveMeter.dispose();
+  // An even proposal follows from the data's structure, and not from where the error is half of the dimension.
+  const suggestion = proposal.even ? undefined : suggestProposal(curve, sizeOf(data.shape));
   ranks.stop.throwIfAborted();
   const figures = await draw?.({ metrics, curve, suggestion, test }) ?? [];
   return { validation, test, suggestion, figures };
@@ -138,6 +148,19 @@ async function measure(
 
 function goOn(task: string, folder: RunFolder): string {
   return `Go on with: ${resumeCommand(task, folder)}`;
+}
+
+/** The NLL of samples, and by how much it is below that of the reference alone: much more exact than either. */
+async function compared(
+  meter: ErrorMeter,
+  samples: Samples,
+  proposal: Proposal,
+  random: Random,
+  levels: number,
+): Promise<ComparedNll> {
+  const nll = await nllPerSample(meter, samples, proposal, random, levels);
+  const reference = mixtureNll(samples, meter.reference);
+  return { ...meanAndStderr(nll), gain: meanAndStderr(reference.map((value, i) => value - nll[i])) };
 }
 
 /** All samples, or so many of them, drawn at random. */

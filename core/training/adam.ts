@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 
 export const BETA1 = 0.9;
+/** PyTorch's default, and the seed's. */
 export const BETA2 = 0.999;
 const EPSILON = 1e-8;
 
@@ -19,11 +20,12 @@ export interface AdamSchedule {
  *
  * @param learningRate Positive.
  * @param step The number of the step, from 1.
+ * @param beta2 β₂.
  */
-export function adamSchedule(learningRate: number, step: number): AdamSchedule {
+export function adamSchedule(learningRate: number, step: number, beta2 = BETA2): AdamSchedule {
   const stepSize = learningRate * (1 - BETA1) / (1 - BETA1 ** step);
   return {
-    rootScale: Math.sqrt((1 - BETA2) / (1 - BETA2 ** step)) / stepSize,
+    rootScale: Math.sqrt((1 - beta2) / (1 - beta2 ** step)) / stepSize,
     offset: EPSILON / stepSize,
   };
 }
@@ -40,15 +42,17 @@ export interface AdamState {
  * root of the second moment.
  *
  * @param rootScale and offset, scalars, are those of {@linkcode adamSchedule}.
+ * @param beta2 β₂.
  */
 export function adam(
   { params, m, v }: AdamState,
   gradient: tf.Tensor,
   rootScale: tf.Tensor,
   offset: tf.Tensor,
+  beta2 = BETA2,
 ): AdamState {
   const nextM = tf.add(tf.mul(m, BETA1), gradient);
-  const nextV = tf.add(tf.mul(v, BETA2), tf.square(gradient));
+  const nextV = tf.add(tf.mul(v, beta2), tf.square(gradient));
   const denominator = tf.add(tf.mul(tf.sqrt(nextV), rootScale), offset);
   return { params: tf.sub(params, tf.div(nextM, denominator)), m: nextM, v: nextV };
 }

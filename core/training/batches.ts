@@ -1,10 +1,10 @@
-import { gaussianNll } from "../reference/gaussian.ts";
-import { nllAgainstGaussian, nllAgainstStandard } from "../diffusion/likelihood.ts";
+import { nllAgainstReference, nllAgainstStandard } from "../diffusion/likelihood.ts";
 import { reweightedProposal } from "../diffusion/reweighted_proposal.ts";
 import type { Engine, State } from "../engine/program.ts";
 import { mostRows, ownRows, type Ranks } from "../mpi/ranks.ts";
-import type { DataInfo, Dataset, Denoiser } from "../plugins/contracts.ts";
+import { type DataInfo, type Dataset, type Denoiser, referenceOf } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
+import { mixtureNll } from "../reference/mixture.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { adamSchedule } from "./adam.ts";
 import { DivergenceError } from "./divergence.ts";
@@ -43,36 +43,37 @@ export async function createBatches(
   state: State,
   { denoiser, layout }: { readonly denoiser: Denoiser; readonly layout: ParameterLayout },
   data: Dataset,
-  { shape, gaussian }: DataInfo,
+  info: DataInfo,
   settings: TrainingSettings,
   random: Random,
   learner: ProposalLearner | undefined,
   ranks: Ranks,
 ): Promise<Batches> {
   const { recipe, proposal, batchSize, learningRate, epochs, precision } = settings;
+  const { shape } = info, reference = referenceOf(info);
   const severalParts = inParts(ranks, settings);
   const partSize = Math.min(settings.microBatchSize, mostRows(ranks, batchSize));
   const gradient = await engine.compile(
-    gradientStep(denoiser, layout, recipe, gaussian, severalParts ? PARTIAL_GRADIENT : GRADIENT),
+    gradientStep(denoiser, layout, recipe, reference, severalParts ? PARTIAL_GRADIENT : GRADIENT),
     state,
     gradientInputs(partSize, shape, precision),
     precision,
   );
   const accumulation = severalParts ? await engine.compile(accumulationStep, state, { keep: [] }) : undefined;
-  const optimiser = await engine.compile(optimiserStep, state, { rootScale: [], offset: [] });
+  const optimiser = await engine.compile(optimiserStep(recipe.beta2), state, { rootScale: [], offset: [] });
 
   const d = sizeOf(shape);
   const rows = data.train.count;
   const stepsPerEpoch = Math.floor(rows / batchSize);
   const paired = recipe.estimator === "paired";
-  const baseline = paired ? gaussianNll(data.train, gaussian) : new Float64Array(rows);
+  const baseline = paired ? mixtureNll(data.train, reference) : new Float64Array(rows);
   const fixed = reweightedProposal(proposal);
   const own = ownRows(ranks, batchSize);
   const u = new Float64Array(batchSize);
   const logsnr = new Float32Array(batchSize);
   const weight = new Float32Array(batchSize);
   const errors = new Float32Array(3 * batchSize);
-  const [mse, mseGaussian, overflow] = [0, 1, 2].map((k) => errors.subarray(k * batchSize, (k + 1) * batchSize));
+  const [mse, mseReference, overflow] = [0, 1, 2].map((k) => errors.subarray(k * batchSize, (k + 1) * batchSize));
   const part = {
     x: new Float32Array(partSize * d),
     eps: new Float32Array(partSize * d),
@@ -95,7 +96,7 @@ export async function createBatches(
     for (let i = 0; i < partSize; i++) part.weight[i] = i < size ? weight[begin + i] * partSize / batchSize : 0;
     const got = precision === "f16" ? await runScaled() : await gradient.run(part);
     mse.set(got.mse.subarray(0, size), begin);
-    if (paired) mseGaussian.set(got.mseGaussian.subarray(0, size), begin);
+    if (paired) mseReference.set(got.mseReference.subarray(0, size), begin);
     if (got.overflow) overflow[begin] = got.overflow[0];
     await accumulation?.run({ keep: Float32Array.of(begin === own.begin ? 0 : 1) });
   };
@@ -110,7 +111,8 @@ export async function createBatches(
 
   /** Moves the weights along the gradient, which is added up over the ranks meanwhile. */
   const optimise = async (step: number) => {
-    const schedule = adamSchedule(learningRateAt(recipe, learningRate, step, epochs * stepsPerEpoch), step);
+    const rate = learningRateAt(recipe, learningRate, step, epochs * stepsPerEpoch);
+    const schedule = adamSchedule(rate, step, recipe.beta2);
     const inputs = { rootScale: Float32Array.of(schedule.rootScale), offset: Float32Array.of(schedule.offset) };
     if (ranks.size === 1) return await optimiser.run(inputs);
     const { [GRADIENT]: sum } = await state.read([GRADIENT]);
@@ -132,7 +134,8 @@ export async function createBatches(
       noise.fillUniform(u);
       const distribution = learner?.distribution ?? fixed;
       for (let i = 0; i < batchSize; i++) {
-        logsnr[i] = distribution.atQuantile(u[i]);
+        // Samples come in an order of chance, so each may have the stratum of its place.
+        logsnr[i] = distribution.atQuantile(proposal.even ? (i + u[i]) / batchSize : u[i]);
         weight[i] = distribution.weight(logsnr[i]);
       }
       errors.fill(0);
@@ -145,14 +148,14 @@ export async function createBatches(
       for (let i = 0; i < batchSize; i++) {
         const error = { logsnr: logsnr[i], weight: weight[i], mse: mse[i] };
         const nll = paired
-          ? nllAgainstGaussian(error, mseGaussian[i], baseline[order.rows[first + i]])
+          ? nllAgainstReference(error, mseReference[i], baseline[order.rows[first + i]])
           : nllAgainstStandard(error, d);
         if (!Number.isFinite(nll)) throw new DivergenceError(step, error.logsnr, "loss");
         if (Number.isNaN(overflow[i])) throw new DivergenceError(step, error.logsnr, "gradient");
         total += nll;
       }
       for (let i = 0; learner && i < batchSize; i++) {
-        learner.add({ logsnr: logsnr[i], weight: weight[i], mse: mse[i] }, paired ? mseGaussian[i] : 0);
+        learner.add({ logsnr: logsnr[i], weight: weight[i], mse: mse[i] }, paired ? mseReference[i] : 0);
       }
       await optimise(step);
       return total / batchSize;

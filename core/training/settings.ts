@@ -22,4 +22,8 @@ export interface TrainingSettings {
   readonly validationLevels: number;
   /** Samples that a validation measures at most, always the same ones. */
   readonly validationSamples: number;
+  /** Whether the model is the denoiser blended with the reference, by the validation samples. */
+  readonly blend: boolean;
+  /** Training ends after so many epochs of which none was better than the best before. */
+  readonly patience: number;
 }

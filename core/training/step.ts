@@ -1,12 +1,13 @@
 import * as tf from "@tensorflow/tfjs";
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
-import { type Gaussian, gaussianDenoiser } from "../reference/gaussian.ts";
 import { gradients } from "../engine/gradients.ts";
 import type { Precision, Program, Tensors } from "../engine/program.ts";
 import type { Denoiser } from "../plugins/contracts.ts";
 import { predict } from "../plugins/predict.ts";
 import { adam, BETA1, BETA2 } from "./adam.ts";
 import { flattenTensors, type ParameterLayout, unflattenTensor } from "./parameters.ts";
+import type { GaussianMixture } from "../reference/mixture.ts";
+import { mixturePrediction } from "../reference/mixture_prediction.ts";
 import type { Recipe } from "./recipe.ts";
 
 /** The entries of a training's state. All are vectors over the parameters. */
@@ -29,7 +30,7 @@ export function gradientInputs(
 
 /**
  * The gradient of ½·mean(w·‖ε − ε̂‖²), which is that of the NLL whatever the error is compared with. Its output is each
- * sample's squared error and, with the paired estimator, that of the data's Gaussian on the same noise.
+ * sample's squared error and, with the paired estimator, that of the reference on the same noise.
  *
  * Float16 ends at 65504 and below 6e-8, so with it the loss is scaled for the backward pass and the gradient scaled back
  * (P. Micikevicius et al., arXiv 1710.03740). A further output, `overflow`, is then 0, or not a number where the scaled
@@ -41,9 +42,10 @@ export function gradientStep(
   denoiser: Denoiser,
   layout: ParameterLayout,
   recipe: Recipe,
-  gaussian: Gaussian,
+  reference: GaussianMixture,
   target: typeof GRADIENT | typeof PARTIAL_GRADIENT = GRADIENT,
 ): Program {
+  const predictReference = mixturePrediction(reference);
   return (state, { x, eps, logsnr, weight, lossScale }) => {
     const z = noisyChannel(x, eps, logsnr);
     const { gradients: grads, aux } = gradients((params) => {
@@ -56,7 +58,7 @@ export function gradientStep(
     const overflow = lossScale ? { overflow: tf.sum(tf.mul(gradient, 0)) } : {};
     const baseline = recipe.estimator === "standard"
       ? {}
-      : { mseGaussian: squaredError(eps, gaussianDenoiser(z, logsnr, gaussian)) };
+      : { mseReference: squaredError(eps, predictReference(z, logsnr)) };
     return { outputs: { mse: aux.mse, ...baseline, ...overflow }, state: { [target]: gradient } };
   };
 }
@@ -70,23 +72,25 @@ export const accumulationStep: Program = Object.assign(
   { kernel: { name: "accumulate", entries: [GRADIENT, PARTIAL_GRADIENT], constants: [], inputs: ["keep"] } } as const,
 );
 
-/** Takes a step of Adam along the gradient. Its inputs are those of {@linkcode adamSchedule}. */
-export const optimiserStep: Program = Object.assign(
-  (state: Tensors, { rootScale, offset }: Tensors) => {
-    const [m, v] = MOMENTS;
-    const before = { params: state[PARAMS], m: state[m], v: state[v] };
-    const next = adam(before, state[GRADIENT], rootScale, offset);
-    return { outputs: {}, state: { [PARAMS]: next.params, [m]: next.m, [v]: next.v } };
-  },
-  {
-    kernel: {
-      name: "adam",
-      entries: [PARAMS, ...MOMENTS, GRADIENT],
-      constants: [BETA1, BETA2],
-      inputs: ["rootScale", "offset"],
+/** Takes a step of Adam along the gradient. Its inputs are those of {@linkcode adamSchedule}. @param beta2 β₂. */
+export function optimiserStep(beta2 = BETA2): Program {
+  return Object.assign(
+    (state: Tensors, { rootScale, offset }: Tensors) => {
+      const [m, v] = MOMENTS;
+      const before = { params: state[PARAMS], m: state[m], v: state[v] };
+      const next = adam(before, state[GRADIENT], rootScale, offset, beta2);
+      return { outputs: {}, state: { [PARAMS]: next.params, [m]: next.m, [v]: next.v } };
     },
-  } as const,
-);
+    {
+      kernel: {
+        name: "adam",
+        entries: [PARAMS, ...MOMENTS, GRADIENT],
+        constants: [BETA1, beta2],
+        inputs: ["rootScale", "offset"],
+      },
+    } as const,
+  );
+}
 
 /** Takes the weights into their average, e ← e + share·(w − e). */
 export const averagingStep: Program = Object.assign(

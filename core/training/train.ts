@@ -1,12 +1,14 @@
-import type { Gaussian } from "../reference/gaussian.ts";
 import type { Estimate } from "../diffusion/likelihood.ts";
+import { logsnrRange } from "../diffusion/logsnr.ts";
 import { type Engine, EngineError, type InitialEntry, type State, type Tensors } from "../engine/program.ts";
 import { createErrorMeter, type ErrorMeter } from "../evaluation/errors.ts";
-import { estimateNll, estimateNllAgainstStandard } from "../evaluation/nll.ts";
+import { blendedNll, estimateNll, estimateNllAgainstStandard } from "../evaluation/nll.ts";
 import { requireSameNumber } from "../mpi/agree.ts";
 import { oneRank, type Ranks } from "../mpi/ranks.ts";
-import type { DataInfo, Dataset, Denoiser } from "../plugins/contracts.ts";
+import { type DataInfo, type Dataset, type Denoiser, referenceOf } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
+import { BLEND, BLEND_NODES, blendedDenoiser } from "../reference/blend.ts";
+import type { GaussianMixture } from "../reference/mixture.ts";
 import { createSampler, type Sampler } from "../sampling/sampler.ts";
 import { type Samples, selectRows } from "../data/samples.ts";
 import type { HostTensors } from "../data/tensors.ts";
@@ -17,6 +19,9 @@ import type { TrainingSettings } from "./settings.ts";
 import { flatten, layoutOf, type ParameterLayout, unflatten, unflattenTensor } from "./parameters.ts";
 import { averagingShare, learningRateAt, type Recipe } from "./recipe.ts";
 import { averagingStep, EMA, GRADIENT, MOMENTS, PARAMS, PARTIAL_GRADIENT } from "./step.ts";
+
+/** The entry of a snapshot with the weights of the best epoch. */
+const BEST = "best";
 
 export { DivergenceError } from "./divergence.ts";
 
@@ -46,6 +51,8 @@ export interface EpochRecord {
   readonly validation: Estimate;
   /** That of the epoch's last step. */
   readonly learningRate: number;
+  /** Whether training ends with it: it is the last, or no epoch has been better for as long as the settings wait. */
+  readonly isLast: boolean;
 }
 
 /**
@@ -59,7 +66,9 @@ export interface TrainingSnapshot {
   readonly epoch: number;
   /** The sum of the NLLs of the unfinished epoch's batches. */
   readonly nllSum: number;
-  /** What is evaluated: the averaged parameters, where the recipe averages. */
+  /** The lowest NLL of a validation so far, and its epoch. */
+  readonly best?: BestEpoch;
+  /** What is evaluated: the averaged parameters, where the recipe averages, and the blend's. */
   readonly model: HostTensors;
   /** The optimiser's vectors. */
   readonly training: HostTensors;
@@ -67,16 +76,26 @@ export interface TrainingSnapshot {
   readonly adaptive?: AdaptiveState;
 }
 
+/** The epoch with the lowest NLL of a validation, in nats. */
+export interface BestEpoch {
+  readonly epoch: number;
+  readonly nll: number;
+}
+
 /** A training run. */
 export interface Training {
   readonly stepsPerEpoch: number;
   readonly parameterCount: number;
-  /** Measures the error of the model as it is now. */
+  /** Measures the error of the model as it is now: of the denoiser, blended with the reference where the settings say so. */
   readonly meter: ErrorMeter;
   /** A sampler of the model as it is at each call. @param batch Samples at a time. */
   samplerOf(batch: number): Promise<Sampler>;
   /** Measures the error of a denoiser that is made of the one trained and has its weights, as they are at each call. */
-  meterOf(wrap: (denoiser: Denoiser) => Denoiser, gaussian: Gaussian): Promise<ErrorMeter>;
+  meterOf(wrap: (denoiser: Denoiser) => Denoiser, reference: GaussianMixture): Promise<ErrorMeter>;
+  /** Whether no epoch is left to train. */
+  isOver(): boolean;
+  /** λ of the blend with the reference at its nodes, as of the last validation; none where there is no blend. */
+  blend(): Promise<Float32Array | undefined>;
   /**
    * Trains to the end, yielding every step and every finished epoch. May be left and called again. Ends early, within a
    * step or a validation, when the ranks are to stop; what was begun is then as if it had not been.
@@ -109,23 +128,22 @@ export async function createTraining(
 ): Promise<Training> {
   const { recipe, batchSize } = settings;
   const signal = ranks.stop;
-  const { gaussian } = info;
   const initial = denoiser.init(random.split("init"));
   const layout = layoutOf(initial);
-  const state = engine.createState(initialState(layout, recipe, inParts(ranks, settings), initial, from));
+  // A denoiser without parameters is what it is, and one that another library loads is stored as that library knows it.
+  const blends = settings.blend && layout.size > 0;
+  const state = engine.createState(initialState(layout, recipe, inParts(ranks, settings), blends, initial, from));
   const evaluated = recipe.ema === undefined ? PARAMS : EMA;
-  const weights = (s: Tensors) => layout.size === 0 ? {} : unflattenTensor(layout, s[evaluated]);
-  const meterOf: Training["meterOf"] = (wrap, gaussian) =>
-    createErrorMeter(
-      engine,
-      state,
-      weights,
-      wrap(denoiser),
-      { shape: info.shape, gaussian },
-      settings.evalBatchSize,
-      { signal, ranks },
-    );
-  const meter = await meterOf((d) => d, gaussian);
+  const own = (s: Tensors) => layout.size === 0 ? {} : unflattenTensor(layout, s[evaluated]);
+  const weights = (s: Tensors) => ({ ...own(s), ...(blends ? { [BLEND]: s[BLEND] } : {}) });
+  const range = logsnrRange(settings.proposal);
+  const model = blends ? blendedDenoiser(denoiser, referenceOf(info), range) : denoiser;
+  const meterFor = (of: Denoiser, read: (s: Tensors) => Tensors, reference: GaussianMixture) =>
+    createErrorMeter(engine, state, read, of, { ...info, reference }, settings.evalBatchSize, { signal, ranks });
+  const meterOf: Training["meterOf"] = (wrap, reference) => meterFor(wrap(model), weights, reference);
+  const meter = await meterOf((d) => d, referenceOf(info));
+  /** Of the denoiser by itself, whose blend a validation fits. */
+  const ownMeter = blends ? await meterFor(denoiser, own, referenceOf(info)) : meter;
   const learner = settings.adaptiveProposal ? new ProposalLearner(settings.proposal, from?.adaptive) : undefined;
   // A denoiser without parameters trains nothing; its epochs only validate.
   const batches = layout.size === 0
@@ -139,11 +157,16 @@ export async function createTraining(
     random.split("validation samples").permutation(data.validation.count).slice(0, settings.validationSamples).sort(),
   );
   const stepsPerEpoch = batches ? Math.floor(data.train.count / batchSize) : 1;
-  let { step, epoch, nllSum } = from ?? { step: 0, epoch: 0, nllSum: 0 };
+  let { step, epoch, nllSum, best }: Pick<TrainingSnapshot, "step" | "epoch" | "nllSum" | "best"> = from ??
+    { step: 0, epoch: 0, nllSum: 0 };
+  // Of a run that may end early the best epoch is the model.
+  const keepsBest = layout.size > 0 && settings.patience < Infinity;
+  let bestWeights = keepsBest ? from?.training[BEST]?.data : undefined;
+  const isOver = () => epoch >= settings.epochs || best !== undefined && epoch - best.epoch >= settings.patience;
 
   async function* run(): AsyncGenerator<StepRecord | EpochRecord> {
     const steps = settings.epochs * stepsPerEpoch;
-    while (epoch < settings.epochs) {
+    while (!isOver()) {
       if (step < (epoch + 1) * stepsPerEpoch) {
         if (signal.aborted) return;
         const nll = batches ? await batches.train(step + 1) : 0;
@@ -157,15 +180,30 @@ export async function createTraining(
         continue;
       }
       await requireSameParameters(ranks, state, layout);
-      const validation = await unlessAborted(() => validate(meter, held, settings, random), signal);
-      if (!validation) return;
+      const validated = await unlessAborted(
+        () => validate(ownMeter, held, { ...settings, blend: blends }, random),
+        signal,
+      );
+      if (!validated) return;
+      const { estimate: validation, blend } = validated;
+      // The blend of the model that stays is fitted to more noise.
+      const isBest = !best || validation.mean < best.nll;
+      const isLast = epoch + 1 >= settings.epochs || !isBest && epoch + 1 - best!.epoch >= settings.patience;
+      if (keepsBest && isBest) bestWeights = (await state.read([evaluated]))[evaluated].data.slice();
+      if (isLast && bestWeights) state.write({ [evaluated]: { shape: [layout.size], data: bestWeights } });
+      const refined = blend && isLast
+        ? await unlessAborted(() => refineBlend(ownMeter, held, settings, random), signal)
+        : blend;
+      if (blend && !refined) return;
+      if (refined) state.write({ [BLEND]: { shape: [BLEND_NODES], data: refined } });
       if (!Number.isFinite(validation.mean)) throw new DivergenceError(step, settings.proposal.loc, "validation NLL");
       const trainNll = batches ? nllSum / stepsPerEpoch : validation.mean;
       const learningRate = learningRateAt(recipe, settings.learningRate, step, steps);
       epoch++;
       nllSum = 0;
+      if (isBest) best = { epoch, nll: validation.mean };
       learner?.learn();
-      yield { kind: "epoch", epoch, step, trainNll, validation, learningRate };
+      yield { kind: "epoch", epoch, step, trainNll, validation, learningRate, isLast };
     }
   }
 
@@ -174,34 +212,62 @@ export async function createTraining(
     parameterCount: layout.size,
     meter,
     meterOf,
-    samplerOf: (batch) => createSampler(engine, state, weights, denoiser, info, batch, ranks),
+    isOver,
+    samplerOf: (batch) => createSampler(engine, state, weights, model, info, batch, ranks),
+    async blend() {
+      return blends ? (await state.read([BLEND]))[BLEND].data.slice() : undefined;
+    },
     run,
     async snapshot() {
       if (layout.size === 0) return { step, epoch, nllSum, model: {}, training: {} };
-      const { [GRADIENT]: _, [PARTIAL_GRADIENT]: __, ...training } = await state.read();
-      const model = unflatten(layout, training[evaluated].data);
-      return { step, epoch, nllSum, model, training, ...(learner ? { adaptive: learner.state() } : {}) };
+      const { [GRADIENT]: _, [PARTIAL_GRADIENT]: __, [BLEND]: blend, ...training } = await state.read();
+      return {
+        ...{ step, epoch, nllSum, ...(best ? { best } : {}) },
+        training: { ...training, ...(bestWeights ? { [BEST]: { shape: [layout.size], data: bestWeights } } : {}) },
+        model: { ...unflatten(layout, training[evaluated].data), ...(blend ? { [BLEND]: blend } : {}) },
+        ...(learner ? { adaptive: learner.state() } : {}),
+      };
     },
     async dispose() {
       await batches?.dispose();
       await averaging?.dispose();
       await meter.dispose();
+      if (ownMeter !== meter) await ownMeter.dispose();
       state.dispose();
     },
   };
 }
 
-/** The model's NLL on held-out samples. The noise is that of every epoch, so that only the model moves the curve. */
-export function validate(
+/**
+ * The model's NLL on held-out samples, and the blend with the reference that makes it the least. The noise is that of every
+ * epoch, so that only the model moves the curve.
+ */
+async function validate(
   meter: ErrorMeter,
   samples: Samples,
-  { recipe, proposal, validationLevels }: TrainingSettings,
+  { recipe, proposal, validationLevels: levels, blend }: TrainingSettings,
   random: Random,
-): Promise<Estimate> {
+): Promise<{ readonly estimate: Estimate; readonly blend?: Float32Array }> {
   const noise = random.split("validation");
-  return recipe.estimator === "paired"
-    ? estimateNll(meter, samples, proposal, noise, validationLevels)
-    : estimateNllAgainstStandard(meter, samples, proposal, noise);
+  if (recipe.estimator !== "paired") {
+    return { estimate: await estimateNllAgainstStandard(meter, samples, proposal, noise) };
+  }
+  if (!blend) return { estimate: await estimateNll(meter, samples, proposal, noise, levels) };
+  return await blendedNll(meter, samples, proposal, noise, levels);
+}
+
+/** Pairs of evaluations that the last blend is fitted to, about, and log SNRs for each sample at most. */
+const BLEND_PAIRS = 1 << 16, MAX_BLEND_LEVELS = 64;
+
+/** The blend of a model that is no longer trained. */
+async function refineBlend(
+  meter: ErrorMeter,
+  samples: Samples,
+  { proposal, validationLevels }: TrainingSettings,
+  random: Random,
+): Promise<Float32Array> {
+  const levels = Math.max(validationLevels, Math.min(MAX_BLEND_LEVELS, Math.ceil(BLEND_PAIRS / samples.count)));
+  return (await blendedNll(meter, samples, proposal, random.split("blend"), levels)).blend;
 }
 
 /** What a function gives, or nothing where the signal ends it. */
@@ -230,6 +296,7 @@ function initialState(
   layout: ParameterLayout,
   recipe: Recipe,
   severalParts: boolean,
+  blends: boolean,
   params: HostTensors,
   from: TrainingSnapshot | undefined,
 ): Record<string, InitialEntry> {
@@ -237,10 +304,13 @@ function initialState(
   const shape = [layout.size];
   const kept = [PARAMS, ...MOMENTS, ...(recipe.ema === undefined ? [] : [EMA])];
   const zero = [GRADIENT, ...(severalParts ? [PARTIAL_GRADIENT] : [])].map((name) => [name, { shape }]);
+  const blend = blends
+    ? { [BLEND]: from?.model[BLEND] ?? { shape: [BLEND_NODES], data: new Float32Array(BLEND_NODES).fill(1) } }
+    : {};
   if (!from) {
     const start = { shape, data: flatten(layout, params) };
     const fresh = kept.map((name) => [name, name === PARAMS || name === EMA ? start : { shape }]);
-    return Object.fromEntries([...fresh, ...zero]);
+    return { ...Object.fromEntries([...fresh, ...zero]), ...blend };
   }
   for (const name of kept) {
     const got = from.training[name]?.data.length;
@@ -251,5 +321,5 @@ function initialState(
       );
     }
   }
-  return Object.fromEntries([...kept.map((name) => [name, from.training[name]]), ...zero]);
+  return { ...Object.fromEntries([...kept.map((name) => [name, from.training[name]]), ...zero]), ...blend };
 }

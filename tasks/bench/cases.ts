@@ -1,9 +1,9 @@
 import { fitGaussian } from "../../core/reference/gaussian.ts";
 import { meanAndStderr } from "../../core/diffusion/likelihood.ts";
 import { type Backend, createEngine } from "../../core/engine/mod.ts";
-import { autoProposal } from "../../core/evaluation/auto_proposal.ts";
 import { density, gridPoints } from "../../core/evaluation/density.ts";
 import { Random } from "../../core/random/random.ts";
+import { autoProposal } from "../../core/reference/choose_reference.ts";
 import { peakMemory } from "../../core/run/memory.ts";
 import { RECIPES } from "../../core/training/recipe.ts";
 import { createTraining, type Training } from "../../core/training/train.ts";
@@ -139,10 +139,10 @@ async function moonsTraining(backend: Backend, threads: number, steps: number) {
   const defaults = (specs: Readonly<Record<string, { readonly default: number | string | boolean }>>) =>
     Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, spec.default]));
   const data = await load(random.split("data"), defaults(dataOptions));
-  const gaussian = fitGaussian(data.train);
+  const gaussian = fitGaussian(data.train, data.shape);
   const info = { shape: data.shape, gaussian };
-  const proposal = autoProposal(data.train, gaussian, random.split("proposal"));
   const engine = await createEngine(backend, threads);
+  const proposal = await autoProposal(engine, data.train, random.split("proposal"));
   const training: Training = await createTraining(engine, create(info, defaults(mlpOptions)), data, info, {
     recipe: RECIPES.default,
     proposal,
@@ -155,6 +155,8 @@ async function moonsTraining(backend: Backend, threads: number, steps: number) {
     evalBatchSize: 1024,
     validationLevels: 1,
     validationSamples: Infinity,
+    blend: false,
+    patience: Infinity,
   }, random.split("training"));
   return {
     training,

@@ -41,7 +41,7 @@ export async function trainOnRanks(
   const random = Random.fromSeed(0);
   const draw = (n: number) => floatSamples(random.fillNormal(new Float32Array(n * DIMENSION)), DIMENSION);
   const data = { shape: SHAPE, train: draw(batch * (steps + 1)), validation: draw(2) };
-  const info = { shape: SHAPE, gaussian: fitGaussian(data.train) };
+  const info = { shape: SHAPE, gaussian: fitGaussian(data.train, SHAPE) };
   const denoiser = await create(info, { fromScratch: true });
   const training = await createTraining(
     engine,
@@ -60,6 +60,8 @@ export async function trainOnRanks(
       evalBatchSize: 2,
       validationLevels: 1,
       validationSamples: 2,
+      blend: false,
+      patience: Infinity,
     },
     random,
     { ranks },

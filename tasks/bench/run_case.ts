@@ -12,6 +12,7 @@ const cases = {
   "unet-small": async () => (await import("./unet_cases.ts")).unetSmall(machine, Number(steps)),
   ranks: async (ranks: Ranks) =>
     (await import("./ranks.ts")).trainOnRanks(machine, Number(steps), Number(more[0]), ranks),
+  density: async ({ stop }: Ranks) => (await import("./density_fit.ts")).fitDensity(machine, more[0], more[1], stop),
   "unet-eval": async () => (await import("./unet_cases.ts")).unetEval(machine, Number(steps), more[0]),
 };
 await mainOnRanks(async (ranks) => {

@@ -37,7 +37,7 @@ interface Data {
   readonly exactNll?: number;
 }
 
-/** A distribution whose entropy is known, and how the `mlp` is trained on it. */
+/** A distribution whose entropy is known, and how the default network is trained on it. */
 interface Truth {
   readonly data: (folder: string) => Promise<Data>;
   readonly training: readonly string[];
@@ -66,7 +66,7 @@ const ENTROPY_BLOCK = 20_000;
 const ENTROPY_BLOCKS = 25;
 
 /**
- * Trains the `mlp` on data of a known distribution for a short while and asks for the likelihood of fresh samples, by the
+ * Trains the default network on data of a known distribution for a short while and asks for the likelihood of fresh samples, by the
  * tasks that a user runs.
  *
  * @param folder An empty folder for the data and the run.

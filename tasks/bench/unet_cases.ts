@@ -6,6 +6,7 @@ import { encodeSafetensors } from "../../core/io/safetensors.ts";
 import type { DataInfo, Denoiser } from "../../core/plugins/contracts.ts";
 import { Random } from "../../core/random/random.ts";
 import { peakMemory } from "../../core/run/memory.ts";
+import { onlyGaussian } from "../../core/reference/mixture.ts";
 import { adamSchedule } from "../../core/training/adam.ts";
 import { flatten, layoutOf, unflattenTensor } from "../../core/training/parameters.ts";
 import { RECIPES } from "../../core/training/recipe.ts";
@@ -59,11 +60,11 @@ async function train(
   const { layout, state } = stateOf(engine, denoiser, [...MOMENTS, GRADIENT]);
   const begun = performance.now();
   const gradient = await engine.compile(
-    gradientStep(denoiser, layout, RECIPES.seed, INFO.gaussian),
+    gradientStep(denoiser, layout, RECIPES.seed, onlyGaussian(INFO.gaussian)),
     state,
     gradientInputs(BATCH, SHAPE),
   );
-  const optimiser = await engine.compile(optimiserStep, state, { rootScale: [], offset: [] });
+  const optimiser = await engine.compile(optimiserStep(), state, { rootScale: [], offset: [] });
   const compile_s = (performance.now() - begun) / 1000;
   const inputs = { ...batch(), weight: new Float32Array(BATCH).fill(1) };
   const times = await timed(steps, async (step) => {

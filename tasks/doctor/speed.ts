@@ -26,7 +26,7 @@ export async function timeTrainingStep(engine: Engine): Promise<number> {
     train: floatSamples(random.normalTensor([count, 2]).data, 2),
     validation: floatSamples(random.normalTensor([held, 2]).data, 2),
   };
-  const info = { shape: data.shape, gaussian: fitGaussian(data.train) };
+  const info = { shape: data.shape, gaussian: fitGaussian(data.train, data.shape) };
   const values = Object.fromEntries(Object.entries(options).map(([name, option]) => [name, option.default]));
   const training = await createTraining(engine, create(info, values), data, info, {
     recipe: RECIPES.default,
@@ -40,6 +40,8 @@ export async function timeTrainingStep(engine: Engine): Promise<number> {
     evalBatchSize: held,
     validationLevels: 1,
     validationSamples: held,
+    blend: false,
+    patience: Infinity,
   }, random);
   const steps = training.run();
   const time = await medianTime(() => steps.next());

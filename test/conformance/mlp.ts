@@ -6,6 +6,7 @@ import type { CompiledProgram, Engine } from "../../core/engine/mod.ts";
 import { adamSchedule } from "../../core/training/adam.ts";
 import { flatten, layoutOf, unflatten, unflattenTensor } from "../../core/training/parameters.ts";
 import { RECIPES } from "../../core/training/recipe.ts";
+import { onlyGaussian } from "../../core/reference/mixture.ts";
 import { GRADIENT, gradientInputs, gradientStep, MOMENTS, optimiserStep, PARAMS } from "../../core/training/step.ts";
 import { create } from "../../denoisers/mlp.ts";
 import { readCase, readTensors } from "../reference.ts";
@@ -43,7 +44,7 @@ async function open(engine: Engine, name: string) {
     ...Object.fromEntries([...MOMENTS, GRADIENT].map((entry) => [entry, { shape }])),
   });
   const gradient = await engine.compile(
-    gradientStep(denoiser, layout, RECIPES.seed, standardGaussian(2)),
+    gradientStep(denoiser, layout, RECIPES.seed, onlyGaussian(standardGaussian(2))),
     state,
     gradientInputs(settings.batch, [2]),
   );
@@ -94,7 +95,7 @@ async function valuesAndGradients(engine: Engine, name: string): Promise<Deviati
 async function adamSteps(engine: Engine, name: string, steps: number): Promise<Deviation[]> {
   const { tolerances, settings, layout, state, gradient, batch, dispose } = await open(engine, name);
   const losses = await readTensors(`${name}/losses.safetensors`);
-  const optimiser = await engine.compile(optimiserStep, state, { rootScale: [], offset: [] });
+  const optimiser = await engine.compile(optimiserStep(), state, { rootScale: [], offset: [] });
   const deviations: Deviation[] = [];
   for (let k = 0; k < steps; k++) {
     const inputs = batch(k);

@@ -46,6 +46,8 @@ function settingsOf(batchSize: number, microBatchSize: number): TrainingSettings
     evalBatchSize: batchSize,
     validationLevels: 1,
     validationSamples: Infinity,
+    blend: false,
+    patience: Infinity,
   };
 }
 

@@ -25,7 +25,7 @@ import { runTask } from "../tasks/command.ts";
 const IMAGES = fileURLToPath(new URL("../reference/datasets/images.h5", import.meta.url));
 const WEIGHTS = fileURLToPath(new URL("../reference/unet/config_a/safetensors", import.meta.url));
 
-const NETWORK = { hiddenSize: 16, embeddingSize: 16 };
+const NETWORK = { width: 16, blocks: 1 };
 
 /** Rows of independent Gaussians far from the scale that a model sees. */
 const MEAN = [1e4, -3], SCALE = [50, 0.02];
@@ -40,7 +40,7 @@ Deno.test("a fit is the run that train:2d makes, number for number", () =>
     const args = ["scg", "--epochs", "2", "--points", "400", "--batch-size", "64", "--figures", "off", "--out", "run"];
     const { code, stderr } = await runTask(
       "train:2d",
-      [...args, "--hidden-size", "16", "--embedding-size", "16", "--threads", "1"],
+      [...args, "--width", "16", "--blocks", "1", "--threads", "1"],
       cwd,
     );
     equal(code, 0, stderr);
@@ -126,7 +126,7 @@ Deno.test("a saved model is a run's folder: it loads to the same numbers, and th
     const { code, stdout, stderr } = await runTask("nll", ["saved", "--part", "validation", "--json"], cwd);
     equal(code, 0, stderr);
     const { nats } = JSON.parse(stdout);
-    const own = await model.nll(data.validation, { pool: data.train });
+    const own = await model.nll(data.validation);
     ok(Math.abs(own.nats - nats) < 1e-6, `${own.nats} for ${nats}`);
     const resumed = await runTask("train:2d", ["--resume", "saved"], cwd);
     equal(resumed.code, 2);
@@ -170,7 +170,7 @@ Deno.test("errors are those of the command line", async () => {
     [() => loadData([]), /Got no rows/],
     [() => fit(data, { denoiser: "mpl" }), /No denoiser is called "mpl"\. Did you mean mlp\?/],
     [() => fit(data, { batchSize: 1000 }), /--batch-size is 1000, but the data set scg has 90 training samples/],
-    [() => fit(data, { denoiserOptions: { hidden: 3 } }), /The denoiser mlp has no option hidden/],
+    [() => fit(data, { denoiserOptions: { hidden: 3 } }), /The denoiser residual has no option hidden/],
     [() => mutualInformation(farRows(100), { x: [0], y: [0] }), /Column 0 is in both --x and --y/],
     [() => mutualInformation(farRows(100), { x: "0", y: "7" }), /--y has 7, but the data has 2 columns/],
     [() => loadModel("/nowhere"), /There is no run in \/nowhere/],
@@ -183,7 +183,8 @@ Deno.test("errors are those of the command line", async () => {
 Deno.test("a signal ends a fit, and no tensor is left behind", async () => {
   const data = await loadData("scg", { options: { points: 200 } });
   const stop = new AbortController();
-  const endless = { epochs: 1e6, batchSize: 64, denoiserOptions: NETWORK, backend: "tfjs-cpu" } as const;
+  const sizes = { batchSize: 64, evalBatchSize: 64 };
+  const endless = { epochs: 1e6, ...sizes, denoiserOptions: NETWORK, backend: "tfjs-cpu" } as const;
   let epochs = 0;
   const before = tf.memory().numTensors;
   await rejects(

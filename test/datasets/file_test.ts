@@ -293,7 +293,7 @@ Deno.test("a file of 300 MB is gone through in a fraction of that", async () => 
 Deno.test("a task trains on a file by its path, resumes from another folder, and says what it cannot use", async () => {
   await inFolder(async (folder) => {
     await Deno.copyFile(`${REFERENCE}datasets/points.h5`, join(folder, "points.h5"));
-    const args = ["--batch-size", "64", "--hidden-size", "8", "--figures", "off", "--json"];
+    const args = ["--batch-size", "64", "--width", "8", "--figures", "off", "--json"];
     const first = await runTask("train:2d", ["points.h5:x", "--epochs", "1", ...args], folder);
     equal(first.code, 0, first.stderr);
     const { dataset, folder: run } = JSON.parse(first.stdout);

@@ -85,7 +85,7 @@ export async function runJob(spec: JobSpec): Promise<EndedJob> {
 
 /** A small network on few points, with a batch that three ranks cannot share evenly. */
 export const POINTS = [
-  ...["points.csv", "--batch-size", "50", "--hidden-size", "32", "--embedding-size", "16", "--epochs", "3"],
+  ...["points.csv", "--batch-size", "50", "--width", "32", "--blocks", "2", "--epochs", "3"],
   ...["--figures", "off", "--json", "--backend", "onnx-cpu", "--threads", "1"],
 ];
 

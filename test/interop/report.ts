@@ -37,7 +37,9 @@ async function densities(path: string, point: readonly [number, number], levels:
   const { denoiser, info, params, proposal } = await openRun(path);
   const { engine } = await startEngine("onnx-cpu", 1, info.shape);
   const state = engine.createState(params);
-  const meter = await createErrorMeter(engine, state, (s) => s, denoiser, info, 2048);
+  // The page compares with the data's Gaussian, whatever the run's reference.
+  const { shape, gaussian } = info;
+  const meter = await createErrorMeter(engine, state, (s) => s, denoiser, { shape, gaussian }, 2048);
   try {
     const at = (levels: number) =>
       density(meter, Float32Array.from(point), proposal, Random.fromSeed(0).split("report"), levels);
@@ -165,7 +167,7 @@ Deno.test({
     inFolder(async (cwd) => {
       ok(chromium, "REQUIRED_PROGRAMS has chromium, which is not installed.");
       for (const [data, name] of [["moons", "a"], ["scg", "b"]]) {
-        const args = [data, "--epochs", "2", "--points", "600", "--hidden-size", "16", "--out", name];
+        const args = [data, "--epochs", "2", "--points", "600", "--width", "16", "--out", name];
         const { code, stderr } = await runTask("train:2d", args, cwd);
         equal(code, 0, stderr);
       }

@@ -104,7 +104,11 @@ function points(): string {
   }).join("\n");
 }
 
-const SMALL = ["points.csv", "--epochs", "2", "--batch-size", "64", "--validation-levels", "1", "--hidden-size", "32"];
+const SMALL = [
+  ...["points.csv", "--epochs", "2", "--batch-size", "64", "--validation-levels", "1", "--width", "32"],
+  // Of a network that has learned little, a blend would have nothing.
+  ...["--reference", "none"],
+];
 
 async function trained(cwd: string, ...args: string[]) {
   const { code, stdout, stderr } = await runOnDriver("train:2d", [...args, "--figures", "off", "--json"], cwd);

@@ -34,6 +34,9 @@ Deno.test("diagnose writes its figure and its numbers into the run, and prints t
     equal(summary.evaluations, 2 * 200 * 17);
     equal(summary.levels.length, 17);
     ok(Math.abs(summary.nll - summary.gaussian_nll) < 1e-3 && Math.abs(summary.gain) < 1e-3);
+    // The model is exact, so that its density is one.
+    ok(Math.abs(summary.integral - 1) < 4 * summary.integral_stderr + 1e-3 && summary.integral_stderr < 0.05);
+    ok(Math.abs(summary.normalised_nll - summary.nll - Math.log(summary.integral)) < 1e-9);
     deepEqual(summary.files, ["diagnosis.json", "figures/diagnosis.svg"]);
   }));
 

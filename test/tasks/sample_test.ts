@@ -9,10 +9,10 @@ import { makeRun } from "../core/run/runs.ts";
 import { runTask, taskCommand } from "./command.ts";
 
 const SMALL = [
-  "--hidden-size",
+  "--width",
   "16",
-  "--embedding-size",
-  "16",
+  "--blocks",
+  "1",
   "--points",
   "400",
   "--batch-size",

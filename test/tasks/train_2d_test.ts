@@ -6,7 +6,7 @@ import { inFolder } from "../folders.ts";
 import { readmeFile } from "../readme.ts";
 import { hasLines, untilFile } from "../wait.ts";
 
-const SMALL = ["--hidden-size", "16", "--embedding-size", "16", "--points", "400", "--batch-size", "64"];
+const SMALL = ["--width", "16", "--blocks", "1", "--points", "400", "--batch-size", "64"];
 
 async function linesOf(path: string): Promise<Record<string, number>[]> {
   return (await Deno.readTextFile(path)).trim().split("\n").map((line) => JSON.parse(line));
@@ -26,7 +26,7 @@ Deno.test("train:2d writes all that it promises", () =>
     equal(code, 0, stderr);
     match(stdout, /^scg: 3 epochs in [\d.]+ s, [\d.]+ ms a step, on onnx-cpu\n/);
     match(stdout, /NLL on fresh data +1\.\d+ ± 0\.\d+ nats/);
-    match(stdout, /The MSE curve suggests +--logsnr-loc -?[\d.]+ --logsnr-scale [\d.]+/);
+    match(stdout, /Log SNRs +drawn evenly from −[\d.]+ to [\d.]+/);
     ok(!/looks like you are running/i.test(stdout + stderr), "no banner of tfjs");
     const run = join(cwd, "runs", "scg");
     const metrics = await linesOf(join(run, "metrics.jsonl"));
@@ -42,8 +42,9 @@ Deno.test("train:2d writes all that it promises", () =>
     equal(summary.versions.deno, Deno.version.deno);
     ok(Math.abs(summary.test_nll - 1.2185) < 0.05, `an almost Gaussian start: ${summary.test_nll}`);
     const config = JSON.parse(await Deno.readTextFile(join(run, "config.json")));
-    equal(config.denoiserOptions.hiddenSize, 16);
-    ok(Math.abs(config.logsnrLoc - 1.62) < 0.2, `loc of the spectrum: ${config.logsnrLoc}`);
+    equal(config.denoiserOptions.width, 16);
+    ok(Math.abs(config.logsnrLoc - 1.6) < 0.3, `the middle of the spectrum's range: ${config.logsnrLoc}`);
+    equal(config.proposal, "even");
     for (const figure of ["overview", "contours", "mse", "loss"]) {
       match(await Deno.readTextFile(join(run, "figures", `${figure}.svg`)), /^<svg/);
     }
@@ -51,7 +52,8 @@ Deno.test("train:2d writes all that it promises", () =>
     ok(names.some((name) => name.startsWith("events.out.tfevents.")));
     const checkpoint = await loadCheckpoint((await latestCheckpoint(run))!);
     deepEqual([checkpoint.epoch, checkpoint.step], [3, 15]);
-    deepEqual(checkpoint.model["layers.0.weight"].shape, [16, 48]);
+    deepEqual(checkpoint.model["input.weight"].shape, [16, 2 * 15]);
+    deepEqual(checkpoint.model["blend.weight"].shape, [24]);
   }));
 
 Deno.test("a second run gets a folder of its own; figures can be left out; --json prints one line", () =>
@@ -71,9 +73,12 @@ Deno.test("a second run gets a folder of its own; figures can be left out; --jso
 /** Such a run cannot end before it is stopped; of a constant learning rate the number of epochs changes nothing else. */
 const ENDLESS = ["moons", "--epochs", "1000000", "--decay", "constant", "--figures", "off", "--quiet", ...SMALL];
 
+/** Such a run that fits no mixture, and so is sooner done. */
+const PLAIN = [...ENDLESS, "--reference", "gaussian", "--logsnr-loc", "2", "--logsnr-scale", "2"];
+
 /** The run of so many epochs that never stopped. */
-async function wholeRun(cwd: string, epochs: number): Promise<string> {
-  const args = [...ENDLESS, "--epochs", String(epochs), "--out", `whole-${epochs}`];
+async function wholeRun(cwd: string, epochs: number, endless = ENDLESS): Promise<string> {
+  const args = [...endless, "--epochs", String(epochs), "--out", `whole-${epochs}`];
   const { code, stderr } = await runTask("train:2d", args, cwd);
   equal(code, 0, stderr);
   return join(cwd, `whole-${epochs}`);
@@ -109,7 +114,7 @@ Deno.test("kill -9 leaves a checkpoint that resumes to the same numbers", () =>
   inFolder(async (cwd) => {
     for (const epochs of [2, 5]) {
       const name = `killed-${epochs}`;
-      const child = (await taskCommand("train:2d", [...ENDLESS, "--out", name], cwd)).spawn();
+      const child = (await taskCommand("train:2d", [...PLAIN, "--out", name], cwd)).spawn();
       await untilFile(join(cwd, name, "metrics.jsonl"), hasLines(epochs), child);
       child.kill("SIGKILL");
       await child.output();
@@ -117,16 +122,16 @@ Deno.test("kill -9 leaves a checkpoint that resumes to the same numbers", () =>
       const args = ["--resume", name, "--epochs", String(all), "--figures", "off", "--quiet"];
       const { code, stderr } = await runTask("train:2d", args, cwd);
       equal(code, 0, stderr);
-      deepEqual(await metricsOf(join(cwd, name)), await metricsOf(await wholeRun(cwd, all)));
+      deepEqual(await metricsOf(join(cwd, name)), await metricsOf(await wholeRun(cwd, all, PLAIN)));
     }
   }));
 
 Deno.test("a loss that is not finite ends the run with its step and log SNR, and the last good state is saved", () =>
   inFolder(async (cwd) => {
-    const args = ["line", "--recipe", "seed", "--learning-rate", "1e6", "--epochs", "50", ...SMALL];
+    const args = ["line", "--recipe", "seed", "--learning-rate", "1e6", "--epochs", "50", "--points", "400"];
     const { code, stderr } = await runTask(
       "train:2d",
-      [...args, "--hidden-layers", "9", "--out", "run", "--quiet"],
+      [...args, "--batch-size", "64", "--hidden-size", "16", "--hidden-layers", "9", "--out", "run", "--quiet"],
       cwd,
     );
     equal(code, 1);
@@ -149,7 +154,7 @@ Deno.test("the READMEs' two plugins, outside the repo, train", () =>
     equal(summary.folder, "runs/my_points");
     // Three dimensions have no contours, but the curves are drawn.
     const figures = [...Deno.readDirSync(join(cwd, "runs/my_points/figures"))].map((entry) => entry.name).sort();
-    deepEqual(figures, ["loss.svg", "mse.svg"]);
+    deepEqual(figures, ["blend.svg", "loss.svg", "mse.svg"]);
   }));
 
 Deno.test("the ideal denoiser trains nothing and has the data's entropy", () =>
@@ -172,7 +177,15 @@ Deno.test("--help shows every option and those of the plugins", async () => {
   const { code, stdout } = await runTask("train:2d", ["moons", "--help"]);
   equal(code, 0);
   for (
-    const word of ["--epochs", "--logsnr-loc", "--recipe", "--hidden-size", "--noise", "denoiser mlp", "data set moons"]
+    const word of [
+      "--epochs",
+      "--logsnr-loc",
+      "--recipe",
+      "--octaves",
+      "--noise",
+      "denoiser residual",
+      "data set moons",
+    ]
   ) {
     ok(stdout.includes(word), word);
   }

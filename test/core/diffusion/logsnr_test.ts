@@ -1,7 +1,14 @@
 import { deepEqual, ok } from "assert";
 import { gaussianMmse } from "../../../core/reference/gaussian.ts";
 import { bitsPerDimension, standardEntropy } from "../../../core/diffusion/likelihood.ts";
-import { logsnrAtQuantile, logsnrRange, logsnrWeight, proposalOfSpectrum } from "../../../core/diffusion/logsnr.ts";
+import {
+  evenProposal,
+  logsnrAtQuantile,
+  logsnrRange,
+  logsnrWeight,
+  proposalOfSpectrum,
+  quantileOfLogsnr,
+} from "../../../core/diffusion/logsnr.ts";
 import { assertWithin, readCase, readTensors } from "../../reference.ts";
 
 Deno.test("log SNR and weights equal the reference for every proposal", async () => {
@@ -31,6 +38,19 @@ Deno.test("the weight is one over the density: it integrates to the range", () =
     { rtol: 1e-12, atol: 0 },
     "ends",
   );
+});
+
+Deno.test("an even proposal covers its range evenly, and a quantile is that of its log SNR for every proposal", () => {
+  const even = evenProposal(-6, 11);
+  const exact = { rtol: 1e-12, atol: 1e-12 };
+  assertWithin(logsnrRange(even), [-6, 11], exact, "range");
+  assertWithin([0, 0.25, 1].map((u) => logsnrAtQuantile(u, even)), [-6, -1.75, 11], exact, "log SNRs");
+  assertWithin([-6, 0, 11].map((alpha) => logsnrWeight(alpha, even)), [17, 17, 17], exact, "weights");
+  for (const proposal of [even, { ...even, even: false }, { loc: 2, scale: 0.7, clip: 3 }]) {
+    const quantiles = [0, 0.1, 0.5, 0.93, 1];
+    const back = quantiles.map((u) => quantileOfLogsnr(logsnrAtQuantile(u, proposal), proposal));
+    assertWithin(back, quantiles, { rtol: 1e-9, atol: 1e-9 }, "quantiles");
+  }
 });
 
 Deno.test("the Gaussian's MMSE equals the reference", async () => {

@@ -1,6 +1,6 @@
 import { ok } from "assert";
 import { entropy, gaussianNll, gaussianOf, standardGaussian } from "../../../core/reference/gaussian.ts";
-import { meanAndStderr, nllAgainstGaussian } from "../../../core/diffusion/likelihood.ts";
+import { meanAndStderr, nllAgainstReference } from "../../../core/diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrWeight } from "../../../core/diffusion/logsnr.ts";
 import { Random } from "../../../core/random/random.ts";
 import { floatSamples } from "../../../core/data/samples.ts";
@@ -22,7 +22,7 @@ Deno.test("a Gaussian's entropy and log density are exact", async () => {
 });
 
 Deno.test("the paired estimator has no variance for the Gaussian's own denoiser, and its mean is the truth for another", () => {
-  ok(nllAgainstGaussian({ logsnr: 1, weight: 17, mse: 0.25 }, 0.25, 1.5) === 1.5);
+  ok(nllAgainstReference({ logsnr: 1, weight: 17, mse: 0.25 }, 0.25, 1.5) === 1.5);
   // In one dimension, N(0, 1/4) seen through the denoiser of N(0, 1): the NLL is the cross entropy's, ½log(2π) + 1/8.
   const random = Random.fromSeed(1);
   const gaussian = { mean: new Float64Array(1), eigenvalues: Float64Array.of(0.25) };
@@ -36,9 +36,9 @@ Deno.test("the paired estimator has no variance for the Gaussian's own denoiser,
     const [s, r] = [1 / (1 + Math.exp(-logsnr)), 1 / (1 + Math.exp(logsnr))];
     const z = Math.sqrt(s) * x + Math.sqrt(r) * eps;
     const mse = (eps - Math.sqrt(r) * z) ** 2;
-    const mseGaussian = (eps - Math.sqrt(r) * z / (s * 0.25 + r)) ** 2;
+    const mseReference = (eps - Math.sqrt(r) * z / (s * 0.25 + r)) ** 2;
     const weight = logsnrWeight(logsnr, proposal);
-    return nllAgainstGaussian({ logsnr, weight, mse }, mseGaussian, baseline[i]);
+    return nllAgainstReference({ logsnr, weight, mse }, mseReference, baseline[i]);
   });
   const { mean, stderr } = meanAndStderr(draws);
   const truth = 0.5 * Math.log(2 * Math.PI) + 0.125;

@@ -1,8 +1,8 @@
 import { deepEqual, ok } from "assert";
-import { gaussianNll, gaussianOf } from "../../../core/reference/gaussian.ts";
+import { blurredGaussian, gaussianNll, gaussianOf } from "../../../core/reference/gaussian.ts";
 import { logsnrRange } from "../../../core/diffusion/logsnr.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
-import { blurredDenoiser, blurredGaussian, blurredProposal } from "../../../core/evaluation/blur.ts";
+import { blurredDenoiser, blurredProposal } from "../../../core/evaluation/blur.ts";
 import { density, gridPoints } from "../../../core/evaluation/density.ts";
 import { createErrorMeter } from "../../../core/evaluation/errors.ts";
 import { Random } from "../../../core/random/random.ts";

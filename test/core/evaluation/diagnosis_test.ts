@@ -4,6 +4,7 @@ import { proposalOfSpectrum } from "../../../core/diffusion/logsnr.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
 import { diagnose, type Diagnosis, DiagnosisError, diagnosisLines } from "../../../core/evaluation/diagnosis.ts";
 import { createErrorMeter, type ErrorMeter } from "../../../core/evaluation/errors.ts";
+import { onlyGaussian } from "../../../core/reference/mixture.ts";
 import { Random } from "../../../core/random/random.ts";
 import { floatSamples } from "../../../core/data/samples.ts";
 import { create } from "../../../denoisers/gaussian.ts";
@@ -18,11 +19,12 @@ const PROPOSAL = { loc: 0, scale: 2 };
 function fakeMeter(gap: (logsnr: number) => number, deviation: (logsnr: number) => number): ErrorMeter {
   return {
     shape: [1],
-    gaussian: standardGaussian(1),
+    reference: onlyGaussian(standardGaussian(1)),
     measure: (_, eps, logsnr) =>
       Promise.resolve({
         mse: logsnr.map((a, i) => 1 + gap(a) + deviation(a) * (eps[i] ** 2 - 1) / Math.SQRT2 + 50 * eps[i]),
-        mseGaussian: logsnr.map(() => 1),
+        mseReference: logsnr.map(() => 1),
+        distance: logsnr.map(() => 0),
       }),
     dispose() {},
   };

@@ -11,7 +11,7 @@ import {
   publishedRightTail,
 } from "../../../core/diffusion/discrete.ts";
 import { entropy, fitGaussian, type Gaussian, gaussianMmse, gaussianNll } from "../../../core/reference/gaussian.ts";
-import { bitsPerDimension, meanAndStderr, nllAgainstGaussian } from "../../../core/diffusion/likelihood.ts";
+import { bitsPerDimension, meanAndStderr, nllAgainstReference } from "../../../core/diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrRange, logsnrWeight, type Proposal } from "../../../core/diffusion/logsnr.ts";
 import { reweightedProposal } from "../../../core/diffusion/reweighted_proposal.ts";
 import { type Backend, createEngine } from "../../../core/engine/mod.ts";
@@ -138,7 +138,7 @@ for (const backend of LOCAL_BACKENDS) {
       const alpha = logsnrAtQuantile(u[i], proposal);
       const sample = { logsnr: alpha, weight: logsnrWeight(alpha, proposal), mse };
       // Against the expected error of the data's Gaussian.
-      return nllAgainstGaussian(sample, gaussianMmse(alpha, gaussian.eigenvalues), h);
+      return nllAgainstReference(sample, gaussianMmse(alpha, gaussian.eigenvalues), h);
     }));
     for (const rounding of ["soft", "hard"] as const) {
       const expected = scalars[`results_${rounding}`] as Record<string, number>;

@@ -13,6 +13,7 @@ import {
 } from "../../../core/evaluation/ensemble.ts";
 import { createErrorMeter, type ErrorMeter } from "../../../core/evaluation/errors.ts";
 import { nllPerSample } from "../../../core/evaluation/nll.ts";
+import { onlyGaussian } from "../../../core/reference/mixture.ts";
 import { Random } from "../../../core/random/random.ts";
 import { floatSamples } from "../../../core/data/samples.ts";
 import {
@@ -46,7 +47,7 @@ function fakeMeter(
   let disposed = false;
   return {
     shape: [2],
-    gaussian,
+    reference: onlyGaussian(gaussian),
     calls,
     get disposed() {
       return disposed;
@@ -56,7 +57,8 @@ function fakeMeter(
       const base = gaussian.eigenvalues[0];
       return Promise.resolve({
         mse: logsnr.map((alpha, row) => base + gap(alpha) + noise(noiseOf(eps, row))),
-        mseGaussian: logsnr.map(() => base),
+        mseReference: logsnr.map(() => base),
+        distance: logsnr.map(() => 0),
       });
     },
     dispose() {
@@ -143,9 +145,9 @@ Deno.test("the Gaussian is a member if asked, and its error is then the ensemble
   const winners = await choose(true);
   deepEqual(winners.winners, [0, 0, 0, 0, 2, 2, 2, 2]);
   const meter = ensembleMeter(meters, winners);
-  const { mse, mseGaussian } = await meter.measure(new Float32Array(4), new Float32Array(4), Float32Array.of(-5, 5));
+  const { mse, mseReference } = await meter.measure(new Float32Array(4), new Float32Array(4), Float32Array.of(-5, 5));
   deepEqual([...mse], [0.5, 1]);
-  deepEqual([...mseGaussian], [1, 1]);
+  deepEqual([...mseReference], [1, 1]);
   ok(gainsOf(winners).ensemble > 0.7);
 });
 
@@ -178,7 +180,7 @@ Deno.test("each sample goes to the winner of its log SNR, in one call to each, a
   const random = Random.fromSeed(6);
   const logsnr = Float32Array.of(-9, 0, 2, -0.5, 9, -1.5, 0.99);
   const [x, eps] = [0, 0].map(() => random.fillNormal(new Float32Array(14)));
-  const { mse, mseGaussian } = await ensembleMeter(meters, THIRDS).measure(x, eps, logsnr);
+  const { mse, mseReference } = await ensembleMeter(meters, THIRDS).measure(x, eps, logsnr);
   deepEqual(meters.map(({ calls }) => calls.map((call) => [...call.logsnr])), [
     [[0, -0.5, Math.fround(0.99)]],
     [[-9, 2, 9, -1.5]],
@@ -187,17 +189,21 @@ Deno.test("each sample goes to the winner of its log SNR, in one call to each, a
   deepEqual([...meters[1].calls[0].x], [0, 2, 4, 5].flatMap((row) => [x[2 * row], x[2 * row + 1]]));
   const all = await Promise.all(meters.map((meter) => meter.measure(x, eps, logsnr)));
   [1, 0, 1, 0, 1, 1, 0].forEach((winner, row) => equal(mse[row], all[winner].mse[row]));
-  ok(mseGaussian.every((error) => error === 1));
+  ok(mseReference.every((error) => error === 1));
 });
 
 Deno.test("the Gaussian's error is the first member's, also where the others have another", async () => {
   const other = { ...standardGaussian(2), eigenvalues: Float64Array.of(4, 4) };
   const meters = [fakeMeter(() => 1), fakeMeter(() => 2, undefined, other), fakeMeter(() => 3)];
   const meter = ensembleMeter(meters, THIRDS);
-  const { mse, mseGaussian } = await meter.measure(new Float32Array(6), new Float32Array(6), Float32Array.of(-2, 0, 2));
+  const { mse, mseReference } = await meter.measure(
+    new Float32Array(6),
+    new Float32Array(6),
+    Float32Array.of(-2, 0, 2),
+  );
   deepEqual([...mse], [6, 2, 6]);
-  deepEqual([...mseGaussian], [1, 1, 1]);
-  equal(meter.gaussian, meters[0].gaussian);
+  deepEqual([...mseReference], [1, 1, 1]);
+  equal(meter.reference, meters[0].reference);
 });
 
 Deno.test("the common proposal covers the members' log SNRs, and is theirs where they have one", () => {
@@ -207,6 +213,11 @@ Deno.test("the common proposal covers the members' log SNRs, and is theirs where
     scale: 3.125,
     clip: 4,
   });
+  // Even if all are.
+  const even = { ...PROPOSAL, even: true }, wider = { loc: 4, scale: 3, even: true };
+  equal(commonProposal([even, { ...even }]), even);
+  equal(commonProposal([even, wider]).even, true);
+  equal(commonProposal([PROPOSAL, wider]).even, undefined);
 });
 
 Deno.test("what makes no ensemble is an error that says so", async () => {

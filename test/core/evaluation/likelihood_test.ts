@@ -1,9 +1,9 @@
 import { equal, ok } from "assert";
 import { entropy, gaussianOf } from "../../../core/reference/gaussian.ts";
 import { meanAndStderr } from "../../../core/diffusion/likelihood.ts";
-import { proposalOfSpectrum } from "../../../core/diffusion/logsnr.ts";
+import { logsnrRange } from "../../../core/diffusion/logsnr.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
-import { autoProposal } from "../../../core/evaluation/auto_proposal.ts";
+import { autoProposal } from "../../../core/reference/choose_reference.ts";
 import { mseCurve, suggestProposal } from "../../../core/evaluation/curve.ts";
 import { density, gridPoints } from "../../../core/evaluation/density.ts";
 import { createErrorMeter } from "../../../core/evaluation/errors.ts";
@@ -117,20 +117,21 @@ Deno.test("the MSE curve of the ideal denoiser is the MMSE, and suggests the pro
   await meter.dispose();
 });
 
-Deno.test("the automatic proposal is the spectrum's for Gaussian data, and reaches further for finer data", async () => {
-  const defaults = { points: 8000, noise: 0.03 };
-  const propose = async (load: typeof scg.load | typeof moons.load) => {
-    const { train } = await load(Random.fromSeed(0), defaults);
-    const gaussian = fitGaussian(train);
+Deno.test("the automatic proposal holds the spectrum of Gaussian data, and reaches further for finer data", async () => {
+  const engine = await createEngine("onnx-cpu", 1);
+  const rangeFor = async (load: typeof scg.load | typeof moons.load) => {
+    const { train } = await load(Random.fromSeed(0), { points: 8000, noise: 0.03 });
     return {
-      got: autoProposal(train, gaussian, Random.fromSeed(1)),
-      spectrum: proposalOfSpectrum(gaussian.eigenvalues),
+      range: logsnrRange(await autoProposal(engine, train, Random.fromSeed(1))),
+      logs: fitGaussian(train).eigenvalues.map((l) => -Math.log(l)).toSorted(),
     };
   };
-  const plain = await propose(scg.load);
-  ok(plain.got.loc === plain.spectrum.loc && plain.got.scale === plain.spectrum.scale, JSON.stringify(plain));
-  const fine = await propose(moons.load);
-  const top = fine.got.loc + 4 * fine.got.scale;
-  ok(top > 9 && top < 14, `moons' noise ends its structure at about 6.5; the range goes to ${top}`);
-  ok(Math.abs((fine.got.loc - 4 * fine.got.scale) - (fine.spectrum.loc - 4 * fine.spectrum.scale)) < 1e-9);
+  const plain = await rangeFor(scg.load);
+  [plain.logs[0] - 5, plain.logs[1] + 5].forEach((end, i) =>
+    ok(Math.abs(plain.range[i] - end) < 0.1, `${plain.range}`)
+  );
+  const fine = await rangeFor(moons.load);
+  ok(fine.range[1] > 10 && fine.range[1] < 14, `moons' noise ends its structure at about 6.5; ${fine.range}`);
+  ok(fine.range[0] < fine.logs[0] - 4, `${fine.range}`);
+  engine.dispose();
 });

@@ -1,7 +1,8 @@
 import { deepEqual, match, ok, rejects, throws } from "assert";
 import * as tf from "@tensorflow/tfjs";
 import * as ort from "onnxruntime-node";
-import { gaussianOf, standardGaussian } from "../../../core/reference/gaussian.ts";
+import { fitGaussian, gaussianOf, standardGaussian } from "../../../core/reference/gaussian.ts";
+import { floatSamples } from "../../../core/data/samples.ts";
 import { checkOnnx } from "../../../core/export/check_onnx.ts";
 import { ExportError } from "../../../core/export/errors.ts";
 import { exportOnnx, type OnnxExport } from "../../../core/export/onnx.ts";
@@ -11,7 +12,10 @@ import { type HostTensors, sizeOf } from "../../../core/data/tensors.ts";
 import { parseUnetConfig } from "../../../denoisers/unet_pretrained/config.ts";
 import { initParams, unet } from "../../../denoisers/unet_pretrained/network.ts";
 import { create as createGaussian } from "../../../denoisers/gaussian.ts";
+import { BLEND, BLEND_NODES, blendedDenoiser } from "../../../core/reference/blend.ts";
+import { randomMixture } from "../../../denoisers/mixture/random.ts";
 import { create as createMlp } from "../../../denoisers/mlp.ts";
+import { create as createResidual } from "../../../denoisers/residual.ts";
 import { assertWithin } from "../../reference.ts";
 import { run } from "../engine/differentiate.ts";
 
@@ -61,9 +65,19 @@ Deno.test("an exported mlp takes any batch", async () => {
   match(text, /batch/);
 });
 
+Deno.test("an exported blend has its mixture in it, and takes any batch", async () => {
+  const info = { shape: [3], gaussian: standardGaussian(3), reference: randomMixture(Random.fromSeed(2), 4, 3) };
+  const residual = createResidual(info, { width: 8, blocks: 2, octaves: 2, skip: "mixture" });
+  const denoiser = blendedDenoiser(residual, info.reference, [-6, 9]), initial = denoiser.init(Random.fromSeed(0));
+  const weights = { shape: [BLEND_NODES], data: Random.fromSeed(3).fillUniform(new Float32Array(BLEND_NODES)) };
+  await assertSame(denoiser, { ...randomised(initial), [BLEND]: weights }, [3], [1, 2, 7]);
+});
+
 Deno.test("an exported denoiser may have no parameters, and images", async () => {
   const gaussian = gaussianOf([1, 2], [2, 0.3, 0.3, 1]);
   await assertSame(createGaussian({ shape: [2], gaussian }), {}, [2], [1, 5]);
+  const few = floatSamples(Random.fromSeed(2).normalTensor([20, 60]).data, 60), shape = [3, 4, 5];
+  await assertSame(createGaussian({ shape, gaussian: fitGaussian(few, shape) }), {}, shape, [1, 2, 3]);
   const images = createMlp({ shape: [1, 2, 3], gaussian: standardGaussian(6) }, { ...MLP, embedding: false });
   await assertSame(images, randomised(images.init(Random.fromSeed(1))), [1, 2, 3], [4]);
 });

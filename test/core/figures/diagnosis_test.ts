@@ -5,17 +5,19 @@ import type { ErrorMeter } from "../../../core/evaluation/errors.ts";
 import { diagnosisFigure } from "../../../core/figures/diagnosis.ts";
 import { renderPng, renderSvg } from "../../../core/figures/mod.ts";
 import { Random } from "../../../core/random/random.ts";
+import { onlyGaussian } from "../../../core/reference/mixture.ts";
 import { floatSamples } from "../../../core/data/samples.ts";
 
 /** A diagnosis of a denoiser with a known gap above the error of N(0, 1). */
 function diagnosisOf(gap: (logsnr: number) => number) {
   const meter: ErrorMeter = {
     shape: [1],
-    gaussian: standardGaussian(1),
+    reference: onlyGaussian(standardGaussian(1)),
     measure: (_, eps, logsnr) =>
       Promise.resolve({
         mse: logsnr.map((a, i) => 1 + gap(a) * eps[i] ** 2),
-        mseGaussian: logsnr.map(() => 1),
+        mseReference: logsnr.map(() => 1),
+        distance: logsnr.map(() => 0),
       }),
     dispose() {},
   };

@@ -8,9 +8,10 @@ import { createErrorMeter } from "../../../core/evaluation/errors.ts";
 import { RunningNll } from "../../../core/evaluation/running_nll.ts";
 import { RanksDifferError, requireSameNumber, requireSameSettings } from "../../../core/mpi/agree.ts";
 import { mostRows, oneRank, ownRows, type Ranks } from "../../../core/mpi/mod.ts";
-import type { Denoiser } from "../../../core/plugins/contracts.ts";
+import type { DataInfo, Denoiser } from "../../../core/plugins/contracts.ts";
 import { Random } from "../../../core/random/random.ts";
 import { floatSamples } from "../../../core/data/samples.ts";
+import { BLEND } from "../../../core/reference/blend.ts";
 import { createSampler, drawSamples } from "../../../core/sampling/sampler.ts";
 import { RECIPES } from "../../../core/training/recipe.ts";
 import {
@@ -21,6 +22,7 @@ import {
   type TrainingSnapshot,
 } from "../../../core/training/train.ts";
 import type { TrainingSettings } from "../../../core/training/settings.ts";
+import { randomMixture } from "../../../denoisers/mixture/random.ts";
 import * as mlp from "../../../denoisers/mlp.ts";
 import { LOCAL_BACKENDS } from "../../backends.ts";
 import { localRanks } from "../../local_ranks.ts";
@@ -38,6 +40,8 @@ const settings: TrainingSettings = {
   evalBatchSize: 16,
   validationLevels: 2,
   validationSamples: Infinity,
+  blend: false,
+  patience: Infinity,
 };
 
 const D = 3;
@@ -47,7 +51,7 @@ const data = { shape: [D], train: points(110, 1), validation: points(37, 2) };
 const info = { shape: data.shape, gaussian: fitGaussian(data.train) };
 
 const small = () =>
-  mlp.create(info, { hiddenSize: 16, hiddenLayers: 3, embedding: true, embeddingSize: 8, skip: true });
+  mlp.create(info, { hiddenSize: 16, hiddenLayers: 3, embedding: true, embeddingSize: 8, skip: "gaussian" });
 
 interface Ran {
   readonly records: (StepRecord | EpochRecord)[];
@@ -58,11 +62,17 @@ async function train(ranks: Ranks, backend: typeof LOCAL_BACKENDS[number], {
   from,
   onStep,
   denoiser = small(),
+  info: known = info,
   ...options
-}: Partial<TrainingSettings> & { from?: TrainingSnapshot; onStep?: (step: number) => void; denoiser?: Denoiser } = {}) {
+}: Partial<TrainingSettings> & {
+  from?: TrainingSnapshot;
+  onStep?: (step: number) => void;
+  denoiser?: Denoiser;
+  info?: DataInfo;
+} = {}) {
   const engine = await createEngine(backend, 1);
   const training = await createTraining(
-    ...[engine, denoiser, data, info, { ...settings, ...options }, Random.fromSeed(3)] as const,
+    ...[engine, denoiser, data, known, { ...settings, ...options }, Random.fromSeed(3)] as const,
     { ranks, ...(from ? { from } : {}) },
   );
   const records = [];
@@ -118,6 +128,24 @@ for (const backend of LOCAL_BACKENDS) {
     }
   });
 }
+
+Deno.test("ranks that blend, by even log SNRs and to the best epoch, hold what one does", async () => {
+  const reference = randomMixture(Random.fromSeed(5), 3, D);
+  const options = {
+    ...{ blend: true, patience: 2, adaptiveProposal: false, proposal: { ...settings.proposal, even: true } },
+    info: { ...info, reference },
+  };
+  const alone = await train(oneRank(), "onnx-cpu", options);
+  ok(alone.snapshot.model[BLEND].data.some((weight) => weight > 0));
+  for (const size of [2, 3]) {
+    const runs = await Promise.all(localRanks(size).map((ranks) => train(ranks, "onnx-cpu", options)));
+    near(runs[0], alone);
+    runs[0].snapshot.model[BLEND].data.forEach((weight, i) =>
+      ok(Math.abs(weight - alone.snapshot.model[BLEND].data[i]) < 1e-3)
+    );
+    for (const other of runs.slice(1)) deepEqual(other, runs[0]);
+  }
+});
 
 Deno.test("a rank takes its part in several where it is large", async () => {
   const alone = await train(oneRank(), "onnx-cpu", { microBatchSize: 4 });
@@ -176,9 +204,10 @@ Deno.test("an error is the same however many ranks measure it", async () => {
     };
     const alone = await measure(oneRank());
     for (const size of [2, 3, 8]) {
-      for (const { mse, mseGaussian } of await Promise.all(localRanks(size).map(measure))) {
+      for (const { mse, mseReference, distance } of await Promise.all(localRanks(size).map(measure))) {
         mse.forEach((e, i) => ok(Math.abs(e - alone.mse[i]) < 1e-5 * (1 + e)));
-        mseGaussian.forEach((e, i) => ok(Math.abs(e - alone.mseGaussian[i]) < 1e-5 * (1 + e)));
+        mseReference.forEach((e, i) => ok(Math.abs(e - alone.mseReference[i]) < 1e-5 * (1 + e)));
+        distance.forEach((e, i) => ok(Math.abs(e - alone.distance[i]) < 1e-5 * (1 + e)));
       }
     }
   }

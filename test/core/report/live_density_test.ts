@@ -1,7 +1,9 @@
 import { ok } from "assert";
 import { type Gaussian, gaussianNll, gaussianOf } from "../../../core/reference/gaussian.ts";
 import { logsnrWeight, sigmoid } from "../../../core/diffusion/logsnr.ts";
-import { blurredGaussian, blurredProposal } from "../../../core/evaluation/blur.ts";
+import { blurredProposal } from "../../../core/evaluation/blur.ts";
+import { blurredGaussian } from "../../../core/reference/gaussian.ts";
+import { onlyGaussian } from "../../../core/reference/mixture.ts";
 import { density } from "../../../core/evaluation/density.ts";
 import type { ErrorMeter } from "../../../core/evaluation/errors.ts";
 import { Random } from "../../../core/random/random.ts";
@@ -45,7 +47,7 @@ Deno.test("the page's estimate is that of the density module, number for number"
   const denoiser = isotropic(0.6);
   const meter: ErrorMeter = {
     shape: [2],
-    gaussian: GAUSSIAN,
+    reference: onlyGaussian(GAUSSIAN),
     measure(x, eps, logsnr) {
       const z = x.map((value, i) => {
         const alpha = logsnr[i >> 1];
@@ -63,7 +65,8 @@ Deno.test("the page's estimate is that of the density module, number for number"
         const p2 = (u12 * c1 + u22 * c2) / (sigmoid(alpha) * b + sigmoid(-alpha));
         return Math.sqrt(sigmoid(-alpha)) * (j % 2 === 0 ? u11 * p1 + u12 * p2 : u21 * p1 + u22 * p2);
       };
-      return Promise.resolve({ mse: square((j) => epsHat[j]), mseGaussian: square(ideal) });
+      const distance = new Float32Array(logsnr.length);
+      return Promise.resolve({ mse: square((j) => epsHat[j]), mseReference: square(ideal), distance });
     },
     dispose() {},
   };

@@ -10,14 +10,14 @@ async function train(config: Partial<RunConfig>): Promise<string> {
 }
 
 Deno.test("the command to train again has what differs from the defaults, and what they do not decide", async () => {
-  const always = "--denoiser gaussian --epochs 3 --learning-rate 0.001 --validation-levels 1 " +
-    "--logsnr-loc 1 --logsnr-scale 1.5 --threads 1";
+  const always = "--denoiser gaussian --epochs 3 --batch-size 128 --proposal fixed --learning-rate 0.001 " +
+    "--validation-levels 1 --logsnr-loc 1 --logsnr-scale 1.5 --threads 1";
   equal(await train({}), `deno task train:2d scg ${always}`);
   equal(await train({ seed: 7 }), `deno task train:2d scg ${always.replace(" --threads", " --seed 7 --threads")}`);
   const seed = await train({ recipe: "seed", decay: "constant", ema: 0, estimator: "standard" });
   ok(seed.includes("--recipe seed") && !/--ema|--decay|--estimator/.test(seed), seed);
   ok((await train({ ema: 0 })).includes("--ema 0"));
-  const mlp = { hiddenSize: 64, hiddenLayers: 3, embedding: false, embeddingSize: 128, skip: true };
+  const mlp = { hiddenSize: 64, hiddenLayers: 3, embedding: false, embeddingSize: 128, skip: "gaussian" };
   const own = await train({ denoiser: "mlp", denoiserOptions: mlp });
   ok(own.endsWith("--hidden-size 64 --embedding off"), own);
 });

@@ -15,6 +15,7 @@ function task(failsAt: (epoch: number) => boolean): TrainingTask {
       dataset: "scg",
       denoiser: "mlp",
       epochs: 3,
+      batchSize: 128,
       learningRate: 1e-3,
       evalBatchSize: 256,
       validationLevels: 1,

@@ -1,8 +1,12 @@
 import { deepEqual, equal, rejects } from "assert";
 import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs";
+import type { HostTensors } from "../../../core/data/tensors.ts";
 import { latestCheckpoint } from "../../../core/io/checkpoints.ts";
 import { openRun } from "../../../core/run/open_run.ts";
 import { Random } from "../../../core/random/random.ts";
+import { BLEND, BLEND_NODES, blendedDenoiser } from "../../../core/reference/blend.ts";
+import { randomMixture } from "../../../denoisers/mixture/random.ts";
 import { create } from "../../../denoisers/mlp.ts";
 import { standardGaussian } from "../../../core/reference/gaussian.ts";
 import { inFolder } from "../../folders.ts";
@@ -24,6 +28,33 @@ Deno.test("a run opens by its folder and by its checkpoint's", () =>
       deepEqual([run.epoch, run.checkpoint, run.folder.path], [3, checkpoint, path]);
       equal(run.config.denoiser, "mlp");
     }
+  }));
+
+Deno.test("a run with a blend opens to the blended denoiser, over the log SNRs and with the reference of the run", () =>
+  inFolder(async (path) => {
+    const gaussian = standardGaussian(2), reference = randomMixture(Random.fromSeed(1), 3, 2);
+    const own = create({ shape: [2], gaussian, reference }, MLP);
+    const weights = Random.fromSeed(2).fillUniform(new Float32Array(BLEND_NODES));
+    const model = { ...own.init(Random.fromSeed(3)), [BLEND]: { shape: [BLEND_NODES], data: weights } };
+    const config = { denoiser: "mlp", denoiserOptions: MLP, proposal: "even" };
+    await makeRun(path, { shape: [2] }, { reference, model, config });
+    const run = await openRun(path);
+    deepEqual(run.info, { shape: [2], gaussian, reference });
+    deepEqual(run.proposal, { loc: 1, scale: 1.5, even: true });
+    deepEqual(run.params, model);
+    tf.enableProdMode(); // Without its banner.
+    await tf.setBackend("cpu");
+    const z = tf.tensor(Random.fromSeed(4).fillNormal(new Float32Array(40)), [20, 2]);
+    const logsnr = tf.tensor1d(Float32Array.from({ length: 20 }, (_, i) => -7 + i));
+    const tensors = (params: HostTensors) =>
+      Object.fromEntries(Object.entries(params).map(([name, { shape, data }]) => [name, tf.tensor(data, [...shape])]));
+    const expected = blendedDenoiser(own, reference, [-5, 7]).predict(tensors(model), z, logsnr);
+    deepEqual(run.denoiser.predict(tensors(run.params), z, logsnr).dataSync(), expected.dataSync());
+    // Without the weights the run has no blend, as those of earlier versions have none.
+    const { [BLEND]: _, ...unblended } = model;
+    await Deno.remove(join(path, "checkpoints"), { recursive: true });
+    await makeRun(path, { shape: [2] }, { reference, model: unblended, config });
+    deepEqual((await openRun(path)).params, unblended);
   }));
 
 Deno.test("what is no run, or not a whole one, is an error of one line", () =>

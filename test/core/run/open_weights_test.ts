@@ -30,7 +30,7 @@ Deno.test("weights are a model with the Gaussian of a file, and write nothing ye
     await Deno.mkdir(join(out, "nll"), { recursive: true });
     const options = { ...NONE, data: IMAGES, fit: file, logsnrLoc: 1, logsnrScale: 2, out };
     const other = await openModel(WEIGHTS, options);
-    deepEqual(other.info.gaussian, fitGaussian(floatSamples(data, 192)));
+    deepEqual(other.info.gaussian, fitGaussian(floatSamples(data, 192), [3, 8, 8]));
     deepEqual([other.info.range, other.config.dataset], [undefined, file]);
     deepEqual([other.weights!.fit, other.proposal], [file, { loc: 1, scale: 2 }]);
   }));

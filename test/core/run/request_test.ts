@@ -1,8 +1,9 @@
-import { equal, match, ok, rejects } from "assert";
+import { deepEqual, equal, match, ok, rejects } from "assert";
 import { join } from "node:path";
 import { outcomeOf } from "../../../core/cli/errors.ts";
 import { UserError } from "../../../core/errors/user_error.ts";
 import { readRequest } from "../../../core/run/config.ts";
+import { readDataInfo, writeDataInfo } from "../../../core/run/data_info.ts";
 import { RunFolder } from "../../../core/run/folder.ts";
 import type { TaskSpec } from "../../../core/run/options.ts";
 import { oneRank } from "../../../core/mpi/mod.ts";
@@ -31,7 +32,7 @@ const mistakes: [string, readonly string[], RegExp][] = [
   ["fraction", ["moons", "--epochs", "1.5"], /--epochs is 1\.5/],
   ["zero rate", ["moons", "--learning-rate", "0"], /--learning-rate is 0.*above 0/],
   ["zero scale", ["moons", "--logsnr-scale", "0"], /--logsnr-scale is 0/],
-  ["odd embedding", ["moons", "--embedding-size", "5"], /--embedding-size is 5; it must be even/],
+  ["odd embedding", ["moons", "--points", "300", "--embedding-size", "5"], /--embedding-size is 5; it must be even/],
   ["not on or off", ["moons", "--embedding", "maybe"], /--embedding is maybe; it must be one of auto, on or off/],
   ["unknown backend", ["moons", "--backend", "cuda"], /--backend is cuda/],
   ["unknown recipe", ["moons", "--recipe", "best"], /--recipe is best/],
@@ -40,6 +41,23 @@ const mistakes: [string, readonly string[], RegExp][] = [
     ["moons", "--points", "100", "--batch-size", "91"],
     /--batch-size is 91.*90 training samples/,
   ],
+  [
+    "unknown reference",
+    ["moons", "--reference", "gmm"],
+    /--reference is gmm, expected auto, gaussian, mixture, kernel/,
+  ],
+  [
+    "a mixture of more than the data",
+    ["moons", ...SMALL, "--reference", "mixture:91"],
+    /--reference is a mixture of 91, but the data has 90 training samples/,
+  ],
+  [
+    "a skip that is not there",
+    ["moons", ...SMALL, "--reference", "gaussian", "--skip", "mixture"],
+    /--skip is mixture, but the reference is no mixture: take --reference mixture/,
+  ],
+  ["unknown proposal", ["moons", "--proposal", "odd"], /--proposal is odd; it must be one of even, fixed or adaptive/],
+  ["negative patience", ["moons", "--patience", "-1"], /--patience is -1; it must be a whole number of at least 0/],
   ["two data sets", ["moons", "scg"], /scg|too many/i],
   ["nothing to resume", ["--resume", "nowhere"], /no run in nowhere/],
 ];
@@ -127,6 +145,7 @@ const TASK: TaskSpec = {
     dataset: "dino",
     denoiser: "mlp",
     epochs: 160,
+    batchSize: 128,
     learningRate: 1e-3,
     evalBatchSize: 1024,
     validationLevels: 4,
@@ -152,10 +171,84 @@ Deno.test("resuming takes the run's own options, refuses others, and refuses wha
     const { precision: ___, ...earlier } = config;
     await Deno.writeTextFile(join(out, "config.json"), JSON.stringify(earlier));
     equal((await prepare(["--resume", out])).config.precision, "f32");
+    // Nor had they references, other log SNRs than a logistic's, or an early end.
+    const { proposal: _p, reference: _r, patience: _e, ...before } = config;
+    await Deno.writeTextFile(join(out, "config.json"), JSON.stringify(before));
+    const old = await prepare(["--resume", out]);
+    deepEqual([old.config.proposal, old.config.reference, old.config.patience], ["fixed", "none", 0]);
+    deepEqual([old.settings.blend, old.settings.patience, old.proposal.even], [false, Infinity, undefined]);
     await Deno.writeTextFile(join(out, "config.json"), '{"foreign": true}');
     await rejects(prepare(["--resume", out]), /not the configuration of a run/);
     await Deno.writeTextFile(join(out, "config.json"), "{");
     await rejects(prepare(["--resume", out]), /not valid JSON/);
+  }));
+
+Deno.test("a resumed run has the reference of the run, also where it would not be fitted alike", () =>
+  inFolder(async (folder) => {
+    const out = join(folder, "run");
+    const first = await prepare(["moons", ...SMALL, "--points", "300", "--reference", "mixture:3", "--out", out]);
+    equal(first.info.reference!.components.length, 3);
+    const again = await prepare(["--resume", out]);
+    deepEqual(again.info.reference, first.info.reference);
+    deepEqual(again.proposal, first.proposal);
+    // It is read from the run, and not fitted to the data.
+    const { weights, components } = first.info.reference!;
+    const moved = { weights, components: components.map((one) => ({ ...one, mean: one.mean.map((m) => m + 1) })) };
+    await writeDataInfo(new RunFolder(out), { ...first.info, reference: moved }, first.data);
+    deepEqual((await prepare(["--resume", out])).info.reference, moved);
+    await rejects(
+      prepare(["--resume", out, "--reference", "gaussian"]),
+      /--reference is gaussian, but the run was started with mixture:3/,
+    );
+    equal((await prepare(["--resume", out, "--patience", "5"])).settings.patience, 5);
+  }));
+
+Deno.test("what is left open is decided by the data, and kept by the run", () =>
+  inFolder(async (folder) => {
+    const many = join(folder, "many.ts");
+    await Deno.writeTextFile(
+      many,
+      `export function load(random) {
+        const rows = (n) => Array.from({ length: n }, () => Array.from({ length: 16 }, () => random.normal()));
+        return { train: rows(600), validation: rows(50) };
+      }`,
+    );
+    const open = ["--epochs", "auto", "--batch-size", "auto"], small = SMALL.slice(0, 4);
+    const of = async (name: string, ...args: string[]) => {
+      const { config, settings } = await prepare([...args, ...small, ...open, "--out", join(folder, name)]);
+      deepEqual([config.epochs, config.batchSize], [settings.epochs, settings.batchSize]);
+      return settings;
+    };
+    const few = await of("few", "scg", "--points", "100");
+    deepEqual([few.batchSize, few.patience, few.blend], [90, Infinity, true]);
+    const steps = few.epochs * Math.floor(90 / few.batchSize);
+    ok(steps >= 4000 && steps <= 40_000, `${steps}`);
+    // Finer structure takes more steps.
+    const moons = (noise: string) => of(`noise-${noise}`, "moons", "--points", "400", "--noise", noise);
+    const [rough, fine] = [await moons("0.1"), await moons("0.003")];
+    ok(fine.epochs > 1.5 * rough.epochs, `${fine.epochs} and ${rough.epochs}`);
+    // Many dimensions are learned by heart, so that training may end at half of the epochs.
+    const wide = await of("wide", many);
+    deepEqual([wide.batchSize, wide.patience], [256, Math.max(10, Math.ceil(wide.epochs / 2))]);
+    equal((await of("never", many, "--patience", "0")).patience, Infinity);
+    equal((await of("none", many, "--reference", "none")).blend, false);
+    const again = await prepare(["--resume", join(folder, "wide")]);
+    deepEqual([again.settings.epochs, again.settings.patience], [wide.epochs, wide.patience]);
+  }));
+
+Deno.test("a resumed run keeps the Gaussian that it began with, or has one fitted", () =>
+  inFolder(async (folder) => {
+    const out = join(folder, "run");
+    const { info } = await prepare(["scg", ...SMALL, "--out", out, "--reference", "none"]);
+    // As an earlier version may have fitted it.
+    const gaussian = { mean: info.gaussian.mean, eigenvalues: info.gaussian.eigenvalues };
+    await writeDataInfo(new RunFolder(out), { ...info, gaussian }, info);
+    deepEqual((await prepare(["--resume", out])).info.gaussian, gaussian);
+    deepEqual((await readDataInfo(new RunFolder(out))).gaussian, gaussian);
+    for (const change of [(path: string) => Deno.remove(path), (path: string) => Deno.writeTextFile(path, "damaged")]) {
+      await change(join(out, "data.safetensors"));
+      deepEqual((await prepare(["--resume", out])).info.gaussian, info.gaussian);
+    }
   }));
 
 Deno.test("a corrupt checkpoint is refused by name", () =>

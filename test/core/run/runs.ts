@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { type Gaussian, standardGaussian } from "../../../core/reference/gaussian.ts";
+import type { GaussianMixture } from "../../../core/reference/mixture.ts";
 import { saveCheckpoint } from "../../../core/io/checkpoints.ts";
 import { writeDataInfo } from "../../../core/run/data_info.ts";
 import type { DataFacts } from "../../../core/plugins/contracts.ts";
@@ -37,14 +38,15 @@ export const CONFIG = {
 export async function makeRun(
   path: string,
   data: DataFacts,
-  { gaussian = standardGaussian(sizeOf(data.shape)), config = {}, model = {} }: {
+  { gaussian = standardGaussian(sizeOf(data.shape)), reference, config = {}, model = {} }: {
     readonly gaussian?: Gaussian;
+    readonly reference?: GaussianMixture;
     readonly config?: Readonly<Record<string, unknown>>;
     readonly model?: HostTensors;
   } = {},
 ): Promise<RunFolder> {
   const folder = new RunFolder(path);
-  await writeDataInfo(folder, { shape: data.shape, gaussian }, data);
+  await writeDataInfo(folder, { shape: data.shape, gaussian, ...(reference ? { reference } : {}) }, data);
   await Deno.writeTextFile(join(path, "config.json"), JSON.stringify({ ...CONFIG, ...config }));
   await saveCheckpoint(path, { epoch: 3, step: 6, model, training: {}, state: {} });
   return folder;

@@ -52,6 +52,8 @@ async function train(precision: Precision, denoiser: Denoiser, microBatchSize = 
     evalBatchSize: 64,
     validationLevels: 2,
     validationSamples: Infinity,
+    blend: false,
+    patience: Infinity,
   }, Random.fromSeed(3));
   let nll = NaN;
   for await (const record of training.run()) if (record.kind === "epoch") nll = record.validation.mean;

@@ -1,7 +1,18 @@
 import { deepEqual, equal, ok, rejects } from "assert";
 import * as tf from "@tensorflow/tfjs";
-import { entropy, fitGaussian, gaussianOf } from "../../../core/reference/gaussian.ts";
+import {
+  entropy,
+  fitGaussian,
+  gaussianDenoiser as gaussianDenoising,
+  gaussianNll,
+  gaussianOf,
+} from "../../../core/reference/gaussian.ts";
+import { BLEND, BLEND_NODES } from "../../../core/reference/blend.ts";
+import { gaussianMixture, mixtureNll, sampleMixture } from "../../../core/reference/mixture.ts";
+import { meanAndStderr } from "../../../core/diffusion/likelihood.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
+import type { ErrorMeter } from "../../../core/evaluation/errors.ts";
+import { nllPerSample } from "../../../core/evaluation/nll.ts";
 import type { Denoiser } from "../../../core/plugins/contracts.ts";
 import { oneRank, type Ranks } from "../../../core/mpi/ranks.ts";
 import { Random } from "../../../core/random/random.ts";
@@ -31,6 +42,8 @@ const settings: TrainingSettings = {
   evalBatchSize: 64,
   validationLevels: 2,
   validationSamples: Infinity,
+  blend: false,
+  patience: Infinity,
 };
 
 /** A correlated Gaussian: 200 samples to train on, 50 to validate on. */
@@ -263,7 +276,185 @@ Deno.test("a denoiser that returns another shape is refused by name of the shape
 Deno.test("a snapshot of another denoiser is refused", async () => {
   const small = await training();
   const snapshot = await small.snapshot();
-  const denoiser = mlp.create(info, { hiddenSize: 8, hiddenLayers: 3, embedding: true, embeddingSize: 8, skip: true });
+  const denoiser = mlp.create(info, {
+    hiddenSize: 8,
+    hiddenLayers: 3,
+    embedding: true,
+    embeddingSize: 8,
+    skip: "gaussian",
+  });
   await rejects(training({}, { denoiser, from: snapshot }), /this denoiser needs \d+/);
   await small.dispose();
+});
+
+/** Scales the ideal prediction of the validation data, which is far from that of the training data. */
+const scaled: Denoiser = {
+  init: () => ({ size: { shape: [], data: Float32Array.of(1) } }),
+  predict: ({ size }, z, logsnr) => tf.mul(size, gaussianDenoising(z, logsnr, OTHER)),
+};
+
+const OTHER = gaussianOf([0, 0], [0.01, 0, 0, 0.01]);
+
+/** Training on the one soon makes it worse on the other, epoch by epoch. */
+async function overfitting(patience: number, from?: TrainingSnapshot, epochs = 12): Promise<Training> {
+  const engine = await createEngine("onnx-cpu", 1);
+  const e = Random.fromSeed(6).fillNormal(new Float32Array(2 * 40));
+  const other = { ...data, validation: floatSamples(e.map((x) => 0.1 * x), 2) };
+  const recipe = { ...RECIPES.seed, estimator: "paired" } as const;
+  const own = { ...settings, recipe, epochs, patience, learningRate: 1e-3 };
+  return createTraining(engine, scaled, other, info, own, Random.fromSeed(3), from ? { from } : {});
+}
+
+Deno.test("training ends once no epoch was better for as long as it waits, and the best one's weights are the model", async () => {
+  const endless = await overfitting(Infinity), all: EpochRecord[] = [];
+  let best: TrainingSnapshot["model"] = {};
+  for await (const record of endless.run()) {
+    if (record.kind !== "epoch") continue;
+    all.push(record);
+    if (record.epoch === 2) best = structuredClone(await endless.snapshot()).model;
+  }
+  const nll = all.map(({ validation }) => validation.mean);
+  equal(nll.length, 12);
+  equal(nll.indexOf(Math.min(...nll)), 1);
+  nll.slice(2).forEach((value, i) => ok(value > nll[i + 1], `${nll}`));
+  deepEqual(all.map(({ isLast }) => isLast), [...new Array(11).fill(false), true]);
+
+  const ended = await overfitting(3), records = await epochsOf(ended);
+  deepEqual(records.map(({ epoch, isLast }) => [epoch, isLast]), [[1, false], [2, false], [3, false], [4, false], [
+    5,
+    true,
+  ]]);
+  deepEqual(records.map(({ validation }) => validation), all.slice(0, 5).map(({ validation }) => validation));
+  ok(ended.isOver() && endless.isOver());
+  deepEqual((await ended.snapshot()).model, best);
+  deepEqual(await epochsOf(ended), [], "it stays so");
+  // Without an end by patience the last weights are the model, whatever was best.
+  ok((await endless.snapshot()).model.size.data[0] !== best.size.data[0]);
+
+  // A run that goes on knows what was best, and how long ago, also where it stopped within an epoch.
+  for (const stop of [1, 14, 29]) {
+    const part = await overfitting(3), before: EpochRecord[] = [];
+    for await (const record of part.run()) {
+      if (record.kind === "epoch") before.push(record);
+      else if (record.step === stop) break;
+    }
+    const resumed = await overfitting(3, structuredClone(await part.snapshot()));
+    deepEqual([...before, ...await epochsOf(resumed)], records, `stopped after step ${stop}`);
+    deepEqual((await resumed.snapshot()).model, best);
+    await Promise.all([part.dispose(), resumed.dispose()]);
+  }
+  const again = await overfitting(3, structuredClone(await ended.snapshot()));
+  ok(again.isOver());
+  await Promise.all([endless.dispose(), ended.dispose(), again.dispose()]);
+});
+
+/** Two clusters, of which the reference is the mixture itself. */
+function clusters() {
+  const mixture = gaussianMixture({
+    weights: [0.5, 0.5],
+    means: [-1, 0, 1, 0],
+    covariances: [0.05, 0, 0, 1, 0.05, 0, 0, 1],
+  });
+  const draw = (n: number, seed: number) => floatSamples(sampleMixture(mixture, Random.fromSeed(seed), n), 2);
+  const own = { shape: [2], train: draw(200, 1), validation: draw(100, 2) };
+  return { mixture, data: own, info: { shape: [2], gaussian: fitGaussian(own.train), reference: mixture } };
+}
+
+async function blending(options: Partial<TrainingSettings> = {}, from?: TrainingSnapshot): Promise<Training> {
+  const { data, info } = clusters();
+  const own = { ...settings, blend: true, learningRate: 1e-2, ...options };
+  return createTraining(
+    await createEngine("onnx-cpu", 1),
+    smallMlp(false),
+    data,
+    info,
+    own,
+    Random.fromSeed(3),
+    from ? { from } : {},
+  );
+}
+
+Deno.test("a network that knows little is blended with a reference that knows all, and is as good; resumed likewise", async () => {
+  const { data, mixture } = clusters();
+  const whole = await blending(), records = await epochsOf(whole), end = structuredClone(await whole.snapshot());
+  const lambda = (await whole.blend())!;
+  equal(lambda.length, BLEND_NODES);
+  ok(lambda.every((value) => value >= 0 && value <= 1) && Math.max(...lambda) < 0.5, `${lambda}`);
+  deepEqual(end.model[BLEND].data, lambda);
+  const truth = meanAndStderr(mixtureNll(data.validation, mixture)).mean;
+  for (const { validation } of records) ok(Math.abs(validation.mean - truth) < 0.1, `${validation.mean} for ${truth}`);
+  // What is measured and sampled is the blend, and by itself the network is far from it.
+  const own = await blending({ blend: false }), unblended = await epochsOf(own);
+  ok(unblended[2].validation.mean > truth + 0.5, `${unblended[2].validation.mean}`);
+  equal(await own.blend(), undefined);
+  equal(BLEND in (await own.snapshot()).model, false);
+  deepEqual(unblended.map(({ trainNll }) => trainNll), records.map(({ trainNll }) => trainNll), "it trains alike");
+  const nll = (meter: ErrorMeter) =>
+    nllPerSample(meter, data.validation, settings.proposal, Random.fromSeed(8), 8).then((values) =>
+      meanAndStderr(values).mean
+    );
+  ok(Math.abs(await nll(whole.meter) - truth) < 0.05);
+  ok(await nll(own.meter) > truth + 0.5);
+
+  const part = await blending();
+  for await (const record of part.run()) if (record.kind === "step" && record.step === 8) break;
+  const resumed = await blending({}, structuredClone(await part.snapshot()));
+  const rest = await epochsOf(resumed);
+  deepEqual(rest, records.slice(-rest.length));
+  deepEqual(await resumed.snapshot(), end);
+  await Promise.all([whole.dispose(), own.dispose(), part.dispose(), resumed.dispose()]);
+});
+
+Deno.test("a denoiser without parameters has no blend, and its own likelihood", async () => {
+  const { data, info } = clusters(), engine = await createEngine("onnx-cpu", 1);
+  const own = { ...settings, blend: true, validationLevels: 64 };
+  const run = await createTraining(engine, gaussianDenoiser.create(info), data, info, own, Random.fromSeed(3));
+  const [record] = await epochsOf(run);
+  const expected = meanAndStderr(gaussianNll(data.validation, info.gaussian)).mean;
+  ok(Math.abs(record.validation.mean - expected) < 0.1, `${record.validation.mean} for ${expected}`);
+  equal(await run.blend(), undefined);
+  deepEqual((await run.snapshot()).model, {});
+  await run.dispose();
+});
+
+Deno.test("even log SNRs are one from each stratum of the range in every batch; logistic ones are as they come", async () => {
+  for (const even of [true, false]) {
+    const engine = await createEngine("onnx-cpu", 1), batches: Float32Array[] = [], weights: Float32Array[] = [];
+    // What each step's gradient is given.
+    const watched = new Proxy(engine, {
+      get(target, key) {
+        const value = Reflect.get(target, key, target);
+        if (key !== "compile") return typeof value === "function" ? value.bind(target) : value;
+        return async (...args: Parameters<typeof engine.compile>) => {
+          const program = await engine.compile(...args);
+          if (!("weight" in args[2])) return program;
+          return {
+            dispose: () => program.dispose(),
+            run(inputs: Record<string, Float32Array>) {
+              batches.push(inputs.logsnr.slice());
+              weights.push(inputs.weight.slice());
+              return program.run(inputs);
+            },
+          };
+        };
+      },
+    });
+    const proposal = { loc: 1, scale: 1.5, ...(even ? { even } : {}) };
+    const run = await createTraining(
+      watched,
+      smallMlp(),
+      data,
+      info,
+      { ...settings, proposal, epochs: 1 },
+      Random.fromSeed(3),
+    );
+    await epochsOf(run);
+    equal(batches.length, 6);
+    const strata = batches.map((logsnr) => logsnr.map((alpha) => Math.floor((alpha + 5) / 12 * 32)));
+    equal(strata.every((batch) => batch.every((stratum, i) => stratum === i)), even);
+    equal(weights.every((batch) => batch.every((weight) => Math.abs(weight - 12) < 1e-5)), even);
+    ok(batches.every((batch) => batch.every((alpha) => alpha >= -5 && alpha <= 7)));
+    ok(batches[0][3] !== batches[1][3], "another place within the stratum");
+    await run.dispose();
+  }
 });

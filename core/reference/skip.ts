@@ -1,0 +1,25 @@
+import type * as tf from "@tensorflow/tfjs";
+import { UserError } from "../errors/user_error.ts";
+import type { DataInfo } from "../plugins/contracts.ts";
+import { gaussianDenoiser } from "./gaussian.ts";
+import { mixturePrediction } from "./mixture_prediction.ts";
+
+/** What a network starts from, and learns to correct. */
+export const SKIPS = ["gaussian", "mixture", "none"] as const;
+
+/**
+ * The prediction that a network's is added to, of flat samples; nothing for none.
+ *
+ * @throws {UserError} For a mixture where the data's reference is none.
+ */
+export function skipPrediction(
+  { gaussian, reference }: DataInfo,
+  skip: typeof SKIPS[number],
+): ((z: tf.Tensor, logsnr: tf.Tensor) => tf.Tensor) | undefined {
+  if (skip === "none") return undefined;
+  if (skip === "gaussian") return (z, logsnr) => gaussianDenoiser(z, logsnr, gaussian);
+  if (reference) return mixturePrediction(reference);
+  throw new UserError(
+    "--skip is mixture, but the reference is no mixture: take --reference mixture, or --skip gaussian.",
+  );
+}

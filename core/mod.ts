@@ -26,7 +26,9 @@ export type { HostTensor, HostTensors } from "./data/tensors.ts";
 export type { AxisMap } from "./data/standardisation.ts";
 export type { Estimate } from "./diffusion/likelihood.ts";
 export type { Proposal } from "./diffusion/logsnr.ts";
+export type { Eigenbasis } from "./reference/eigenbasis.ts";
 export type { Gaussian } from "./reference/gaussian.ts";
+export type { GaussianMixture } from "./reference/mixture.ts";
 export type { OptionSpec, OptionValues } from "./options/spec.ts";
 export type {
   CreateContext,

@@ -11,6 +11,7 @@ import type { Samples } from "../data/samples.ts";
 export interface GaussianMixture {
   /** Positive, and 1 in all. */
   readonly weights: Float64Array;
+  /** As many as there are weights. */
   readonly components: readonly Gaussian[];
 }
 

@@ -119,5 +119,5 @@ function widthFor(d: number, isAlone: boolean): number {
 
 /** Many values are too many with sines and cosines of each. */
 function octavesFor(d: number): number {
-  return d <= 4 ? 7 : d <= 16 ? 3 : 0;
+  return d <= 4 ? 4 : d <= 16 ? 3 : 0;
 }

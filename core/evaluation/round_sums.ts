@@ -1,8 +1,14 @@
 import type { Estimate } from "../diffusion/likelihood.ts";
-import { varianceOf } from "./scatter.ts";
+import { type Spacing, WAVE, waveVariances } from "./wave.ts";
 
 /** Rounds from which on their scatter tells the error of their mean. */
 const MIN_ROUNDS = 8;
+
+/**
+ * As how many values of its own the scatter of all counts for a sample's: eight values alone are often all small by
+ * chance where a few large ones make the error.
+ */
+const SHARED = 1;
 
 /** What an estimate of the NLL is after some rounds, in nats. */
 export interface RunningEstimate extends Estimate {
@@ -26,12 +32,15 @@ export interface PerSampleNll {
 export interface NllSums {
   readonly rounds: number;
   readonly evaluations: number;
-  /** Of each sample, over the rounds: the sum of its values and of their squares, in nats. */
+  /** Of each sample, over the rounds: the sum of its values in nats. */
   readonly sum: Float64Array;
-  readonly squares: Float64Array;
+  /** Of each sample: the sum over whole waves of its variance in each. */
+  readonly variances: Float64Array;
+  /** The values of the rounds since the last whole wave. */
+  readonly wave: readonly Float64Array[];
   /** Each round's mean. */
   readonly means: readonly number[];
-  /** The factors of the proposal. */
+  /** How the even proposal over the same log SNRs is changed; one factor alone stands for the proposal as it is. */
   readonly factors: readonly number[];
 }
 
@@ -52,17 +61,19 @@ export interface RunningRounds {
 export class RoundSums {
   evaluations: number;
   readonly #sum: Float64Array;
-  readonly #squares: Float64Array;
+  readonly #variances: Float64Array;
   readonly #means: number[];
+  #wave: Float64Array[];
 
-  /** @param n The number of samples. */
-  constructor(n: number, from?: Pick<NllSums, "sum" | "squares" | "means" | "evaluations">) {
-    if (from && (from.sum.length !== n || from.squares.length !== n)) {
+  /** @param n The number of samples. @param spacing Of each one's log SNRs. */
+  constructor(n: number, readonly spacing: Spacing, from?: Omit<NllSums, "factors" | "rounds">) {
+    if (from && (from.sum.length !== n || from.variances.length !== n)) {
       throw new RangeError(`Got sums of ${from.sum.length} samples to go on from; there are ${n}.`);
     }
     this.#sum = from?.sum.slice() ?? new Float64Array(n);
-    this.#squares = from?.squares.slice() ?? new Float64Array(n);
+    this.#variances = from?.variances.slice() ?? new Float64Array(n);
     this.#means = [...from?.means ?? []];
+    this.#wave = [...from?.wave ?? []];
     this.evaluations = from?.evaluations ?? 0;
   }
 
@@ -71,21 +82,28 @@ export class RoundSums {
     return this.#means.length;
   }
 
-  /** @param values Of a round, one per sample. @param baseline What is added to each sample's mean value. */
+  /** @param values Of a round, one per sample; kept. @param baseline What is added to each sample's mean value. */
   add(values: Float64Array, baseline: Float64Array): void {
     let mean = 0;
     for (let i = 0; i < values.length; i++) {
       this.#sum[i] += values[i];
-      this.#squares[i] += values[i] ** 2;
       mean += (values[i] + baseline[i]) / values.length;
     }
     this.#means.push(mean);
+    this.#wave.push(values);
+    if (this.#wave.length < WAVE) return;
+    waveVariances(this.#wave, this.spacing).forEach((variance, i) => this.#variances[i] += variance);
+    this.#wave = [];
   }
 
   perSample(baseline: Float64Array): PerSampleNll {
     const rounds = this.count;
     const nll = baseline.map((b, i) => b + this.#sum[i] / rounds);
-    const stderr = this.#sum.map((sum, i) => Math.sqrt(varianceOf(rounds, sum, this.#squares[i]) / rounds));
+    const waves = Math.floor(rounds / WAVE);
+    // A wave that is not whole tells less, and is left out where another is.
+    const own = waves > 0 ? this.#variances.map((sum) => sum / waves) : waveVariances(this.#wave, this.spacing);
+    const mean = own.reduce((sum, variance) => sum + variance / own.length, 0);
+    const stderr = own.map((variance) => Math.sqrt((rounds * variance + SHARED * mean) / (rounds + SHARED) / rounds));
     return { nll, stderr };
   }
 
@@ -106,14 +124,14 @@ export class RoundSums {
   }
 
   /**
-   * From the scatter of each sample's values, which many numbers tell, but which leaves out what the strata gain; or, where
-   * that is plainly much, from the scatter of the rounds' means, widened as Student's t is for few of them. The smaller of
-   * the two would be too small by chance.
+   * From the scatter of each sample's values, which many numbers tell, but which of independent log SNRs leaves out what
+   * their strata over the samples gain; or, where that is plainly much, from the scatter of the rounds' means, widened as
+   * Student's t is for few of them. The smaller of the two would be too small by chance.
    */
   #noiseStderr(stderr: Float64Array): number {
     const [n, r] = [stderr.length, this.count];
     const pooled = Math.sqrt(stderr.reduce((sum, e) => sum + e ** 2, 0)) / n;
-    if (r < MIN_ROUNDS) return pooled;
+    if (r < MIN_ROUNDS || this.spacing === "spread") return pooled;
     const centre = this.#means.reduce((sum, m) => sum + m / r, 0);
     const variance = this.#means.reduce((sum, m) => sum + (m - centre) ** 2, 0) / (r - 1) / r;
     // A twentieth of rounds without any gain scatter less (the χ² distribution's quantile, by Wilson and Hilferty).
@@ -127,7 +145,8 @@ export class RoundSums {
       rounds: this.count,
       evaluations: this.evaluations,
       sum: this.#sum,
-      squares: this.#squares,
+      variances: this.#variances,
+      wave: [...this.#wave],
       means: [...this.#means],
     };
   }

@@ -30,7 +30,7 @@ export class RunningDiscreteNll implements RunningRounds {
   #pilot: Pilot | undefined;
 
   constructor(readonly meter: DiscreteMeter, readonly samples: Samples, readonly told: DiscreteRounds) {
-    this.#rounds = new RoundSums(samples.count, told.from);
+    this.#rounds = new RoundSums(samples.count, "independent", told.from);
     this.#nothing = new Float64Array(samples.count);
   }
 

@@ -1,4 +1,4 @@
-import { logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
+import { evenProposal, logsnrRange, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import { type LogsnrDistribution, reweightedProposal } from "../diffusion/reweighted_proposal.ts";
 import type { Rows } from "../mpi/ranks.ts";
 import type { Random } from "../random/random.ts";
@@ -6,24 +6,30 @@ import { type Samples, selectRows } from "../data/samples.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 import { mixtureNll } from "../reference/mixture.ts";
 import { type NllSums, type PerSampleNll, RoundSums, type RunningEstimate, type RunningRounds } from "./round_sums.ts";
-import { Scatter } from "./scatter.ts";
+import { PARTS, Scatter } from "./scatter.ts";
+import { shiftOfRound } from "./wave.ts";
 
-/** How much of a proposal is kept whatever is learned, so that no weight is large by mistake. */
+/**
+ * How much of the even proposal is kept whatever a pilot finds, so that no weight is large by mistake: the more, the fewer
+ * measurements a part of it has, since the large ones among them are rare.
+ */
 const KEPT = 0.1;
+const KEPT_LIKE = 16;
 
-/** Samples that a pilot measures at most, what part of all, and the log SNRs for each. */
+/**
+ * Measurements of a pilot: one for each two samples, but not fewer than tell where values scatter, as far as there are
+ * samples for them, and not more than are needed.
+ */
+const PILOT_SHARE = 1 / 2;
+const MIN_PILOT = 1024, MAX_PILOT = 1 << 14, MOST_OF_ONE = 32;
+
+/** Samples of a pilot at most. */
 const PILOT_SAMPLES = 4096;
-const PILOT_SHARE = 1 / 8;
-const PILOT_ROUNDS = 4;
-
-/** 1/φ: multiples of it spread evenly over [0, 1), however many there are (additive recurrence). */
-const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
 /**
  * The paired estimate of −log p(x) of every sample, round by round: the more rounds, the smaller the error. A round gives
  * every sample one log SNR with both signs of the noise. Over the samples of a round the log SNRs are stratified, and over
- * the rounds of a sample they are spread evenly. Memory is some tens of
- * bytes a sample, whatever the rounds.
+ * the rounds of a sample they are spread evenly. Memory is some hundred bytes a sample, whatever the rounds.
  */
 export class RunningNll implements RunningRounds {
   readonly #baseline: Float64Array;
@@ -44,37 +50,45 @@ export class RunningNll implements RunningRounds {
     from?: NllSums,
   ) {
     this.#order = random.split("order").permutation(samples.count);
-    this.#rounds = new RoundSums(samples.count, from);
+    this.#rounds = new RoundSums(samples.count, "spread", from);
     this.#factors = from?.factors ?? [1];
-    this.#distribution = reweightedProposal(proposal, this.#factors);
+    this.#distribution = this.#factors.length > 1 ? this.#adapted() : reweightedProposal(proposal);
     this.#baseline = mixtureNll(samples, meter.reference);
   }
 
   /**
-   * Measures some samples to learn where along the log SNRs the values scatter, to draw more of them there. Before the
-   * first round.
+   * Measures some samples to learn where along the log SNRs the values scatter, to draw more of them there. The pilot's log
+   * SNRs are even, since a proposal that is rarely where the values are large would not find them. Before the first round.
    */
   async adapt(signal?: AbortSignal): Promise<void> {
     if (this.#rounds.count > 0) throw new RangeError("The proposal adapts before the first round, not after it.");
     const { count } = this.samples;
-    const n = Math.min(PILOT_SAMPLES, count, Math.max(16, Math.ceil(count * PILOT_SHARE)));
+    const measurements = Math.min(MAX_PILOT, Math.max(Math.min(MIN_PILOT, MOST_OF_ONE * count), PILOT_SHARE * count));
+    const n = Math.min(count, Math.max(1, Math.floor(Math.min(PILOT_SAMPLES, measurements / 4))));
+    const rounds = Math.ceil(measurements / n);
     const rows = this.random.split("pilot samples").permutation(count).slice(0, n).sort();
     const some = selectRows(this.samples, rows);
     const order = this.random.split("pilot order").permutation(n);
-    const plain = reweightedProposal(this.proposal);
-    const scatter = new Scatter(this.proposal);
-    for (let round = 0; round < PILOT_ROUNDS; round++) {
+    const even = evenProposal(...logsnrRange(this.proposal)), plain = reweightedProposal(even);
+    const scatter = new Scatter(even);
+    for (let round = 0; round < rounds; round++) {
       const random = this.random.split("pilot").split(round);
       for await (const { logsnr, ...errors } of measured(this.meter, some, plain, random, order, round)) {
         signal?.throwIfAborted();
         differences(errors).forEach((difference, i) => {
-          scatter.add(logsnr[i], 0.5 * logsnrWeight(logsnr[i], this.proposal) * difference);
+          scatter.add(logsnr[i], 0.5 * logsnrWeight(logsnr[i], even) * difference);
         });
       }
     }
-    this.#factors = scatter.factors(KEPT);
-    this.#distribution = reweightedProposal(this.proposal, this.#factors);
-    this.#rounds.evaluations += 2 * n * PILOT_ROUNDS;
+    // Each part is judged with its two neighbours.
+    const inPart = 3 * n * rounds / PARTS;
+    this.#factors = scatter.factors(KEPT + (1 - KEPT) / (1 + inPart / KEPT_LIKE));
+    if (this.#factors.length > 1) this.#distribution = this.#adapted();
+    this.#rounds.evaluations += 2 * n * rounds;
+  }
+
+  #adapted(): LogsnrDistribution {
+    return reweightedProposal(evenProposal(...logsnrRange(this.proposal)), this.#factors);
   }
 
   /** Takes one more round. Yields how much of it is done; one that is left early counts for nothing. */
@@ -139,7 +153,7 @@ async function* measured(
     const jitter = stream.fillUniform(new Float64Array(size));
     const logsnr = new Float32Array(2 * size);
     for (let i = 0; i < size; i++) {
-      const u = ((order[begin + i] + jitter[i]) / n + GOLDEN * round) % 1;
+      const u = ((order[begin + i] + jitter[i]) / n + shiftOfRound(round)) % 1;
       logsnr[i] = logsnr[size + i] = distribution.atQuantile(u);
     }
     const x = new Float32Array(2 * size * d), eps = new Float32Array(2 * size * d);

@@ -1,8 +1,9 @@
 import { writeFileAtomic } from "../io/atomic.ts";
 import { encodeSafetensors, readSafetensors } from "../io/safetensors.ts";
+import { WAVE } from "../evaluation/wave.ts";
 import type { NllSums } from "../evaluation/round_sums.ts";
 
-const FORMAT = "itdiffusion-nll";
+const FORMAT = "itdiffusion-nll-2";
 
 /**
  * Saves what an estimate is made of so far, to go on from.
@@ -11,11 +12,12 @@ const FORMAT = "itdiffusion-nll";
  * @throws {StorageError} When it cannot be written.
  */
 export async function saveSums(path: string, key: string, sums: NllSums): Promise<void> {
-  const { sum, squares, means, factors, rounds, evaluations } = sums;
+  const { sum, variances, wave, means, factors, rounds, evaluations } = sums;
   const vector = (data: Float64Array) => ({ shape: [data.length], data });
   const tensors = {
     sum: vector(sum),
-    squares: vector(squares),
+    variances: vector(variances),
+    ...Object.fromEntries(wave.map((values, k) => [`wave.${k}`, vector(values)])),
     means: vector(Float64Array.from(means)),
     factors: vector(Float64Array.from(factors)),
   };
@@ -48,14 +50,15 @@ export async function loadSums(path: string, key: string): Promise<NllSums | und
     const data = tensors[name]?.data;
     return data instanceof Float64Array && data.every(Number.isFinite) ? data : undefined;
   };
-  const [sum, squares, means, factors] = ["sum", "squares", "means", "factors"].map(vector);
+  const [sum, variances, means, factors] = ["sum", "variances", "means", "factors"].map(vector);
+  const wave = Array.from({ length: (means?.length ?? 0) % WAVE }, (_, k) => vector(`wave.${k}`));
   const [rounds, evaluations] = [Number(metadata.rounds), Number(metadata.evaluations)];
-  const width = metadata.width === undefined ? undefined : Number(metadata.width);
-  const isWhole = sum && squares && means && factors && sum.length === squares.length && means.length === rounds &&
-    factors.length > 0 && factors.every((f) => f > 0) && Number.isSafeInteger(evaluations) &&
-    (width === undefined || width > 0);
+  const isWhole = sum && variances && means && factors && sum.length === variances.length && means.length === rounds &&
+    wave.every((values) => values?.length === sum.length) &&
+    factors.length > 0 && factors.every((f) => f > 0) && Number.isSafeInteger(evaluations);
   if (!isWhole) return undefined;
   return {
-    ...{ sum, squares, means: [...means], factors: [...factors], rounds, evaluations },
+    ...{ sum, variances, wave: wave.flatMap((values) => values ?? []), means: [...means], factors: [...factors] },
+    ...{ rounds, evaluations },
   };
 }

@@ -48,8 +48,8 @@ Deno.test("the size is what the dimension asks for, unless it is given", () => {
     return shapesOf(info, values)["input.weight"];
   };
   // A value as it is, and its sines and cosines at so many octaves.
-  deepEqual([2, 4, 5, 16, 17].map((d) => width(d)), [[128, 30], [128, 60], [128, 35], [128, 112], [256, 17]]);
-  deepEqual(width(2, {}, true), [64, 30]);
+  deepEqual([2, 4, 5, 16, 17].map((d) => width(d)), [[128, 18], [128, 36], [128, 35], [128, 112], [256, 17]]);
+  deepEqual(width(2, {}, true), [64, 18]);
   deepEqual(width(2, { width: 10, octaves: 0 }), [10, 2]);
   deepEqual(width(17, { octaves: 1 }), [256, 51]);
   const blocks = (count: number) =>

@@ -100,6 +100,26 @@ Deno.test("more rounds lower the noise's error and not the samples', and every s
   ok(within > 0.9, `${within}`);
 });
 
+Deno.test("over 200 repetitions the errors of the whole and of each sample are their scatter", async () => {
+  for (const rounds of [3, 8, 20]) {
+    const all = await Promise.all(Array.from({ length: 200 }, (_, seed) => after(rounds, 1000 + seed)));
+    const rms = (values: readonly number[]) => Math.sqrt(values.reduce((sum, x) => sum + x ** 2 / values.length, 0));
+    const scatter = (values: readonly number[]) => {
+      const mean = values.reduce((sum, x) => sum + x / values.length, 0);
+      return rms(values.map((x) => x - mean));
+    };
+    const estimates = all.map((running) => running.estimate()), each = all.map((running) => running.perSample());
+    const whole = rms(estimates.map(({ noiseStderr }) => noiseStderr)) / scatter(estimates.map(({ mean }) => mean));
+    ok(whole > 0.8 && whole < 1.25, `${rounds} rounds: ${whole}`);
+    const ratios = Array.from(
+      exact,
+      (_, i) => rms(each.map(({ stderr }) => stderr[i])) / scatter(each.map(({ nll }) => nll[i])),
+    ).sort((a, b) => a - b);
+    const median = ratios[ratios.length / 2];
+    ok(median > 0.8 && median < 1.25, `${rounds} rounds: ${median}`);
+  }
+});
+
 Deno.test("an estimate that goes on from its saved sums is the one that never stopped", () =>
   inFolder(async (folder) => {
     const path = join(folder, "sums");

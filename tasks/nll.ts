@@ -207,7 +207,7 @@ await mainOnRanks(async (ranks) => {
     ...(o.estimator === "discrete" ? { rounding: o.rounding ?? "soft" } : {}),
     ...(o.estimator === "discrete" ? {} : { reference: mixtureName(referenceOf(run.info)) }),
     ...(choice && others.length > 0 ? { ensemble: { runs: choice.runs, shares: choice.shares } } : {}),
-    ...(choice && o.clamp ? { clamped: true, gaussian_share: choice.gaussianShare, chosen_on: choice.chosenOn } : {}),
+    ...(choice && o.clamp ? { clamped: true, reference_share: choice.referenceShare, chosen_on: choice.chosenOn } : {}),
     ...(outlying.length > 0 ? { outlying_components: outlying } : {}),
     nats,
     stderr: estimate.stderr,
@@ -243,7 +243,7 @@ function lines(
     readonly gaussian_of?: string;
     readonly ensemble?: { readonly runs: readonly string[]; readonly shares: readonly number[] };
     readonly reference?: string;
-    readonly gaussian_share?: number;
+    readonly reference_share?: number;
     readonly chosen_on?: string;
     readonly outlying_components?: readonly OutlyingComponent[];
     readonly nats: number;
@@ -269,11 +269,11 @@ function lines(
     `${s.samples} samples of ${s.data} under ${s.weights ?? s.run}`,
     ...(s.gaussian_of === undefined ? [] : [`  compared with the Gaussian of ${s.gaussian_of}`]),
     ...(s.ensemble?.runs.map((run, i) =>
-      `  with ${run} at ${Math.round(100 * s.ensemble!.shares[i])}% of the log SNRs`
+      `  with ${Math.round(100 * s.ensemble!.shares[i])}% of ${run}, on average over the log SNRs`
     ) ??
       []),
-    ...(s.gaussian_share === undefined ? [] : [
-      `  with ${s.reference ?? "the Gaussian"} at ${Math.round(100 * s.gaussian_share)}% of the log SNRs, by ${
+    ...(s.reference_share === undefined ? [] : [
+      `  with ${Math.round(100 * s.reference_share)}% of the reference, ${s.reference}, on average over the log SNRs, by ${
         s.chosen_on === "validation" ? "the validation data" : s.chosen_on
       }`,
     ]),

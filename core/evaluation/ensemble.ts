@@ -1,45 +1,57 @@
-import type { Gaussian } from "../reference/gaussian.ts";
-import type { GaussianMixture } from "../reference/mixture.ts";
+import * as tf from "@tensorflow/tfjs";
+import { noisyChannel } from "../diffusion/channel.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
-import { UserError } from "../errors/user_error.ts";
-import type { Random } from "../random/random.ts";
-import { type Samples, toFloat32 } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
-import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
+import type { HostTensors } from "../data/tensors.ts";
+import { type Samples, toFloat32 } from "../data/samples.ts";
+import type { Engine } from "../engine/program.ts";
+import { UserError } from "../errors/user_error.ts";
+import type { DataInfo, Denoiser } from "../plugins/contracts.ts";
+import { predict } from "../plugins/predict.ts";
+import type { Random } from "../random/random.ts";
+import { blendNodes, nodesAt, nodeShares } from "../reference/blend.ts";
+import { mixturePrediction } from "../reference/mixture_prediction.ts";
+import { referenceOf } from "../plugins/contracts.ts";
+import { ErrorForm, type ErrorProducts, type Weights } from "./combination.ts";
+import { evaluationsAtOnce } from "./errors.ts";
+import { type MeterOptions, rowProgram, rowsOfRun } from "./row_program.ts";
 
-/** Parts of the log SNR axis that can have winners of their own, where their number is left open. */
+/** Log SNRs for each held-out sample. */
 const LEVELS = 32;
-
-/**
- * What a change of hands between two bins has to gain, in standard errors. One bin amid another's, which changes hands
- * twice, has to gain twice as much.
- */
-const CHANGE = 3;
 
 /** Models that make no ensemble. */
 export class EnsembleError extends UserError {}
 
-/** Which member of an ensemble has the smallest error in each of evenly wide bins of log SNR, and all that it is from. */
-export interface Winners {
-  /** The smallest and the largest log SNR of the bins, in nats. Beyond them the outermost bins' winners hold. */
+/** A model that takes part in an ensemble. */
+export interface Member {
+  readonly denoiser: Denoiser;
+  readonly params: HostTensors;
+}
+
+/** How much of each member there is in an ensemble at each log SNR, and all that it is from. */
+export interface Combination {
+  /** The smallest and the largest log SNR of the nodes, in nats. Beyond them the outermost nodes' weights hold. */
   readonly range: readonly [number, number];
   readonly members: number;
-  /** The winner of each bin by its index, from the lowest log SNR up; {@linkcode members} stands for the reference. */
-  readonly winners: readonly number[];
-  /** Of each member in each bin: the mean of its squared error less that of the first member's reference. */
+  /** `[nodes][members + 1]`, each node's 1 in all; the last is the reference's, 0 where it is no member. */
+  readonly weights: Weights;
+  /** Of each member about each node: the mean of its squared error less the reference's. */
   readonly gaps: readonly (readonly number[])[];
   /** The standard errors of the gaps. */
   readonly stderrs: readonly (readonly number[])[];
+  /** Of each member: how many nats its NLL lies below the reference's, by the errors that the weights were fitted to. */
+  readonly gains: readonly number[];
+  /** The same of the ensemble, which is a little too good for that. */
+  readonly gain: number;
 }
 
-/** How an ensemble is chosen. */
-export interface ChooseOptions {
-  /** The number of bins. */
-  readonly levels?: number;
+/** How an ensemble is fitted. */
+export interface CombineOptions extends MeterOptions {
   /** Whether the reference is a member too. */
-  readonly gaussian?: boolean;
-  readonly signal?: AbortSignal;
-  /** Told after each measurement of all members how many of all are done. */
+  readonly reference?: boolean;
+  /** Log SNRs for each held-out sample. */
+  readonly levels?: number;
+  /** Told after each measurement how many of all are done. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -47,8 +59,8 @@ export interface ChooseOptions {
 const CLIP = 4;
 
 /**
- * A proposal over the log SNRs of all members' proposals: that of the first where all have its range, even where all are. Members are also
- * measured where they were not trained; there the others win.
+ * A proposal over the log SNRs of all members' proposals: that of the first where all have its range, even where all are.
+ * Members are also measured where they were not trained; there the others count.
  */
 export function commonProposal(proposals: readonly Proposal[]): Proposal {
   const ranges = proposals.map(logsnrRange);
@@ -58,243 +70,259 @@ export function commonProposal(proposals: readonly Proposal[]): Proposal {
   return { loc: (low + high) / 2, scale: (high - low) / 2 / CLIP, clip: CLIP, ...even };
 }
 
+/** The parameters of all members under names of their own. */
+export function memberParams(members: readonly Member[]): HostTensors {
+  return Object.assign(
+    {},
+    ...members.map(({ params }, member) =>
+      Object.fromEntries(Object.entries(params).map(([name, tensor]) => [`${member}.${name}`, tensor]))
+    ),
+  );
+}
+
+/** One member's part of the parameters of all. */
+function paramsOf(all: Readonly<Record<string, tf.Tensor>>, member: number): Record<string, tf.Tensor> {
+  const prefix = `${member}.`;
+  const own = Object.entries(all).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(own.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+}
+
 /**
- * Chooses at each log SNR the member of an ensemble with the smallest mean squared error. All are measured on the same
- * samples and noise. A difference within the noise changes no hands: the winners are those whose lag behind each bin's
- * best, in standard errors of the difference, is least with a price on every change, so that bins without a clear winner
- * go to their neighbours' and at last to the best over all.
+ * The convex combination of an ensemble's members with the smallest squared error at each log SNR: ε̂ = Σ λ_m(α)·ε̂_m, whose
+ * error is quadratic in λ, fitted on the same samples and noise for all. Whether λ follows the log SNR, is the same at all of
+ * them, is the same for all members, or is the best member alone, is what does best on one half of the samples when it is fitted to the other: so that
+ * differences within the noise change nothing.
  *
- * @param meters One per member, all of samples of the same shape.
+ * @param members All of samples of the data's shape, under the parameters of {@linkcode memberParams}.
+ * @param data Whose reference they are compared with.
  * @param heldOut Samples that neither the members were trained on nor the ensemble is judged by.
- * @param random Decides the log SNRs within the bins and the noise.
- * @throws {EnsembleError} When the members do not fit each other, or none has a finite error in some bin.
+ * @param batch Samples per run of the program.
+ * @param random Decides the log SNRs within their strata and the noise.
+ * @throws {EnsembleError} When there are no members, too few samples, or no member has finite errors.
  */
-export async function chooseWinners(
-  meters: readonly ErrorMeter[],
+export async function combineMembers(
+  engine: Engine,
+  members: readonly Member[],
+  data: DataInfo,
   heldOut: Samples,
   proposal: Proposal,
+  batch: number,
   random: Random,
-  { levels = LEVELS, gaussian = false, signal, onProgress }: ChooseOptions = {},
-): Promise<Winners> {
-  requireSameShape(meters);
+  { reference = false, levels = LEVELS, signal, ranks, onProgress }: CombineOptions = {},
+): Promise<Combination> {
+  if (members.length === 0) {
+    throw new EnsembleError("Got no models for the ensemble, expected at least one. Name some.");
+  }
   const { count: n, dimension: d } = heldOut;
-  if (n < 2) throw new EnsembleError(`Got ${n} held-out samples to choose an ensemble by, expected two. Give more.`);
-  const [low, high] = logsnrRange(proposal), width = (high - low) / levels;
+  if (n < 2) throw new EnsembleError(`Got ${n} held-out samples to fit an ensemble by, expected two. Give more.`);
+  const range = logsnrRange(proposal), [low, high] = range;
+  const options = { ...(signal ? { signal } : {}), ...(ranks ? { ranks } : {}) };
+  const products = await productProgram(engine, members, data, batch, options);
   const block = evaluationsAtOnce(d), blocks = Math.ceil(n / block);
-  const bins = Array.from({ length: levels }, () => new BinErrors(meters.length));
+  const all: (ErrorProducts & { readonly begin: number })[] = [];
   for (let part = 0; part < blocks; part++) {
-    const x = toFloat32(heldOut, part * block, Math.min(n, (part + 1) * block));
-    for (const [bin, errors] of bins.entries()) {
-      signal?.throwIfAborted();
-      const stream = random.split(bin).split(part);
+    const begin = part * block, x = toFloat32(heldOut, begin, Math.min(n, begin + block));
+    for (let level = 0; level < levels; level++) {
+      const stream = random.split(level).split(part);
       const eps = stream.fillNormal(new Float32Array(x.length));
       const within = stream.fillUniform(new Float64Array(x.length / d));
-      const logsnr = Float32Array.from(within, (u) => low + (bin + u) * width);
-      const measured = [];
-      for (const meter of meters) measured.push(await meter.measure(x, eps, logsnr));
-      errors.add(measured.map(({ mse }) => mse), measured[0].mseReference);
-      onProgress?.(part * levels + bin + 1, blocks * levels);
+      const logsnr = Float32Array.from(within, (u) => low + (high - low) * (level + u) / levels);
+      all.push({ begin, logsnr, products: await products.measure(x, eps, logsnr) });
+      onProgress?.(part * levels + level + 1, blocks * levels);
     }
   }
-  const members = meters.map((_, member) => member);
-  const candidates = gaussian ? [...members, meters.length] : members;
-  const total = (member: number) => {
-    const sum = bins.reduce((total, bin) => total + bin.gap(member), 0);
-    return Number.isFinite(sum) ? sum : Infinity;
-  };
-  // Of equals the first counts.
-  const inOrder = candidates.toSorted((a, b) => total(a) - total(b) || a - b);
-  return {
-    range: [low, high],
-    members: meters.length,
-    winners: leastCostly(bins.map((bin, k) => bin.lags(inOrder, low + (k + 0.5) * width))).map((at) => inOrder[at]),
-    gaps: members.map((member) => bins.map((bin) => bin.gap(member))),
-    stderrs: members.map((member) => bins.map((bin) => bin.stderr(member, meters.length))),
-  };
+  products.dispose();
+  return combine(all, members.length, range, reference);
 }
 
-/** The log SNR in the middle of each bin, in nats. */
-export function binCentres({ range: [low, high], winners }: Winners): number[] {
-  return winners.map((_, k) => low + (k + 0.5) * (high - low) / winners.length);
-}
-
-/**
- * How many nats the NLL lies below the Gaussian's by the errors that the winners were chosen by: half of each member's
- * gap over the axis, and half of the winners'. The latter is a little too good, since the best of several is chosen by it.
- */
-export function gainsOf({ range: [low, high], winners, gaps, members }: Winners): {
-  readonly members: readonly number[];
-  readonly ensemble: number;
-} {
-  const half = 0.5 * (high - low) / winners.length;
+/** The products of the errors of all members, and of the reference as the last, by rows. */
+async function productProgram(
+  engine: Engine,
+  members: readonly Member[],
+  data: DataInfo,
+  batch: number,
+  options: MeterOptions,
+): Promise<
+  { measure(x: Float32Array, eps: Float32Array, logsnr: Float32Array): Promise<Float64Array>; dispose(): void }
+> {
+  const { shape } = data, d = sizeOf(shape), all = members.length + 1;
+  const size = rowsOfRun(batch, options.ranks);
+  const predictReference = mixturePrediction(referenceOf(data));
+  const pairs = Array.from({ length: all }, (_, a) => Array.from({ length: a + 1 }, (_, b) => [a, b] as const)).flat();
+  const state = engine.createState(memberParams(members));
+  const program = await engine.compile(
+    (params, { x, eps, logsnr }) => {
+      const z = noisyChannel(x, eps, logsnr);
+      const flat = (epsHat: tf.Tensor) => tf.reshape(tf.sub(eps, epsHat), [size, d]);
+      const errors = [
+        ...members.map(({ denoiser }, member) => flat(predict(denoiser, paramsOf(params, member), z, logsnr))),
+        flat(predictReference(z, logsnr)),
+      ];
+      return {
+        outputs: Object.fromEntries(
+          pairs.map(([a, b]) => [`${a}.${b}`, tf.sum(tf.mul(errors[a], errors[b]), 1)]),
+        ),
+      };
+    },
+    state,
+    { x: [size, ...shape], eps: [size, ...shape], logsnr: [size] },
+  );
+  const rows = rowProgram(program, { x: d, eps: d, logsnr: 1 }, size, options);
   return {
-    members: gaps.map((row) => row.reduce((sum, gap) => sum - half * gap, 0)),
-    ensemble: winners.reduce((sum, winner, k) => sum - (winner === members ? 0 : half * gaps[winner][k]), 0),
-  };
-}
-
-/**
- * An error meter that gives each sample to the winner of its log SNR: a denoiser as good as the best member everywhere.
- * Each member is called at most once a measurement, with the samples that it wins.
- *
- * The reference is the first member's. Where the others' differ from it, or it wins bins itself, the first member is
- * evaluated for its sake.
- *
- * @param meters The members in the order in which the winners were chosen; they are disposed of with the ensemble.
- * @throws {EnsembleError} When there are not as many members as the winners are of, or they do not fit each other.
- */
-export function ensembleMeter(meters: readonly ErrorMeter[], { range, winners, members }: Winners): ErrorMeter {
-  requireSameShape(meters);
-  if (meters.length !== members) {
-    throw new EnsembleError(
-      `Got ${meters.length} models, but the ensemble was chosen of ${members}. Give the same ones in the same order.`,
-    );
-  }
-  const [first] = meters, d = sizeOf(first.shape);
-  const shared = meters.every(({ reference }) => sameReference(reference, first.reference));
-  const winnerAt = (logsnr: number) => {
-    const bin = Math.floor(winners.length * (logsnr - range[0]) / (range[1] - range[0]));
-    return winners[Math.min(winners.length - 1, Math.max(0, bin))];
-  };
-  return {
-    shape: first.shape,
-    reference: first.reference,
     async measure(x, eps, logsnr) {
-      const n = logsnr.length;
-      const owners = Array.from(logsnr, winnerAt);
-      const errors = { mse: new Float32Array(n), mseReference: new Float32Array(n), distance: new Float32Array(n) };
-      for (const [member, meter] of meters.entries()) {
-        const ofReference = member === 0 && !shared;
-        const rows: number[] = [];
-        owners.forEach((owner, row) => {
-          if (owner === member || member === 0 && (ofReference || owner === members)) rows.push(row);
-        });
-        if (rows.length === 0) continue;
-        const all = rows.length === n;
-        const got = all ? await meter.measure(x, eps, logsnr) : await meter.measure(
-          rowsOf(x, rows, d),
-          rowsOf(eps, rows, d),
-          Float32Array.from(rows, (row) => logsnr[row]),
-        );
-        rows.forEach((row, i) => {
-          if (member === 0 || shared) errors.mseReference[row] = got.mseReference[i];
-          if (owners[row] === member) [errors.mse[row], errors.distance[row]] = [got.mse[i], got.distance[i]];
-          else if (owners[row] === members) errors.mse[row] = got.mseReference[i];
-        });
-      }
-      return errors;
+      const n = logsnr.length, results = pairs.map(() => new Float64Array(n));
+      await rows.run({ x, eps, logsnr }, results, (got, { begin, end }) => {
+        pairs.forEach(([a, b], k) => results[k].set(got[`${a}.${b}`].subarray(0, end - begin), begin));
+      });
+      const products = new Float64Array(n * all * all);
+      pairs.forEach(([a, b], k) =>
+        results[k].forEach((value, i) => {
+          products[(i * all + a) * all + b] = products[(i * all + b) * all + a] = value;
+        })
+      );
+      return products;
     },
-    async dispose() {
-      for (const meter of meters) await meter.dispose();
+    dispose() {
+      program.dispose();
+      state.dispose();
     },
   };
 }
 
-/** Sums over the errors of all members in one bin. The reference counts as one more, with no gap to itself. */
-class BinErrors {
-  #count = 0;
-  readonly #sums: Float64Array;
-  /** Of each pair of members: the sum of the squares of their differences. */
-  readonly #squares: Float64Array;
-
-  constructor(readonly members: number) {
-    this.#sums = new Float64Array(members + 1);
-    this.#squares = new Float64Array((members + 1) ** 2);
+/** What the errors say. @param count Of members; the reference is one more. */
+function combine(
+  measured: readonly (ErrorProducts & { readonly begin: number })[],
+  count: number,
+  range: readonly [number, number],
+  reference: boolean,
+): Combination {
+  const { gaps, stderrs, finite } = gapsOf(measured, count, range);
+  const chosen = [...finite.flatMap((isFinite, member) => isFinite ? [member] : []), ...(reference ? [count] : [])];
+  if (!finite.includes(true)) {
+    throw new EnsembleError(
+      "No member of the ensemble has finite errors: they have diverged, or the data is not their own. Leave out what has.",
+    );
   }
+  const formOf = (half?: number) => {
+    const form = new ErrorForm(chosen.length, range);
+    for (const { begin, logsnr, products } of measured) {
+      const rows = Array.from(logsnr, (_, i) => i).filter((i) => half === undefined || (begin + i) % 2 === half);
+      form.add({
+        logsnr: rows.map((i) => logsnr[i]),
+        products: Float64Array.from(
+          rows.flatMap((i) =>
+            chosen.flatMap((a) => chosen.map((b) => products[(i * (count + 1) + a) * (count + 1) + b]))
+          ),
+        ),
+      });
+    }
+    return form;
+  };
+  const halves = [formOf(0), formOf(1)], whole = formOf();
+  // From what asks least of the data to what asks most; of equals the first counts.
+  const ways: readonly ((form: ErrorForm) => Weights)[] = [
+    () => evenWeights(chosen.length),
+    bestAlone,
+    (form) => form.leastConstant(),
+    (form) => form.least(form.leastConstant()),
+  ];
+  const errors = ways.map((way) => halves[0].error(way(halves[1])) + halves[1].error(way(halves[0])));
+  const weights = ways[errors.indexOf(Math.min(...errors))](whole);
+  const alone = (member: number) => whole.error(constantWeights(chosen.length, member));
+  const width = 0.5 * (range[1] - range[0]) / measured.reduce((sum, { logsnr }) => sum + logsnr.length, 0);
+  const ofReference = measured.reduce((sum, { logsnr, products }) => {
+    for (let i = 0; i < logsnr.length; i++) sum += products[(i + 1) * (count + 1) ** 2 - 1];
+    return sum;
+  }, 0);
+  const gainOf = (error: number) => width * (ofReference - error);
+  return {
+    range,
+    members: count,
+    weights: weights.map((own) =>
+      Array.from({ length: count + 1 }, (_, member) => chosen.includes(member) ? own[chosen.indexOf(member)] : 0)
+    ),
+    ...{ gaps, stderrs },
+    gains: finite.map((isFinite, member) => isFinite ? gainOf(alone(chosen.indexOf(member))) : -Infinity),
+    gain: gainOf(whole.error(weights)),
+  };
+}
 
-  add(mse: readonly Float32Array[], mseReference: Float32Array): void {
-    const all = this.members + 1;
-    const gaps = new Float64Array(all);
-    for (let row = 0; row < mseReference.length; row++) {
-      for (let a = 0; a < this.members; a++) gaps[a] = mse[a][row] - mseReference[row];
-      for (let a = 0; a < all; a++) {
-        this.#sums[a] += gaps[a];
-        for (let b = 0; b < all; b++) this.#squares[a * all + b] += (gaps[a] - gaps[b]) ** 2;
+/** Of members that are as good as each other the mean is better than each. */
+function evenWeights(members: number): Weights {
+  return blendNodes([0, 1]).map(() => new Array<number>(members).fill(1 / members));
+}
+
+function constantWeights(members: number, one: number): Weights {
+  const own = Array.from({ length: members }, (_, member) => member === one ? 1 : 0);
+  return blendNodes([0, 1]).map(() => own);
+}
+
+/** The member with the least error over all. */
+function bestAlone(form: ErrorForm): Weights {
+  const errors = Array.from({ length: form.members }, (_, member) => form.error(constantWeights(form.members, member)));
+  return constantWeights(form.members, errors.indexOf(Math.min(...errors)));
+}
+
+/** The members' errors less the reference's about each node, and which members' are all finite. */
+function gapsOf(measured: readonly ErrorProducts[], count: number, range: readonly [number, number]) {
+  const all = count + 1, nodes = blendNodes(range).length;
+  const sums = () => Array.from({ length: count }, () => new Float64Array(nodes));
+  const [first, second, weight] = [sums(), sums(), new Float64Array(nodes)];
+  const finite = new Array<boolean>(count).fill(true);
+  for (const { logsnr, products } of measured) {
+    for (let i = 0; i < logsnr.length; i++) {
+      const at = i * all * all, { node, share } = nodesAt(logsnr[i], range);
+      const near = share < 0.5 ? node : node + 1;
+      weight[near]++;
+      for (let member = 0; member < count; member++) {
+        const gap = products[at + member * (all + 1)] - products[at + all * all - 1];
+        if (!Number.isFinite(gap)) finite[member] = false;
+        first[member][near] += gap;
+        second[member][near] += gap ** 2;
       }
     }
-    this.#count += mseReference.length;
   }
-
-  gap(member: number): number {
-    return this.#sums[member] / this.#count;
-  }
-
-  /** The standard error of the difference of two members' means. */
-  stderr(a: number, b: number): number {
-    const n = this.#count, difference = this.gap(a) - this.gap(b);
-    const squares = this.#squares[a * (this.members + 1) + b] - n * difference ** 2;
-    return Math.sqrt(Math.max(0, squares) / (n - 1) / n);
-  }
-
-  /** By how many standard errors of the difference each candidate is worse than the best of them. */
-  lags(candidates: readonly number[], logsnr: number): number[] {
-    const finite = candidates.filter((member) => Number.isFinite(this.gap(member)));
-    if (finite.length === 0) {
-      throw new EnsembleError(
-        `No member of the ensemble has a finite error at log SNR ${
-          logsnr.toFixed(2)
-        }: they have diverged, or the data ` +
-          "is not their own. Leave out what has diverged.",
-      );
-    }
-    const best = finite.reduce((a, b) => this.gap(b) < this.gap(a) ? b : a);
-    return candidates.map((member) => {
-      const difference = this.gap(member) - this.gap(best);
-      if (!Number.isFinite(difference)) return Infinity;
-      return difference === 0 ? 0 : difference / this.stderr(member, best);
-    });
-  }
+  const gaps = first.map((sum) => [...sum].map((value, k) => value / weight[k]));
+  const stderrs = second.map((squares, member) =>
+    [...squares].map((value, k) =>
+      Math.sqrt(Math.max(0, value / weight[k] - gaps[member][k] ** 2) / Math.max(1, weight[k] - 1))
+    )
+  );
+  return { gaps, stderrs, finite };
 }
 
 /**
- * The sequence of candidates with the least cost in all (Viterbi's algorithm), of equals that with the first candidates.
+ * The denoiser that combines the members by their weights, under the parameters of {@linkcode memberParams}. Members without
+ * any weight are not evaluated.
  *
- * @param costs Of each candidate in each bin; a change between two bins costs {@linkcode CHANGE} in addition.
+ * @param data Whose reference is a member where it has weights.
+ * @throws {EnsembleError} When there are not as many members as the weights are of.
  */
-function leastCostly(costs: readonly (readonly number[])[]): number[] {
-  const first = (values: readonly number[]) => values.indexOf(values.reduce((a, b) => b < a ? b : a));
-  let totals: readonly number[] = costs[0];
-  const from: number[][] = [];
-  for (const bin of costs.slice(1)) {
-    const best = first(totals), before = totals;
-    // Staying goes before changing where both cost the same.
-    const previous = bin.map((_, k) => before[k] <= before[best] + CHANGE ? k : best);
-    from.push(previous);
-    totals = bin.map((cost, k) => cost + before[previous[k]] + (previous[k] === k ? 0 : CHANGE));
-  }
-  const path = [first(totals)];
-  for (const previous of from.toReversed()) path.unshift(previous[path[0]]);
-  return path;
-}
-
-function requireSameShape(meters: readonly ErrorMeter[]): void {
-  if (meters.length === 0) throw new EnsembleError("Got no models for the ensemble, expected at least one. Name some.");
-  const [{ shape }] = meters;
-  for (const [k, meter] of meters.entries()) {
-    if (String(meter.shape) === String(shape)) continue;
+export function combinedDenoiser(
+  members: readonly Member[],
+  data: DataInfo,
+  { members: count, weights, range }: Combination,
+): Denoiser {
+  if (members.length !== count) {
     throw new EnsembleError(
-      `Model ${k + 1} of the ensemble is of samples of shape [${meter.shape}], but the first is of [${shape}]. ` +
-        "Give models of the same data.",
+      `Got ${members.length} models, but the ensemble was fitted of ${count}. Give the same ones in the same order.`,
     );
   }
-}
-
-function sameReference(a: GaussianMixture, b: GaussianMixture): boolean {
-  return a === b || a.components.length === b.components.length &&
-      a.components.every((component, i) => sameGaussian(component, b.components[i]) && a.weights[i] === b.weights[i]);
-}
-
-function sameGaussian(a: Gaussian, b: Gaussian): boolean {
-  const same = (left: Float64Array | undefined, right: Float64Array | undefined) =>
-    left?.length === right?.length && (left?.every((value, i) => value === right![i]) ?? true);
-  return a === b ||
-    same(a.mean, b.mean) && same(a.eigenvalues, b.eigenvalues) && same(a.eigenvectors, b.eigenvectors) &&
-      a.axisBases?.length === b.axisBases?.length &&
-      (a.axisBases?.every((basis, axis) => same(basis, b.axisBases![axis])) ?? true);
-}
-
-function rowsOf(values: Float32Array, rows: readonly number[], d: number): Float32Array {
-  const out = new Float32Array(rows.length * d);
-  rows.forEach((row, i) => out.set(values.subarray(row * d, (row + 1) * d), i * d));
-  return out;
+  const used = Array.from({ length: count + 1 }, (_, member) => member)
+    .filter((member) => weights.some((own) => own[member] > 0));
+  const table = Float32Array.from(weights.flatMap((own) => used.map((member) => own[member])));
+  const predictReference = mixturePrediction(referenceOf(data));
+  return {
+    init: () => memberParams(members),
+    predict(params, z, logsnr) {
+      const lambdas = tf.matMul(nodeShares(logsnr, range), tf.tensor2d(table, [weights.length, used.length]));
+      return used.map((member, k) => {
+        const own = member === count
+          ? predictReference(z, logsnr)
+          : predict(members[member].denoiser, paramsOf(params, member), z, logsnr);
+        const lambda = tf.reshape(tf.slice(lambdas, [0, k], [-1, 1]), [-1, ...z.shape.slice(1).map(() => 1)]);
+        return tf.mul(lambda, own);
+      }).reduce((sum, part) => tf.add(sum, part));
+    },
+  };
 }

@@ -1,25 +1,15 @@
-import type { Mark, Spec } from "vega";
-import { binCentres, gainsOf, type Winners } from "../evaluation/ensemble.ts";
-import {
-  type Box,
-  figure,
-  group,
-  type LegendItem,
-  legendRow,
-  rectangle,
-  rule,
-  text,
-  textWidth,
-  title,
-} from "./layout.ts";
+import type { Spec } from "vega";
+import type { Combination } from "../evaluation/ensemble.ts";
+import { blendNodes } from "../reference/blend.ts";
+import { figure, type LegendItem, legendRow, text, title } from "./layout.ts";
 import { curveArea, curveLine, panel } from "./panel.ts";
 import { COLOURS, SIZE } from "./theme.ts";
 
 /** The sizes of the figure's parts in pixels. */
-const WIDTH = 660, LEFT = 68, RIGHT = 24, CURVES = 260, BAND = 22, BELOW = 54;
+const WIDTH = 660, LEFT = 68, RIGHT = 24, CURVES = 240, SHARES = 110, BELOW = 54;
 
-/** The room between the curves and the band, which holds the band's name. */
-const GAP = 26;
+/** The room between the curves and the shares, which holds the shares' name. */
+const GAP = 30;
 
 const MEMBER_COLOURS = [COLOURS.denoiser, COLOURS.train, COLOURS.excess, COLOURS.point] as const;
 
@@ -30,31 +20,31 @@ function styleOf(i: number): { readonly colour: string; readonly kind: "line" | 
 }
 
 /**
- * Who wins where in an ensemble: the members' errors less the Gaussian's over log SNR, with one standard error either
- * side, and below a band of the winners by their numbers. Half of the area below zero is what the NLL gains in nats.
+ * Who counts where in an ensemble: the members' errors less the reference's over log SNR, with one standard error either
+ * side, and below each one's share λ(α). Half of the area below zero is what the NLL gains in nats.
  *
  * @param names What to call the members, in their order.
  * @throws {RangeError} Unless there is a name for every member.
  */
-export function ensembleFigure(name: string, names: readonly string[], winners: Winners): Spec {
-  const { range, members, gaps, stderrs } = winners;
+export function ensembleFigure(name: string, names: readonly string[], combination: Combination): Spec {
+  const { range, members, gaps, stderrs, gains, gain, weights } = combination;
   if (names.length !== members) {
     throw new RangeError(`Got ${names.length} names for ${members} members. Give one for each.`);
   }
-  const gains = gainsOf(winners);
   const plot = { x: LEFT, width: WIDTH - LEFT - RIGHT };
   const items = names.map((member, i): LegendItem => ({
-    label: `${i + 1} ${member}: ${nats(gains.members[i])} nats`,
+    label: `${i + 1} ${member}: ${Number.isFinite(gains[i]) ? `${nats(gains[i])} nats` : "diverged"}`,
     ...styleOf(i),
   }));
   const legend = legendRow(
-    [...items, { label: "the data's Gaussian: 0", colour: COLOURS.gaussian, kind: "dash" }],
+    [...items, { label: "the reference: 0", colour: COLOURS.gaussian, kind: "dash" }],
     LEFT,
     62,
     plot.width,
   );
-  const top = 62 + legend.height + 8, bandTop = top + CURVES + GAP;
-  const rows = binCentres(winners).map((logsnr, k) => ({
+  const top = 62 + legend.height + 8, below = top + CURVES + GAP;
+  const nodes = blendNodes(range);
+  const rows = nodes.map((logsnr, k) => ({
     logsnr,
     zero: 0,
     ...Object.fromEntries(gaps.flatMap((row, i) => {
@@ -70,11 +60,21 @@ export function ensembleFigure(name: string, names: readonly string[], winners: 
       curveLine(`gap${i}`, colour, kind === "dash" ? { dash: [5, 3] } : {}),
     ];
   });
+  // Stacked from below, the first member's at the bottom and the reference's on top.
+  const shares = nodes.map((logsnr, k) => {
+    let sum = 0;
+    return { logsnr, from0: 0, ...Object.fromEntries(weights[k].map((own, i) => [`from${i + 1}`, sum += own])) };
+  });
+  const areas = Array.from({ length: members + 1 }, (_, i) => {
+    const isReference = i === members;
+    const { colour } = isReference ? { colour: COLOURS.gaussian } : styleOf(i);
+    return curveArea(`datum.from${i}`, `datum.from${i + 1}`, colour, isReference ? 0.25 : 0.5);
+  });
   return figure(
     WIDTH,
-    bandTop + BAND + BELOW,
-    `${name}. Over log SNR: the mean square error of each member of the ensemble less that of the data's Gaussian, and ` +
-      "which member wins.",
+    below + SHARES + BELOW,
+    `${name}. Over log SNR: the mean square error of each member of the ensemble less that of the reference, and each ` +
+      "one's share.",
     [
       title(LEFT, 34, name, plot.width),
       ...legend.marks,
@@ -82,52 +82,27 @@ export function ensembleFigure(name: string, names: readonly string[], winners: 
         box: { ...plot, y: top, height: CURVES },
         rows,
         xDomain: range,
-        yDomain: domainOf(winners),
-        yTitle: "MSE less the Gaussian's",
+        yDomain: domainOf(combination),
+        yTitle: "MSE less the reference's",
         labels: false,
         marks: [curveLine("zero", COLOURS.gaussian, { width: 1.5, dash: [5, 3] }), ...marks],
       }),
-      text(LEFT, bandTop - 7, `who wins; together ${nats(gains.ensemble)} nats`, {
-        size: SIZE.tick,
-        colour: COLOURS.muted,
+      text(LEFT, below - 8, `together: ${nats(gain)} nats`, { size: SIZE.tick, colour: COLOURS.muted }),
+      panel({
+        box: { ...plot, y: below, height: SHARES },
+        rows: shares,
+        xDomain: range,
+        yDomain: [0, 1],
+        yTitle: "share λ(α)",
+        labels: true,
+        marks: areas,
       }),
-      band({ ...plot, y: bandTop, height: BAND }, winners),
     ],
   );
 }
 
-/** One rectangle for each run of bins with one winner, with its number where there is room. */
-function band(box: Box, { range, winners, members }: Winners): Mark {
-  const starts = winners.flatMap((winner, k) => k === 0 || winner !== winners[k - 1] ? [k] : []);
-  const at = (bin: number) => box.width * bin / winners.length;
-  const marks = starts.flatMap((start, i): Mark[] => {
-    const [left, right] = [at(start), at(starts[i + 1] ?? winners.length)];
-    const winner = winners[start], gaussian = winner === members;
-    const label = gaussian ? "Gaussian" : String(winner + 1);
-    const colour = gaussian ? COLOURS.gaussian : styleOf(winner).colour;
-    return [
-      rectangle({ x: left, y: 0, width: right - left, height: box.height }, colour, gaussian ? 0.25 : 0.45),
-      ...(i === 0 ? [] : [rule([left, 0], [left, box.height], { colour: COLOURS.paper, width: 1.5 })]),
-      ...(textWidth(label, SIZE.tick) + 6 > right - left
-        ? []
-        : [text((left + right) / 2, box.height / 2, label, { size: SIZE.tick, align: "center", baseline: "middle" })]),
-    ];
-  });
-  return group(box, {
-    scales: [{ name: "x", type: "linear", domain: [...range], range: [0, box.width], nice: false, zero: false }],
-    axes: [{
-      orient: "bottom",
-      scale: "x",
-      tickCount: Math.round(box.width / 62),
-      title: "log SNR α, nats",
-      titleY: 34,
-    }],
-    marks,
-  });
-}
-
-/** A range that holds zero and every member's best with its error; a member that is far worse than the Gaussian leaves it. */
-function domainOf({ gaps, stderrs }: Winners): [number, number] {
+/** A range that holds zero and every member's best with its error; a member that is far worse than the reference leaves it. */
+function domainOf({ gaps, stderrs }: Combination): [number, number] {
   const values = gaps.flatMap((row, i) => row.flatMap((gap, k) => [gap - stderrs[i][k], gap + stderrs[i][k]]))
     .filter(Number.isFinite);
   const low = Math.min(0, ...values), high = Math.max(0, ...values);

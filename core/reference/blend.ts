@@ -32,8 +32,8 @@ export interface BlendErrors {
   readonly distance: ArrayLike<number>;
 }
 
-/** The two nodes next to a log SNR, the lower of which counts 1 − share. */
-function nodesAt(
+/** The two nodes next to a log SNR, the lower of which counts 1 − share. @param range Of the nodes, in nats. */
+export function nodesAt(
   logsnr: number,
   [low, high]: readonly [number, number],
 ): { readonly node: number; readonly share: number } {
@@ -103,6 +103,13 @@ export function fitBlend(
   return Float32Array.from(weights);
 }
 
+/** How much each node counts at log SNRs `[n]`: `[n, nodes]`, as operations. @param range Of the nodes, in nats. */
+export function nodeShares(logsnr: tf.Tensor, [low, high]: readonly [number, number]): tf.Tensor {
+  const places = Float32Array.from({ length: BLEND_NODES }, (_, k) => k), scale = (BLEND_NODES - 1) / (high - low);
+  const at = tf.clipByValue(tf.mul(tf.sub(logsnr, low), scale), 0, BLEND_NODES - 1);
+  return tf.relu(tf.sub(1, tf.abs(tf.sub(perSample(at, 2), tf.tensor2d(places, [1, BLEND_NODES])))));
+}
+
 /**
  * The denoiser that blends another with a reference's ideal one. It has the other's parameters and λ at the nodes, which is
  * 1 to begin with.
@@ -114,9 +121,7 @@ export function blendedDenoiser(
   reference: GaussianMixture,
   range: readonly [number, number],
 ): Denoiser {
-  const [low, high] = range, scale = (BLEND_NODES - 1) / (high - low);
   const predictReference = mixturePrediction(reference);
-  const places = Float32Array.from({ length: BLEND_NODES }, (_, k) => k);
   return {
     ...denoiser,
     init: (random) => ({
@@ -124,9 +129,8 @@ export function blendedDenoiser(
       [BLEND]: { shape: [BLEND_NODES], data: new Float32Array(BLEND_NODES).fill(1) },
     }),
     predict({ [BLEND]: weights, ...params }, z, logsnr) {
-      const at = tf.clipByValue(tf.mul(tf.sub(logsnr, low), scale), 0, BLEND_NODES - 1);
-      const hats = tf.relu(tf.sub(1, tf.abs(tf.sub(perSample(at, 2), tf.tensor2d(places, [1, BLEND_NODES])))));
-      const lambda = perSample(tf.sum(tf.mul(hats, tf.reshape(weights, [1, BLEND_NODES])), 1), z.rank);
+      const shares = nodeShares(logsnr, range);
+      const lambda = perSample(tf.sum(tf.mul(shares, tf.reshape(weights, [1, BLEND_NODES])), 1), z.rank);
       const other = predictReference(z, logsnr);
       return tf.add(other, tf.mul(lambda, tf.sub(predict(denoiser, params, z, logsnr), other)));
     },

@@ -18,6 +18,9 @@ export interface Gaussian extends Eigenbasis {
 /** Above this dimension only variances are fitted: a full covariance would not fit in memory. */
 const MAX_FULL_DIMENSION = 2048;
 
+/** The smallest float64 that is not denormal: in a thread of ONNX Runtime's, smaller ones count as 0. */
+const LEAST = 2 ** -1022;
+
 /** Eigenvalues are at least this part of the largest, so that constant components keep the Gaussian proper. */
 const RELATIVE_FLOOR = 1e-9;
 
@@ -125,7 +128,7 @@ export function gaussianOf(mean: ArrayLike<number>, covariance: ArrayLike<number
 
 function floored(eigenvalues: Float64Array): Float64Array {
   const largest = eigenvalues.reduce((a, b) => Math.max(a, b), 0);
-  return eigenvalues.map((l) => Math.max(l, largest * RELATIVE_FLOOR, Number.MIN_VALUE));
+  return eigenvalues.map((l) => Math.max(l, largest * RELATIVE_FLOOR, LEAST));
 }
 
 /** The variance of each component, `[d]`: the covariance's diagonal. */

@@ -4,7 +4,13 @@ import type { Engine } from "../engine/mod.ts";
 import { UserError } from "../errors/user_error.ts";
 import { dequantisedGaussian } from "../evaluation/discrete.ts";
 import { createDiscreteMeter, type Rounding } from "../evaluation/discrete_errors.ts";
-import { chooseWinners, commonProposal, ensembleMeter, type Winners } from "../evaluation/ensemble.ts";
+import {
+  type Combination,
+  combinedDenoiser,
+  combineMembers,
+  commonProposal,
+  memberParams,
+} from "../evaluation/ensemble.ts";
 import { createErrorMeter } from "../evaluation/errors.ts";
 import type { NllSums, RunningRounds } from "../evaluation/round_sums.ts";
 import { RunningDiscreteNll } from "../evaluation/running_discrete_nll.ts";
@@ -28,7 +34,7 @@ export type Estimator = typeof ESTIMATORS[number];
 export interface EstimateRequest {
   readonly estimator: Estimator;
   readonly rounding: Rounding;
-  /** Whether the data's Gaussian is used where it denoises better. */
+  /** Whether the reference counts where that denoises better. */
   readonly clamp: boolean;
   readonly chosen: ChosenSamples;
   /** What is measured: the chosen samples, or these dequantised. */
@@ -51,16 +57,16 @@ export interface OpenEstimate {
   dispose(): Promise<void>;
 }
 
-/** Which model, or the data's Gaussian, is used where along the log SNRs. */
+/** How much of each model, and of the reference, there is in what is estimated. */
 export interface OpenChoice {
   readonly runs: readonly string[];
-  /** The parts of the log SNRs at which each is used. */
+  /** Each one's part, the mean over the log SNRs. */
   readonly shares: readonly number[];
-  /** The part at which the Gaussian is. */
-  readonly gaussianShare: number;
+  /** The reference's. */
+  readonly referenceShare: number;
   /** The samples that it was chosen by. */
   readonly chosenOn: "validation" | "the data itself";
-  /** Draws who wins where. Returns the figure's path within the run's folder. */
+  /** Draws who counts how much where. Returns the figure's path within the run's folder. */
   draw(folder: RunFolder, stem: string): Promise<string[]>;
 }
 
@@ -77,12 +83,11 @@ export async function openEstimate(
 ): Promise<OpenEstimate> {
   const [run] = runs;
   const { estimator, grid, chosen, samples, random, batch, ranks, from } = request;
-  const states = runs.map(({ params }) => engine.createState(params));
-  const disposeStates = () => states.forEach((state) => state.dispose());
   if (estimator === "discrete") {
+    const state = engine.createState(run.params);
     const meter = await createDiscreteMeter(
       engine,
-      states[0],
+      state,
       (s) => s,
       run.denoiser,
       {
@@ -106,40 +111,42 @@ export async function openEstimate(
       running,
       dispose() {
         meter.dispose();
-        disposeStates();
+        state.dispose();
         return Promise.resolve();
       },
     };
   }
   const own = run.info.gaussian;
   const shared = estimator === "dequantised" ? { gaussian: dequantisedGaussian(own, grid!) } : run.info;
-  const meters = await Promise.all(runs.map(({ denoiser, info }, i) => {
-    if (info.shape.join() !== run.info.shape.join()) {
-      throw new UserError(
-        `${
-          runs[i].member ?? shown(runs[i].folder.path)
-        } is of samples of shape [${info.shape}], but the first run of [${run.info.shape}].`,
-      );
-    }
-    return createErrorMeter(engine, states[i], (s) => s, denoiser, { ...shared, shape: info.shape }, batch, { ranks });
-  }));
+  const data = { ...shared, shape: run.info.shape };
+  runs.forEach(({ info, member, folder }) => {
+    if (info.shape.join() === run.info.shape.join()) return;
+    throw new UserError(
+      `${
+        member ?? shown(folder.path)
+      } is of samples of shape [${info.shape}], but the first run of [${run.info.shape}].`,
+    );
+  });
   const proposals = runs.map((each) => each.proposal);
   // Without the log SNRs at which a step is resolved the bound would be none.
   const proposal = commonProposal(
     estimator === "dequantised" ? [...proposals, proposalOfGrid(own.eigenvalues, grid!)] : proposals,
   );
-  const choice = runs.length === 1 && !request.clamp ? undefined : await choose(runs, request, (heldOut) => {
+  const choice = runs.length === 1 && !request.clamp ? undefined : await choose(runs, request, async (heldOut) => {
     const dequantised = estimator === "dequantised" ? dequantise(heldOut, grid!, random.split("held out")) : heldOut;
-    return chooseWinners(meters, dequantised, proposal, random.split("ensemble"), { gaussian: request.clamp });
+    const options = { reference: request.clamp, ranks };
+    return await combineMembers(engine, runs, data, dequantised, proposal, batch, random.split("ensemble"), options);
   });
-  const meter = choice ? ensembleMeter(meters, choice.winners) : meters[0];
+  const denoiser = choice ? combinedDenoiser(runs, data, choice.combination) : run.denoiser;
+  const state = choice ? engine.createState(memberParams(runs)) : engine.createState(run.params);
+  const meter = await createErrorMeter(engine, state, (s) => s, denoiser, data, batch, { ranks });
   const running = new RunningNll(meter, samples, proposal, random, from);
   return {
     running,
     ...(choice ? { choice } : {}),
     async dispose() {
       await meter.dispose();
-      disposeStates();
+      state.dispose();
     },
   };
 }
@@ -151,8 +158,8 @@ const HELD_OUT = 4096;
 async function choose(
   runs: readonly OpenModel[],
   { chosen, random }: EstimateRequest,
-  winnersOn: (heldOut: Samples) => Promise<Winners>,
-): Promise<OpenChoice & { readonly winners: Winners }> {
+  combinedOn: (heldOut: Samples) => Promise<Combination>,
+): Promise<OpenChoice & { readonly combination: Combination }> {
   const hasOthers = Boolean(runs[0].config.dataset) && !chosen.name.endsWith("-validation");
   if (!hasOthers && runs.length > 1) {
     throw new UserError(
@@ -162,21 +169,22 @@ async function choose(
   }
   const others = hasOthers ? (await ownData(runs[0])).validation : chosen.samples;
   const rows = random.split("held out").permutation(others.count).slice(0, HELD_OUT).sort();
-  const winners = await winnersOn(selectRows(others, rows));
+  const combination = await combinedOn(selectRows(others, rows));
   const names = runs.map(({ folder, weights, member }) => member ?? weights?.name ?? shown(folder.path));
-  const share = (member: number) => winners.winners.filter((w) => w === member).length / winners.winners.length;
+  const { weights } = combination;
+  const share = (member: number) => weights.reduce((sum, own) => sum + own[member] / weights.length, 0);
   return {
-    winners,
+    combination,
     runs: names,
     shares: runs.map((_, i) => share(i)),
-    gaussianShare: share(winners.members),
+    referenceShare: share(combination.members),
     chosenOn: hasOthers ? "validation" : "the data itself",
     async draw(folder, stem) {
       const file = join("nll", `${stem}.svg`);
       const spec = ensembleFigure(
-        `${basename(folder.path)}: who wins where`,
+        `${basename(folder.path)}: who counts where`,
         names.map((name) => basename(name)),
-        winners,
+        combination,
       );
       await writeFileAtomic(folder.file(file), await renderSvg(spec));
       return [file];

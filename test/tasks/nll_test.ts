@@ -84,12 +84,15 @@ Deno.test("clamped, the Gaussian is used where it is better, by the validation d
     const clamped = await nll(cwd, "run", "--data", "new.csv", "--clamp", "--json");
     deepEqual([plain.clamped, clamped.clamped, clamped.chosen_on], [undefined, true, "validation"]);
     // Nothing is better than the Gaussian of Gaussian data.
-    ok(clamped.gaussian_share > 0.9, `${clamped.gaussian_share}`);
+    ok(clamped.reference_share > 0.9, `${clamped.reference_share}`);
     ok(clamped.nats < plain.nats - 0.05, `${clamped.nats} and ${plain.nats}`);
     ok(clamped.noise_stderr < plain.noise_stderr);
     match(await Deno.readTextFile(join(cwd, "run", clamped.figures[0])), /^<svg/);
     const human = await runTask("nll", ["run", "--clamp", "--part", "validation", "--rounds", "2"], cwd);
-    match(human.stdout, /\n {2}with one Gaussian at \d+% of the log SNRs, by the data itself\n/);
+    match(
+      human.stdout,
+      /\n {2}with \d+% of the reference, one Gaussian, on average over the log SNRs, by the data itself\n/,
+    );
     const refused = await runTask("nll", ["run", "--clamp", "--estimator", "discrete"], cwd);
     equal(refused.code, 2);
     match(refused.stderr, /--clamp is for --estimator paired or dequantised/);
@@ -231,7 +234,7 @@ Deno.test("8-bit images have a discrete bound and a dequantised one, and the den
     match(wrong.stderr, /--rounding is for --estimator discrete/);
   }));
 
-Deno.test("an ensemble is no worse than its best member, and its figure shows who wins where", () =>
+Deno.test("an ensemble is no worse than its best member, and its figure shows who counts where", () =>
   inFolder(async (cwd) => {
     const train = async (out: string, ...args: string[]) => {
       const { code, stderr } = await runTask(

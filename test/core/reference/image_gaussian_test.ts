@@ -6,7 +6,6 @@ import { floatSamples, type Samples } from "../../../core/data/samples.ts";
 import { sizeOf } from "../../../core/data/tensors.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
 import { createErrorMeter } from "../../../core/evaluation/errors.ts";
-import { ensembleMeter } from "../../../core/evaluation/ensemble.ts";
 import { nllPerSample } from "../../../core/evaluation/nll.ts";
 import { sigmoid } from "../../../core/diffusion/logsnr.ts";
 import { encodeSafetensors } from "../../../core/io/safetensors.ts";
@@ -285,29 +284,6 @@ Deno.test("as a baseline it leaves a likelihood of images much less noise than i
   const [pixels, image] = [await spread(fitGaussian(train)), await spread(fitGaussian(train, shape))];
   engine.dispose();
   ok(image < pixels / 2, `${image} nats, ${pixels} against independent pixels, of ${d} dimensions`);
-});
-
-Deno.test("members of an ensemble whose Gaussians differ in an axis alone are not taken to share it", async () => {
-  const [colours, rows, columns] = GAUSSIAN.axisBases!;
-  const turned = { ...GAUSSIAN, axisBases: [colours, rows, columns.map((value) => -value)] };
-  const calls: number[] = [];
-  const meterOf = (gaussian: Gaussian, member: number) => ({
-    shape: SHAPE,
-    reference: { weights: Float64Array.of(1), components: [gaussian] },
-    measure(_: Float32Array, __: Float32Array, logsnr: Float32Array) {
-      calls.push(member);
-      const none = new Float32Array(logsnr.length);
-      return Promise.resolve({ mse: none, mseReference: none, distance: none });
-    },
-    dispose() {},
-  });
-  const winners = { range: [-1, 1] as const, members: 2, winners: [1], gaps: [[0], [0]], stderrs: [[0], [0]] };
-  for (const [other, expected] of [[{ ...GAUSSIAN }, [1]], [turned, [0, 1]]] as const) {
-    calls.length = 0;
-    const meter = ensembleMeter([meterOf(GAUSSIAN, 0), meterOf(other, 1)], winners);
-    await meter.measure(new Float32Array(D), new Float32Array(D), Float32Array.of(0));
-    deepEqual(calls, expected);
-  }
 });
 
 Deno.test("a run keeps it bit for bit, and damaged axes are refused", () =>

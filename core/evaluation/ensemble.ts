@@ -221,8 +221,8 @@ function combine(
   const halves = [formOf(0), formOf(1)], whole = formOf();
   // From what asks least of the data to what asks most; of equals the first counts.
   const ways: readonly ((form: ErrorForm) => Weights)[] = [
-    () => evenWeights(chosen.length),
     bestAlone,
+    () => evenWeights(chosen.length),
     (form) => form.leastConstant(),
     (form) => form.least(form.leastConstant()),
   ];

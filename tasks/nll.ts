@@ -273,7 +273,9 @@ function lines(
     ) ??
       []),
     ...(s.reference_share === undefined ? [] : [
-      `  with ${Math.round(100 * s.reference_share)}% of the reference, ${s.reference}, on average over the log SNRs, by ${
+      `  with ${
+        Math.round(100 * s.reference_share)
+      }% of the reference, ${s.reference}, on average over the log SNRs, by ${
         s.chosen_on === "validation" ? "the validation data" : s.chosen_on
       }`,
     ]),

@@ -29,6 +29,7 @@ export type { Proposal } from "./diffusion/logsnr.ts";
 export type { Eigenbasis } from "./reference/eigenbasis.ts";
 export type { Gaussian } from "./reference/gaussian.ts";
 export type { GaussianMixture } from "./reference/mixture.ts";
+export type { Subspace } from "./reference/subspace.ts";
 export type { OptionSpec, OptionValues } from "./options/spec.ts";
 export type {
   CreateContext,

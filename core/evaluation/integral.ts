@@ -3,7 +3,7 @@ import type { Proposal } from "../diffusion/logsnr.ts";
 import { UserError } from "../errors/user_error.ts";
 import type { Random } from "../random/random.ts";
 import { floatSamples } from "../data/samples.ts";
-import { type GaussianMixture, mixtureNll, sampleMixture } from "../reference/mixture.ts";
+import { dimensionOf, type GaussianMixture, mixtureNll, sampleMixture } from "../reference/mixture.ts";
 import type { ErrorMeter } from "./errors.ts";
 import { nllPerSample } from "./nll.ts";
 
@@ -50,7 +50,7 @@ export async function integralOf(
   { points = POINTS }: { readonly points?: number } = {},
 ): Promise<Integral> {
   const wide = widened(near);
-  const x = floatSamples(sampleMixture(wide, random.split("points"), points), near.components[0].mean.length);
+  const x = floatSamples(sampleMixture(wide, random.split("points"), points), dimensionOf(near));
   const logs = mixtureNll(x, wide);
   for (let levels = LEVELS;; levels *= 2) {
     const first = await nllPerSample(meter, x, proposal, random.split(levels).split(0), levels);
@@ -71,12 +71,13 @@ export async function integralOf(
 }
 
 /** The mixture with a part of its mass in components that are wider. */
-function widened({ weights, components }: GaussianMixture): GaussianMixture {
+function widened({ weights, components, ...rest }: GaussianMixture): GaussianMixture {
   const wide = components.map((gaussian) => ({
     ...gaussian,
     eigenvalues: gaussian.eigenvalues.map((l) => WIDER ** 2 * l),
   }));
   return {
+    ...rest,
     weights: Float64Array.from([...weights.map((w) => (1 - WIDER_PART) * w), ...weights.map((w) => WIDER_PART * w)]),
     components: [...components, ...wide],
   };

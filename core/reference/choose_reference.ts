@@ -2,12 +2,13 @@ import { createEngine, type Engine } from "../engine/mod.ts";
 import { UserError } from "../errors/user_error.ts";
 import type { Dataset } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
-import { type Samples, selectRows, toFloat32 } from "../data/samples.ts";
+import { floatSamples, type Samples, selectRows, toFloat32 } from "../data/samples.ts";
 import { evenProposal, type Proposal } from "../diffusion/logsnr.ts";
 import { chooseMixture, MAX_MIXTURE_DIMENSION } from "./choose_mixture.ts";
 import { someSamples } from "./fit_mixture.ts";
 import { fitGaussian, type Gaussian } from "./gaussian.ts";
 import { type GaussianMixture, mixtureNll, onlyGaussian } from "./mixture.ts";
+import { projected, type Subspace, widestSubspace } from "./subspace.ts";
 
 /** What a reference is asked for by; a mixture may have its number of components, as `mixture:32`. */
 export const REFERENCES = ["auto", "gaussian", "mixture", "kernel", "none"] as const;
@@ -24,6 +25,13 @@ const MAX_KERNEL_DIMENSION = 16;
 
 /** What mixtures are fitted on. */
 const FITTING = "onnx-cpu";
+
+/**
+ * In more dimensions than a mixture of full covariances can be fitted in, it is one along so many of the directions in which
+ * the data varies the most, and the samples that it is fitted to are at most so many.
+ */
+const SUBSPACE = 64;
+const SUBSPACE_SAMPLES = 1 << 15;
 
 /** Samples that a mixture is fitted to at least. */
 const LEAST_SAMPLES = 20;
@@ -72,14 +80,9 @@ export async function chooseReference(
   signal?: AbortSignal,
 ): Promise<ChosenReference> {
   const d = train.dimension, one = onlyGaussian(gaussian);
+  const within = d > MAX_MIXTURE_DIMENSION ? widestSubspace(gaussian, SUBSPACE) : undefined;
   // Of fewer samples nothing is to be told but the Gaussian.
-  const isEnough = train.count >= LEAST_SAMPLES && train.count >= 2 * d;
-  if (kind === "mixture" && d > MAX_MIXTURE_DIMENSION) {
-    throw new UserError(
-      `--reference is mixture, but the data has ${d} dimensions, expected at most ${MAX_MIXTURE_DIMENSION}: a mixture ` +
-        "of so many variances cannot be fitted. Take gaussian.",
-    );
-  }
+  const isEnough = train.count >= LEAST_SAMPLES && train.count >= 2 * (within ? SUBSPACE : d);
   if (kind === "kernel" && d > MAX_KERNEL_DIMENSION) {
     throw new UserError(
       `--reference is kernel, but the data has ${d} dimensions, expected at most ${MAX_KERNEL_DIMENSION}. Take mixture.`,
@@ -90,17 +93,31 @@ export async function chooseReference(
       `--reference is a mixture of ${components}, but the data has ${train.count} training samples. Take fewer.`,
     );
   }
-  if (d > MAX_MIXTURE_DIMENSION || !isEnough) return { reference: one, structure: one };
+  if (!isEnough) return { reference: one, structure: one };
   // The compiled engine is the fastest at it on every machine, and the mixture the same whatever trains the model.
   const compiled = engine.backend === FITTING ? engine : await createEngine(FITTING, engine.threads);
   const options = { components, signal };
-  const { mixture } = await chooseMixture(compiled, train, validation, random.split("mixture"), options)
-    .finally(() => compiled === engine || compiled.dispose());
+  const parts = within ? { train: part(train, within), validation: part(validation, within) } : { train, validation };
+  const { mixture: chosen } = await chooseMixture(
+    compiled,
+    parts.train,
+    parts.validation,
+    random.split("mixture"),
+    options,
+  ).finally(() => compiled === engine || compiled.dispose());
+  const mixture = within && chosen.components.length > 1 ? { ...chosen, within } : within ? one : chosen;
   if (kind === "kernel") {
     return { reference: kernelDensity(train, validation, gaussian, random.split("kernel")), structure: mixture };
   }
   const isMixture = kind === "mixture" || kind === "auto" && mixture.components.length > 1;
   return { reference: isMixture ? mixture : one, structure: mixture };
+}
+
+/** Samples within a subspace in memory, evenly many of them where all would take too much. */
+function part(samples: Samples, within: Subspace): Samples {
+  const step = Math.max(1, samples.count / SUBSPACE_SAMPLES);
+  const rows = Uint32Array.from({ length: Math.floor(samples.count / step) }, (_, k) => Math.floor(k * step));
+  return floatSamples(projected(step === 1 ? samples : selectRows(samples, rows), within), within.axes.length);
 }
 
 /** A part of the samples that their structure is chosen by, where there are no others. */
@@ -170,7 +187,11 @@ const MOST = 24;
  * The log SNRs outside which data of a mixture is as good as lost in noise, or as good as known: the gap to the model's own
  * error lies between them. In nats.
  */
-export function rangeOf({ weights, components }: GaussianMixture): [number, number] {
+export function rangeOf({ weights, components, within }: GaussianMixture): [number, number] {
+  if (within) {
+    const whole = rangeOf(onlyGaussian(within.gaussian)), own = rangeOf({ weights, components });
+    return [Math.min(whole[0], own[0]), Math.max(whole[1], own[1])];
+  }
   const centre = components[0].mean.map((_, j) =>
     components.reduce((sum, { mean }, i) => sum + weights[i] * mean[j], 0)
   );

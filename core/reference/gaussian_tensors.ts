@@ -32,9 +32,10 @@ export function gaussianTensors(
 
 /**
  * A reference as named tensors: `reference.weights`, `[k]`, and of its components, which all have eigenvectors or none,
- * `reference.means` and `reference.eigenvalues`, `[k, d]`, and `reference.eigenvectors`, `[k, d, d]`.
+ * `reference.means` and `reference.eigenvalues`, `[k, d]`, and `reference.eigenvectors`, `[k, d, d]`. Of components along some
+ * coordinates of the data's Gaussian, which are d of them, `reference.axes` says which.
  */
-export function mixtureTensors({ weights, components }: GaussianMixture): Record<string, DoubleTensor> {
+export function mixtureTensors({ weights, components, within }: GaussianMixture): Record<string, DoubleTensor> {
   const k = components.length, d = components[0].mean.length;
   const all = (size: number, of: (component: Gaussian) => Float64Array) => {
     const data = new Float64Array(k * size);
@@ -48,5 +49,6 @@ export function mixtureTensors({ weights, components }: GaussianMixture): Record
     ...(components[0].eigenvectors || components[0].axisBases
       ? { "reference.eigenvectors": { shape: [k, d, d], data: all(d * d, (component) => wholeBasis(component, d)) } }
       : {}),
+    ...(within ? { "reference.axes": { shape: [d], data: Float64Array.from(within.axes) } } : {}),
   };
 }

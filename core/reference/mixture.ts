@@ -1,4 +1,5 @@
 import { fromCoordinates } from "./eigenbasis.ts";
+import { nllOfOthers, samplesWithin, type Subspace } from "./subspace.ts";
 import { blurredGaussian, type Gaussian, gaussianNll, gaussianOf } from "./gaussian.ts";
 import { UserError } from "../errors/user_error.ts";
 import type { Random } from "../random/random.ts";
@@ -13,6 +14,8 @@ export interface GaussianMixture {
   readonly weights: Float64Array;
   /** As many as there are weights. */
   readonly components: readonly Gaussian[];
+  /** Of data of many dimensions the coordinates that the components are of; left out where they are of all values. */
+  readonly within?: Subspace;
 }
 
 /** A Gaussian as a mixture of one. */
@@ -29,13 +32,25 @@ export function requireGaussian({ components }: GaussianMixture): Gaussian {
 }
 
 /** What to call a mixture in a sentence. */
-export function mixtureName({ components }: GaussianMixture): string {
-  return components.length === 1 ? "one Gaussian" : `a mixture of ${components.length} Gaussians`;
+export function mixtureName(mixture: GaussianMixture): string {
+  const { components: { length }, within } = mixture;
+  const where = within ? ` along ${within.axes.length} of ${dimensionOf(mixture)} axes` : "";
+  return length === 1 ? "one Gaussian" : `a mixture of ${length} Gaussians${where}`;
+}
+
+/** The dimension of the data that a mixture is of. */
+export function dimensionOf({ components, within }: GaussianMixture): number {
+  return (within?.gaussian ?? components[0]).mean.length;
 }
 
 /** The mixture's distribution seen through noise. @param deviation Of the noise. */
-export function blurredMixture({ weights, components }: GaussianMixture, deviation: number): GaussianMixture {
-  return { weights, components: components.map((gaussian) => blurredGaussian(gaussian, deviation)) };
+export function blurredMixture({ weights, components, within }: GaussianMixture, deviation: number): GaussianMixture {
+  const blurred = (gaussian: Gaussian) => blurredGaussian(gaussian, deviation);
+  return {
+    weights,
+    components: components.map(blurred),
+    ...(within ? { within: { ...within, gaussian: blurred(within.gaussian) } } : {}),
+  };
 }
 
 /** What is no mixture of Gaussians. */
@@ -141,7 +156,11 @@ function component(mean: Float64Array, covariance: Float64Array, what: string): 
 }
 
 /** −log p(x) of each sample in nats, one value per sample. */
-export function mixtureNll(samples: Samples, { weights, components }: GaussianMixture): Float64Array {
+export function mixtureNll(samples: Samples, { weights, components, within }: GaussianMixture): Float64Array {
+  if (within) {
+    const own = mixtureNll(samplesWithin(samples, within), { weights, components });
+    return nllOfOthers(samples, within).map((nll, i) => nll + own[i]);
+  }
   const parts = components.map((gaussian) => gaussianNll(samples, gaussian));
   return Float64Array.from({ length: samples.count }, (_, row) => {
     const logs = parts.map((nll, i) => Math.log(weights[i]) - nll[row]);
@@ -152,10 +171,22 @@ export function mixtureNll(samples: Samples, { weights, components }: GaussianMi
 
 /** Draws `count` samples, row by row, `[count, d]`. */
 export function sampleMixture(
-  { weights, components }: GaussianMixture,
+  { weights, components, within }: GaussianMixture,
   random: Random,
   count: number,
 ): Float32Array<ArrayBuffer> {
+  if (within) {
+    const { gaussian, axes } = within, d = gaussian.mean.length, r = axes.length;
+    const own = sampleMixture({ weights, components }, random, count), others = random.split("others");
+    const out = new Float32Array(count * d), vector = new Float64Array(d), toVector = fromCoordinates(gaussian, d);
+    for (let row = 0; row < count; row++) {
+      others.fillNormal(vector).forEach((e, k) => vector[k] = e * Math.sqrt(gaussian.eigenvalues[k]));
+      axes.forEach((axis, k) => vector[axis] = own[row * r + k]);
+      toVector(vector);
+      for (let i = 0; i < d; i++) out[row * d + i] = gaussian.mean[i] + vector[i];
+    }
+    return out;
+  }
   const d = components[0].mean.length;
   const [choices, normals] = [random.split("component"), random.split("normal")];
   const toVector = components.map((gaussian) => fromCoordinates(gaussian, d));

@@ -3,6 +3,7 @@ import { noiseScale, perSample, signalScale } from "../diffusion/channel.ts";
 import { wholeBasis } from "./eigenbasis.ts";
 import { gaussianDenoiser } from "./gaussian.ts";
 import type { GaussianMixture } from "./mixture.ts";
+import { columnsOf, gaussianWithin, type Subspace } from "./subspace.ts";
 
 /**
  * The ideal denoiser of data of a mixture's distribution: at every log SNR the posterior mean of ε, which is the mean of
@@ -11,8 +12,9 @@ import type { GaussianMixture } from "./mixture.ts";
  * @returns ε̂ of the shape of z, `[batch, ...]`, at log SNRs `[batch]`.
  */
 export function mixturePrediction(
-  { weights, components }: GaussianMixture,
+  { weights, components, within }: GaussianMixture,
 ): (z: tf.Tensor, logsnr: tf.Tensor) => tf.Tensor {
+  if (within) return predictionWithin({ weights, components }, within);
   const k = components.length, d = components[0].mean.length;
   if (k === 1) return (z, logsnr) => gaussianDenoiser(z, logsnr, components[0]);
   // Column i·d + j is eigenvector j of component i, so that one product projects on the axes of all.
@@ -52,5 +54,29 @@ export function mixturePrediction(
     const mean = tf.mul(tf.reshape(posterior, [batch, k, 1]), tf.mul(noiseScale(alpha), whitened));
     const epsHat = tf.matMul(tf.reshape(mean, [batch, k * d]) as tf.Tensor2D, basis, false, true);
     return tf.reshape(epsHat, z.shape);
+  };
+}
+
+/**
+ * That of a mixture along some of a Gaussian's coordinates. A turn leaves the noise as it is, so that ε̂ is the Gaussian's
+ * own but for these coordinates, where it is the mixture's.
+ */
+function predictionWithin(
+  mixture: GaussianMixture,
+  within: Subspace,
+): (z: tf.Tensor, logsnr: tf.Tensor) => tf.Tensor {
+  const { gaussian, axes } = within, d = gaussian.mean.length;
+  const columns = Float32Array.from(columnsOf(within)),
+    mean = Float32Array.from(gaussian.mean),
+    same = gaussianWithin(within);
+  const predictOwn = mixturePrediction(mixture);
+  return (z, logsnr) => {
+    const basis = tf.tensor2d(columns, [d, axes.length]);
+    const flat = tf.reshape(z, [z.shape[0], d]);
+    const centred = tf.sub(flat, tf.mul(signalScale(perSample(logsnr, 2)), tf.tensor2d(mean, [1, d])));
+    const own = tf.matMul(centred as tf.Tensor2D, basis);
+    const change = tf.sub(predictOwn(own, logsnr), gaussianDenoiser(own, logsnr, same));
+    const turned = tf.matMul(change as tf.Tensor2D, basis, false, true);
+    return tf.add(gaussianDenoiser(z, logsnr, gaussian), tf.reshape(turned, z.shape));
   };
 }

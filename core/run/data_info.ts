@@ -92,12 +92,19 @@ export async function readDataInfo(folder: RunFolder): Promise<SavedDataInfo> {
   };
   const components = tensors["reference.weights"]?.shape[0];
   if (components === 0) throw fail("its reference has no components");
-  const reference = components === undefined
-    ? undefined
-    : readMixture(components, d, values, positive, "reference.eigenvectors" in tensors);
+  const gaussian = { mean: values("mean", d), eigenvalues, ...readBasis(tensors, shape, values, fail) };
+  const axesOfIt = tensors["reference.axes"]?.shape[0];
+  const ofReference = axesOfIt === undefined ? undefined : Uint32Array.from(values("reference.axes", axesOfIt));
+  const areAxes = !ofReference || ofReference.length > 0 && new Set(ofReference).size === ofReference.length &&
+      ofReference.every((axis, k) => axis < d && axis === tensors["reference.axes"].data[k]);
+  if (!areAxes) throw fail(`its reference.axes are not different whole numbers from 0 to ${d - 1}`);
+  const reference = components === undefined ? undefined : {
+    ...readMixture(components, axesOfIt ?? d, values, positive, "reference.eigenvectors" in tensors),
+    ...(ofReference ? { within: { gaussian, axes: ofReference } } : {}),
+  };
   return {
     shape,
-    gaussian: { mean: values("mean", d), eigenvalues, ...readBasis(tensors, shape, values, fail) },
+    gaussian,
     ...(reference ? { reference } : {}),
     ...number("entropy"),
     ...number("delta"),

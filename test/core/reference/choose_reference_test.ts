@@ -208,7 +208,6 @@ Deno.test("what cannot be had in so many dimensions, or of so few samples, is an
     };
     for (
       const [d, n, request, message] of [
-        [257, 8, { kind: "mixture" }, /--reference is mixture, but the data has 257 dimensions, expected at most 256/],
         [17, 8, { kind: "kernel" }, /--reference is kernel, but the data has 17 dimensions, expected at most 16/],
         [2, 8, { kind: "mixture", components: 9 }, /a mixture of 9, but the data has 8 training samples/],
       ] as const
@@ -216,7 +215,7 @@ Deno.test("what cannot be had in so many dimensions, or of so few samples, is an
       await rejects(choose(d, n, request), (error) => error instanceof UserError && message.test(error.message));
     }
     // Left open, it is one Gaussian: in so many dimensions, of fewer samples than a covariance takes, and of few.
-    for (const [d, n] of [[257, 600], [16, 25], [2, 12]]) {
+    for (const [d, n] of [[257, 100], [16, 25], [2, 12]]) {
       const { reference, structure } = await choose(d, n, { kind: "auto" });
       equal(reference.components.length, 1);
       equal(structure, reference);

@@ -88,6 +88,7 @@ export async function nllPerSample(
  * each half of the samples with the blend that the other half has, since its own is a little too good for it.
  *
  * @param meter Of the denoiser by itself.
+ * @returns Also the NLL of the denoiser by itself, `own`.
  */
 export async function blendedNll(
   meter: ErrorMeter,
@@ -95,7 +96,7 @@ export async function blendedNll(
   proposal: Proposal,
   random: Random,
   levels: number,
-): Promise<{ readonly estimate: Estimate; readonly blend: Float32Array }> {
+): Promise<{ readonly estimate: Estimate; readonly own: number; readonly blend: Float32Array }> {
   const range = logsnrRange(proposal);
   const blocks = await Array.fromAsync(pairedErrors(meter, samples, proposal, random, levels));
   const fit = (half?: number) =>
@@ -106,15 +107,17 @@ export async function blendedNll(
     );
   const others = [fit(1), fit(0)];
   const nll = mixtureNll(samples, meter.reference);
+  let own = nll.reduce((sum, value) => sum + value / nll.length, 0);
   for (const { begin, logsnr, mse, mseReference, distance } of blocks) {
     logsnr.forEach((alpha, i) => {
       const lambda = blendAt(alpha, others[(begin + i) % 2], range);
       const blended = blendedError(lambda, mse[i], mseReference[i], distance[i]);
-      const error = { logsnr: alpha, weight: logsnrWeight(alpha, proposal), mse: blended };
-      nll[begin + i] += nllAgainstReference(error, mseReference[i], 0) / levels;
+      const error = { logsnr: alpha, weight: logsnrWeight(alpha, proposal) };
+      nll[begin + i] += nllAgainstReference({ ...error, mse: blended }, mseReference[i], 0) / levels;
+      own += nllAgainstReference({ ...error, mse: mse[i] }, mseReference[i], 0) / levels / nll.length;
     });
   }
-  return { estimate: meanAndStderr(nll), blend: fit() };
+  return { estimate: meanAndStderr(nll), own, blend: fit() };
 }
 
 /** The rows of every other sample. @param half 0 for the first of each two, 1 for the second. */

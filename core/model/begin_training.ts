@@ -15,13 +15,15 @@ import { sizeOf } from "../data/tensors.ts";
 import type { TrainingSettings } from "../training/settings.ts";
 import { RECIPES } from "../training/recipe.ts";
 import { createTraining, type Training, type TrainingSnapshot } from "../training/train.ts";
-import type { FitSettings } from "./settings.ts";
+import { type FitSettings, RATE, WIDE, WIDE_RATE } from "./settings.ts";
 
 /** Settings with nothing left open. */
 export type ResolvedSettings<S extends FitSettings = FitSettings> = S & {
   readonly epochs: number;
   readonly patience: number;
+  readonly validateEvery: number;
   readonly batchSize: number;
+  readonly learningRate: number;
   readonly logsnrLoc: number;
   readonly logsnrScale: number;
 };
@@ -109,6 +111,10 @@ export async function beginTraining<S extends FitSettings>(
   const patience = config.patience === "auto" ? ofHalf : config.patience;
   const fitting = Math.max(1, Math.floor(microBatchValues / sizeOf(data.shape)));
   const microBatchSize = Math.min(batchSize, config.microBatchSize || fitting);
+  const often = Math.max(1, Math.round(epochs / VALIDATIONS));
+  const validateEvery = config.validateEvery === "auto" ? Math.min(MOST_EVERY, often) : config.validateEvery;
+  const usualRate = sizeOf(data.shape) > WIDE ? WIDE_RATE : RATE;
+  const learningRate = config.learningRate === "auto" ? usualRate : config.learningRate;
   const settings: TrainingSettings = {
     recipe: {
       // Images keep PyTorch's Adam, whose short runs end before a rise of the rate would.
@@ -122,15 +128,16 @@ export async function beginTraining<S extends FitSettings>(
     batchSize,
     microBatchSize,
     precision: config.precision,
-    learningRate: config.learningRate,
+    learningRate,
     evalBatchSize: config.evalBatchSize,
+    validateEvery,
     validationLevels: config.validationLevels,
     validationSamples: config.validationSamples || Infinity,
     blend: config.reference !== "none" && config.estimator === "paired" && !denoiser.form,
     patience: patience || Infinity,
   };
   const resolved = {
-    ...{ ...config, epochs, patience, batchSize, microBatchSize },
+    ...{ ...config, epochs, patience, validateEvery, batchSize, microBatchSize, learningRate },
     ...{ logsnrLoc: proposal.loc, logsnrScale: proposal.scale },
   };
   await requireSameSettings(ranks, {
@@ -157,20 +164,25 @@ const LEAST_PATIENCE = 10;
 /** The dimension from which on a network soon learns its samples by heart, so that its best epoch may not be its last. */
 const OVERFITTING = 16;
 
+/** Validations of a run on points, about, and epochs between two at most: one of few samples takes less time than one. */
+const VALIDATIONS = 64, MOST_EVERY = 8;
+
 /** Steps for data whose structure ends at a log SNR, which is where that of the moons does. */
 const STEPS = 4000;
 const STEPS_UP_TO = 12;
 
 /** How many times finer structure, in log SNR, takes e times the steps, and the most times that they are taken. */
 const STEPS_SCALE = 4;
-const MOST_TIMES = 4;
+const MOST_TIMES = 1.75;
 
-/** How many times more steps a network takes that has only a Gaussian beside it, of data that is none. */
+/** The same of a network that has only a Gaussian beside it, of data that is none, and how many times more it takes at all. */
+const MOST_TIMES_ALONE = 4;
 const ALONE = 2;
 
 /** Steps that data needs whose finest structure is resolved at a log SNR: the finer, the more there is to learn. */
 function stepsFor(logsnr: number, isAlone: boolean): number {
-  const times = Math.min(MOST_TIMES, Math.max(1, Math.exp((logsnr - STEPS_UP_TO) / STEPS_SCALE)));
+  const most = isAlone ? MOST_TIMES_ALONE : MOST_TIMES;
+  const times = Math.min(most, Math.max(1, Math.exp((logsnr - STEPS_UP_TO) / STEPS_SCALE)));
   return STEPS * times * (isAlone ? ALONE : 1);
 }
 

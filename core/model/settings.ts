@@ -20,12 +20,14 @@ export interface FitSettings {
   readonly epochs: number | "auto";
   /** Epochs without a better validation that end the training; 0 for no end, `auto` for half of the epochs from 16 dimensions on. */
   readonly patience: number | "auto";
+  /** Epochs from one validation to the next. */
+  readonly validateEvery: number | "auto";
   /** Samples in a step; `auto` for 256, or all of fewer. */
   readonly batchSize: number | "auto";
   /** 0 for what the data's dimension allows. */
   readonly microBatchSize: number;
   /** Adam's. */
-  readonly learningRate: number;
+  readonly learningRate: number | "auto";
   /** Samples per run of the denoiser in evaluations. */
   readonly evalBatchSize: number;
   /** Log SNRs per sample in a validation. */
@@ -48,6 +50,9 @@ export interface FitSettings {
   readonly proposal: "even" | "fixed" | "adaptive";
 }
 
+/** Adam's learning rate for points, and that above so many dimensions, where a wide network learns nothing at the larger. */
+export const RATE = 2e-3, WIDE_RATE = 1e-3, WIDE = 16;
+
 /** What depends on the kind of data where it is not given. */
 export interface FitDefaults {
   /** A denoiser's name. */
@@ -57,7 +62,7 @@ export interface FitDefaults {
   /** Samples in a step. */
   readonly batchSize: number | "auto";
   /** Adam's. */
-  readonly learningRate: number;
+  readonly learningRate: number | "auto";
   /** Samples per run of the denoiser in evaluations. */
   readonly evalBatchSize: number;
   /** Log SNRs per sample in a validation. */
@@ -74,7 +79,7 @@ export const DEFAULTS = {
     denoiser: "residual",
     epochs: "auto",
     batchSize: "auto",
-    learningRate: 2e-3,
+    learningRate: "auto",
     evalBatchSize: 1024,
     validationLevels: 2,
   },
@@ -112,7 +117,7 @@ export function recipeDefaults(
   proposal: FitDefaults["proposal"],
 ): Pick<
   FitSettings,
-  "decay" | "ema" | "estimator" | "logsnrLoc" | "logsnrScale" | "proposal" | "reference" | "patience"
+  "decay" | "ema" | "estimator" | "logsnrLoc" | "logsnrScale" | "proposal" | "reference" | "patience" | "validateEvery"
 > {
   const recipe = RECIPES[name];
   const usual = proposal ?? recipe.proposal;
@@ -124,6 +129,7 @@ export function recipeDefaults(
     proposal: usual === "auto" ? "even" : "fixed",
     reference: name === "seed" ? "none" : "auto",
     patience: usual === "auto" ? "auto" : 0,
+    validateEvery: usual === "auto" ? "auto" : 1,
     logsnrLoc: usual === "auto" ? "auto" : usual.loc,
     logsnrScale: usual === "auto" ? "auto" : usual.scale,
   };

@@ -130,6 +130,7 @@ export async function mixtureNear(
   random: Random,
   signal?: AbortSignal,
 ): Promise<GaussianMixture> {
+  if (samples.dimension > MAX_MIXTURE_DIMENSION) return onlyGaussian(fitGaussian(samples));
   const { count } = samples, judges = Math.max(1, Math.floor(JUDGES * count));
   const order = random.split("judges").permutation(count);
   const parts = {

@@ -47,7 +47,8 @@ export class ExpectationStep {
   async run(samples: Samples, components: readonly Component[]): Promise<Expectation> {
     const { count: n, dimension: d } = samples;
     const k = 2 ** Math.ceil(Math.log2(components.length));
-    const block = Math.min(n, Math.max(64, Math.floor(MAX_VALUES / (k * d))));
+    // Blocks of one size, so that the last is no smaller than the others and computes nothing in vain.
+    const block = Math.ceil(n / Math.ceil(n / Math.max(64, Math.floor(MAX_VALUES / (k * d)))));
     const program = await this.#program(block, k, d);
     const parts = whitening(components, k, d);
     const [counts, sums, products] = [k, k * d, k * d * d].map((size) => new Float64Array(size));

@@ -23,6 +23,7 @@ const DECIDED_ELSEWHERE = [
   "denoiser",
   "epochs",
   "patience",
+  "validateEvery",
   "batchSize",
   "learningRate",
   "validationLevels",

@@ -159,6 +159,8 @@ function configOf(
     reference: options.reference ?? usual.reference,
     epochs: options.epochs ?? defaults.epochs,
     patience: options.patience ?? usual.patience,
+    // What is validated must not depend on how many epochs a run is resumed for.
+    validateEvery: options.validateEvery ?? (options.epochs === undefined ? usual.validateEvery : 1),
     batchSize: options.batchSize ?? defaults.batchSize,
     microBatchSize: options.microBatchSize ?? 0,
     learningRate: options.learningRate ?? defaults.learningRate,
@@ -220,7 +222,7 @@ async function openEarlier(
 }
 
 /** What runs of earlier versions are, which do not say it. */
-const EARLIER = { precision: "f32", proposal: "fixed", reference: "none", patience: 0 };
+const EARLIER = { precision: "f32", proposal: "fixed", reference: "none", patience: 0, validateEvery: 1 };
 
 function missing(config: object): Partial<typeof EARLIER> {
   return Object.fromEntries(Object.entries(EARLIER).filter(([key]) => !(key in config)));
@@ -260,7 +262,16 @@ function isConfig(value: unknown): value is RunConfig {
   const areRecords = (...keys: string[]) =>
     keys.every((key) => typeof config[key] === "object" && config[key] !== null);
   return areStrings("task", "dataset", "denoiser", "recipe", "decay", "estimator", "backend", "reference") &&
-    areNumbers("ema", "epochs", "patience", "batchSize", "microBatchSize", "learningRate", "evalBatchSize") &&
+    areNumbers(
+      "ema",
+      "epochs",
+      "patience",
+      "validateEvery",
+      "batchSize",
+      "microBatchSize",
+      "learningRate",
+      "evalBatchSize",
+    ) &&
     areNumbers("validationLevels", "validationSamples") &&
     areNumbers("logsnrLoc", "logsnrScale", "seed", "threads") &&
     areRecords("datasetOptions", "denoiserOptions") &&

@@ -1,7 +1,7 @@
 import type { TaskOption } from "../cli/mod.ts";
 import { PRECISIONS } from "../engine/mod.ts";
 import { mpiOption } from "../cli/mod.ts";
-import type { FitDefaults } from "../model/settings.ts";
+import { type FitDefaults, RATE, WIDE, WIDE_RATE } from "../model/settings.ts";
 import { backendOption } from "./backend.ts";
 
 /** What a training task has of its own. */
@@ -57,6 +57,14 @@ export function trainingOptions(
       help:
         "Epochs without a better validation that end the training, 0 for no end; auto: half of all from 16 dimensions on (recipe).",
     },
+    validateEvery: {
+      optional: "number",
+      auto: true,
+      min: 1,
+      integer: true,
+      help:
+        "Epochs from one validation to the next; auto: 1 where --epochs is given, and up to 8 of short ones (recipe).",
+    },
     batchSize: {
       optional: "number",
       auto: true,
@@ -73,9 +81,10 @@ export function trainingOptions(
     },
     learningRate: {
       optional: "number",
+      auto: true,
       above: 0,
       max: 1e6,
-      help: `Adam's learning rate (default ${learningRate}).`,
+      help: `Adam's learning rate; auto: ${RATE}, and ${WIDE_RATE} above ${WIDE} dimensions (default ${learningRate}).`,
     },
     decay: { optional: "string", choices: ["cosine", "constant"], help: "How the learning rate falls (recipe)." },
     ema: { optional: "number", min: 0, max: 0.999999, help: "Decay of the weights' average, 0 for none (recipe)." },

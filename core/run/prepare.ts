@@ -112,8 +112,8 @@ function adaptiveState(value: unknown): AdaptiveState {
 }
 
 function bestEpoch(value: unknown): BestEpoch {
-  const { epoch, nll } = value as Partial<BestEpoch>;
-  return { epoch: finite(epoch), nll: finite(nll) };
+  const { epoch, nll, own = { epoch, nll } } = value as Partial<BestEpoch>;
+  return { epoch: finite(epoch), nll: finite(nll), own: { epoch: finite(own.epoch), nll: finite(own.nll) } };
 }
 
 function finite(value: unknown): number {

@@ -18,12 +18,14 @@ export interface TrainingSettings {
   readonly learningRate: number;
   /** Samples per run of the denoiser in evaluations. */
   readonly evalBatchSize: number;
+  /** Epochs from one validation to the next; the last epoch is validated too. 1 if left out. */
+  readonly validateEvery?: number;
   /** Log SNRs per sample in a validation by the paired estimator. */
   readonly validationLevels: number;
   /** Samples that a validation measures at most, always the same ones. */
   readonly validationSamples: number;
   /** Whether the model is the denoiser blended with the reference, by the validation samples. */
   readonly blend: boolean;
-  /** Training ends after so many epochs of which none was better than the best before. */
+  /** Training ends once for so many epochs neither the model nor the denoiser by itself was better than before. */
   readonly patience: number;
 }

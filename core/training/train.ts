@@ -37,7 +37,7 @@ export interface StepRecord {
   readonly nll: number;
 }
 
-/** One finished epoch. */
+/** Finished epochs up to a validation: one, where each is validated. */
 export interface EpochRecord {
   /** Tells it from a step's record. */
   readonly kind: "epoch";
@@ -45,7 +45,7 @@ export interface EpochRecord {
   readonly epoch: number;
   /** Steps since training began. */
   readonly step: number;
-  /** The mean over the epoch's batches, in nats. */
+  /** The mean over the batches since the last record, in nats. */
   readonly trainNll: number;
   /** On the validation data, with its standard error, in nats. */
   readonly validation: Estimate;
@@ -62,9 +62,9 @@ export interface EpochRecord {
 export interface TrainingSnapshot {
   /** Finished steps. */
   readonly step: number;
-  /** Epochs whose records have been yielded. */
+  /** Finished epochs. */
   readonly epoch: number;
-  /** The sum of the NLLs of the unfinished epoch's batches. */
+  /** The sum of the NLLs of the batches since the last epoch's record. */
   readonly nllSum: number;
   /** The lowest NLL of a validation so far, and its epoch. */
   readonly best?: BestEpoch;
@@ -80,6 +80,8 @@ export interface TrainingSnapshot {
 export interface BestEpoch {
   readonly epoch: number;
   readonly nll: number;
+  /** The same of the denoiser by itself, which may get better long before it adds to the reference. */
+  readonly own: { readonly epoch: number; readonly nll: number };
 }
 
 /** A training run. */
@@ -162,7 +164,11 @@ export async function createTraining(
   // Of a run that may end early the best epoch is the model.
   const keepsBest = layout.size > 0 && settings.patience < Infinity;
   let bestWeights = keepsBest ? from?.training[BEST]?.data : undefined;
-  const isOver = () => epoch >= settings.epochs || best !== undefined && epoch - best.epoch >= settings.patience;
+  const every = settings.validateEvery ?? 1;
+  // A run ends with a validation.
+  const patience = Math.ceil(settings.patience / every) * every;
+  const isTired = (after: number, { epoch, own }: BestEpoch) => after - Math.max(epoch, own.epoch) >= patience;
+  const isOver = () => epoch >= settings.epochs || best !== undefined && isTired(epoch, best);
 
   async function* run(): AsyncGenerator<StepRecord | EpochRecord> {
     const steps = settings.epochs * stepsPerEpoch;
@@ -179,16 +185,25 @@ export async function createTraining(
         if (batches) yield { kind: "step", epoch: epoch + 1, step, nll };
         continue;
       }
+      if (epoch + 1 < settings.epochs && (epoch + 1) % every !== 0) {
+        epoch++;
+        learner?.learn();
+        continue;
+      }
       await requireSameParameters(ranks, state, layout);
       const validated = await unlessAborted(
         () => validate(ownMeter, held, { ...settings, blend: blends }, random),
         signal,
       );
       if (!validated) return;
-      const { estimate: validation, blend } = validated;
+      const { estimate: validation, own: ownNll, blend } = validated;
       // The blend of the model that stays is fitted to more noise.
       const isBest = !best || validation.mean < best.nll;
-      const isLast = epoch + 1 >= settings.epochs || !isBest && epoch + 1 - best!.epoch >= settings.patience;
+      const next: BestEpoch = {
+        ...(isBest ? { epoch: epoch + 1, nll: validation.mean } : { epoch: best!.epoch, nll: best!.nll }),
+        own: !best || ownNll < best.own.nll ? { epoch: epoch + 1, nll: ownNll } : best.own,
+      };
+      const isLast = epoch + 1 >= settings.epochs || isTired(epoch + 1, next);
       if (keepsBest && isBest) bestWeights = (await state.read([evaluated]))[evaluated].data.slice();
       if (isLast && bestWeights) state.write({ [evaluated]: { shape: [layout.size], data: bestWeights } });
       const refined = blend && isLast
@@ -197,11 +212,12 @@ export async function createTraining(
       if (blend && !refined) return;
       if (refined) state.write({ [BLEND]: { shape: [BLEND_NODES], data: refined } });
       if (!Number.isFinite(validation.mean)) throw new DivergenceError(step, settings.proposal.loc, "validation NLL");
-      const trainNll = batches ? nllSum / stepsPerEpoch : validation.mean;
+      const epochs = epoch + 1 - Math.floor(epoch / every) * every;
+      const trainNll = batches ? nllSum / epochs / stepsPerEpoch : validation.mean;
       const learningRate = learningRateAt(recipe, settings.learningRate, step, steps);
       epoch++;
       nllSum = 0;
-      if (isBest) best = { epoch, nll: validation.mean };
+      best = next;
       learner?.learn();
       yield { kind: "epoch", epoch, step, trainNll, validation, learningRate, isLast };
     }
@@ -247,13 +263,13 @@ async function validate(
   samples: Samples,
   { recipe, proposal, validationLevels: levels, blend }: TrainingSettings,
   random: Random,
-): Promise<{ readonly estimate: Estimate; readonly blend?: Float32Array }> {
+): Promise<{ readonly estimate: Estimate; readonly own: number; readonly blend?: Float32Array }> {
   const noise = random.split("validation");
-  if (recipe.estimator !== "paired") {
-    return { estimate: await estimateNllAgainstStandard(meter, samples, proposal, noise) };
-  }
-  if (!blend) return { estimate: await estimateNll(meter, samples, proposal, noise, levels) };
-  return await blendedNll(meter, samples, proposal, noise, levels);
+  if (recipe.estimator === "paired" && blend) return await blendedNll(meter, samples, proposal, noise, levels);
+  const estimate = recipe.estimator === "paired"
+    ? await estimateNll(meter, samples, proposal, noise, levels)
+    : await estimateNllAgainstStandard(meter, samples, proposal, noise);
+  return { estimate, own: estimate.mean };
 }
 
 /** Pairs of evaluations that the last blend is fitted to, about, and log SNRs for each sample at most. */

@@ -172,7 +172,7 @@ Deno.test("resuming takes the run's own options, refuses others, and refuses wha
     await Deno.writeTextFile(join(out, "config.json"), JSON.stringify(earlier));
     equal((await prepare(["--resume", out])).config.precision, "f32");
     // Nor had they references, other log SNRs than a logistic's, or an early end.
-    const { proposal: _p, reference: _r, patience: _e, ...before } = config;
+    const { proposal: _p, reference: _r, patience: _e, validateEvery: _v, ...before } = config;
     await Deno.writeTextFile(join(out, "config.json"), JSON.stringify(before));
     const old = await prepare(["--resume", out]);
     deepEqual([old.config.proposal, old.config.reference, old.config.patience], ["fixed", "none", 0]);

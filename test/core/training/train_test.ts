@@ -305,6 +305,38 @@ async function overfitting(patience: number, from?: TrainingSnapshot, epochs = 1
   return createTraining(engine, scaled, other, info, own, Random.fromSeed(3), from ? { from } : {});
 }
 
+Deno.test("every so many epochs are validated, the last too, and a run that goes on validates the same ones", async () => {
+  const make = async (from?: TrainingSnapshot) => {
+    const engine = await createEngine("onnx-cpu", 1);
+    const own = { ...settings, epochs: 7, validateEvery: 3 };
+    return createTraining(engine, scaled, data, info, own, Random.fromSeed(3), from ? { from } : {});
+  };
+  const whole = await make(), records = await epochsOf(whole);
+  deepEqual(records.map(({ epoch, isLast }) => [epoch, isLast]), [[3, false], [6, false], [7, true]]);
+  const each: number[] = [];
+  const again = await make();
+  for await (const record of again.run()) if (record.kind === "step") each.push(record.nll);
+  const mean = (from: number, to: number) => {
+    const part = each.slice(from * whole.stepsPerEpoch, to * whole.stepsPerEpoch);
+    return part.reduce((sum, nll) => sum + nll / part.length, 0);
+  };
+  records.forEach(({ trainNll }, k) => {
+    const [from, to] = [[0, 3], [3, 6], [6, 7]][k];
+    ok(Math.abs(trainNll - mean(from, to)) < 1e-9, `${trainNll}`);
+  });
+  for (const stop of [1, whole.stepsPerEpoch + 1, 4 * whole.stepsPerEpoch + 1]) {
+    const part = await make(), before: EpochRecord[] = [];
+    for await (const record of part.run()) {
+      if (record.kind === "epoch") before.push(record);
+      else if (record.step === stop) break;
+    }
+    const resumed = await make(structuredClone(await part.snapshot()));
+    deepEqual([...before, ...await epochsOf(resumed)], records, `stopped after step ${stop}`);
+    await Promise.all([part.dispose(), resumed.dispose()]);
+  }
+  await Promise.all([whole.dispose(), again.dispose()]);
+});
+
 Deno.test("training ends once no epoch was better for as long as it waits, and the best one's weights are the model", async () => {
   const endless = await overfitting(Infinity), all: EpochRecord[] = [];
   let best: TrainingSnapshot["model"] = {};

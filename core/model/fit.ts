@@ -72,7 +72,7 @@ export async function fit(data: NamedDataset | Dataset | Rows, options: FitOptio
     ...{ epochs: usual.epochs, batchSize: usual.batchSize, learningRate: usual.learningRate },
     ...{ evalBatchSize: usual.evalBatchSize, validationLevels: usual.validationLevels, threads: defaultThreads() },
     ...recipeDefaults(recipe, usual.proposal),
-    ...(rest.epochs === undefined ? {} : { validateEvery: 1 }),
+    ...(typeof rest.epochs === "number" ? { validateEvery: 1 } : {}),
     ...defined(rest),
     denoiserOptions: givenOptions(`denoiser ${plugin.name}`, plugin.options, {
       ...plugin.recipes?.[recipe],

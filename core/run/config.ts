@@ -160,7 +160,7 @@ function configOf(
     epochs: options.epochs ?? defaults.epochs,
     patience: options.patience ?? usual.patience,
     // What is validated must not depend on how many epochs a run is resumed for.
-    validateEvery: options.validateEvery ?? (options.epochs === undefined ? usual.validateEvery : 1),
+    validateEvery: options.validateEvery ?? (typeof options.epochs === "number" ? 1 : usual.validateEvery),
     batchSize: options.batchSize ?? defaults.batchSize,
     microBatchSize: options.microBatchSize ?? 0,
     learningRate: options.learningRate ?? defaults.learningRate,

@@ -213,14 +213,19 @@ Deno.test("what is left open is decided by the data, and kept by the run", () =>
         return { train: rows(600), validation: rows(50) };
       }`,
     );
-    const open = ["--epochs", "auto", "--batch-size", "auto"], small = SMALL.slice(0, 4);
+    const open = ["--batch-size", "auto", "--learning-rate", "auto"], small = SMALL.slice(0, 4);
     const of = async (name: string, ...args: string[]) => {
-      const { config, settings } = await prepare([...args, ...small, ...open, "--out", join(folder, name)]);
+      const epochs = args.includes("--epochs") ? [] : ["--epochs", "auto"];
+      const { config, settings } = await prepare([...args, ...small, ...open, ...epochs, "--out", join(folder, name)]);
       deepEqual([config.epochs, config.batchSize], [settings.epochs, settings.batchSize]);
       return settings;
     };
     const few = await of("few", "scg", "--points", "100");
-    deepEqual([few.batchSize, few.patience, few.blend], [90, Infinity, true]);
+    deepEqual([few.batchSize, few.patience, few.blend, few.learningRate], [90, Infinity, true, 2e-3]);
+    // Of many short epochs some are validated; of given ones each, however many there are, since a run may be resumed for more.
+    equal(few.validateEvery, 8);
+    equal((await of("each", "scg", "--points", "100", "--epochs", "5000")).validateEvery, 1);
+    equal((await of("some", "scg", "--points", "100", "--epochs", "5000", "--validate-every", "5")).validateEvery, 5);
     const steps = few.epochs * Math.floor(90 / few.batchSize);
     ok(steps >= 4000 && steps <= 40_000, `${steps}`);
     // Finer structure takes more steps.
@@ -229,6 +234,7 @@ Deno.test("what is left open is decided by the data, and kept by the run", () =>
     ok(fine.epochs > 1.5 * rough.epochs, `${fine.epochs} and ${rough.epochs}`);
     // Many dimensions are learned by heart, so that training may end at half of the epochs.
     const wide = await of("wide", many);
+    equal(wide.learningRate, 2e-3);
     deepEqual([wide.batchSize, wide.patience], [256, Math.max(10, Math.ceil(wide.epochs / 2))]);
     equal((await of("never", many, "--patience", "0")).patience, Infinity);
     equal((await of("none", many, "--reference", "none")).blend, false);

@@ -117,8 +117,8 @@ function libraryIn(args: readonly string[]): string | undefined {
  * Runs a task on all ranks of an MPI job.
  *
  * An error that every rank has at the same point ({@linkcode UserError.everywhere}), and help, are the first one's to tell,
- * once what it has to save is saved. Any other error ends the whole job: a rank that has it says so, and the library ends
- * all processes.
+ * once what it has to save is saved. Any other error ends the whole job: a rank that has it says so and ends, and MPI's
+ * launcher ends the others.
  *
  * @param library The file of MPI's library; the system's if undefined.
  * @throws {MpiError} When there is none.
@@ -155,7 +155,8 @@ async function end(mpi: Mpi, error: unknown): Promise<void> {
   }
   if (mpi.rank > 0) await delay(PATIENCE_MS);
   console.error(mpi.rank === 0 ? text.trimEnd() : `rank ${mpi.rank} of ${mpi.size}: ${text.trimEnd()}`);
-  mpi.abort(code);
+  // A process that ends without MPI's own end takes the job with it, after its launcher has read what it wrote; of one that
+  // aborts MPICH's launcher may lose that.
   Deno.exit(code);
 }
 

@@ -20,7 +20,6 @@ const SYMBOLS = {
     nonblocking: true,
   },
   MPI_Finalize: { parameters: [], result: "i32", nonblocking: true },
-  MPI_Abort: { parameters: ["u64", "i32"], result: "i32" },
 } as const;
 
 type Symbols = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
@@ -90,8 +89,6 @@ export interface Mpi {
   sum(values: Float32Array | Float64Array): Promise<void>;
   /** Leaves the job in good order; waits until all ranks do. */
   finalize(): Promise<void>;
-  /** Ends all processes of the job. */
-  abort(code: number): void;
 }
 
 /**
@@ -136,9 +133,6 @@ export function startMpi(place: Place, named?: string): Mpi {
     },
     async finalize() {
       check("MPI_Finalize", await symbols.MPI_Finalize());
-    },
-    abort(code) {
-      symbols.MPI_Abort(world, code);
     },
   };
 }

@@ -21,6 +21,6 @@ export function localRanks(size: number): Ranks[] {
         resolve();
       }
     });
-  const [version, finalize, abort] = ["local", () => Promise.resolve(), () => {}];
-  return Array.from({ length: size }, (_, rank) => mpiRanks({ rank, size, version, sum, finalize, abort }));
+  const [version, finalize] = ["local", () => Promise.resolve()];
+  return Array.from({ length: size }, (_, rank) => mpiRanks({ rank, size, version, sum, finalize }));
 }

@@ -50,7 +50,7 @@ export interface FitSettings {
   readonly proposal: "even" | "fixed" | "adaptive";
 }
 
-/** Adam's learning rate for points, and that above so many dimensions, where a wide network learns nothing at the larger. */
+/** Adam's learning rate for points, and that above so many dimensions, where a wide network learns late at the larger. */
 export const RATE = 2e-3, WIDE_RATE = 1e-3, WIDE = 16;
 
 /** What depends on the kind of data where it is not given. */

@@ -93,6 +93,12 @@ export async function chooseReference(
       `--reference is a mixture of ${components}, but the data has ${train.count} training samples. Take fewer.`,
     );
   }
+  if (!isEnough && kind === "mixture") {
+    throw new UserError(
+      `--reference is mixture, but the data has ${train.count} training samples of ${d} values, expected at least ` +
+        `${Math.max(LEAST_SAMPLES, 2 * (within ? SUBSPACE : d))}. Take auto or gaussian.`,
+    );
+  }
   if (!isEnough) return { reference: one, structure: one };
   // The compiled engine is the fastest at it on every machine, and the mixture the same whatever trains the model.
   const compiled = engine.backend === FITTING ? engine : await createEngine(FITTING, engine.threads);

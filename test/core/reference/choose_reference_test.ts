@@ -208,6 +208,13 @@ Deno.test("what cannot be had in so many dimensions, or of so few samples, is an
     };
     for (
       const [d, n, request, message] of [
+        [
+          257,
+          8,
+          { kind: "mixture" },
+          /--reference is mixture, but the data has 8 training samples of 257 .* at least 128/,
+        ],
+        [16, 25, { kind: "mixture" }, /the data has 25 training samples of 16 values, expected at least 32/],
         [17, 8, { kind: "kernel" }, /--reference is kernel, but the data has 17 dimensions, expected at most 16/],
         [2, 8, { kind: "mixture", components: 9 }, /a mixture of 9, but the data has 8 training samples/],
       ] as const

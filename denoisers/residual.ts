@@ -77,6 +77,7 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
   const normal = (h: tf.Tensor) => tf.mul(h, tf.rsqrt(tf.add(tf.mean(tf.square(h), 1, true), EPSILON)));
 
   return {
+    options: { ...values, width, octaves },
     init(random) {
       const params: HostTensors = Object.assign(
         initLinear(random, "condition", 1 + 2 * LOGSNR_FREQUENCIES, CONDITION),

@@ -15,7 +15,7 @@ import { peakMemory } from "../core/run/memory.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { drawGrid, drawPoints, writeCsv, writeImages, writeTensor } from "../core/run/sample_files.ts";
-import { samplingPlan } from "../core/sampling/plan.ts";
+import { samplerOf, samplingPlan } from "../core/sampling/plan.ts";
 
 /** All samples are kept until they are written; so many values take 1 GiB. */
 const MAX_VALUES = 2 ** 28;
@@ -25,11 +25,18 @@ const IMAGE_RANGE = [-1, 1] as const;
 
 const options = {
   sampler: {
-    default: "ode",
+    optional: "string",
     choices: SAMPLERS,
-    help: "ode is the probability flow by DPM-Solver++(2M); ancestral is DDPM's.",
+    help:
+      "ode is the probability flow by DPM-Solver++(2M); ancestral is DDPM's (default ancestral for points, ode for images).",
   },
-  steps: { default: 100, min: 2, max: 100_000, integer: true, help: "Evaluations of the denoiser per sample." },
+  steps: {
+    optional: "number",
+    min: 2,
+    max: 100_000,
+    integer: true,
+    help: "Evaluations of the denoiser per sample (default 100 for ode, 250 for the others).",
+  },
   eta: { optional: "number", min: 0, max: 1, help: "Fresh noise of ddim, 0 for none; 1 is ancestral (default 0)." },
   clip: {
     optional: "string",
@@ -67,11 +74,11 @@ await mainOnRanks(async (ranks) => {
       `--count is ${o.count}; of samples of ${d} values it must be at most ${Math.floor(MAX_VALUES / d)}.`,
     );
   }
-  const { sampler, steps, eta, seed, batchSize } = o;
+  const { eta, seed, batchSize } = o, { sampler, steps } = samplerOf(o, shape);
   const clip = o.clip === undefined ? undefined : o.clip === "on";
   const drawing = { sampler, steps, eta, clip, seed, batchSize, ranks };
   // What cannot be drawn is said before anything is made.
-  const { logsnr, range: clipped } = samplingPlan(drawing, proposal, range);
+  const { logsnr, range: clipped } = samplingPlan(drawing, proposal, info);
   // Only the first rank writes; the others must not take for full what it has begun.
   const folder = new RunFolder(ranks.rank > 0 ? "" : await freeFolder(o.out, join(run.path, "samples")));
 
@@ -99,7 +106,7 @@ await mainOnRanks(async (ranks) => {
   if (finished === 0) throw new InterruptedError("Stopped before a sample was finished; wrote nothing.");
 
   const name = basename(run.path);
-  const record = { title: `${name}: samples`, subtitle: describe(epoch, o, finished) };
+  const record = { title: `${name}: samples`, subtitle: describe(epoch, drawing, finished) };
   const drawn = samples.subarray(0, finished * d);
   const files = [await writeTensor(folder.path, drawn, shape)];
   if (shape.length === 1) files.push(await writeCsv(folder.path, drawn, d));
@@ -113,9 +120,8 @@ await mainOnRanks(async (ranks) => {
     run: shown(run.path),
     epoch,
     count: finished,
-    sampler: o.sampler,
-    steps: o.steps,
-    ...(o.sampler === "ddim" ? { eta: o.eta ?? 0 } : {}),
+    ...{ sampler, steps },
+    ...(sampler === "ddim" ? { eta: o.eta ?? 0 } : {}),
     clip: clipped !== undefined,
     logsnr_low: logsnr[0],
     logsnr_high: logsnr[logsnr.length - 1],

@@ -139,6 +139,7 @@ export async function beginTraining<S extends FitSettings>(
   const resolved = {
     ...{ ...config, epochs, patience, validateEvery, batchSize, microBatchSize, learningRate },
     ...{ logsnrLoc: proposal.loc, logsnrScale: proposal.scale },
+    denoiserOptions: denoiser.options ?? config.denoiserOptions,
   };
   await requireSameSettings(ranks, {
     ...{ config: { ...resolved, threads: 0 }, version: configuration.version, step: from?.step ?? 0 },

@@ -161,7 +161,7 @@ export function createModel(
     count,
     { batchSize = BATCH, seed = 0, signal, ranks = oneRank(), ...options } = {},
   ) {
-    const plan = samplingPlan(options, proposal, info.range);
+    const plan = samplingPlan(options, proposal, info);
     const batch = Math.min(batchSize, mostRows(ranks, count));
     const sampler = await createSampler(engine, state, (s) => s, denoiser, info, batch, ranks);
     try {

@@ -18,7 +18,12 @@ export function checkDenoiser(name: string, denoiser: unknown): Denoiser {
     if (typeof denoiser[member] === "function") continue;
     throw new PluginError(`The denoiser ${name} has ${member} ${describe(denoiser[member])}, expected a function.`);
   }
-  const { form } = denoiser;
+  const { form, options } = denoiser;
+  if (options !== undefined && !(isRecord(options) && Object.values(options).every(isOption))) {
+    throw new PluginError(
+      `The denoiser ${name} has options ${describe(options)}, expected the values that it was made with, by name.`,
+    );
+  }
   if (form !== undefined && !isForm(form)) {
     throw new PluginError(
       `The denoiser ${name} has form ${
@@ -27,6 +32,10 @@ export function checkDenoiser(name: string, denoiser: unknown): Denoiser {
     );
   }
   return denoiser as unknown as Denoiser;
+}
+
+function isOption(value: unknown): boolean {
+  return ["boolean", "string"].includes(typeof value) || Number.isFinite(value);
 }
 
 function isForm(form: unknown): boolean {

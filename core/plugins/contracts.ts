@@ -43,6 +43,8 @@ export interface Denoiser {
    * @returns The estimate of ε, of the shape of `z`.
    */
   predict(params: Record<string, Tensor>, z: Tensor, logsnr: Tensor1D): Tensor;
+  /** The options that it was made with, where it chose what was left open: a run keeps them. */
+  readonly options?: OptionValues;
   /** How a checkpoint is stored so that another library loads it; without it the parameters are stored alone. */
   readonly form?: ModelForm;
 }

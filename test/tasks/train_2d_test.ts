@@ -42,7 +42,7 @@ Deno.test("train:2d writes all that it promises", () =>
     equal(summary.versions.deno, Deno.version.deno);
     ok(Math.abs(summary.test_nll - 1.2185) < 0.05, `an almost Gaussian start: ${summary.test_nll}`);
     const config = JSON.parse(await Deno.readTextFile(join(run, "config.json")));
-    equal(config.denoiserOptions.width, 16);
+    deepEqual([config.denoiserOptions.width, config.denoiserOptions.octaves], [16, 4], "what was left open is kept");
     ok(Math.abs(config.logsnrLoc - 1.6) < 0.3, `the middle of the spectrum's range: ${config.logsnrLoc}`);
     equal(config.proposal, "even");
     for (const figure of ["overview", "contours", "mse", "loss"]) {

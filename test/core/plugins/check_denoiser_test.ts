@@ -31,6 +31,14 @@ Deno.test("a denoiser must have init and predict", () => {
   throwsFor({ ...denoiser, predict: 3 }, "The denoiser mine has predict 3, expected a function.");
 });
 
+Deno.test("the options that a denoiser was made with are values by name", () => {
+  const made = { ...denoiser, options: { width: 8, skip: "gaussian", embedding: false } };
+  assert.equal(checkDenoiser("mine", made), made);
+  const expected = "expected the values that it was made with, by name.";
+  throws(() => checkDenoiser("mine", { ...denoiser, options: [8] }), `The denoiser mine has options [8], ${expected}`);
+  assert.throws(() => checkDenoiser("mine", { ...denoiser, options: { width: NaN } }), PluginError);
+});
+
 Deno.test("parameters must be named tensors of matching sizes and finite values", () => {
   const throwsFor = (params: unknown, message: string) => throws(() => checkParams("mine", params), message);
   const param = "The denoiser mine's parameter w";

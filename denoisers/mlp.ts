@@ -3,6 +3,7 @@ import { perSample, signalScale } from "../core/diffusion/channel.ts";
 import { skipPrediction, SKIPS } from "../core/reference/skip.ts";
 import { sinusoidalEmbedding } from "../core/layers/embedding.ts";
 import { initLinear, linear } from "../core/layers/linear.ts";
+import { requireParameters } from "../core/layers/parameter_limit.ts";
 import { UserError } from "../core/errors/user_error.ts";
 import type { ConditionalDenoiser } from "../core/plugins/conditional_denoiser.ts";
 import type { DataInfo, Denoiser, OptionValues } from "../core/plugins/contracts.ts";
@@ -14,7 +15,7 @@ const LOGSNR_SCALE = 50;
 
 export const options = {
   hiddenSize: { default: 128, min: 1, integer: true, help: "Width of the hidden layers." },
-  hiddenLayers: { default: 3, min: 2, integer: true, help: "Number of linear layers." },
+  hiddenLayers: { default: 3, min: 2, max: 1000, integer: true, help: "Number of linear layers." },
   embedding: {
     default: "auto",
     choices: ["auto", "on", "off"],
@@ -74,6 +75,8 @@ function network(data: DataInfo, condition: number, values: OptionValues) {
   }
   const scalars = d + 1 + condition;
   const inputs = embedding ? scalars * embeddingSize : scalars;
+  const weights = inputs * hiddenSize + (hiddenLayers - 2) * hiddenSize ** 2 + hiddenSize * d;
+  requireParameters(weights, "--hidden-size, --hidden-layers and --embedding-size");
   const sizes = [inputs, ...new Array<number>(hiddenLayers - 1).fill(hiddenSize), d];
   const names = sizes.slice(1).map((_, i) => `layers.${2 * i}`);
 

@@ -3,16 +3,18 @@ import { perSample, signalScale } from "../core/diffusion/channel.ts";
 import { axisVariances } from "../core/reference/gaussian.ts";
 import { skipPrediction, SKIPS } from "../core/reference/skip.ts";
 import { initLinear, linear } from "../core/layers/linear.ts";
+import { requireParameters } from "../core/layers/parameter_limit.ts";
 import { silu } from "../core/layers/silu.ts";
 import type { DataInfo, Denoiser, OptionValues } from "../core/plugins/contracts.ts";
 import { type HostTensors, sizeOf } from "../core/data/tensors.ts";
 
 export const options = {
   width: { default: 0, min: 0, integer: true, help: "Width of the blocks, 0 for what the dimension asks for." },
-  blocks: { default: 3, min: 1, integer: true, help: "Number of residual blocks." },
+  blocks: { default: 3, min: 1, max: 1000, integer: true, help: "Number of residual blocks." },
   octaves: {
     default: -1,
     min: -1,
+    max: 64,
     integer: true,
     help: "Octaves of sines and cosines of each value; -1: by the dimension.",
   },
@@ -55,6 +57,10 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
     width = given.width || widthFor(d, data.reference === undefined),
     octaves = given.octaves < 0 ? octavesFor(d) : given.octaves;
   const inside = EXPANSION * width;
+  requireParameters(
+    width * (3 * blocks * CONDITION + d * (2 + 2 * octaves) + 2 * blocks * inside),
+    "--width, --blocks and --octaves",
+  );
   const skip = skipPrediction(data, values.skip as typeof SKIPS[number]);
   const mean = Float32Array.from(gaussian.mean), variances = Float32Array.from(axisVariances(gaussian));
   const frequencies = Float32Array.from({ length: LOGSNR_FREQUENCIES }, (_, k) => (k + 1) * Math.PI / LOGSNR_PERIOD);

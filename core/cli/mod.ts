@@ -13,6 +13,7 @@ export {
   type ValueOf,
   type ValuesOf,
 } from "./options.ts";
+export { type Notes, takeNotes } from "./notes.ts";
 export {
   formatDuration,
   Progress,

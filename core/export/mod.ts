@@ -1,7 +1,8 @@
 import { rmdir } from "node:fs/promises";
 import { basename } from "node:path";
 import { type Contents, storageError, writeFolderAtomic } from "../io/atomic.ts";
-import type { OpenRun } from "../run/open_run.ts";
+import type { UsableModel } from "../run/open_usable.ts";
+import { ExportError } from "./errors.ts";
 import { exportDiffusers } from "./diffusers.ts";
 import { exportTfjs } from "./tfjs.ts";
 
@@ -39,7 +40,7 @@ export interface ExportOptions {
  * @throws {UserError} When the model has no such form, or the folder cannot be written.
  */
 export async function exportRun(
-  run: OpenRun,
+  run: UsableModel,
   format: Format,
   folder: string,
   { batch, threads, signal }: ExportOptions,
@@ -64,13 +65,24 @@ interface Files {
   readonly difference?: number;
 }
 
-async function contentsOf(run: OpenRun, format: Format, batch: number | undefined, threads: number): Promise<Files> {
+async function contentsOf(
+  run: UsableModel,
+  format: Format,
+  batch: number | undefined,
+  threads: number,
+): Promise<Files> {
   const { denoiser, params, info, config, proposal, epoch } = run;
   const name = basename(config.denoiser);
   switch (format) {
     case "diffusers":
-      return { files: exportDiffusers(denoiser, name, params) };
+      return { files: exportDiffusers(run, name) };
     case "tfjs": {
+      if (run.weights !== undefined) {
+        throw new ExportError(
+          `${run.weights} are weights without data, whose Gaussian tfjs weights come with. Export them as --format onnx or ` +
+            "diffusers, or a run of them.",
+        );
+      }
       const metadata = {
         denoiser: name,
         denoiserOptions: config.denoiserOptions,

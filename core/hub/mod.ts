@@ -3,18 +3,19 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { download } from "../io/download.ts";
 import { explainHubError, HubError } from "./hub_error.ts";
 import { isThere, modelFolder, placeBlob, readRef, snapshotFolder, writeRef } from "./model_cache.ts";
-import { chooseModelFiles, findModelFiles, type ModelFiles, placeModelFiles } from "./model_files.ts";
+import { chooseModelPaths, findModelFiles, type ModelFiles, placePaths, readIndex } from "./model_files.ts";
 import { isModelName, type ModelId, parseModelId } from "./model_id.ts";
 import { authorisation, describeFile, listModel } from "./repository.ts";
 import { type HubOptions, hubSettings } from "./settings.ts";
+import { isIndex } from "./weight_names.ts";
 
 export { HubError } from "./hub_error.ts";
-export { findModelFiles, type ModelFiles } from "./model_files.ts";
-export type { FileProgress, HubOptions } from "./settings.ts";
+export { FACTS, findModelFiles, type ModelFiles } from "./model_files.ts";
+export { type FileProgress, type HubOptions, hubOptionsOf } from "./settings.ts";
 
 /** The most bytes of a file whose size the hub does not tell: configurations are small. */
 const MAX_JSON_BYTES = 1_000_000;
@@ -45,7 +46,7 @@ export async function locateModel(name: string, options: HubOptions = {}): Promi
 
 /**
  * Brings what is needed of a diffusers U-Net from the hub to the cache: its config.json, scheduler_config.json if there
- * is one, and weights. Files that the cache has are not fetched again; size and digest of the others are checked.
+ * is one, and weights, in one file or in those that an index names. Files that the cache has are not fetched again; size and digest of the others are checked.
  *
  * @param name `organisation/name`, with `@revision` if it is not to be the newest.
  * @throws HubError if the hub, or offline the cache, has no such model, or it may not be seen.
@@ -58,10 +59,10 @@ export async function fetchModel(name: string, options: HubOptions = {}): Promis
   if (settings.offline) return await cachedModel(folder, model, settings.cache);
 
   const { commit, paths } = await listModel(model, settings);
-  const { config, scheduler, weights } = chooseModelFiles(paths, model.id);
+  const chosen = chooseModelPaths(paths, model.id), { config, scheduler, weights, facts } = chosen;
   const snapshot = snapshotFolder(folder, commit);
-  for (const path of [config, scheduler, weights]) {
-    if (path === undefined || await isThere(join(snapshot, path))) continue;
+  const bring = async (path: string) => {
+    if (await isThere(join(snapshot, path))) return;
     const { onProgress, signal } = options, { token, endpoint } = settings, exact = { id: model.id, revision: commit };
     const { url, etag, size, digest } = await describeFile(exact, path, settings);
     const blob = join(folder, "blobs", etag);
@@ -79,10 +80,26 @@ export async function fetchModel(name: string, options: HubOptions = {}): Promis
       throw explainHubError(error, { ...exact, endpoint, token }, path);
     }
     await placeBlob(blob, join(snapshot, path));
+  };
+  for (const path of [config, scheduler, facts, weights]) if (path !== undefined) await bring(path);
+  let shards = [weights];
+  if (isIndex(weights)) {
+    shards = (await readIndex(join(snapshot, weights))).map((path) => join(dirname(weights), basename(path)));
+    for (const path of shards) {
+      if (!paths.includes(path)) {
+        throw new HubError(`${weights} of ${model.id} names ${path}, which the model does not have. Name another one.`);
+      }
+    }
+    for (const path of shards) await bring(path);
   }
   // The name leads to the commit only now that all of it is there.
   await writeRef(folder, model.revision, commit);
-  return { id: model.id, commit, ...placeModelFiles(snapshot, { config, scheduler, weights }) };
+  return {
+    id: model.id,
+    commit,
+    ...placePaths(snapshot, chosen),
+    shards: shards.map((path) => join(snapshot, path)),
+  };
 }
 
 async function cachedModel(folder: string, model: ModelId, cache: string): Promise<FetchedModel> {

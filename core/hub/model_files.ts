@@ -1,61 +1,129 @@
-import { join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
+import { DESCRIPTION_BOUNDS, readBoundedJson } from "../io/bounded_json.ts";
 import { HubError } from "./hub_error.ts";
+import { chooseWeights, type ChosenWeights, isIndex, isWeightsName, shardsOf, WEIGHTS } from "./weight_names.ts";
 
-/** Where the files of a diffusers model lie. */
-export interface ModelFiles {
+/** The paths of the files of a diffusers model. */
+export interface ModelPaths {
   /** The network's config.json. */
   readonly config: string;
   /** The noise schedule's scheduler_config.json, where there is one. */
   readonly scheduler: string | undefined;
-  /** The network's weights: .safetensors, or PyTorch's .bin where there are no others. */
+  /** The network's weights: .safetensors, or PyTorch's .bin where there are no others; or the index of several files. */
   readonly weights: string;
+  /** What an export of this program says of the data that the model was trained on, where the model is one. */
+  readonly facts: string | undefined;
+  /** What was chosen among several files, in a line for the user. */
+  readonly notes: readonly string[];
 }
+
+/** Where the files of a diffusers model lie. */
+export interface ModelFiles extends ModelPaths {
+  /** The files that hold the weights: one, or those that an index names. */
+  readonly shards: readonly string[];
+}
+
+/** The name of the file in which an export of this program says what its data was. */
+export const FACTS = "itdiffusion.json";
 
 const FOLDERS = ["", "unet/"];
 const CONFIG = "config.json";
-const WEIGHTS = ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"];
-const SCHEDULERS = ["scheduler_config.json", "scheduler/scheduler_config.json"];
-
-/** All paths that files of a model may have. */
-const CANDIDATES = [...FOLDERS.flatMap((folder) => [CONFIG, ...WEIGHTS].map((name) => folder + name)), ...SCHEDULERS];
+const SCHEDULER = "scheduler_config.json";
+const SCHEDULERS = [SCHEDULER, `scheduler/${SCHEDULER}`];
 
 /**
  * Picks the files of a model among paths: a network of its own, or the one in `unet` of a pipeline.
  *
  * @param source What the paths are of, for messages.
- * @throws HubError if the configuration or the weights are missing.
+ * @throws HubError if the configuration or the weights are missing, or there are several and none of them is plain.
  */
-export function chooseModelFiles(paths: readonly string[], source: string): ModelFiles {
+export function chooseModelPaths(paths: readonly string[], source: string): ModelPaths {
   const has = (path: string) => paths.includes(path);
-  const scheduler = SCHEDULERS.find(has);
   for (const folder of FOLDERS) {
-    const config = folder + CONFIG, weights = WEIGHTS.map((name) => folder + name).find(has);
-    if (has(config) && weights !== undefined) return { config, scheduler, weights };
+    if (!has(folder + CONFIG)) continue;
+    const names = paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length));
+    const chosen = chooseWeights(names, source);
+    if (!chosen) continue;
+    return {
+      config: folder + CONFIG,
+      scheduler: SCHEDULERS.find(has),
+      weights: folder + chosen.name,
+      facts: [folder + FACTS].find(has),
+      notes: notesOf(chosen),
+    };
   }
   const missing = FOLDERS.some((folder) => has(folder + CONFIG)) ? WEIGHTS.join(" or ") : CONFIG;
   throw new HubError(`${source} is not a diffusers U-Net: it has no ${missing}, neither at its top nor in unet.`);
 }
 
+function notesOf({ name, variant }: ChosenWeights): string[] {
+  return variant === undefined ? [] : [`weights: ${name}, the variant ${variant}, as there is no plain file`];
+}
+
 /**
- * Finds the files of a model in a folder, at its top or in `unet`.
+ * Finds the files of a model in a folder: at its top, where it may be the `unet` of a pipeline whose scheduler lies
+ * beside it, or in its `unet`.
  *
  * @param source What the folder is, for messages; its path if left out.
  * @returns Paths that begin with the folder's.
- * @throws HubError if the configuration or the weights are missing.
+ * @throws HubError if the configuration or the weights are missing, or an index names files that are not there.
  */
 export async function findModelFiles(folder: string, source = folder): Promise<ModelFiles> {
-  const there = await Promise.all(CANDIDATES.map((path) => isFile(join(folder, path))));
-  const found = chooseModelFiles(CANDIDATES.filter((_, i) => there[i]), source);
-  return placeModelFiles(folder, found);
+  const paths = (await Promise.all([...FOLDERS, "scheduler/"].map((within) => pathsIn(folder, within)))).flat();
+  const placed = placePaths(folder, chooseModelPaths(paths, source));
+  const scheduler = placed.scheduler ?? await pipelineScheduler(folder);
+  const shards = isIndex(placed.weights) ? await readIndex(placed.weights) : [placed.weights];
+  const missing = (await Promise.all(shards.map(async (path) => await isFile(path) ? [] : [path]))).flat();
+  if (missing.length > 0) {
+    throw new HubError(
+      `${placed.weights} names ${missing.length} ${
+        missing.length === 1 ? "file that is" : "files that are"
+      } not there, ` +
+        `such as ${basename(missing[0])}. Download the whole model.`,
+    );
+  }
+  return { ...placed, scheduler, shards };
+}
+
+/** The files that an index in a folder names, with its folder before them. @throws HubError as {@linkcode shardsOf}. */
+export async function readIndex(path: string): Promise<string[]> {
+  const names = shardsOf(await readBoundedJson(path, DESCRIPTION_BOUNDS), path);
+  return names.map((name) => join(dirname(path), name));
 }
 
 /** The files with a folder before their paths. */
-export function placeModelFiles(folder: string, { config, scheduler, weights }: ModelFiles): ModelFiles {
+export function placePaths(folder: string, { config, scheduler, weights, facts, notes }: ModelPaths): ModelPaths {
+  const place = (path: string | undefined) => path === undefined ? undefined : join(folder, path);
   return {
     config: join(folder, config),
-    scheduler: scheduler === undefined ? undefined : join(folder, scheduler),
+    scheduler: place(scheduler),
     weights: join(folder, weights),
+    facts: place(facts),
+    notes,
   };
+}
+
+/** The scheduler of the pipeline that a folder is the network of. */
+async function pipelineScheduler(folder: string): Promise<string | undefined> {
+  const parent = dirname(resolve(folder));
+  const isPart = basename(resolve(folder)) === "unet" || await isFile(join(parent, "model_index.json"));
+  const path = join(parent, "scheduler", SCHEDULER);
+  return isPart && await isFile(path) ? path : undefined;
+}
+
+/** The paths of what may be files of a model, in a folder within a folder. */
+async function pathsIn(folder: string, within: string): Promise<string[]> {
+  const there: string[] = [];
+  try {
+    for await (const { name } of Deno.readDir(join(folder, within))) {
+      if (name === CONFIG || name === SCHEDULER || name === FACTS || isWeightsName(name)) there.push(within + name);
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return [];
+    throw new HubError(`Cannot look into ${join(folder, within)}. Check its permissions.`, { cause: error });
+  }
+  const areFiles = await Promise.all(there.map((path) => isFile(join(folder, path))));
+  return there.filter((_, i) => areFiles[i]).sort();
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { modelInfo } from "@huggingface/hub";
 import { UserError } from "../errors/user_error.ts";
+import { beyondBounds, type JsonBounds } from "../io/bounded_json.ts";
 import type { Digest } from "../io/digest.ts";
 import { bodyOf, NetworkError, request, requireSuccess, retrying } from "../io/http.ts";
 import { type Asked, explainHubError, HubError } from "./hub_error.ts";
@@ -24,8 +25,8 @@ export interface HubFile {
   readonly digest: readonly Digest[];
 }
 
-/** The longest description of a model that is read, in bytes. */
-const MAX_DESCRIPTION_BYTES = 20_000_000;
+/** What a description of a model may be: a file takes some hundred bytes of it, so that there may be ten thousands. */
+const LISTING_BOUNDS: JsonBounds = { bytes: 5_000_000, depth: 32, values: 500_000 };
 
 const MAX_REDIRECTS = 5;
 
@@ -127,17 +128,23 @@ function digestsOf(etag: string): Digest[] {
   return /^[0-9a-f]{40}$/.test(etag) ? [`git:${etag}`, `sha1:${etag}`] : [];
 }
 
-/** The same answer with a body that is in memory, and not large. */
-async function readWhole(response: Response, { endpoint }: Asked, signal: AbortSignal | undefined): Promise<Response> {
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  const broken = () => new NetworkError(`The connection to ${new URL(endpoint).host} broke. Try again.`);
+/** The same answer with a body that is in memory, and within the bounds of a description. */
+async function readWhole(response: Response, { id, endpoint }: Asked, signal: AbortSignal | undefined) {
+  const parts: Uint8Array<ArrayBuffer>[] = [], { host } = new URL(endpoint);
+  const broken = (why: string) => new NetworkError(`The connection to ${host} ${why}. Try again.`);
+  const tooMuch = (what: string) =>
+    new HubError(`${host}'s description of ${id} ${what}. Check HF_ENDPOINT, or name a folder with the model.`);
   let bytes = 0;
   for await (const part of bodyOf(response, broken, { signal })) {
     bytes += part.length;
-    if (bytes > MAX_DESCRIPTION_BYTES) throw notAHub(endpoint);
+    if (bytes > LISTING_BOUNDS.bytes) throw tooMuch(`has more than the ${LISTING_BOUNDS.bytes} bytes that are read`);
     parts.push(part);
   }
-  return new Response(new Blob(parts), { status: response.status, headers: response.headers });
+  const whole = new Uint8Array(await new Blob(parts).arrayBuffer());
+  // Parsing what nests deeply takes a hundred times its size.
+  const beyond = beyondBounds(whole, LISTING_BOUNDS);
+  if (beyond !== undefined) throw tooMuch(beyond);
+  return new Response(whole, { status: response.status, headers: response.headers });
 }
 
 function notAHub(endpoint: string, cause?: unknown): HubError {

@@ -1,6 +1,7 @@
 import { getHFHubCachePath } from "@huggingface/hub";
 import { resolve } from "node:path";
 import type { RetryOptions } from "../io/http.ts";
+import type { LoadContext } from "../plugins/contracts.ts";
 import { HubError } from "./hub_error.ts";
 
 /** How far the download of one file is. */
@@ -40,6 +41,14 @@ export interface HubSettings {
   readonly offline: boolean;
   readonly cache: string;
   readonly retry: RetryOptions;
+}
+
+/** The options of what loads a model for a task: its progress, and its end. */
+export function hubOptionsOf({ onProgress, signal }: LoadContext): HubOptions {
+  return {
+    ...(onProgress ? { onProgress: ({ file, done, total }) => onProgress({ label: file, done, total }) } : {}),
+    ...(signal ? { signal } : {}),
+  };
 }
 
 const HUB = "https://huggingface.co";

@@ -4,6 +4,11 @@ import { messageOf, UserError } from "../errors/user_error.ts";
 /** A file or folder that cannot be written. The message names it, the cause, and what to do. */
 export class StorageError extends UserError {}
 
+/** A disk that is full or fails: nothing that was asked for is a mistake. */
+export class DiskError extends StorageError {
+  override readonly exitCode = 1;
+}
+
 /** A file's contents: bytes, a text, or parts that follow each other. */
 export type Contents = Uint8Array | string | readonly Uint8Array[];
 
@@ -74,8 +79,12 @@ export async function writeFolderAtomic(
 export function storageError(path: string, error: unknown): Error {
   const [cause, advice] = causeOf(error);
   if (cause === undefined) return error instanceof Error ? error : new Error(messageOf(error));
-  return new StorageError(`Cannot write ${path}: ${cause}. ${advice}`, { cause: error });
+  const ofDisk = error instanceof Error && "code" in error && DISK_CODES.includes(String(error.code));
+  return new (ofDisk ? DiskError : StorageError)(`Cannot write ${path}: ${cause}. ${advice}`, { cause: error });
 }
+
+/** The system's codes for a disk that takes no more. */
+const DISK_CODES: readonly string[] = ["ENOSPC", "EDQUOT", "EIO"];
 
 const FREE_SPACE = "Free some space or choose another folder, then run again.";
 const OTHER_FOLDER = "Choose another folder, or change its permissions.";

@@ -4,6 +4,7 @@ import { messageOf, UserError } from "../errors/user_error.ts";
 import type { ModelForm } from "../plugins/contracts.ts";
 import type { HostTensors } from "../data/tensors.ts";
 import { isTemporaryName, StorageError, storageError, writeFolderAtomic } from "./atomic.ts";
+import { beyondBounds } from "./bounded_json.ts";
 import { hostTensors, readSafetensors, SafetensorsError, safetensorsParts } from "./safetensors.ts";
 
 /** A checkpoint that cannot be loaded. The message names the folder or file and says what is wrong with it. */
@@ -40,6 +41,8 @@ const STATE = "state.json";
 
 /** The files of a model in another library's form are small descriptions. */
 const MAX_TEXT_BYTES = 10_000_000;
+
+const STATE_BOUNDS = { bytes: MAX_TEXT_BYTES, depth: 32, values: 1_000_000 };
 
 /** `000160`, or `000160-1` where epoch 160 is saved again while the first is still there. */
 const FOLDER_NAME = /^(\d{6,15})(?:-(\d{1,9}))?$/;
@@ -147,15 +150,17 @@ interface SavedState extends Pick<Checkpoint, "epoch" | "step" | "state"> {
 }
 
 async function loadState(folder: string): Promise<SavedState> {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = await Deno.readTextFile(join(folder, STATE));
+    bytes = await Deno.readFile(join(folder, STATE));
   } catch (error) {
     throw unreadable(folder, STATE, error);
   }
+  const beyond = beyondBounds(bytes, STATE_BOUNDS);
+  if (beyond !== undefined) throw unusable(folder, `its ${STATE} ${beyond}`);
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(new TextDecoder().decode(bytes));
   } catch {
     throw unusable(folder, `its ${STATE} is not valid JSON`);
   }

@@ -95,29 +95,105 @@ export async function requireSuccess(response: Response, url: string | URL): Pro
   throw new HttpError(`${printableUrl(url)}: the server answers with status ${status}. ${advice}`, status, headers);
 }
 
+/** How slow an answer may be. */
+export interface Patience {
+  /** Bytes a second that it has to bring on average over `window` milliseconds of waiting for it. */
+  readonly bytesPerSecond: number;
+  /** In milliseconds; infinite where nothing is too slow. */
+  readonly window: number;
+  /** A clock, in milliseconds. */
+  readonly now?: () => number;
+}
+
+/** The variable that says for how many seconds an answer may be slow, 0 for any number. */
+const PATIENCE_VARIABLE = "ITDIFFUSION_DOWNLOAD_TIMEOUT";
+
+const LEAST_BYTES_PER_SECOND = 1000;
+
+/**
+ * The patience that the user asks for: less than 1,000 bytes a second for a minute, or for the seconds of
+ * ITDIFFUSION_DOWNLOAD_TIMEOUT, are too slow; 0 waits for as long as anything comes.
+ *
+ * @throws UserError if the variable is no number of seconds.
+ */
+export function askedPatience(text = variable(PATIENCE_VARIABLE)): Patience {
+  const seconds = text === undefined || text.trim() === "" ? 60 : Number(text);
+  if (!(Number.isFinite(seconds) && seconds >= 0)) {
+    throw new UserError(
+      `${PATIENCE_VARIABLE} is ${text}, expected a number of seconds, or 0 for no limit. Set it anew.`,
+    );
+  }
+  return { bytesPerSecond: LEAST_BYTES_PER_SECOND, window: seconds === 0 ? Infinity : 1000 * seconds };
+}
+
+/** A variable of the environment; none for a program that may not read it. */
+function variable(name: string): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  return state === "granted" ? Deno.env.get(name) : undefined;
+}
+
 /**
  * The bytes of an answer as they come. The rest is dropped where the caller does not want them all.
  *
- * @param broken Makes the error for a connection that breaks or stays silent.
+ * @param broken Makes the error for a connection that breaks, stays silent or is too slow, from a clause that follows "the
+ * connection".
  */
 export async function* bodyOf(
   response: Response,
-  broken: () => NetworkError,
-  { timeout = SILENCE, signal }: Pick<RequestOptions, "timeout" | "signal">,
+  broken: (why: string) => NetworkError,
+  { timeout = SILENCE, signal, patience = askedPatience() }: Pick<RequestOptions, "timeout" | "signal"> & {
+    readonly patience?: Patience | undefined;
+  },
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const reader = response.body?.getReader();
   if (!reader) return;
+  const pace = new Pace(patience);
   try {
     for (;;) {
-      const { done, value } = await withinTime(reader.read(), timeout);
+      const { done, value } = await pace.waitFor(() => withinTime(reader.read(), timeout));
       if (done) return;
+      if (pace.isTooSlow(value.length)) {
+        const { bytesPerSecond, window } = patience;
+        throw broken(
+          `brought less than ${bytesPerSecond} bytes a second for ${window / 1000} s ` +
+            `(${PATIENCE_VARIABLE} sets for how long it may)`,
+        );
+      }
       yield value;
     }
-  } catch {
+  } catch (error) {
     signal?.throwIfAborted();
-    throw broken();
+    throw error instanceof NetworkError ? error : broken("broke");
   } finally {
     await reader.cancel().catch(() => {});
+  }
+}
+
+/** Tells a slow answer. What the program does between two reads is not the server's time. */
+class Pace {
+  #waited = 0;
+  #bytes = 0;
+  readonly #now: () => number;
+
+  constructor(readonly patience: Patience) {
+    this.#now = patience.now ?? (() => performance.now());
+  }
+
+  async waitFor<T>(read: () => Promise<T>): Promise<T> {
+    const begun = this.#now();
+    const result = await read();
+    this.#waited += this.#now() - begun;
+    return result;
+  }
+
+  /** Counts bytes that came, and judges once a window is over. */
+  isTooSlow(bytes: number): boolean {
+    const { bytesPerSecond, window } = this.patience;
+    this.#bytes += bytes;
+    if (this.#waited < window) return false;
+    const isSlow = this.#bytes < bytesPerSecond * this.#waited / 1000;
+    this.#waited = this.#bytes = 0;
+    return isSlow;
   }
 }
 

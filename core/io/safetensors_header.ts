@@ -1,4 +1,6 @@
 import { UserError } from "../errors/user_error.ts";
+import { beyondBounds } from "./bounded_json.ts";
+import { isLfsPointer, LFS_ADVICE } from "./lfs_pointer.ts";
 
 /** A safetensors file that cannot be read or written. The message names the file. */
 export class SafetensorsError extends UserError {}
@@ -29,6 +31,9 @@ export interface Header {
 /** The reference implementation's limit on the header's length, in bytes. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
+/** What a header may hold: far more tensors than any model has, and no deeper than the reference implementation reads. */
+const HEADER_BOUNDS = { bytes: MAX_HEADER_BYTES, depth: 128, values: 1_000_000 };
+
 /** Bytes of the header's length, a little-endian unsigned integer, at the start of a file. */
 export const LENGTH_BYTES = 8;
 
@@ -42,11 +47,12 @@ export function damaged(source: string, what: string): SafetensorsError {
 /**
  * The length of the header, from a file's first eight bytes.
  *
- * @param bytes The start of the file.
+ * @param bytes The start of the file, from which a pointer of Git LFS is told too.
  * @param fileBytes The size of the whole file.
  * @throws SafetensorsError if the file cannot hold such a header.
  */
 export function headerLength(bytes: Uint8Array, fileBytes: number, source: string): number {
+  if (isLfsPointer(bytes)) throw new SafetensorsError(`${source} ${LFS_ADVICE}.`);
   if (fileBytes < LENGTH_BYTES || bytes.length < LENGTH_BYTES) {
     throw damaged(source, `it has ${fileBytes} bytes, but a safetensors file has at least ${LENGTH_BYTES}`);
   }
@@ -81,13 +87,15 @@ export function parseHeader(bytes: Uint8Array, dataBytes: number, source: string
 }
 
 function parseJson(bytes: Uint8Array, source: string): Record<string, unknown> {
+  // Before it is text, which nonsense of many megabytes would multiply.
+  const beyond = beyondBounds(bytes, HEADER_BOUNDS);
+  if (beyond !== undefined) throw damaged(source, `its header ${beyond}`);
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw damaged(source, "its header is not valid UTF-8");
   }
-  if (depthOf(text) > MAX_DEPTH) throw damaged(source, "its header nests more deeply than any valid one");
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -98,20 +106,6 @@ function parseJson(bytes: Uint8Array, source: string): Record<string, unknown> {
   const repeated = repeatedKey(text);
   if (repeated !== undefined) throw damaged(source, `its header has the key ${quote(repeated)} twice`);
   return json;
-}
-
-/** The reference implementation's limit on the depth of a JSON text. */
-const MAX_DEPTH = 128;
-
-/** The depth of a text that may or may not be valid JSON. JSON.parse takes minutes over millions of brackets. */
-function depthOf(json: string): number {
-  let depth = 0;
-  let deepest = 0;
-  for (const token of tokensOf(json)) {
-    if (token === "{" || token === "[") deepest = Math.max(deepest, ++depth);
-    else if (token === "}" || token === "]") depth--;
-  }
-  return deepest;
 }
 
 /** The first key that an object of a valid JSON text repeats. JSON.parse silently keeps the last of them. */

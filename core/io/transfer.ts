@@ -1,6 +1,6 @@
 import { UserError } from "../errors/user_error.ts";
 import type { Digest } from "./digest.ts";
-import { bodyOf, NetworkError, printableUrl, request, requireSuccess, retrying } from "./http.ts";
+import { bodyOf, NetworkError, type Patience, printableUrl, request, requireSuccess, retrying } from "./http.ts";
 
 /** A download that gave something else than was asked for. */
 export class DownloadError extends UserError {}
@@ -31,6 +31,8 @@ export interface DownloadOptions {
   readonly pause?: number;
   /** Milliseconds for which the server may be silent, 30,000 if left out. */
   readonly timeout?: number;
+  /** How slow it may be, what the user asks for if left out. */
+  readonly patience?: Patience;
 }
 
 /** A download under way. */
@@ -135,7 +137,7 @@ async function writeBody(response: Response, transfer: Transfer, total: number |
   const { url, file, options } = transfer, { maxBytes = Infinity, onProgress } = options;
   const limit = total ?? maxBytes;
   onProgress?.({ done: transfer.done, total });
-  for await (const chunk of bodyOf(response, () => broken(transfer, total), options)) {
+  for await (const chunk of bodyOf(response, (why) => broken(transfer, total, why), options)) {
     if (transfer.done === 0 && startsAsPage(chunk)) throw webPage(url);
     if (transfer.done + chunk.length > limit) throw tooLarge(url, limit);
     for (let written = 0; written < chunk.length;) {
@@ -148,10 +150,10 @@ async function writeBody(response: Response, transfer: Transfer, total: number |
   if (total !== undefined && transfer.done < total) throw broken(transfer, total);
 }
 
-function broken({ url, done, options }: Transfer, total: number | undefined): NetworkError {
+function broken({ url, done, options }: Transfer, total: number | undefined, why = "broke"): NetworkError {
   const of = total === undefined ? "" : ` of ${total}`;
   const advice = options.digest === undefined ? "Run again." : "Run again to go on from there.";
-  return new NetworkError(`${printableUrl(url)}: the connection broke after ${done}${of} bytes. ${advice}`);
+  return new NetworkError(`${printableUrl(url)}: the connection ${why} after ${done}${of} bytes. ${advice}`);
 }
 
 function tooLarge(url: string, limit: number): DownloadError {

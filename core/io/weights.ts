@@ -27,6 +27,28 @@ export async function readWeights(path: string): Promise<HostTensors> {
   return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, floats(tensor, name, path)]));
 }
 
+/**
+ * Reads weights that lie in several files.
+ *
+ * @throws {UserError} As {@linkcode readWeights}, and {@linkcode WeightsError} for a tensor that two of them have.
+ */
+export async function readWeightFiles(paths: readonly string[]): Promise<HostTensors> {
+  const tensors = new Map<string, HostTensor>(), from = new Map<string, string>();
+  for (const path of paths) {
+    for (const [name, tensor] of Object.entries(await readWeights(path))) {
+      const other = from.get(name);
+      if (other !== undefined) {
+        throw new WeightsError(
+          `${path}: tensor ${JSON.stringify(name)} is in ${other} too. Take all parts from one model.`,
+        );
+      }
+      tensors.set(name, tensor);
+      from.set(name, path);
+    }
+  }
+  return Object.fromEntries(tensors);
+}
+
 /** A safetensors file starts with the length of its header as 64 bits, whose upper half is zero. */
 function isHeaderLength(start: string): boolean {
   return start.length === 8 && start.endsWith("\0\0\0\0");

@@ -1,7 +1,6 @@
-import { rename } from "node:fs/promises";
 import { UserError } from "../errors/user_error.ts";
 import type { PerSampleNll } from "../evaluation/round_sums.ts";
-import { storageError, writeFileAtomic } from "../io/atomic.ts";
+import { writeFileAtomic } from "../io/atomic.ts";
 
 /** Checks the name of a file that values of samples go to. @throws {UserError} */
 export function requirePerSamplePath(path: string): void {
@@ -30,20 +29,20 @@ function* tableParts(nll: Float64Array, stderr: Float64Array): Generator<Uint8Ar
  * @throws {StorageError} When it cannot be written; an earlier file is then as it was.
  */
 export async function writePerSample(path: string, { nll, stderr }: PerSampleNll): Promise<void> {
-  if (/\.csv$/i.test(path)) {
-    return await writeFileAtomic(path, [...tableParts(nll, stderr)]);
-  }
-  const library = await import("h5wasm/node");
-  await library.ready;
-  const temporary = `${path}.part`;
-  try {
-    const file = new library.File(temporary, "w");
-    file.create_dataset({ name: "nll", data: nll });
-    file.create_dataset({ name: "stderr", data: stderr });
-    file.close();
-    await rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
-    throw storageError(path, error);
-  }
+  const contents = /\.csv$/i.test(path) ? [...tableParts(nll, stderr)] : await hdf5Bytes({ nll, stderr });
+  await writeFileAtomic(path, contents);
+}
+
+/** The bytes of an HDF5 file. It is made in memory, as the library says nothing of a disk that is full. */
+async function hdf5Bytes(datasets: Readonly<Record<string, Float64Array>>): Promise<Uint8Array> {
+  // The build for browsers, whose files are all in memory.
+  const { File, ready } = await import("h5wasm");
+  const { FS, activate_throwing_error_handler } = await ready;
+  activate_throwing_error_handler();
+  const name = `${crypto.randomUUID()}.h5`, file = new File(name, "w");
+  for (const [key, data] of Object.entries(datasets)) file.create_dataset({ name: key, data });
+  file.close();
+  const bytes = FS.readFile(name);
+  FS.unlink(name);
+  return bytes;
 }

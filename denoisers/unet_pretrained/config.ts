@@ -30,6 +30,8 @@ export interface UnetConfig {
   readonly normEps: number;
   /** Whether the time embedding scales and shifts the second normalisation, instead of being added before it. */
   readonly timeScaleShift: boolean;
+  /** The share of values that diffusers drops in training; this network drops none. */
+  readonly dropout: number;
 }
 
 /** A configuration that is not valid or has a value that this U-Net does not support. */
@@ -65,7 +67,6 @@ const FIXED: Readonly<Record<string, readonly unknown[]>> = {
   act_fn: ["silu", "swish"],
   class_embed_type: [null],
   downsample_type: ["conv"],
-  dropout: [0],
   num_class_embeds: [null],
   time_embedding_type: ["positional"],
   upsample_type: ["conv"],
@@ -132,7 +133,7 @@ export function parseUnetConfig(json: unknown, source: string): UnetConfig {
     inChannels: count("in_channels", 3, 4),
     outChannels: count("out_channels", 3, 4),
     centerInputSample: flag("center_input_sample", false),
-    freqShift: take("freq_shift", 0, isFinite, "a number"),
+    freqShift: take("freq_shift", 0, isBetween(-1000, 1000), "a number from -1000 to 1000"),
     flipSinToCos: flag("flip_sin_to_cos", true),
     timeEmbeddingDim: countOrNull("time_embedding_dim", null) ?? 4 * channels[0],
     levels: channels.map((c, i) => ({
@@ -143,13 +144,15 @@ export function parseUnetConfig(json: unknown, source: string): UnetConfig {
     layersPerBlock: count("layers_per_block", 2, 16),
     midBlock: midBlockType !== null,
     midAttention: flag("add_attention", true),
-    midBlockScaleFactor: take("mid_block_scale_factor", 1, isPositive, "a positive number"),
+    midBlockScaleFactor: take("mid_block_scale_factor", 1, isBetween(1e-6, 1e6), "a number from 1e-6 to 1e6"),
     downsamplePadding: take("downsample_padding", 1, (v): v is number => v === 0 || v === 1, "0 or 1"),
     attentionHeadDim: headDim ?? undefined,
     normNumGroups,
     midAttentionGroups: countOrNull("attn_norm_num_groups", null) ?? (timeScaleShift ? undefined : normNumGroups),
-    normEps: take("norm_eps", 1e-5, isPositive, "a positive number"),
+    // Beyond these float32 has none, or nothing but it.
+    normEps: take("norm_eps", 1e-5, isBetween(1e-30, 1), "a number from 1e-30 to 1"),
     timeScaleShift,
+    dropout: take("dropout", 0, (v): v is number => isBetween(0, 1)(v) && v < 1, "a number from 0 to below 1"),
   };
   for (const [key, value] of given) problems.push(`${key} is ${show(value)}, which is not known`);
   if (problems.length === 0) problems.push(...inconsistencies(config));
@@ -202,12 +205,8 @@ function isBoolean(value: unknown): value is boolean {
   return typeof value === "boolean";
 }
 
-function isFinite(value: unknown): value is number {
-  return Number.isFinite(value);
-}
-
-function isPositive(value: unknown): value is number {
-  return isFinite(value) && value > 0;
+function isBetween(min: number, max: number) {
+  return (value: unknown): value is number => typeof value === "number" && value >= min && value <= max;
 }
 
 function isChannels(value: unknown): value is number[] {

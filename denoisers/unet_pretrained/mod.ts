@@ -3,13 +3,18 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
+import { dirname, relative, resolve, sep } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { noiseScale, perSample, signalScale } from "../../core/diffusion/channel.ts";
-import { messageOf, UserError } from "../../core/errors/user_error.ts";
+import { UserError } from "../../core/errors/user_error.ts";
+import { DESCRIPTION_BOUNDS, parseBoundedJson, readBoundedJson } from "../../core/io/bounded_json.ts";
+import { MAX_PARAMETERS } from "../../core/layers/parameter_limit.ts";
 import type { CreateContext, DataInfo, Denoiser, LoadContext, OptionValues } from "../../core/plugins/contracts.ts";
+import type { HostTensors } from "../../core/data/tensors.ts";
 import { DDPM_CIFAR10, parseUnetConfig, type UnetConfig } from "./config.ts";
-import { halvings, initParams, unet } from "./network.ts";
-import { DDPM_SCHEDULE, parseSchedule, type Schedule } from "./schedule.ts";
+import { halvings, initParams, parameterCount, unet, zeroParams } from "./network.ts";
+import { DDPM_SCHEDULE, parseSchedule, type Schedule, withPredictionType } from "./schedule.ts";
 import { matchWeights } from "./weights.ts";
 
 /** What the weights of a pretrained model are where none are named. */
@@ -35,6 +40,9 @@ export const options = {
   channels: { default: "", help: "Its channels by level, as 64,128; attention at the second level." },
 } as const;
 
+/** The most parameters of a checkpoint, which a fine-tuned model may have more of. */
+const MAX_SAVED = 2 ** 30;
+
 /**
  * Makes the denoiser ε̂(z, α): the U-Net at the time step whose noise level is that of the log SNR.
  *
@@ -43,7 +51,7 @@ export const options = {
 export async function create(
   { shape }: DataInfo,
   values: OptionValues = {},
-  { saved, ...context }: CreateContext = {},
+  { saved, training = false, ...context }: CreateContext = {},
 ): Promise<Denoiser> {
   requireImages(shape);
   const source = saved
@@ -54,16 +62,27 @@ export async function create(
   const config = parseUnetConfig(source.config, source.name);
   const schedule = parseSchedule(source.scheduler, source.schedulerName);
   requireFit(config, shape, source.name);
-  const weights = source.weights && matchWeights(config, source.weights, source.name);
+  requireRoom(config, source);
+  for (const note of source.notes) context.onNote?.(note);
+  if (!saved && !values.fromScratch) context.onNote?.(scheduleNote(source, schedule));
+  if (training && source.range) {
+    const [low, high] = source.range;
+    context.onNote?.(
+      `range: the model was trained on values from ${low} to ${high}; give the same by --range ${low},${high}`,
+    );
+  }
+  if (training && config.dropout > 0) context.onNote?.(`dropout ${config.dropout} is left out of training`);
+  const weights = source.readWeights && matchWeights(config, await source.readWeights(), source.name);
   return {
-    init: (random) => weights ?? initParams(config, random),
+    // Of what a checkpoint has, the names and shapes alone are looked at.
+    init: (random) => weights ?? (saved ? zeroParams(config) : initParams(config, random)),
     predict(params, z, logsnr) {
       const output = unet(config, params, z, schedule.timestep(logsnr));
       return epsilon(schedule, output, z, perSample(logsnr, z.rank));
     },
     form: {
       weights: WEIGHTS,
-      files: { [CONFIG]: json(source.config), [SCHEDULER]: json(source.scheduler) },
+      files: { [CONFIG]: json(source.config), [SCHEDULER]: json(withPredictionType(source.scheduler, schedule)) },
     },
   };
 }
@@ -74,36 +93,72 @@ interface Source {
   readonly config: unknown;
   readonly schedulerName: string;
   readonly scheduler: unknown;
-  readonly weights?: Awaited<ReturnType<typeof import("../../core/io/weights.ts").readWeights>>;
+  /** What the scheduler's file is of, for the user; none where there is no file. */
+  readonly scheduledBy?: string;
+  readonly notes: readonly string[];
+  /** The values that became -1 and 1 in the data that it was trained on, where its export says them. */
+  readonly range?: readonly [number, number];
+  /** The most parameters that it may have, and what to do where it has more; what has weights is held to these. */
+  readonly limit?: { readonly parameters: number; readonly advice: string };
+  /** Of a pretrained model. */
+  readonly readWeights?: () => Promise<HostTensors>;
 }
 
-async function pretrainedModel(name: string, { onProgress, signal }: LoadContext): Promise<Source> {
-  const [{ locateModel }, { readWeights }] = await Promise.all([
+async function pretrainedModel(name: string, context: LoadContext): Promise<Source> {
+  const [{ hubOptionsOf, locateModel }, { readWeightFiles }, { readFacts }] = await Promise.all([
     import("../../core/hub/mod.ts"),
     import("../../core/io/weights.ts"),
+    import("../../core/export/facts.ts"),
   ]);
-  const files = await locateModel(name, {
-    ...(onProgress ? { onProgress: ({ file, done, total }) => onProgress({ label: file, done, total }) } : {}),
-    ...(signal ? { signal } : {}),
-  });
-  const [config, scheduler] = [await readJson(files.config), files.scheduler && await readJson(files.scheduler)];
-  // What is not supported is said before the weights are read.
-  parseUnetConfig(config, files.config);
+  const files = await locateModel(name, hubOptionsOf(context));
+  const { range } = files.facts === undefined ? {} : await readFacts(files.facts);
   return {
     name: files.config,
-    config,
+    config: await readBoundedJson(files.config, DESCRIPTION_BOUNDS),
     schedulerName: files.scheduler ?? "the default schedule",
-    scheduler: scheduler ?? DDPM_SCHEDULER,
-    weights: await readWeights(files.weights),
+    scheduler: files.scheduler === undefined
+      ? DDPM_SCHEDULER
+      : await readBoundedJson(files.scheduler, DESCRIPTION_BOUNDS),
+    ...(files.scheduler === undefined ? {} : { scheduledBy: schedulerOwner(name, files.scheduler) }),
+    notes: files.notes,
+    ...(range ? { range } : {}),
+    readWeights: () => readWeightFiles(files.shards),
   };
+}
+
+/** What a scheduler is called: by the user's name of the model, or of the pipeline that it is the network of. */
+function schedulerOwner(name: string, scheduler: string): string {
+  if (!existsSync(name)) return name;
+  const isBeside = !resolve(scheduler).startsWith(resolve(name) + sep);
+  const path = resolve(isBeside ? dirname(dirname(scheduler)) : name), short = relative(Deno.cwd(), path);
+  return short && !short.startsWith("..") ? short : path;
+}
+
+/** Which schedule is used, or what is assumed where the model has none. */
+function scheduleNote({ scheduledBy }: Source, { summary }: Schedule): string {
+  return scheduledBy === undefined
+    ? `schedule: assumed, as the model has no ${SCHEDULER}: ${summary}`
+    : `schedule: ${SCHEDULER} of ${scheduledBy}, ${summary}`;
+}
+
+/** Refuses, before anything is allocated, more parameters than are meant. */
+function requireRoom(config: UnetConfig, { name, limit }: Source): void {
+  const count = parameterCount(config);
+  if (!limit || count <= limit.parameters) return;
+  const [shown, most] = [count, limit.parameters].map((n) => n.toLocaleString("en"));
+  throw new UserError(
+    `${name} describes a U-Net of ${shown} parameters, but at most ${most} are made. ${limit.advice}`,
+  );
 }
 
 function savedModel(saved: NonNullable<CreateContext["saved"]>): Source {
   const parse = (name: string) => {
     try {
-      return JSON.parse(saved[name]);
-    } catch {
-      throw new UserError(`The checkpoint's ${name} is missing or not valid JSON. Use another checkpoint.`);
+      return parseBoundedJson(new TextEncoder().encode(saved[name] ?? ""), DESCRIPTION_BOUNDS, name);
+    } catch (error) {
+      throw new UserError(`The checkpoint's ${name} is missing or not valid JSON. Use another checkpoint.`, {
+        cause: error,
+      });
     }
   };
   return {
@@ -111,6 +166,8 @@ function savedModel(saved: NonNullable<CreateContext["saved"]>): Source {
     config: parse(CONFIG),
     schedulerName: `the checkpoint's ${SCHEDULER}`,
     scheduler: parse(SCHEDULER),
+    notes: [],
+    limit: { parameters: MAX_SAVED, advice: "Use another checkpoint." },
   };
 }
 
@@ -120,12 +177,16 @@ async function newModel({ config, channels }: OptionValues, shape: readonly numb
     throw new UserError("--config and --channels both describe the U-Net. Give one of them.");
   }
   const images = { in_channels: shape[0], out_channels: shape[0], sample_size: shape[1] };
-  const given = path === "" ? { ...DDPM_CIFAR10, ...images, ...levels(String(channels ?? "")) } : await readJson(path);
+  const given = path === ""
+    ? { ...DDPM_CIFAR10, ...images, ...levels(String(channels ?? "")) }
+    : await readBoundedJson(path, DESCRIPTION_BOUNDS);
   return {
     name: path || "the U-Net from scratch",
     config: given,
     schedulerName: "the default schedule",
     scheduler: DDPM_SCHEDULER,
+    notes: [],
+    limit: { parameters: MAX_PARAMETERS, advice: "Give it fewer channels or layers." },
   };
 }
 
@@ -179,35 +240,6 @@ function epsilon({ prediction }: Schedule, output: tf.Tensor, z: tf.Tensor, logs
   const [signal, noise] = [signalScale(logsnr), noiseScale(logsnr)];
   if (prediction === "v_prediction") return tf.add(tf.mul(signal, output), tf.mul(noise, z));
   return tf.div(tf.sub(z, tf.mul(signal, output)), noise);
-}
-
-/** Descriptions are small and shallow. */
-const MAX_JSON_BYTES = 1_000_000;
-const MAX_JSON_DEPTH = 10;
-
-async function readJson(path: string): Promise<unknown> {
-  try {
-    const { size } = await Deno.stat(path);
-    if (size > MAX_JSON_BYTES) throw new UserError(`${path} has ${size} bytes, too many for a configuration.`);
-    const value = JSON.parse(await Deno.readTextFile(path));
-    if (!isFlat(value, MAX_JSON_DEPTH)) {
-      throw new UserError(`Cannot read ${path}: its values nest too deeply. Check the path of the configuration.`);
-    }
-    return value;
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    const what = error instanceof SyntaxError
-      ? "it is not valid JSON"
-      : error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : messageOf(error);
-    throw new UserError(`Cannot read ${path}: ${what}. Check the path of the configuration.`, { cause: error });
-  }
-}
-
-function isFlat(value: unknown, depth: number): boolean {
-  if (typeof value !== "object" || value === null) return true;
-  return depth > 0 && Object.values(value).every((part) => isFlat(part, depth - 1));
 }
 
 function json(value: unknown): string {

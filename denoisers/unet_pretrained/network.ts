@@ -6,7 +6,7 @@ import { initLinear, linear } from "../../core/layers/linear.ts";
 import { silu } from "../../core/layers/silu.ts";
 import { upsample } from "../../core/layers/upsample.ts";
 import type { Random } from "../../core/random/random.ts";
-import type { HostTensors } from "../../core/data/tensors.ts";
+import { type HostTensors, sizeOf } from "../../core/data/tensors.ts";
 import type { UnetConfig } from "./config.ts";
 import { timeEmbedding } from "./time_embedding.ts";
 
@@ -147,6 +147,18 @@ export function parameterShapes(config: UnetConfig): Map<string, readonly number
         : [[layer.channels], [layer.channels]];
       return [[`${layer.name}.weight`, weight], [`${layer.name}.bias`, bias]];
     }),
+  );
+}
+
+/** How many numbers the parameters are, by arithmetic alone. */
+export function parameterCount(config: UnetConfig): number {
+  return [...parameterShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
+}
+
+/** Parameters that are all zero, for their names and shapes. */
+export function zeroParams(config: UnetConfig): HostTensors {
+  return Object.fromEntries(
+    [...parameterShapes(config)].map(([name, shape]) => [name, { shape, data: new Float32Array(sizeOf(shape)) }]),
   );
 }
 

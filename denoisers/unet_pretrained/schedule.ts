@@ -6,6 +6,8 @@ import { show } from "./config.ts";
 export interface Schedule {
   /** ε̂ at the time step, or what it is computed from. */
   readonly prediction: "epsilon" | "v_prediction" | "sample";
+  /** What it is, in words for the user. */
+  readonly summary: string;
   /** The fractional time step whose noise level is the given log SNR's. @param logsnr In nats, `[batch]`. */
   timestep(logsnr: tf.Tensor): tf.Tensor;
 }
@@ -63,13 +65,52 @@ export function parseSchedule(json: unknown, source: string): Schedule {
   const steps = number("num_train_timesteps", 1, 100_000);
   if (!Number.isInteger(steps)) throw wrong("num_train_timesteps", "a whole number");
   const schedule = choice("beta_schedule", BETA_SCHEDULES);
+  const asked = predictionOf(json as Record<string, unknown>, source);
+  if (asked !== undefined) given.prediction_type = asked;
   const prediction = choice("prediction_type", PREDICTIONS);
-  if (schedule === "squaredcos_cap_v2") return { prediction, timestep: (logsnr) => cosineTimestep(logsnr, steps) };
+  const summary = `${prediction}, ${schedule}`;
+  if (schedule === "squaredcos_cap_v2") {
+    return {
+      prediction,
+      summary: `${summary}, ${steps} steps`,
+      timestep: (logsnr) => cosineTimestep(logsnr, steps),
+    };
+  }
   const power = schedule === "linear" ? 1 : 2;
-  const start = number("beta_start", 0, 1) ** (1 / power);
-  const end = number("beta_end", 0, 1) ** (1 / power);
+  const [least, most] = [number("beta_start", 0, 1), number("beta_end", 0, 1)];
+  const start = least ** (1 / power), end = most ** (1 / power);
   const levels = refinedLevels((u) => (start + (end - start) * u) ** power, steps);
-  return { prediction, timestep: (logsnr) => tableTimestep(logsnr, levels) };
+  return {
+    prediction,
+    summary: `${summary} betas ${least} to ${most}, ${steps} steps`,
+    timestep: (logsnr) => tableTimestep(logsnr, levels),
+  };
+}
+
+/**
+ * What a scheduler's configuration says that the network predicts. Before diffusers 0.4 it said so by `predict_epsilon`.
+ *
+ * @throws {ScheduleError} When the old key and the new one say different things.
+ */
+function predictionOf(json: Record<string, unknown>, source: string): unknown {
+  const { predict_epsilon: old, prediction_type: now } = json;
+  if (old === undefined || old === null) return now;
+  if (typeof old !== "boolean") {
+    throw new ScheduleError(`${source}: predict_epsilon is ${show(old)}, expected true or false.`);
+  }
+  const meant = old ? "epsilon" : "sample";
+  if (now === undefined || now === meant) return meant;
+  throw new ScheduleError(
+    `${source}: predict_epsilon is ${old}, which means ${meant}, but prediction_type is ${show(now)}. ` +
+      "Leave out the one that is wrong.",
+  );
+}
+
+/** The same with the prediction under the key that later versions of diffusers read, which pass over the old one. */
+export function withPredictionType(json: unknown, { prediction }: Schedule): unknown {
+  if (typeof json !== "object" || json === null || !("predict_epsilon" in json)) return json;
+  const { predict_epsilon: _, ...rest } = json;
+  return { ...rest, prediction_type: prediction };
 }
 
 /** ᾱ = ∏(1 − β) with every step's β cut into parts, as the seed refines it: `[steps·REFINEMENT]`, decreasing. */

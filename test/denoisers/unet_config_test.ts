@@ -2,7 +2,7 @@ import { deepEqual, equal, ok, throws } from "assert";
 import { Random } from "../../core/random/random.ts";
 import { sizeOf } from "../../core/data/tensors.ts";
 import { DDPM_CIFAR10, parseUnetConfig, UnetConfigError } from "../../denoisers/unet_pretrained/config.ts";
-import { initParams, parameterShapes } from "../../denoisers/unet_pretrained/network.ts";
+import { initParams, parameterCount, parameterShapes } from "../../denoisers/unet_pretrained/network.ts";
 import { fuzz } from "../core/io/fuzz.ts";
 
 const REFERENCE = new URL("../reference/unet/ddpm-cifar10-32.params.json", import.meta.url);
@@ -60,6 +60,7 @@ Deno.test("what a configuration leaves out has diffusers' default", () => {
     midAttentionGroups: 32,
     normEps: 1e-5,
     timeScaleShift: false,
+    dropout: 0,
   });
 });
 
@@ -76,14 +77,14 @@ Deno.test("an unsupported value is named with what is supported", () => {
     down_block_types: [["DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D", "DownBlock2D"], "DownBlock2D", null],
     downsample_padding: [2, null, "0"],
     downsample_type: ["resnet"],
-    dropout: [0.1],
+    dropout: [1, -0.1, "0.1", null],
     flip_sin_to_cos: [1],
-    freq_shift: ["1", null, NaN],
+    freq_shift: ["1", null, NaN, -1e308],
     in_channels: [0, 5, "3"],
     layers_per_block: [0, 17, 1.5],
-    mid_block_scale_factor: [0, -1, Infinity],
+    mid_block_scale_factor: [0, -1, Infinity, 1e308, 1e-308],
     mid_block_type: ["UNetMidBlock2DCrossAttn"],
-    norm_eps: [0, "1e-6"],
+    norm_eps: [0, "1e-6", 1e308, 1e-50],
     norm_num_groups: [0, null],
     num_class_embeds: [10],
     out_channels: [0, 5],
@@ -107,14 +108,24 @@ Deno.test("an unsupported value is named with what is supported", () => {
   }
 });
 
+Deno.test("dropout is kept, as it matters in training alone", () => {
+  equal(parseUnetConfig({ ...DDPM_CIFAR10, dropout: 0.1 }, "config.json").dropout, 0.1);
+});
+
+Deno.test("parameters are counted by arithmetic, however many they would be", () => {
+  equal(parameterCount(parseUnetConfig(DDPM_CIFAR10, "config.json")), 35_746_307);
+  const huge = parseUnetConfig({ ...DDPM_CIFAR10, time_embedding_dim: 65536, layers_per_block: 16 }, "config.json");
+  ok(parameterCount(huge) > 2 ** 32);
+});
+
 Deno.test("every problem is listed, keys that are not known too", () => {
   const message = problemsOf({
     act_fn: "gelu",
-    dropout: 0.5,
+    downsample_padding: 5,
     encoder_hid_dim: 7,
     cross_attention_dim: "x".repeat(500),
   });
-  for (const part of [/act_fn is "gelu"/, /dropout is 0\.5/, /encoder_hid_dim is 7, which is not known/]) {
+  for (const part of [/act_fn is "gelu"/, /downsample_padding is 5/, /encoder_hid_dim is 7, which is not known/]) {
     ok(part.test(message), message);
   }
   ok(/cross_attention_dim is "x+\.\.\., which/.test(message) && message.length < 600, message);

@@ -9,7 +9,7 @@ import { readWeights } from "../../core/io/weights.ts";
 import type { CreateContext, Denoiser, OptionValues } from "../../core/plugins/contracts.ts";
 import { Random } from "../../core/random/random.ts";
 import { type HostTensors, sizeOf } from "../../core/data/tensors.ts";
-import { parseUnetConfig } from "../../denoisers/unet_pretrained/config.ts";
+import { DDPM_CIFAR10, parseUnetConfig } from "../../denoisers/unet_pretrained/config.ts";
 import { create } from "../../denoisers/unet_pretrained/mod.ts";
 import { unet } from "../../denoisers/unet_pretrained/network.ts";
 import { DDPM_SCHEDULE, parseSchedule } from "../../denoisers/unet_pretrained/schedule.ts";
@@ -84,6 +84,115 @@ Deno.test("the schedule is that of the model's scheduler_config.json, and the ne
     deepEqual(JSON.parse(denoiser.form!.files[SCHEDULER]), scheduler);
   });
 });
+
+/** A pipeline of the network of config_a, with a scheduler where one is given. */
+async function makePipeline(folder: string, scheduler?: Record<string, unknown>): Promise<void> {
+  await Deno.mkdir(join(folder, "unet"), { recursive: true });
+  await Deno.mkdir(join(folder, "scheduler"), { recursive: true });
+  for (const name of [CONFIG, WEIGHTS]) await Deno.copyFile(join(MODEL, name), join(folder, "unet", name));
+  if (scheduler) await Deno.writeTextFile(join(folder, "scheduler", SCHEDULER), JSON.stringify(scheduler));
+}
+
+Deno.test("a pipeline's unet has the pipeline's scheduler, by either path, and which one it is is said", () =>
+  inFolder(async (folder) => {
+    const pipe = join(folder, "pipe"), scheduler = { ...DDPM_SCHEDULE, prediction_type: "v_prediction" };
+    const notesOf = async (weights: string) => {
+      const notes: string[] = [];
+      const denoiser = await make([3, 16, 16], { weights }, { onNote: (note) => notes.push(note) });
+      return { notes, got: await estimates(denoiser, images), form: denoiser.form! };
+    };
+    await makePipeline(pipe);
+    const assumed = await notesOf(join(pipe, "unet"));
+    deepEqual(assumed.notes, [
+      "schedule: assumed, as the model has no scheduler_config.json: epsilon, linear betas 0.0001 to 0.02, 1000 steps",
+    ]);
+    await makePipeline(pipe, scheduler);
+    const [whole, alone] = [await notesOf(pipe), await notesOf(join(pipe, "unet"))];
+    const said = `schedule: scheduler_config.json of ${pipe}, v_prediction, linear betas 0.0001 to 0.02, 1000 steps`;
+    deepEqual([whole.notes, alone.notes], [[said], [said]]);
+    deepEqual(alone.got, whole.got);
+    notDeepEqual(alone.got, assumed.got);
+    deepEqual(JSON.parse(alone.form.files[SCHEDULER]), scheduler);
+    // The old key means what it meant, and is written as it is now.
+    const { prediction_type: _, ...old } = DDPM_SCHEDULE;
+    await makePipeline(pipe, { ...old, predict_epsilon: false });
+    const sample = await notesOf(pipe);
+    ok(sample.notes[0].includes(", sample, linear"), sample.notes[0]);
+    deepEqual(JSON.parse(sample.form.files[SCHEDULER]), { ...old, prediction_type: "sample" });
+  }));
+
+Deno.test("weights in parts, and of a variant, are those of one file", () =>
+  inFolder(async (folder) => {
+    const expected = await make([3, 16, 16], { weights: MODEL });
+    const all = Object.entries(await readWeights(join(MODEL, WEIGHTS)));
+    const parts = [
+      "diffusion_pytorch_model-00001-of-00002.safetensors",
+      "diffusion_pytorch_model-00002-of-00002.safetensors",
+    ];
+    const halves = [all.slice(0, 100), all.slice(100)];
+    const map = halves.flatMap((half, i) => half.map(([name]) => [name, parts[i]]));
+    await Deno.copyFile(join(MODEL, CONFIG), join(folder, CONFIG));
+    for (const [i, half] of halves.entries()) {
+      await Deno.writeFile(join(folder, parts[i]), encodeSafetensors(Object.fromEntries(half)));
+    }
+    const index = join(folder, `${WEIGHTS}.index.json`);
+    await Deno.writeTextFile(index, JSON.stringify({ metadata: {}, weight_map: Object.fromEntries(map) }));
+    const paramsOf = (denoiser: Denoiser) => denoiser.init(Random.fromSeed(0));
+    deepEqual(paramsOf(await make([3, 16, 16], { weights: folder })), paramsOf(expected));
+    await Deno.remove(join(folder, parts[1]));
+    await fails(
+      make([3, 16, 16], { weights: folder }),
+      /index\.json names 1 file that is not there, such as .*00002-of/,
+    );
+    await Deno.remove(index);
+    await Deno.copyFile(join(MODEL, WEIGHTS), join(folder, "diffusion_pytorch_model.fp16.safetensors"));
+    const notes: string[] = [];
+    const variant = await make([3, 16, 16], { weights: folder }, { onNote: (note) => notes.push(note) });
+    deepEqual(paramsOf(variant), paramsOf(expected));
+    ok(notes[0].startsWith("weights: diffusion_pytorch_model.fp16.safetensors, the variant fp16"), notes[0]);
+  }));
+
+Deno.test("dropout is said where it is left out, which is in training", () =>
+  inFolder(async (folder) => {
+    const config = JSON.parse(await Deno.readTextFile(join(MODEL, CONFIG)));
+    await Deno.writeTextFile(join(folder, CONFIG), JSON.stringify({ ...config, dropout: 0.1 }));
+    await Deno.copyFile(join(MODEL, WEIGHTS), join(folder, WEIGHTS));
+    const notesOf = async (training: boolean) => {
+      const notes: string[] = [];
+      await make([3, 16, 16], { weights: folder }, { training, onNote: (note) => notes.push(note) });
+      return notes.filter((note) => note.includes("dropout"));
+    };
+    deepEqual([await notesOf(false), await notesOf(true)], [[], ["dropout 0.1 is left out of training"]]);
+  }));
+
+Deno.test("a U-Net of more parameters than memory is meant for is refused before anything is allocated", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, CONFIG), huge = { ...DDPM_CIFAR10, time_embedding_dim: 65536 };
+    await Deno.writeTextFile(path, JSON.stringify(huge));
+    const message =
+      /config\.json describes a U-Net of 4,\d{3},\d{3},\d{3} parameters, but at most 268,435,456 are made\. Give/;
+    await fails(make([3, 32, 32], { fromScratch: true, config: path }), message);
+    await fails(make([3, 32, 32], { fromScratch: true, channels: "4096,4096" }), /at most 268,435,456 are made/);
+    const saved = { [CONFIG]: JSON.stringify(huge), [SCHEDULER]: "{}" };
+    await fails(make([3, 32, 32], {}, { saved }), /the checkpoint's config\.json describes .* Use another checkpoint/);
+    // Given weights that are not so large, it is these that do not fit.
+    await Deno.copyFile(join(MODEL, WEIGHTS), join(folder, WEIGHTS));
+    await fails(make([3, 32, 32], { weights: folder }), /The weights do not fit the U-Net/);
+  }));
+
+Deno.test("pointers of Git LFS are told, be it the weights or the configuration", () =>
+  inFolder(async (folder) => {
+    const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 143000000\n";
+    const attempt = () => make([3, 16, 16], { weights: folder });
+    await Deno.copyFile(join(MODEL, CONFIG), join(folder, CONFIG));
+    await Deno.writeTextFile(join(folder, WEIGHTS), pointer);
+    await fails(
+      attempt(),
+      /diffusion_pytorch_model\.safetensors is a pointer of Git LFS, not the file itself\. Run git lfs/,
+    );
+    await Deno.writeTextFile(join(folder, CONFIG), pointer);
+    await fails(attempt(), /config\.json is a pointer of Git LFS/);
+  }));
 
 Deno.test("a checkpoint's files make the same denoiser, and need no weights", async () => {
   const first = await make([3, 16, 16], { weights: MODEL });

@@ -1,10 +1,11 @@
-import { deepEqual, ok, throws } from "assert";
+import { deepEqual, equal, ok, throws } from "assert";
 import type * as tf from "@tensorflow/tfjs";
 import {
   DDPM_SCHEDULE,
   parseSchedule,
   type Schedule,
   ScheduleError,
+  withPredictionType,
 } from "../../denoisers/unet_pretrained/schedule.ts";
 import { run } from "../core/engine/differentiate.ts";
 import { fuzz } from "../core/io/fuzz.ts";
@@ -86,6 +87,34 @@ Deno.test("keys of other use are passed over, and what is left out has diffusers
   const [got, expected] = [parseSchedule(google, "x"), parseSchedule({}, "x")];
   deepEqual([got.prediction, expected.prediction], ["epsilon", "epsilon"]);
   deepEqual(await timesteps(got, logsnr), await timesteps(expected, logsnr));
+});
+
+Deno.test("what the network predicts is said by either key, and by both only where they agree", () => {
+  const { prediction_type: _, ...old } = DDPM_SCHEDULE;
+  const predictionOf = (keys: Record<string, unknown>) => parseSchedule({ ...old, ...keys }, "s.json").prediction;
+  equal(predictionOf({ predict_epsilon: false }), "sample");
+  equal(predictionOf({ predict_epsilon: true }), "epsilon");
+  equal(predictionOf({ predict_epsilon: null, prediction_type: "v_prediction" }), "v_prediction");
+  equal(predictionOf({ predict_epsilon: false, prediction_type: "sample" }), "sample");
+  for (
+    const [predict_epsilon, prediction_type] of [[false, "epsilon"], [false, "v_prediction"], [true, "sample"]] as const
+  ) {
+    throws(
+      () => predictionOf({ predict_epsilon, prediction_type }),
+      /s\.json: predict_epsilon is (true|false), which means (epsilon|sample), but prediction_type is "[a-z_]+"\. Leave/,
+    );
+  }
+  throws(() => predictionOf({ predict_epsilon: "no" }), /predict_epsilon is "no", expected true or false/);
+  // Later versions of diffusers pass over the old key.
+  const json = { ...old, predict_epsilon: false };
+  deepEqual(withPredictionType(json, parseSchedule(json, "s.json")), { ...old, prediction_type: "sample" });
+  deepEqual(withPredictionType(old, parseSchedule(old, "s.json")), old);
+});
+
+Deno.test("a schedule is said in words", () => {
+  equal(parseSchedule({}, "x").summary, "epsilon, linear betas 0.0001 to 0.02, 1000 steps");
+  const cosine = { beta_schedule: "squaredcos_cap_v2", prediction_type: "v_prediction", num_train_timesteps: 50 };
+  equal(parseSchedule(cosine, "x").summary, "v_prediction, squaredcos_cap_v2, 50 steps");
 });
 
 Deno.test("an unsupported schedule is refused with the value's name", () => {

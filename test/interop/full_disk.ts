@@ -2,7 +2,10 @@ import assert from "assert";
 import { StorageError, writeFileAtomic } from "../../core/io/atomic.ts";
 import { runTask } from "../tasks/command.ts";
 import { latestCheckpoint, loadCheckpoint, saveCheckpoint } from "../../core/io/checkpoints.ts";
-import { namesIn } from "../folders.ts";
+import { encodeSafetensors } from "../../core/io/safetensors.ts";
+import { Random } from "../../core/random/random.ts";
+import { makeRun } from "../core/run/runs.ts";
+import { inFolder, namesIn } from "../folders.ts";
 
 async function succeeds(command: string, ...args: string[]): Promise<boolean> {
   const { success } = await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output();
@@ -72,7 +75,7 @@ Deno.test({
     const ran = await onSmallDisk(async (disk) => {
       // The state of the default network does not fit twice into a megabyte.
       const { code, stderr } = await runTask("train:2d", ["scg", "--epochs", "3", "--quiet", "--out", `${disk}/run`]);
-      assert.equal(code, 2, stderr);
+      assert.equal(code, 1, stderr);
       assert.match(stderr, /^error: [^\n]*the disk is full[^\n]*\n$/);
       assert.deepEqual((await namesIn(`${disk}/run`)).includes("config.json"), true);
       const latest = await latestCheckpoint(`${disk}/run`);
@@ -80,4 +83,26 @@ Deno.test({
     });
     assert.ok(ran);
   },
+});
+
+Deno.test({
+  name: "likelihoods of samples that do not fit on the disk are one line, in either form, and leave nothing",
+  ignore: !canMount,
+  fn: () =>
+    inFolder(async (cwd) => {
+      await makeRun(`${cwd}/run`, { shape: [2] });
+      const data = Random.fromSeed(0).normalTensor([60_000, 2]);
+      await Deno.writeFile(`${cwd}/data.safetensors`, encodeSafetensors({ x: data }));
+      const ran = await onSmallDisk(async (disk) => {
+        await Deno.writeFile(`${disk}/filler`, new Uint8Array(500_000));
+        for (const form of ["h5", "csv"]) {
+          const args = ["run", "--data", "data.safetensors", "--rounds", "1", "--quiet"];
+          const ended = await runTask("nll", [...args, "--per-sample", `${disk}/out.${form}`], cwd);
+          assert.deepEqual([ended.code, ended.stdout], [1, ""], ended.stderr);
+          assert.match(ended.stderr, /^error: [^\n]*out\.(h5|csv): the disk is full[^\n]*\n$/);
+          assert.deepEqual(await namesIn(disk), ["filler"]);
+        }
+      });
+      assert.ok(ran);
+    }),
 });

@@ -25,7 +25,7 @@ Deno.test("a U-Net's run is exported in every form, each in a folder of its own"
       return JSON.parse(stdout);
     }));
     const contents = [
-      ["config.json", "diffusion_pytorch_model.safetensors", "scheduler_config.json"],
+      ["config.json", "diffusion_pytorch_model.safetensors", "itdiffusion.json", "scheduler_config.json"],
       ["model.onnx"],
       ["group1-shard1of1.bin", "group2-shard1of1.bin", "model.json"],
     ];

@@ -126,6 +126,127 @@ Deno.test("a pipeline's network, .bin weights and other revisions are found", ()
   );
 });
 
+const SHARDS = [
+  "diffusion_pytorch_model-00001-of-00002.safetensors",
+  "diffusion_pytorch_model-00002-of-00002.safetensors",
+];
+const INDEX = "diffusion_pytorch_model.safetensors.index.json";
+const indexOf = (...names: unknown[]) =>
+  bytesOf(JSON.stringify({ weight_map: Object.fromEntries(names.map((name, i) => [`w${i}`, name])) }));
+
+Deno.test("the parts that an index names come from the hub, and are found in the cache", () => {
+  const files = {
+    "unet/config.json": CONFIG,
+    [`unet/${INDEX}`]: indexOf(SHARDS[1], SHARDS[0], SHARDS[1]),
+    [`unet/${SHARDS[0]}`]: WEIGHTS,
+    [`unet/${SHARDS[1]}`]: someBytes(300, 4),
+    "scheduler/scheduler_config.json": SCHEDULER,
+  };
+  return withHub({ [`${ID}@main`]: { commit: COMMIT, files } }, {}, async (_, options) => {
+    const model = await fetchModel(ID, options);
+    assert.match(model.weights, /unet.diffusion_pytorch_model\.safetensors\.index\.json$/);
+    assert.deepEqual(await Promise.all(model.shards.map((path) => Deno.readFile(path))), [WEIGHTS, someBytes(300, 4)]);
+    assert.deepEqual(await fetchModel(ID, { ...options, offline: true }), model);
+    // The network's folder alone knows the scheduler beside it.
+    const alone = await findModelFiles(model.config.replace(/.config\.json$/, ""));
+    assert.deepEqual([alone.shards, alone.scheduler], [model.shards, model.scheduler]);
+    await Deno.remove(model.shards[1]);
+    await fails(fetchModel(ID, { ...options, offline: true }), HubError, /does not have all of google/);
+    await fails(findModelFiles(`${model.config}/..`), HubError, /names 1 file that is not there, such as .*00002-of-/);
+  });
+});
+
+Deno.test("an index is trusted with nothing but the names of files beside it", async () => {
+  const files = { "config.json": CONFIG, [SHARDS[0]]: WEIGHTS };
+  const cases: [Uint8Array<ArrayBuffer>, RegExp][] = [
+    [
+      indexOf("../../other.bin"),
+      /index\.json names "\.\.\/\.\.\/other\.bin", expected \.safetensors or \.bin files beside/,
+    ],
+    [indexOf("/etc/x.bin"), /names "\/etc\/x\.bin"/],
+    [indexOf("config.json"), /names "config\.json"/],
+    [indexOf(7), /names 7, expected/],
+    [
+      indexOf(SHARDS[0], SHARDS[1]),
+      /names diffusion_pytorch_model-00002-of-00002\.safetensors, which the model does not have/,
+    ],
+    [indexOf(...Array.from({ length: 300 }, (_, i) => `x${i}.bin`)), /names 300 files, but at most 256 are read/],
+    [indexOf(), /has no weight_map/],
+    [bytesOf("[]"), /has no weight_map/],
+  ];
+  for (const [index, pattern] of cases) {
+    const model = { commit: COMMIT, files: { ...files, [INDEX]: index } };
+    await withHub({ [`${ID}@main`]: model }, {}, async (_, options) => {
+      await fails(fetchModel(ID, options), HubError, pattern);
+    });
+  }
+});
+
+Deno.test("plain weights are taken before a variant, one variant with a note, and of several none", () =>
+  inFolder(async (folder) => {
+    const stem = "diffusion_pytorch_model", write = (name: string) => Deno.writeFile(`${folder}/${name}`, WEIGHTS);
+    await Deno.writeFile(`${folder}/config.json`, CONFIG);
+    await write(`${stem}.fp16.safetensors`);
+    await write(`${stem}.fp16.bin`);
+    const { weights, notes } = await findModelFiles(folder);
+    assert.equal(weights, `${folder}/${stem}.fp16.safetensors`);
+    assert.deepEqual(notes, [`weights: ${stem}.fp16.safetensors, the variant fp16, as there is no plain file`]);
+    await write(`${stem}.non_ema.bin`);
+    await fails(
+      locateModel(folder),
+      HubError,
+      /has variants of its weights and no plain ones: .*\.fp16\.safetensors, .*\.non_ema\.bin\. Put one of them into/,
+    );
+    await write(`${stem}.bin`);
+    const plain = await findModelFiles(folder);
+    assert.deepEqual([plain.weights, plain.notes], [`${folder}/${stem}.bin`, []]);
+    for (const name of [`${stem}.fp16.safetensors`, `${stem}.fp16.bin`, `${stem}.non_ema.bin`, `${stem}.bin`]) {
+      await Deno.remove(`${folder}/${name}`);
+    }
+    // The index of a variant, by either name; its parts are no variants.
+    for (const name of [`${stem}.safetensors.index.fp16.json`, `${stem}.fp16.safetensors.index.json`]) {
+      const part = `${stem}.fp16-00001-of-00001.safetensors`;
+      await Deno.writeFile(`${folder}/${name}`, indexOf(part));
+      await write(part);
+      const { shards, notes } = await findModelFiles(folder);
+      assert.deepEqual([shards, notes.length], [[`${folder}/${part}`], 1]);
+      await Deno.remove(`${folder}/${name}`);
+    }
+  }));
+
+Deno.test("a scheduler lies beside a network only where the folder is part of a pipeline", () =>
+  inFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/scheduler`);
+    await Deno.writeFile(`${folder}/scheduler/scheduler_config.json`, SCHEDULER);
+    for (const name of ["unet", "network"]) {
+      await Deno.mkdir(`${folder}/${name}`);
+      await Deno.writeFile(`${folder}/${name}/config.json`, CONFIG);
+      await Deno.writeFile(`${folder}/${name}/diffusion_pytorch_model.bin`, WEIGHTS);
+    }
+    const schedulerOf = async (name: string) => (await findModelFiles(`${folder}/${name}`)).scheduler;
+    const beside = `${folder}/scheduler/scheduler_config.json`;
+    assert.deepEqual([await schedulerOf("unet"), await schedulerOf("network")], [beside, undefined]);
+    await Deno.writeTextFile(`${folder}/model_index.json`, "{}");
+    assert.equal(await schedulerOf("network"), beside);
+    await Deno.writeFile(`${folder}/unet/scheduler_config.json`, SCHEDULER);
+    assert.equal(await schedulerOf("unet"), `${folder}/unet/scheduler_config.json`);
+  }));
+
+Deno.test("a description that is larger or nests more deeply than any is refused before it is parsed", async () => {
+  const deep = `{"sha":"abc","siblings":${"[".repeat(2_000_000)}${"]".repeat(2_000_000)}}`;
+  for (
+    const [text, pattern] of [
+      [deep, /description of google\/ddpm-cifar10-32 nests more deeply than any valid one/],
+      [`{"sha":"abc","siblings":[${"{},".repeat(900_000)}{}]}`, /holds more than the 500000 values/],
+      [`{"sha":"${"x".repeat(6_000_000)}"}`, /has more than the 5000000 bytes that are read/],
+    ] as const
+  ) {
+    await withHub(MODELS, { answer: () => new Response(text) }, async (_, options) => {
+      await fails(fetchModel(ID, { ...options, tries: 1 }), HubError, pattern);
+    });
+  }
+});
+
 Deno.test("a new commit is fetched, what it shares with the old one is not", async () => {
   const models: Record<string, ServedModel> = { ...MODELS };
   await withHub(models, {}, async ({ store }, options) => {

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, rejects } from "assert";
 import { join } from "node:path";
 import { encodeSafetensors } from "../../../core/io/safetensors.ts";
-import { readWeights, WeightsError } from "../../../core/io/weights.ts";
+import { readWeightFiles, readWeights, WeightsError } from "../../../core/io/weights.ts";
 import { inFolder } from "../../folders.ts";
 
 const FILES = new URL("../../reference/files/", import.meta.url).pathname;
@@ -50,3 +50,29 @@ Deno.test("integers are no weights, and a missing file is named", async () => {
     deepEqual([...(await readWeights(path))[name].data], [3]);
   });
 });
+
+Deno.test("weights in several files are put together, and none may be there twice", () =>
+  inFolder(async (folder) => {
+    const write = (name: string, tensors: Record<string, number>) => {
+      const stored = Object.entries(tensors).map(([key, value]) => [key, { shape: [1], data: Float32Array.of(value) }]);
+      return Deno.writeFile(join(folder, name), encodeSafetensors(Object.fromEntries(stored)));
+    };
+    await write("a.safetensors", { x: 1, y: 2 });
+    await write("b.safetensors", { z: 3 });
+    const [a, b] = ["a.safetensors", "b.safetensors"].map((name) => join(folder, name));
+    const all = await readWeightFiles([a, b]);
+    deepEqual(Object.entries(all).map(([name, { data }]) => [name, data[0]]), [["x", 1], ["y", 2], ["z", 3]]);
+    await write("b.safetensors", { y: 3 });
+    await rejects(readWeightFiles([a, b]), { message: /b\.safetensors: tensor "y" is in .*a\.safetensors too/ });
+  }));
+
+Deno.test("a pointer of Git LFS is no weights, whatever its name", () =>
+  inFolder(async (folder) => {
+    for (const name of ["x.bin", "x.pt", "x.safetensors"]) {
+      await Deno.writeTextFile(
+        join(folder, name),
+        "version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n",
+      );
+      await rejects(readWeights(join(folder, name)), { message: /is a pointer of Git LFS.*git lfs pull/ });
+    }
+  }));

@@ -1,0 +1,47 @@
+import { UserError } from "../errors/user_error.ts";
+import type { OptionSpec, OptionValues } from "./spec.ts";
+import { allowed, kindOf, parseValue } from "./values.ts";
+
+/**
+ * The values of a plugin's options as a file keeps them, checked as the command line checks them. A number that the file
+ * lacks, as one of an earlier version may, has its default, which is said.
+ *
+ * @param source The file's name, for messages.
+ * @param owner Whose they are, as in `denoiser mlp`.
+ * @throws {UserError} For a value that the option does not allow.
+ */
+export function storedOptions(
+  source: string,
+  owner: string,
+  specs: Readonly<Record<string, OptionSpec>> = {},
+  stored: OptionValues,
+  onNote: (note: string) => void = () => {},
+): OptionValues {
+  const missing: Record<string, number> = {};
+  for (const [key, spec] of Object.entries(specs)) {
+    if (Object.hasOwn(stored, key)) {
+      if (isAllowed(spec, stored[key])) continue;
+      throw new UserError(
+        `${source} is damaged: ${key} of the ${owner} is ${JSON.stringify(stored[key])}, expected ${allowed(spec)}. ` +
+          "Restore the file, or train again.",
+      );
+    }
+    if (typeof spec.default !== "number") continue;
+    missing[key] = spec.default;
+    onNote(`${key} of the ${owner} is not in ${source}; its default ${spec.default} is taken`);
+  }
+  return { ...stored, ...missing };
+}
+
+function isAllowed(spec: OptionSpec, value: unknown): boolean {
+  const kind = kindOf(spec), found: string = typeof value;
+  // Earlier versions kept true and false for what has words by now.
+  if (kind === "string" && found === "boolean") return true;
+  if (found !== kind) return false;
+  try {
+    parseValue("", { ...spec, onOff: true }, String(value));
+    return true;
+  } catch {
+    return false;
+  }
+}

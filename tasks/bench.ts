@@ -9,6 +9,7 @@ import type { DensityResult, RunResult, TrainResult } from "./bench/cases.ts";
 import { DENSITY_OPTIONS } from "./bench/density_options.ts";
 import type { OwnResult } from "./bench/density_fit.ts";
 import { output, requirePackages } from "./bench/output.ts";
+import { type ReadResult, writeTable } from "./bench/read_case.ts";
 import type { RanksResult } from "./bench/ranks.ts";
 import { faster, scalingTable, stepModel } from "./bench/scaling.ts";
 import { trainedTruth, TRUTHS } from "./bench/truths.ts";
@@ -28,6 +29,9 @@ type Case = typeof CASES[number];
 
 /** The case that compares densities, which has a table of its own and is no part of all. */
 const DENSITY = "density";
+
+/** The case that reads a table, beside pandas. */
+const READ = "read";
 
 /** A case that times steps: how many, in how many rounds, and the peer's script with its arguments. */
 interface StepCase {
@@ -72,7 +76,10 @@ await main((stop) =>
         "truth and other densities.",
       positional: [{
         name: "case",
-        help: `${CASES.join(", ")}, or all of these; or ${DENSITY}. run-2d, truths and the unet cases take minutes, ` +
+        help:
+          `${
+            CASES.join(", ")
+          }, or all of these; or ${READ} or ${DENSITY}. run-2d, truths and the unet cases take minutes, ` +
           `${DENSITY} up to hours`,
         default: "all",
       }],
@@ -99,12 +106,20 @@ await main((stop) =>
           default: false,
           help: "Run the PyTorch peer beside each case; needs Python with torch, and diffusers for unet.",
         },
+        rows: {
+          default: 1_000_000,
+          min: 1,
+          max: 1e8,
+          integer: true,
+          help: "read: rows of the table, of 4 columns, 80 bytes a row.",
+        },
         ...DENSITY_OPTIONS,
         python: { default: "python3", placeholder: "command", help: "The Python that has the peers' packages." },
       },
     }, Deno.args);
     const options = { ...values, signal: stop };
-    const foreign = Object.keys(DENSITY_OPTIONS).find((key) => given.has(key));
+    const isForeign = (key: string) => given.has(key) && !(key === "vsPython" && positional.case === READ);
+    const foreign = Object.keys(DENSITY_OPTIONS).find(isForeign);
     if (foreign !== undefined && positional.case !== DENSITY) {
       const option = `--${foreign.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
       throw new UsageError(`${option} is of the case ${DENSITY} alone. Leave it out, or name that case.`);
@@ -130,9 +145,15 @@ await main((stop) =>
         (file, folder) => runCase<OwnResult>(DENSITY, options, 0, [file, folder]),
       );
     }
+    if (positional.case === READ) {
+      const result = await measuredReading(options);
+      return console.log(options.json ? JSON.stringify(result) : lines(result));
+    }
     const wanted = CASES.filter((name) => positional.case === "all" || positional.case === name);
     if (wanted.length === 0) {
-      throw new UsageError(`There is no case ${positional.case}; the cases are ${[...CASES, DENSITY].join(", ")}.`);
+      throw new UsageError(
+        `There is no case ${positional.case}; the cases are ${[...CASES, READ, DENSITY].join(", ")}.`,
+      );
     }
     // Said before minutes are spent.
     if (options.vsTorch) await requireTorch(options, wanted.some((name) => name.startsWith("unet")));
@@ -280,7 +301,7 @@ async function measuredSteps(
 }
 
 async function runCase<T>(
-  name: Case | BackendCase | typeof DENSITY,
+  name: Case | BackendCase | typeof DENSITY | typeof READ,
   { backend, threads, signal }: Options,
   steps: number,
   more: readonly (number | string)[],
@@ -288,6 +309,33 @@ async function runCase<T>(
   const script = fileURLToPath(new URL("./bench/run_case.ts", import.meta.url));
   const args = [name, backend, threads, steps, ...more].map(String);
   return JSON.parse(await output(Deno.execPath(), ["run", ...TASK_PERMISSIONS, script, ...args], signal));
+}
+
+/** What reading and standardising a table takes, and beside it what it takes with pandas. */
+async function measuredReading(
+  options: Options & { readonly rows: number; readonly vsPython: boolean },
+): Promise<Figures> {
+  const { python, signal, rows, vsPython } = options;
+  if (vsPython) await requirePackages(python, [{ module: "pandas", install: "pandas" }], "--vs-python", signal);
+  const folder = await Deno.makeTempDir({ prefix: "bench-" });
+  try {
+    const path = join(folder, "table.csv");
+    await writeTable(path, rows, signal);
+    const ours = await runCase<ReadResult>(READ, options, 0, [path]);
+    if (!vsPython) return { ...ours };
+    const script = fileURLToPath(new URL("./bench/read_peer.py", import.meta.url));
+    const peer = JSON.parse(await output(python, [script, path], signal));
+    return {
+      ...ours,
+      peer: peer.peer,
+      peer_seconds: peer.seconds,
+      peer_seconds_not_exact: peer.seconds_not_exact,
+      peer_peak_mb: peer.peak_mb,
+      time_ratio: ours.seconds / peer.seconds,
+    };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 }
 
 /** The whole of `deno task train:2d moons`, figures included, as a user starts it. */

@@ -1,6 +1,6 @@
 import "../core/cli/listen.ts";
 import { basename } from "node:path";
-import { main, parseCommandLine, Progress } from "../core/cli/mod.ts";
+import { main, parseCommandLine, Progress, takeNotes } from "../core/cli/mod.ts";
 import { diagnose, type Diagnosis, diagnosisLines } from "../core/evaluation/diagnosis.ts";
 import { imageShape, renderSvg } from "../core/figures/mod.ts";
 import { diagnosisFigure } from "../core/figures/diagnosis.ts";
@@ -55,7 +55,9 @@ await main((stop) =>
       positional: [{ name: "run", help: "The folder of a run, or of one of its checkpoints." }],
       options,
     }, Deno.args);
-    const run = await openRun(positional.run);
+    using progress = new Progress({ quiet: o.quiet || o.json });
+    const { notes, onNote } = takeNotes(progress);
+    const run = await openRun(positional.run, undefined, { onNote });
     const { shape } = run.info;
     const chosen = await samplesOf(run, o);
     const random = Random.fromSeed(o.seed).split("diagnosis");
@@ -63,7 +65,6 @@ await main((stop) =>
     const rows = random.split("samples").permutation(chosen.samples.count).slice(0, count).sort();
     const samples = selectRows(chosen.samples, rows);
 
-    using progress = new Progress({ quiet: o.quiet || o.json });
     progress.update({ label: "diagnose", done: 0, total: o.levels });
     await using model = await startModel(run, o);
     const { engine, meter: meterOf } = internalsOf(model);
@@ -111,6 +112,7 @@ await main((stop) =>
       ...(reason === undefined ? {} : { backend_reason: reason }),
       versions: engine.versions,
       files: [FILE, FIGURE],
+      ...(notes.length > 0 ? { notes } : {}),
     };
     await run.folder.writeJson(FILE, summary);
     progress.finish();

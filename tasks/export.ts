@@ -1,11 +1,11 @@
 import "../core/cli/listen.ts";
 import { basename, join } from "node:path";
-import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
+import { main, parseCommandLine, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
 import { exportRun, FORMATS } from "../core/export/mod.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
 import { defaultThreads } from "../core/engine/start.ts";
 import { freeFolder } from "../core/run/folder.ts";
-import { openRun } from "../core/run/open_run.ts";
+import { openUsable } from "../core/run/open_usable.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 
@@ -29,7 +29,7 @@ await main((stop) =>
     const { options: o, positional } = await parseCommandLine({
       name: "export",
       summary: "Writes a trained model in the form of another library.",
-      positional: [{ name: "run", help: "The folder of a run, or of one of its checkpoints." }],
+      positional: [{ name: "run", help: "The folder of a run, of one of its checkpoints, or of a diffusers model." }],
       options,
     }, Deno.args);
     const { format } = o;
@@ -37,7 +37,8 @@ await main((stop) =>
     if (o.batch !== undefined && format !== "onnx") {
       throw new UsageError(`--batch is for --format onnx, but the format is ${format}. Leave it out.`);
     }
-    const run = await openRun(positional.run);
+    const { notes, onNote } = takeNotes(new Progress({ quiet: o.quiet || o.json }));
+    const run = await openUsable(positional.run, { onNote, signal: stop });
     const folder = await freeFolder(o.out, join(run.folder.path, format));
 
     // The others are written at once; an ONNX model is run first.
@@ -54,7 +55,7 @@ await main((stop) =>
     const summary = {
       task: "export",
       run: shown(run.folder.path),
-      epoch: run.epoch,
+      ...(run.weights === undefined ? { epoch: run.epoch } : { weights: run.weights }),
       format,
       ...(format === "onnx" ? { batch: o.batch ?? null, largest_difference: difference } : {}),
       parameters: Object.values(run.params).reduce((sum, { data }) => sum + data.length, 0),
@@ -62,12 +63,13 @@ await main((stop) =>
       seconds: Math.round(performance.now() - started) / 1000,
       folder: shown(folder),
       files,
+      ...(notes.length > 0 ? { notes } : {}),
     };
     const size = bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
     console.log(
       o.json
         ? JSON.stringify(summary)
-        : `${basename(run.folder.path)} after epoch ${run.epoch} as ${format}, ${size}\n` +
+        : `${run.weights ?? `${basename(run.folder.path)} after epoch ${run.epoch}`} as ${format}, ${size}\n` +
           `Wrote ${summary.folder}, with ${describe(files)}`,
     );
   })

@@ -1,14 +1,15 @@
 import "../core/cli/listen.ts";
 import { basename } from "node:path";
 import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
-import { parseDataFile } from "../core/data/data_file.ts";
+import { parseDataFile } from "../core/files/data_file.ts";
 import { BACKEND_CHOICES } from "../core/engine/mod.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
 import { writeFileAtomic } from "../core/io/atomic.ts";
 import { loadData, mutualInformation } from "../core/mod.ts";
-import { csvHeader, describeColumn } from "../core/mutual_information/columns.ts";
+import { describeColumn } from "../core/mutual_information/columns.ts";
 import { DIRECTIONS, INFORMATION_DEFAULTS as DEFAULTS } from "../core/mutual_information/information.ts";
 import { threadsOption } from "../core/run/backend.ts";
+import { readingOptions } from "../core/run/evaluation_data.ts";
 import { freeFolder, RunFolder } from "../core/run/folder.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { outputOptions } from "../core/run/options.ts";
@@ -21,7 +22,8 @@ const options = {
   direction: {
     default: DEFAULTS.direction,
     choices: DIRECTIONS,
-    help: "Whose likelihood is taken: p(x) and p(x|y), p(y) and p(y|x), or the mean of both.",
+    help:
+      "Whose likelihood is taken: p(x) and p(x|y), p(y) and p(y|x), or the mean of both; auto: x, or the side without atoms.",
   },
   heldOut: {
     default: DEFAULTS.heldOut,
@@ -51,6 +53,8 @@ const options = {
     integer: true,
     help: "Log SNRs per row in a validation.",
   },
+  header: readingOptions.header,
+  transpose: readingOptions.transpose,
   hiddenSize: mlp.options.hiddenSize,
   hiddenLayers: mlp.options.hiddenLayers,
   embedding: { default: false, onOff: true, help: "Sinusoidal embeddings of the columns and of log SNR." },
@@ -75,9 +79,11 @@ await main((stop) =>
     if (o.x === "" || o.y === "") {
       throw new UsageError(`--${o.x === "" ? "x" : "y"} is missing. Name its columns, as --x 0 --y 1-3.`);
     }
-    const data = await loadData(positional.data, { seed: o.seed });
+    const { header, transpose } = o;
+    const reading = { ...(header ? { header } : {}), ...(transpose ? { transpose } : {}) };
+    const data = await loadData(positional.data, { seed: o.seed, options: reading });
     const file = parseDataFile(positional.data);
-    const names = file && /\.[ct]sv$/i.test(file.path) ? await csvHeader(file.path) : [];
+    const names = data.columns ?? [];
     const name = `${(file ? basename(file.path) : data.name).replace(/\.[a-z0-9]+$/i, "")}-mi`;
     let path = "";
 
@@ -120,10 +126,12 @@ await main((stop) =>
     const summary = {
       task: "mi",
       data: positional.data,
+      ...(data.description === undefined ? {} : { read: data.description }),
       x: columnsOf(x),
       y: columnsOf(y),
       rows: information.rows,
       held_out_rows: information.heldOutRows,
+      ...(information.notes.length > 0 ? { notes: information.notes } : {}),
       mi_nats: mean,
       mi_stderr: stderr,
       mi_bits: mean / Math.LN2,
@@ -161,6 +169,8 @@ await main((stop) =>
         `${positional.data}: columns ${list(x)} and ${list(y)}, ${summary.rows} rows, in ${
           summary.seconds.toFixed(1)
         } s on ${engine.backend}`,
+        ...(summary.read === undefined ? [] : [`  read ${summary.read}`]),
+        ...information.notes.map((note) => `  ${note}`),
         `Mutual information       ${mean.toFixed(4)} ± ${stderr.toFixed(4)} nats (${summary.mi_bits.toFixed(4)} bits)`,
         `Of their Gaussian part   ${summary.gaussian_mi_nats.toFixed(4)} nats`,
         `Wrote ${summary.folder}, with ${["summary.json", ...files].join(", ")}`,

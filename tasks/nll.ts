@@ -1,6 +1,6 @@
 import "../core/cli/listen.ts";
 import { join, resolve } from "node:path";
-import { parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
+import { parseCommandLine, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
 import { dequantise, discreteNllOfDequantised, gridOf } from "../core/diffusion/discrete.ts";
 import { bitsPerDimension } from "../core/diffusion/likelihood.ts";
 import { ROUNDINGS } from "../core/evaluation/discrete_errors.ts";
@@ -15,7 +15,7 @@ import { Random } from "../core/random/random.ts";
 import { mixtureName } from "../core/reference/mixture.ts";
 import { runBackendOption } from "../core/run/backend.ts";
 import { defaultThreads, startEngine } from "../core/engine/start.ts";
-import { PARTS, samplesOf } from "../core/run/evaluation_data.ts";
+import { PARTS, readingOptions, samplesOf } from "../core/run/evaluation_data.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { ESTIMATORS, openEstimate } from "../core/run/nll_estimate.ts";
 import { loadSums, saveSums } from "../core/run/nll_state.ts";
@@ -78,6 +78,7 @@ const options = {
     integer: true,
     help: "Samples per run of the denoiser (default: the run's).",
   },
+  ...readingOptions,
   ...runBackendOption,
   ...mpiOption,
   ...outputOptions,
@@ -107,15 +108,18 @@ await mainOnRanks(async (ranks) => {
   }
   const isFirst = ranks.rank === 0;
   using progress = new Progress({ quiet: o.quiet || o.json || !isFirst });
+  const { notes, onNote } = takeNotes(progress);
   const run = await openModel(positional.run, o, {
     signal: ranks.stop,
+    onNote,
     onProgress({ label, done, total }) {
       if (total !== undefined) progress.update({ label: `${label}, MB`, done: done / 1e6, total: total / 1e6 });
     },
   });
   const others = await Promise.all((o.ensemble?.split(",") ?? []).map((member) => openMember(member.trim(), run)));
-  const grid = o.estimator === "paired" ? undefined : gridOf(run.info);
   using chosen = await samplesOf(run, o);
+  const { delta: _, ...info } = run.info, { delta } = chosen;
+  const grid = o.estimator === "paired" ? undefined : gridOf({ ...info, ...(delta === undefined ? {} : { delta }) });
   const random = Random.fromSeed(o.seed).split("nll");
   const samples = o.estimator === "dequantised" ? dequantise(chosen.samples, grid!, random) : chosen.samples;
   const d = sizeOf(run.info.shape);
@@ -131,6 +135,7 @@ await mainOnRanks(async (ranks) => {
     checkpoints: [run, ...others].map(({ checkpoint }) => checkpoint),
     ...{ data: chosen.name, version: chosen.version, samples: samples.count, seed: o.seed, adapt: o.adapt, kind },
     ...{ proposal: run.proposal, fit: run.weights?.fit },
+    ...(run.weights ? { reading: run.config.datasetOptions } : {}),
   });
   const state = join(run.folder.path, "nll", `${stem}.part`);
   progress.update({ label: "pilot", done: 0, total: 1 });
@@ -202,6 +207,7 @@ await mainOnRanks(async (ranks) => {
     run: shown(run.folder.path),
     ...(run.weights ? { weights: run.weights.name, gaussian_of: run.weights.fit } : { epoch: run.epoch }),
     data: chosen.name,
+    ...(chosen.description === undefined ? {} : { read: chosen.description }),
     samples: samples.count,
     estimator: o.estimator,
     ...(o.estimator === "discrete" ? { rounding: o.rounding ?? "soft" } : {}),
@@ -210,7 +216,8 @@ await mainOnRanks(async (ranks) => {
     ...(choice && o.clamp ? { clamped: true, reference_share: choice.referenceShare, chosen_on: choice.chosenOn } : {}),
     ...(outlying.length > 0 ? { outlying_components: outlying } : {}),
     nats,
-    stderr: estimate.stderr,
+    // Of one sample nothing is known of how samples scatter.
+    stderr: samples.count === 1 ? estimate.noiseStderr : estimate.stderr,
     noise_stderr: estimate.noiseStderr,
     bits_per_dim: bitsPerDimension(nats, d),
     ...(chosen.logScale === undefined || o.estimator !== "paired" ? {} : { log_scale: chosen.logScale }),
@@ -226,6 +233,7 @@ await mainOnRanks(async (ranks) => {
     versions: engine.versions,
     ...(o.perSample === undefined ? {} : { per_sample: shown(resolve(o.perSample)) }),
     ...(figures.length > 0 ? { figures } : {}),
+    ...(notes.length > 0 ? { notes } : {}),
   };
   const file = join("nll", `${stem}.json`);
   await run.folder.writeJson(file, summary);
@@ -237,6 +245,7 @@ function lines(
   s: {
     readonly run: string;
     readonly data: string;
+    readonly read?: string;
     readonly samples: number;
     readonly estimator: string;
     readonly weights?: string;
@@ -266,7 +275,8 @@ function lines(
   const added = [...(s.weights === undefined ? [] : [file]), ...s.figures ?? []].map((name) => join(s.run, name));
   const wrote = [...(s.per_sample === undefined ? [] : [s.per_sample]), ...added];
   return [
-    `${s.samples} samples of ${s.data} under ${s.weights ?? s.run}`,
+    `${s.samples} ${s.samples === 1 ? "sample" : "samples"} of ${s.data} under ${s.weights ?? s.run}`,
+    ...(s.read === undefined ? [] : [`  read ${s.read}`]),
     ...(s.gaussian_of === undefined ? [] : [`  compared with the Gaussian of ${s.gaussian_of}`]),
     ...(s.ensemble?.runs.map((run, i) =>
       `  with ${Math.round(100 * s.ensemble!.shares[i])}% of ${run}, on average over the log SNRs`
@@ -281,7 +291,9 @@ function lines(
     ]),
     `${what}  ${s.nats.toFixed(4)} ± ${shownError(s.stderr)} nats ` +
     `(${s.bits_per_dim.toFixed(4)} ± ${shownError(bitsPerDimension(s.stderr, d))} bits/dim)`,
-    `     of the error ${shownError(s.noise_stderr)} nats is noise, the rest the finite number of samples`,
+    s.samples === 1
+      ? "     the error is that of the noise alone"
+      : `     of the error ${shownError(s.noise_stderr)} nats is noise, the rest the finite number of samples`,
     ...(s.log_scale === undefined
       ? []
       : [`     of the scaled values; add ${s.log_scale.toFixed(4)} nats for those of the file`]),

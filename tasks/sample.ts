@@ -1,20 +1,21 @@
 import "../core/cli/listen.ts";
 import { basename, join } from "node:path";
-import { mainOnRanks, mpiOption, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
+import { mainOnRanks, mpiOption, parseCommandLine, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
 import { sizeOf } from "../core/data/tensors.ts";
 import { SAMPLERS } from "../core/diffusion/sampling.ts";
 import { InterruptedError } from "../core/errors/interrupted_error.ts";
 import { imageShape, type Picture } from "../core/figures/pictures.ts";
-import { loadModel } from "../core/mod.ts";
 import { internalsOf } from "../core/model/internals.ts";
 import { ranksRecord } from "../core/mpi/mod.ts";
 import { runBackendOption } from "../core/run/backend.ts";
 import { readPanel } from "../core/run/density_panels.ts";
 import { freeFolder, RunFolder } from "../core/run/folder.ts";
+import { startModel } from "../core/run/load_model.ts";
+import { openUsable } from "../core/run/open_usable.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
-import { drawGrid, drawPoints, writeCsv, writeImages, writeTensor } from "../core/run/sample_files.ts";
+import { drawGrid, drawPoints, inUnits, writeCsv, writeImages, writeTensor } from "../core/run/sample_files.ts";
 import { samplerOf, samplingPlan } from "../core/sampling/plan.ts";
 
 /** All samples are kept until they are written; so many values take 1 GiB. */
@@ -59,11 +60,15 @@ const options = {
 await mainOnRanks(async (ranks) => {
   const { options: o, positional } = await parseCommandLine({
     name: "sample",
-    summary: "Draws samples from a trained model: points as CSV, images as PNG, and a figure of them.",
-    positional: [{ name: "run", help: "The folder of a run, or of one of its checkpoints." }],
+    summary:
+      "Draws samples from a trained model: points as CSV in the units of their file, images as PNG, and a figure of them.",
+    positional: [{ name: "run", help: "The folder of a run, of one of its checkpoints, or of a diffusers model." }],
     options,
   }, Deno.args);
-  await using model = await loadModel(positional.run, o);
+  using progress = new Progress({ quiet: o.quiet || o.json || ranks.rank > 0 });
+  const { notes, onNote } = takeNotes(progress);
+  const opened = await openUsable(positional.run, { onNote });
+  await using model = await startModel(opened, o);
   const { backendReason: reason, info, proposal, epoch } = model;
   const { engine, draw } = internalsOf(model);
   const run = new RunFolder(model.folder);
@@ -82,7 +87,6 @@ await mainOnRanks(async (ranks) => {
   // Only the first rank writes; the others must not take for full what it has begun.
   const folder = new RunFolder(ranks.rank > 0 ? "" : await freeFolder(o.out, join(run.path, "samples")));
 
-  using progress = new Progress({ quiet: o.quiet || o.json || ranks.rank > 0 });
   progress.update({ label: "sample", done: 0, total: o.count });
   const images = imageShape(shape);
   const samples = new Float32Array(o.count * d);
@@ -106,10 +110,14 @@ await mainOnRanks(async (ranks) => {
   if (finished === 0) throw new InterruptedError("Stopped before a sample was finished; wrote nothing.");
 
   const name = basename(run.path);
-  const record = { title: `${name}: samples`, subtitle: describe(epoch, drawing, finished) };
+  const record = {
+    title: `${name}: samples`,
+    subtitle: describe(opened.weights === undefined ? epoch : undefined, drawing, finished),
+  };
   const drawn = samples.subarray(0, finished * d);
-  const files = [await writeTensor(folder.path, drawn, shape)];
-  if (shape.length === 1) files.push(await writeCsv(folder.path, drawn, d));
+  const values = inUnits(drawn, info.axes);
+  const files = [await writeTensor(folder.path, values, shape)];
+  if (shape.length === 1) files.push(await writeCsv(folder.path, values, d, info.columns, info.axes));
   if (images) files.push("images", ...await drawGrid(folder.path, pictures, record));
   else if (shape.length === 1 && d >= 2) {
     const density = d === 2 ? await readPanel(run, epoch) : undefined;
@@ -118,7 +126,7 @@ await mainOnRanks(async (ranks) => {
   const summary = {
     task: "sample",
     run: shown(run.path),
-    epoch,
+    ...(opened.weights === undefined ? { epoch } : { weights: opened.weights }),
     count: finished,
     ...{ sampler, steps },
     ...(sampler === "ddim" ? { eta: o.eta ?? 0 } : {}),
@@ -135,6 +143,7 @@ await mainOnRanks(async (ranks) => {
     versions: engine.versions,
     folder: shown(folder.path),
     files,
+    ...(notes.length > 0 ? { notes } : {}),
   };
   await folder.writeJson("summary.json", summary);
   progress.finish();
@@ -153,11 +162,13 @@ await mainOnRanks(async (ranks) => {
 
 /** How samples were drawn, on one line. */
 function describe(
-  epoch: number,
+  epoch: number | undefined,
   { sampler, steps, eta, seed }: { sampler: string; steps: number; eta: number | undefined; seed: number },
   count: number,
 ): string {
   const noise = eta ? `, η ${eta}` : "";
   const samples = count === 1 ? "1 sample" : `${count} samples`;
-  return `${samples} after epoch ${epoch}, by ${sampler} in ${steps} steps${noise}, seed ${seed}`;
+  return `${samples}${
+    epoch === undefined ? "" : ` after epoch ${epoch},`
+  } by ${sampler} in ${steps} steps${noise}, seed ${seed}`;
 }

@@ -1,28 +1,64 @@
-/** A file of data as a user names it. */
+import { existsSync, statSync } from "node:fs";
+import { DATA_NAMES, formatOf } from "../io/formats.ts";
+import { DataFileError } from "../io/data_array.ts";
+
+/** A file of data, or a folder of pictures, as a user names it. */
 export interface DataFileSpec {
   readonly path: string;
   /** The data set or tensor of the file that is meant, where it is said. */
   readonly name?: string;
+  /** Whether it is a folder. */
+  readonly isFolder?: true;
 }
+
+/** What is a module, and the only thing that is ever run. */
+const MODULE = /\.(ts|js|mjs)$/i;
 
 /**
  * Takes apart `points.csv`, `digits.npy`, `photos.h5:x` or `photos.safetensors:x`: a path by its ending, and after a colon
- * a name in the file. The colon of a drive, as in `C:\x.h5`, belongs to the path.
+ * a name in the file. The colon of a drive, as in `C:\x.h5`, belongs to the path. A folder that is there is one of pictures.
  *
- * @returns Nothing for anything else, among it a URL.
+ * @returns Nothing for a URL, a module (`.ts`, `.js`, `.mjs`), and a plain name, which is a data set's.
+ * @throws {DataFileError} For a path of any other kind of file: nothing but a module is ever run.
  *
  * @example
  * ```ts
- * import { deepEqual, equal } from "assert";
+ * import { deepEqual, equal, throws } from "assert";
  * import { parseDataFile } from "./data_file.ts";
  *
  * deepEqual(parseDataFile("C:\\data\\photos.h5:faces/x"), { path: "C:\\data\\photos.h5", name: "faces/x" });
  * deepEqual(parseDataFile("points.csv"), { path: "points.csv" });
  * equal(parseDataFile("moons"), undefined);
+ * equal(parseDataFile("./mine.ts"), undefined);
+ * throws(() => parseDataFile("./points.xlsx"), /Read are/);
  * ```
  */
 export function parseDataFile(spec: string): DataFileSpec | undefined {
-  if (/^[a-z]{2,}:/i.test(spec)) return undefined;
-  const [, path, name] = /^(.*?\.(?:h5|hdf5|npy|csv|tsv|safetensors))(?::(.*))?$/is.exec(spec) ?? [];
-  return path === undefined ? undefined : { path, ...(name === undefined ? {} : { name }) };
+  if (spec === "" || /^[a-z]{2,}:/i.test(spec) || MODULE.test(spec)) return undefined;
+  // The longest path before a colon that has a known ending, so that colons of the path itself are kept.
+  for (let end = spec.indexOf(":", 2); end >= 0; end = spec.indexOf(":", end + 1)) {
+    if (formatOf(spec.slice(0, end))) return { path: spec.slice(0, end), name: spec.slice(end + 1) };
+  }
+  if (isFolder(spec) && !isDatasetName(spec)) return { path: spec, isFolder: true };
+  if (formatOf(spec)) return { path: spec };
+  if (!/[\\/]|\.\w+$/.test(spec) && !(existsSync(spec) && !isDatasetName(spec))) return undefined;
+  throw new DataFileError(
+    `${spec} is no file of data that is known by its name. Read are ${DATA_NAMES}; a plugin is a .ts, .js or .mjs file.`,
+  );
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a plain name is that of a data set of the project, which goes before a folder of the same name. */
+function isDatasetName(name: string): boolean {
+  if (!/^[\w-]+$/.test(name)) return false;
+  return [name, name.replaceAll("-", "_"), name.replaceAll("_", "-")].some((each) =>
+    [`${each}.ts`, `${each}/mod.ts`].some((file) => existsSync(new URL(`../../datasets/${file}`, import.meta.url)))
+  );
 }

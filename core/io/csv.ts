@@ -1,114 +1,264 @@
-import { CsvError, parse } from "csv-parse";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { type DataArray, DataFileError, withFile } from "./data_array.ts";
+import { type CsvLayout, csvLayout } from "./csv_layout.ts";
+import { DataFileError } from "./data_array.ts";
+import { DecimalReader, toNumber } from "./decimal.ts";
+import { NumberBlocks } from "./number_blocks.ts";
+import type { StoredRows } from "./stored_rows.ts";
+import { withText } from "./text.ts";
 
-/** Characters of one record; a quote that is never closed would otherwise take in the whole file. */
+/** Bytes of one record; a quote that is never closed would otherwise take in the whole file. */
 const MAX_RECORD = 1 << 24;
 
-/** Bytes in which the delimiter is looked for. */
-const SNIFFED_BYTES = 1 << 16;
+/** Bytes from which the layout is told. */
+const HEAD_BYTES = 1 << 18;
 
-/** Numbers that are made room for at first. */
-const FIRST_ROOM = 1 << 12;
+const LF = 10, CR = 13, SPACE = 32, TAB = 9, QUOTE = 34;
 
 /**
- * Reads a table of numbers, `[rows, columns]`, from a CSV file. The delimiter is a tab, a semicolon or a comma, whichever
- * of them, in this order, the first line has. The first line is a header if it holds no number.
+ * Opens a table of numbers, `[rows, columns]`: `.csv`, `.tsv`, `.txt`, `.dat`, also gzipped, in UTF-8, UTF-16 or an
+ * encoding with ASCII's characters. How it is laid out, {@linkcode csvLayout} finds out. Its numbers are kept as float64,
+ * eight bytes each.
  *
+ * @param header Whether the first line has the columns' names; `auto` looks for it.
  * @throws {DataFileError} That names the line and column of what is no finite number, or the line of a row of another
  * length than the first.
  */
-export function readCsv(path: string): Promise<DataArray> {
-  return withFile(path, async (file) => {
-    const start = new Uint8Array(SNIFFED_BYTES);
-    const first = new TextDecoder().decode(start.subarray(0, await file.read(start) ?? 0)).split(/\r?\n|\r/)[0];
-    const delimiter = ["\t", ";"].find((each) => first.includes(each)) ?? ",";
-    await file.seek(0, Deno.SeekMode.Start);
-    const table = new Table(path);
-    const parser = parse({
-      bom: true,
-      delimiter,
-      max_record_size: MAX_RECORD,
-      // Rows are taken here and not handed on, since a stream of many small objects is slow.
-      on_record: (record: string[], { lines }) => {
-        table.add(record, lines);
-        return null;
-      },
-      relax_column_count: true,
-      skip_empty_lines: true,
-      trim: true,
-    });
-    try {
-      await pipeline(Readable.from(file.readable), parser.resume());
-    } catch (error) {
-      if (!(error instanceof CsvError)) throw error;
-      throw new DataFileError(`${path} is no CSV file: ${error.message.split("\n")[0]}. Save it again as CSV.`, {
-        cause: error,
-      });
+export function openCsv(path: string, header: "auto" | "on" | "off" = "auto"): Promise<StoredRows> {
+  return withText(path, async ({ bytes, notes }) => {
+    let scanner: Scanner | undefined, head = new Uint8Array();
+    const begin = (isWhole: boolean) => {
+      // Only whole lines tell how a table is laid out.
+      const end = isWhole ? head.length : Math.max(head.lastIndexOf(LF), head.lastIndexOf(CR)) + 1 || head.length;
+      const text = new TextDecoder(isUtf8(head) ? "utf-8" : "latin1").decode(head.subarray(0, end));
+      scanner = new Scanner(path, csvLayout(path, text, header));
+      scanner.add(head);
+    };
+    for await (const chunk of bytes) {
+      if (scanner) scanner.add(chunk);
+      else {
+        head = joined(head, chunk);
+        if (head.length >= HEAD_BYTES) begin(false);
+      }
     }
-    return table.finish();
+    if (!scanner) begin(true);
+    return scanner!.finish(notes);
   });
 }
 
 /** The numbers of the rows so far. */
-class Table {
-  #values = new Float32Array(FIRST_ROOM);
-  #count = 0;
-  #names: readonly string[] | undefined;
-  #width: number | undefined;
+class Scanner {
+  readonly #layout: CsvLayout;
+  readonly #delimiter: number;
+  readonly #isSpaced: boolean;
+  readonly #comment: number;
+  readonly #width: number;
+  readonly #numbers: NumberBlocks;
+  readonly #row: Float64Array;
+  /** For each column of the file, 1 where it is read. */
+  readonly #isNumber: Uint8Array;
+  readonly #decimals = new DecimalReader();
+  #rest = new Uint8Array();
+  #line = 1;
+  #linesToSkip: number;
+  #isHeader: boolean;
+  #rows = 0;
 
-  constructor(readonly path: string) {}
+  constructor(readonly path: string, layout: CsvLayout) {
+    this.#layout = layout;
+    this.#isSpaced = layout.delimiter === " ";
+    this.#delimiter = layout.delimiter.charCodeAt(0);
+    this.#comment = layout.comment?.charCodeAt(0) ?? -1;
+    this.#width = layout.roles.length;
+    this.#linesToSkip = layout.skippedLines;
+    this.#isHeader = layout.hasHeader;
+    this.#row = new Float64Array(layout.roles.filter((role) => role === "number").length);
+    this.#isNumber = Uint8Array.from(layout.roles, (role) => role === "number" ? 1 : 0);
+    this.#numbers = new NumberBlocks(this.#row.length, path);
+  }
 
-  add(record: readonly string[], line: number): void {
-    if (this.#width === undefined) {
-      this.#width = record.length;
-      if (record.every(isName)) {
-        this.#names = record;
-        return;
-      }
-    }
-    if (record.length !== this.#width) {
+  /** Takes the rows that are whole; the rest waits for more. */
+  add(chunk: Uint8Array<ArrayBuffer>): void {
+    const bytes = this.#rest.length > 0 ? joined(this.#rest, chunk) : chunk;
+    const end = this.#scan(bytes, false);
+    if (bytes.length - end > MAX_RECORD) {
       throw new DataFileError(
-        `${this.path}: line ${line} has ${record.length} columns, expected ${this.#width} as in the first line. ` +
-          "Complete or remove the row.",
+        `${this.path} is no CSV file: line ${this.#line} has over ${MAX_RECORD} bytes, as after a quote that is not ` +
+          "closed. Save it again as CSV.",
       );
     }
-    this.#makeRoom(this.#count + record.length);
-    record.forEach((text, column) => {
-      const value = Math.fround(NUMBER.test(text) ? Number(text) : NaN);
-      if (!Number.isFinite(value)) throw this.#noNumber(text, line, column);
-      this.#values[this.#count++] = value;
-    });
+    this.#rest = bytes.slice(end);
   }
 
-  finish(): DataArray {
-    if (this.#width === undefined || this.#count === 0) {
+  finish(notes: readonly string[]): StoredRows {
+    this.#scan(this.#rest, true);
+    if (this.#rows === 0 || this.#row.length === 0) {
       throw new DataFileError(`${this.path} has no rows of numbers. Give a file of one row per sample.`);
     }
-    const data = new Float32Array(this.#values.buffer.transfer(4 * this.#count));
-    return { shape: [this.#count / this.#width, this.#width], data };
+    const { columns, notes: own } = this.#layout;
+    return this.#numbers.finish({ notes: [...notes, ...own], ...(columns ? { columns } : {}) });
   }
 
-  #makeRoom(count: number): void {
-    if (count <= this.#values.length) return;
-    const length = Math.max(count, 2 * this.#values.length);
-    this.#values = new Float32Array(this.#values.buffer.transfer(4 * length));
+  /** @returns The first byte of what is not taken. */
+  #scan(bytes: Uint8Array, isLast: boolean): number {
+    let at = 0;
+    while (at < bytes.length) {
+      const next = this.#record(bytes, at, isLast);
+      if (next < 0) return at;
+      at = next;
+    }
+    return at;
   }
 
-  #noNumber(text: string, line: number, column: number): DataFileError {
-    const name = this.#names ? ` (${this.#names[column].slice(0, 40)})` : "";
+  /** Takes the record that begins at a byte. @returns The first byte after it; −1 where it is not whole. */
+  #record(bytes: Uint8Array, begin: number, isLast: boolean): number {
+    if (this.#linesToSkip > 0 || bytes[begin] === this.#comment) {
+      const end = lineEnd(bytes, begin, isLast);
+      if (end >= 0) {
+        this.#line++;
+        if (this.#linesToSkip > 0) this.#linesToSkip--;
+      }
+      return end;
+    }
+    const { roles } = this.#layout, length = bytes.length, delimiter = this.#delimiter, decimals = this.#decimals;
+    const isPlain = !this.#isHeader && !this.#isSpaced;
+    let at = begin, column = 0, kept = 0, lines = 0;
+    for (;;) {
+      // Most cells are a number and nothing else.
+      if (isPlain && this.#isNumber[column] === 1) {
+        const value = decimals.read(bytes, at, length), end = decimals.end, next = bytes[end];
+        if (
+          value - value === 0 && end < length && (next === delimiter || next === LF || next === CR && end + 1 < length)
+        ) {
+          this.#row[kept++] = value;
+          column++;
+          at = end;
+          if (next !== delimiter) break;
+          at++;
+          continue;
+        }
+      }
+      while (at < length && (bytes[at] === SPACE || bytes[at] === TAB && (this.#isSpaced || this.#delimiter !== TAB))) {
+        at++;
+      }
+      let first = at, last = at, isQuoted = false;
+      if (bytes[at] === QUOTE) {
+        isQuoted = true;
+        first = ++at;
+        for (; at < length; at++) {
+          if (bytes[at] === QUOTE) {
+            if (bytes[at + 1] !== QUOTE) break;
+            at++;
+          } else if (bytes[at] === LF || bytes[at] === CR && bytes[at + 1] !== LF) lines++;
+        }
+        last = at;
+        if (at >= length) {
+          if (!isLast) return -1;
+          throw new DataFileError(
+            `${this.path} is no CSV file: Quote Not Closed, which opens in line ${this.#line}. Save it again as CSV.`,
+          );
+        }
+        at++;
+      }
+      const from = at;
+      while (at < length && !this.#endsCell(bytes[at])) at++;
+      if (!isQuoted) last = at;
+      if (at >= length && !isLast) return -1;
+      // A carriage return at the end of what is there may be followed by its line feed.
+      if (bytes[at] === CR && at + 1 >= length && !isLast) return -1;
+      const isRest = isQuoted && trimmedEnd(bytes, from, at) > from;
+      if (!isQuoted) last = trimmedEnd(bytes, first, last);
+      const isEnd = at >= length || bytes[at] === LF || bytes[at] === CR;
+      if (column === 0 && isEnd && first === last && !isQuoted) return this.#endOf(bytes, at, lines);
+      const isPadding = this.#isSpaced && isEnd && first === last && !isQuoted;
+      if (!isPadding) {
+        if (!this.#isHeader) {
+          if (isRest) throw this.#noNumber(bytes, first - 1, at, column);
+          if (column < this.#width && roles[column] === "number") {
+            const value = toNumber(bytes, first, last);
+            if (!Number.isFinite(value)) throw this.#noNumber(bytes, first, last, column);
+            this.#row[kept++] = value;
+          } else if (roles[column] === "empty" && first !== last) throw this.#noNumber(bytes, first, last, column);
+        }
+        column++;
+      }
+      if (isEnd) break;
+      at++;
+    }
+    if (this.#isHeader) this.#isHeader = false;
+    else {
+      if (column !== this.#width) {
+        throw new DataFileError(
+          `${this.path}: line ${this.#line} has ${column} columns, expected ${this.#width} as in the first row. ` +
+            "Complete or remove the row.",
+        );
+      }
+      this.#numbers.add(this.#row);
+      this.#rows++;
+    }
+    return this.#endOf(bytes, at, lines);
+  }
+
+  #endsCell(byte: number): boolean {
+    return byte === this.#delimiter || byte === LF || byte === CR || this.#isSpaced && byte === TAB;
+  }
+
+  #endOf(bytes: Uint8Array, at: number, lines: number): number {
+    this.#line += 1 + lines;
+    return at >= bytes.length ? at : bytes[at] === CR && bytes[at + 1] === LF ? at + 2 : at + 1;
+  }
+
+  #noNumber(bytes: Uint8Array, begin: number, end: number, column: number): DataFileError {
+    const text = new TextDecoder().decode(bytes.subarray(begin, Math.min(end, begin + 60)));
+    const { columns, roles } = this.#layout;
+    const name = columns?.[roles.slice(0, column).filter((role) => role === "number").length];
+    const place = `line ${this.#line}, column ${column + 1}${name === undefined ? "" : ` (${name.slice(0, 40)})`}`;
+    if (column >= this.#width) {
+      return new DataFileError(
+        `${this.path}: line ${this.#line} has more columns than the ${this.#width} of the first row. Complete or ` +
+          "remove the row.",
+      );
+    }
     const got = text === "" ? "nothing" : JSON.stringify(text.slice(0, 40));
-    const hint = /^[+-]?\d+,\d+$/.test(text) ? "Write decimals with a point" : "Clean the data, or remove the column";
-    return new DataFileError(
-      `${this.path} has ${got} in line ${line}, column ${column + 1}${name}, expected a finite number. ${hint}.`,
-    );
+    return new DataFileError(`${this.path} has ${got} in ${place}, expected a finite number. ${hintFor(text)}.`);
   }
 }
 
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+/** What to do about a cell that is no number. */
+function hintFor(text: string): string {
+  if (/^[+-]?\d{1,3}([,'\u2019 \u00a0\u202f.]\d{3})+([.,]\d+)?$/.test(text)) {
+    return /^[+-]?\d+,\d+$/.test(text)
+      ? "Write decimals with a point, and numbers without thousands separators"
+      : "Write it without thousands separators";
+  }
+  if (/^[+-]?\d+,\d+$/.test(text)) return "Write decimals with a point";
+  return "Clean the data, or remove the column";
+}
 
-/** Whether a cell of the first line may be a column's name: no number, and nothing that stands for a missing one. */
-function isName(text: string): boolean {
-  return text !== "" && !NUMBER.test(text) && !/^[+-]?(nan|na|null|inf|infinity)$/i.test(text);
+function trimmedEnd(bytes: Uint8Array, begin: number, end: number): number {
+  while (end > begin && (bytes[end - 1] === SPACE || bytes[end - 1] === TAB)) end--;
+  return end;
+}
+
+/** The first byte after a line; −1 where it is not whole. */
+function lineEnd(bytes: Uint8Array, begin: number, isLast: boolean): number {
+  for (let at = begin; at < bytes.length; at++) {
+    if (bytes[at] === LF) return at + 1;
+    if (bytes[at] === CR && (at + 1 < bytes.length || isLast)) return bytes[at + 1] === LF ? at + 2 : at + 1;
+  }
+  return isLast ? bytes.length : -1;
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,18 +1,22 @@
 import { messageOf, UserError } from "../errors/user_error.ts";
 import { sizeOf } from "../data/tensors.ts";
-import type { NumberType } from "./numbers.ts";
+import { isLfsPointer, LFS_ADVICE, LFS_BYTES } from "./lfs_pointer.ts";
+import { fitsFloat32, type NumberType } from "./numbers.ts";
 
 /** A file of data that cannot be read. The message names the file, and the place in it where there is one. */
 export class DataFileError extends UserError {}
 
-/** An array of a data file, row-major: bytes where the file holds unsigned bytes, float32 for all other numbers. */
+/**
+ * An array of a data file, row-major: bytes where the file holds unsigned bytes, float32 where every number of its type is
+ * one, float64 for all others, so that nothing is rounded before the data is centred.
+ */
 export interface DataArray {
   readonly shape: readonly number[];
-  readonly data: Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
+  readonly data: Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
 }
 
 /** Some values of such an array. */
-export type Values = Uint8Array | Float32Array;
+export type Values = Uint8Array | Float32Array | Float64Array;
 
 /**
  * Room for `count` numbers as they are kept in memory.
@@ -21,7 +25,8 @@ export type Values = Uint8Array | Float32Array;
  */
 export function allocate(type: NumberType, count: number, source: string): DataArray["data"] {
   try {
-    return type === "u1" ? new Uint8Array(count) : new Float32Array(count);
+    if (type === "u1") return new Uint8Array(count);
+    return fitsFloat32(type) ? new Float32Array(count) : new Float64Array(count);
   } catch (error) {
     throw new DataFileError(`${source}: there is no memory for its ${count} values. Use a smaller part of the data.`, {
       cause: error,
@@ -69,6 +74,10 @@ export async function openFile<T>(path: string, take: (file: Deno.FsFile, size: 
     file = await Deno.open(path);
     const { size, isFile } = await file.stat();
     if (!isFile) throw new DataFileError(`${path} is not a file. Name a file of data.`);
+    const start = new Uint8Array(LFS_BYTES);
+    await file.read(start);
+    if (isLfsPointer(start)) throw new DataFileError(`${path} ${LFS_ADVICE}.`);
+    await file.seek(0, Deno.SeekMode.Start);
     return await take(file, size);
   } catch (error) {
     file?.[Symbol.dispose]();
@@ -105,7 +114,7 @@ export function requireFinite(
   for (let i = 0; i < data.length; i++) {
     if (data[i] - data[i] === 0) continue;
     const place = placeOf(first + i, shape);
-    throw new DataFileError(`${source} has ${data[i]} in ${place}, expected finite float32 values. Clean the data.`);
+    throw new DataFileError(`${source} has ${data[i]} in ${place}, expected finite values. Clean the data.`);
   }
 }
 

@@ -1,6 +1,9 @@
 import { countOf, type DataArray, DataFileError, withFile } from "./data_array.ts";
-import { NUMBER_BYTES, type NumberType, toFloat32Array } from "./numbers.ts";
-import { readAll, reusedBytes, type StoredRows } from "./stored_rows.ts";
+import { type BitLayout, describeLayout, numberOf, numbersOf, readBitLayout } from "./hdf5_datatype.ts";
+import { namesOf } from "./hdf5_names.ts";
+import { NUMBER_BYTES, type NumberType } from "./numbers.ts";
+import { imagesTransposed, reversedAxes } from "./reversed_axes.ts";
+import { heldRows, readAll, reusedBytes, type StoredRows } from "./stored_rows.ts";
 import { messageOf } from "../errors/user_error.ts";
 import { sizeOf } from "../data/tensors.ts";
 
@@ -14,16 +17,13 @@ const MAX_RATIO = 1032;
 /** Filters that HDF5 itself has are numbered up to this. */
 const LAST_OWN_FILTER = 255;
 
-/** Stored classes of values, as HDF5 numbers them. */
-const INTEGER = 0, FLOAT = 1;
-
 /**
  * The paths of all data sets of an HDF5 file, without the leading slash.
  *
  * @throws {DataFileError} If the file cannot be read or is damaged.
  */
 export function datasetNames(path: string): Promise<string[]> {
-  return withHdf5(path, ({ Dataset }, file) => file.paths().filter((name) => file.get(name) instanceof Dataset));
+  return withHdf5(path, ({ Module }, file) => namesOf(file, Module, path));
 }
 
 /**
@@ -38,14 +38,39 @@ export async function readDataset(path: string, name: string): Promise<DataArray
   return readAll(rows, `${path}:${name}`);
 }
 
-/** Opens a data set to read its rows on demand, whole chunks at a time, as {@linkcode readDataset} reads all. */
-export function openDataset(path: string, name: string): Promise<StoredRows> {
+/**
+ * Opens a data set to read its rows on demand, whole chunks at a time, as {@linkcode readDataset} reads all. One that
+ * MATLAB wrote has its axes reversed, and is held in memory as MATLAB's user sees it.
+ *
+ * @param transpose Whether the axes are reversed; `auto`: where MATLAB wrote it.
+ */
+export async function openDataset(
+  path: string,
+  name: string,
+  source = `${path}:${name}`,
+  { transpose = "auto" }: { readonly transpose?: "auto" | "on" | "off" } = {},
+): Promise<StoredRows> {
+  const { isMatlab, ...rows } = await openStored(path, name, source);
+  if (transpose === "off" || transpose === "auto" && !isMatlab) return rows;
+  using _ = rows;
+  const array = readAll(rows, source), isImages = areMatlabImages(rows.shape);
+  const what = isImages ? "images along MATLAB's last axis" : "MATLAB's axes reversed";
+  const note = transpose === "on" ? "axes reversed, as --transpose says" : `${what}, --transpose off if not`;
+  const turned = isImages && transpose === "auto" ? imagesTransposed(array) : reversedAxes(array);
+  return heldRows(turned, { type: rows.type, notes: [note] });
+}
+
+/** Whether an array of MATLAB's is images, h x w x n or h x w x c x n; h x w x 3 is one photograph. */
+function areMatlabImages({ length, 0: last }: readonly number[]): boolean {
+  return length === 4 || length === 3 && last !== 3 && last !== 4;
+}
+
+function openStored(path: string, name: string, source: string): Promise<StoredRows & { readonly isMatlab: boolean }> {
   return openHdf5(path, ({ Dataset, Module }, file, size) => {
-    const source = `${path}:${name}`;
-    const found = file.get(name);
+    const found = attempt(path, () => Module.get_type(file.file_id, `/${name}`)) === 1 ? file.get(name) : undefined;
     if (!(found instanceof Dataset)) throw new DataFileError(`${path} has no data set ${JSON.stringify(name)}.`);
     const { shape, chunks } = found.metadata;
-    const type = numberTypeOf(found, source);
+    const { type, layout } = numberTypeOf(found, path, size, source, Module);
     if (!shape?.length) throw new DataFileError(`${source} is a single number or empty, expected rows of samples.`);
     const filter = found.filters.find(({ id }) => id > LAST_OWN_FILTER);
     if (filter) {
@@ -62,30 +87,50 @@ export function openDataset(path: string, name: string): Promise<StoredRows> {
     const rowBytes = NUMBER_BYTES[type] * sizeOf(shape.slice(1)), room = reusedBytes(source);
     return {
       shape,
-      isBytes: type === "u1",
+      type,
+      isMatlab: isOfMatlab(found),
       packed: Math.max(1, chunks?.[0] ?? 1),
       read(begin, end) {
         const place = { file_id: found.file_id, path: found.path, shape };
         const bytes = room((end - begin) * rowBytes);
         attempt(path, () => readRows(Module, place, begin, end, bytes, source));
-        return type === "u1" ? bytes : toFloat32Array(bytes, type);
+        return numbersOf(bytes, layout, type);
       },
       [Symbol.dispose]: () => close(file),
     };
   });
 }
 
-/** The numbers' type in memory, where the library has them in the machine's byte order. */
-function numberTypeOf({ metadata, dtype }: Dataset, source: string): NumberType {
-  const kind = metadata.type === FLOAT ? "f" : metadata.type === INTEGER ? metadata.signed ? "i" : "u" : undefined;
-  const type = `${kind}${metadata.size}`;
-  if (kind !== undefined && Object.hasOwn(NUMBER_BYTES, type) && !metadata.virtual_sources) return type as NumberType;
-  const what = metadata.virtual_sources
-    ? "data of other files"
-    : typeof dtype === "string"
-    ? `the type ${dtype}`
-    : "records";
-  throw new DataFileError(`${source} holds ${what}, expected integers or floats. Store it as float32 or uint8.`);
+/** What the numbers of a data set are read as, and how their bits lie in the machine's byte order. */
+function numberTypeOf(
+  { metadata, dtype, file_id, path: name }: Dataset,
+  path: string,
+  size: number,
+  source: string,
+  module: Library["Module"],
+): { type: NumberType; layout: BitLayout } {
+  const refused = (what: string) =>
+    new DataFileError(`${source} holds ${what}, expected integers or floats. Store it as float32 or uint8.`);
+  if (metadata.virtual_sources) throw refused("data of other files");
+  const reference = attempt(path, () => module.create_object_reference(file_id, name));
+  const address = Number(new DataView(Uint8Array.from(reference).buffer).getBigUint64(0, true));
+  using file = Deno.openSync(path);
+  const layout = readBitLayout(file, size, address), type = layout && numberOf(layout);
+  if (type && NUMBER_BYTES[type] === metadata.size) return { type, layout };
+  if (layout) throw refused(describeLayout(layout));
+  if (metadata.enum_type) throw refused("names of numbers (an enumeration, as h5py stores booleans)");
+  throw refused(
+    typeof dtype === "string" && !dtype.includes("undefined") ? `the type ${dtype}` : "records or another type",
+  );
+}
+
+/** Whether MATLAB wrote it, which says so of all that it writes. */
+function isOfMatlab(dataset: Dataset): boolean {
+  try {
+    return "MATLAB_class" in dataset.attrs;
+  } catch {
+    return false;
+  }
 }
 
 /** Fills in the rows' bytes, out of the library's memory. */

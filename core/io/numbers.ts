@@ -37,6 +37,35 @@ const ARRAYS: Readonly<Record<Exclude<NumberType, "bf2">, NumberArray>> = {
   f8: Float64Array,
 };
 
+/** Whether every number of a type is a float32, so that nothing is lost where it is kept as one. */
+export function fitsFloat32(type: NumberType): boolean {
+  return NUMBER_BYTES[type] <= 2 || type === "f4";
+}
+
+/**
+ * Numbers as they are kept in memory: float32 where each is one, float64 otherwise. Integers beyond 2⁵³ are rounded to the
+ * nearest float64.
+ *
+ * @param bytes Whole little-endian numbers.
+ */
+export function toFloats(bytes: Uint8Array, type: NumberType): Float32Array | Float64Array {
+  if (fitsFloat32(type)) return toFloat32Array(bytes, type);
+  const { buffer, byteOffset } = aligned(bytes, NUMBER_BYTES[type]);
+  const length = bytes.length / NUMBER_BYTES[type];
+  if (type === "f8") return new Float64Array(buffer, byteOffset, length);
+  const values = new ARRAYS[type as Exclude<NumberType, "bf2">](buffer, byteOffset, length);
+  const out = new Float64Array(length);
+  for (let i = 0; i < length; i++) out[i] = Number(values[i]);
+  return out;
+}
+
+/** What a type is called in words, as NumPy calls it. */
+export function typeName(type: NumberType): string {
+  if (type === "bf2") return "bfloat16";
+  const kind = { u: "uint", i: "int", f: "float" }[type[0] as "u" | "i" | "f"];
+  return `${kind}${8 * NUMBER_BYTES[type]}`;
+}
+
 /**
  * Numbers as float32, each rounded to the nearest. Those that are float32 already are not copied.
  *

@@ -163,8 +163,8 @@ class PickleReader {
     const full = `${module}.${name}`;
     if (Object.hasOwn(this.rules.globals, full)) return new PickleGlobal(full);
     throw new PickleError(
-      `${this.source}: its pickle asks for ${JSON.stringify(full.slice(0, 80))}, but a state dict is made only of ` +
-        `tensors. Nothing was run. Get the weights as .safetensors, or from someone you trust.`,
+      `${this.source}: its pickle asks for ${JSON.stringify(full.slice(0, 80))}, but only tensors, lists and ` +
+        `dictionaries are read. Nothing was run. Get it as .safetensors, or from someone you trust.`,
     );
   }
 

@@ -2,6 +2,7 @@ import { messageOf, UserError } from "../errors/user_error.ts";
 import type { HostTensor, HostTensors } from "../data/tensors.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { DataArray } from "./data_array.ts";
+import { LFS_BYTES } from "./lfs_pointer.ts";
 import { aligned, type NumberType, toFloat32Array } from "./numbers.ts";
 import {
   damaged,
@@ -114,8 +115,9 @@ async function openHeader<T>(
     file = await Deno.open(path);
     const { size, isFile } = await file.stat();
     if (!isFile) throw new SafetensorsError(`${path} is not a file. Name a .safetensors file.`);
-    const length = headerLength(await readExactly(file, Math.min(size, LENGTH_BYTES), path), size, path);
+    const length = headerLength(await readExactly(file, Math.min(size, LFS_BYTES), path), size, path);
     const begin = LENGTH_BYTES + length, dataBytes = size - begin;
+    await file.seek(LENGTH_BYTES, Deno.SeekMode.Start);
     return await take(parseHeader(await readExactly(file, length, path), dataBytes, path), file, begin, dataBytes);
   } catch (error) {
     file?.[Symbol.dispose]();

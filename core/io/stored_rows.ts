@@ -2,13 +2,17 @@ import { messageOf } from "../errors/user_error.ts";
 import type { Samples } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { allocate, countOf, type DataArray, DataFileError, type Values } from "./data_array.ts";
-import { NUMBER_BYTES, type NumberType, swapBytes, toFloat32Array } from "./numbers.ts";
+import { fitsFloat32, NUMBER_BYTES, type NumberType, swapBytes, toFloats } from "./numbers.ts";
 
 /** An array of a data file whose rows are read when they are asked for. */
 export interface StoredRows extends Disposable {
   readonly shape: readonly number[];
-  /** Whether its values are unsigned bytes; otherwise they are read as float32. */
-  readonly isBytes: boolean;
+  /** What its numbers are in the file, which decides how they are read ({@linkcode DataArray}). */
+  readonly type: NumberType;
+  /** The names of its columns, where the file has them. */
+  readonly columns?: readonly string[];
+  /** What was assumed of the file, and what of it was left out, in words as in `header found`. */
+  readonly notes?: readonly string[];
   /** How many rows are packed together, 1 if left out: to read one of them is to read all. */
   readonly packed?: number;
   /**
@@ -46,11 +50,11 @@ export function numberRows(
   const size = NUMBER_BYTES[type], rowBytes = size * sizeOf(shape.slice(1)), room = reusedBytes(source);
   return {
     shape,
-    isBytes: type === "u1",
+    type,
     read(begin, end) {
       const bytes = room((end - begin) * rowBytes);
       readAt(file, start + begin * rowBytes, bytes, source);
-      return type === "u1" ? bytes : toFloat32Array(bigEndian ? swapBytes(bytes, size) : bytes, type);
+      return type === "u1" ? bytes : toFloats(bigEndian ? swapBytes(bytes, size) : bytes, type);
     },
     [Symbol.dispose]: () => file[Symbol.dispose](),
   };
@@ -89,15 +93,27 @@ function readAt(file: Deno.FsFile, position: number, bytes: Uint8Array, source: 
   }
 }
 
-/** The rows of an array in memory. */
-export function heldRows({ shape, data }: DataArray): StoredRows {
+/**
+ * The rows of an array in memory.
+ *
+ * @param type What its numbers were in the file; as they are in memory, if left out.
+ */
+export function heldRows(
+  { shape, data }: DataArray,
+  { type = typeOf(data), ...rest }: Partial<Pick<StoredRows, "type" | "columns" | "notes">> = {},
+): StoredRows {
   const width = sizeOf(shape.slice(1));
   return {
+    ...rest,
     shape,
-    isBytes: data instanceof Uint8Array,
+    type,
     read: (begin, end) => data.subarray(begin * width, end * width),
     [Symbol.dispose]() {},
   };
+}
+
+function typeOf(data: DataArray["data"]): NumberType {
+  return data instanceof Uint8Array ? "u1" : data instanceof Float32Array ? "f4" : "f8";
 }
 
 /**
@@ -119,7 +135,7 @@ export function forEachRows(stored: StoredRows, visit: (values: Values, first: n
  * @throws {DataFileError} If there is no memory for them, or they cannot be read.
  */
 export function readAll(stored: StoredRows, source: string): DataArray {
-  const { shape, isBytes } = stored, data = allocate(isBytes ? "u1" : "f4", countOf(shape, source), source);
+  const { shape, type } = stored, data = allocate(type, countOf(shape, source), source);
   forEachRows(stored, (values, first) => data.set(values, first));
   return { shape, data };
 }
@@ -128,13 +144,15 @@ export function readAll(stored: StoredRows, source: string): DataArray {
  * Stored rows as samples. A block of them is kept, so that neighbouring rows are read once; memory does not grow with
  * their number.
  *
- * @param map Fills in what a model sees of some whole rows, as many values as they have.
+ * @param map Fills in what a model sees of some whole rows.
+ * @param dimension Values of a sample that are made of a row; as many as it has, if left out.
  */
 export function storedSamples(
   stored: StoredRows,
   map: (rows: Values, out: Float32Array) => void,
+  dimension = sizeOf(stored.shape.slice(1)),
 ): Samples {
-  const [count, ...rest] = stored.shape, dimension = sizeOf(rest), block = rowsOf(stored, KEPT_BYTES);
+  const [count, ...rest] = stored.shape, width = sizeOf(rest), block = rowsOf(stored, KEPT_BYTES);
   let first = 0, last = 0, kept: Values = new Uint8Array();
   return {
     count,
@@ -147,8 +165,7 @@ export function storedSamples(
           kept = stored.read(first, last);
         }
         const until = Math.min(end, last), length = (until - row) * dimension;
-        const from = (row - first) * dimension;
-        map(kept.subarray(from, from + length), out.subarray(at, at + length));
+        map(kept.subarray((row - first) * width, (until - first) * width), out.subarray(at, at + length));
         at += length;
         row = until;
       }
@@ -157,7 +174,7 @@ export function storedSamples(
 }
 
 /** The rows that take about so many bytes in memory: whole packs, and one at least. */
-function rowsOf({ shape, isBytes, packed = 1 }: StoredRows, bytes: number): number {
-  const packBytes = packed * sizeOf(shape.slice(1)) * (isBytes ? 1 : 4);
+function rowsOf({ shape, type, packed = 1 }: StoredRows, bytes: number): number {
+  const packBytes = packed * sizeOf(shape.slice(1)) * (type === "u1" ? 1 : fitsFloat32(type) ? 4 : 8);
   return packed * Math.max(1, Math.floor(bytes / Math.max(1, packBytes)));
 }

@@ -32,6 +32,10 @@ export async function* filesOfTarGz(path: string, maxBytes: number): AsyncGenera
     for await (const entry of entries) {
       const { name, type, size = 0 } = entry.header;
       checkMember(path, name, type ?? "file");
+      // The library takes a size that is no number for one, and then waits for ever for the end of the file.
+      if (!Number.isSafeInteger(size) || size < 0) {
+        throw new ArchiveError(`${path} holds ${quote(name)} of no known size. It is damaged; download it again.`);
+      }
       if (type !== "directory") {
         yield {
           path: name.replace(/^(\.\/)+/, ""),

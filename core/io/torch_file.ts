@@ -14,24 +14,28 @@ const MAX_ENTRIES = 100_000;
 /** Bytes of the pickle that describes the tensors, some hundreds a tensor. */
 const MAX_PICKLE_BYTES = 16 << 20;
 
-/** The storages that hold numbers which weights are made of. */
-const STORAGES: Readonly<Record<string, NumberType>> = {
+/** The storages that are read. Booleans are, so that a tensor of them can be named that is refused. */
+const STORAGES: Readonly<Record<string, NumberType | "bool">> = {
   FloatStorage: "f4",
   DoubleStorage: "f8",
   HalfStorage: "f2",
   BFloat16Storage: "bf2",
   IntStorage: "i4",
   LongStorage: "i8",
+  ShortStorage: "i2",
+  CharStorage: "i1",
   ByteStorage: "u1",
+  BoolStorage: "bool",
 };
 
 /** Values that several tensors may share. */
 interface Storage {
+  readonly type: NumberType | "bool";
   readonly values: TensorData;
 }
 
 /** A tensor as the pickle describes it: a view of a storage, sizes and strides in elements. */
-class TorchTensor {
+export class TorchTensor {
   constructor(
     readonly storage: Storage,
     readonly offset: number,
@@ -49,12 +53,27 @@ class TorchTensor {
  * @throws {TorchFileError | PickleError} If the file cannot be read, is damaged, or holds anything but tensors.
  */
 export async function readTorchFile(path: string): Promise<Record<string, StoredTensor>> {
-  const bytes = await withFile(path, async (file, size) => {
+  return await parseTorchFile(await readBytes(path), path);
+}
+
+/**
+ * Reads whatever `torch.save` wrote, with a {@linkcode TorchTensor} for each tensor in it, dictionaries as `Map` and
+ * lists and tuples as arrays.
+ *
+ * @param take Gets it and the file's bytes.
+ * @throws {TorchFileError | PickleError} If the file cannot be read, is damaged, or asks for anything but tensors.
+ */
+export async function readTorchObject<T>(path: string, take: (object: unknown, fileBytes: number) => T): Promise<T> {
+  const bytes = await readBytes(path);
+  return take(await parseObject(bytes, path), bytes.length);
+}
+
+function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  return withFile(path, async (file, size) => {
     const bytes = new Uint8Array(size);
     await readInto(file, bytes, path);
     return bytes;
   });
-  return await parseTorchFile(bytes, path);
 }
 
 /**
@@ -66,13 +85,14 @@ export async function parseTorchFile(
   bytes: Uint8Array<ArrayBuffer>,
   source: string,
 ): Promise<Record<string, StoredTensor>> {
+  return tensorsOf(await parseObject(bytes, source), bytes.length, source);
+}
+
+async function parseObject(bytes: Uint8Array<ArrayBuffer>, source: string): Promise<unknown> {
   const entries = await entriesOf(bytes, source);
   const pickles = [...entries.keys()].filter((name) => /^[^/]*\/data\.pkl$/.test(name));
   if (pickles.length !== 1) throw damaged(source, `it has ${pickles.length} data.pkl, expected one`);
   const folder = pickles[0].slice(0, -"data.pkl".length);
-  if (entries.has(`${folder}constants.pkl`)) {
-    throw new TorchFileError(`${source} is a TorchScript program, not weights. Save the model's state_dict().`);
-  }
   const order = new TextDecoder().decode(entries.get(`${folder}byteorder`) ?? new Uint8Array()) || "little";
   if (order !== "little" && order !== "big") throw damaged(source, `its byte order is ${JSON.stringify(order)}`);
   const pickle = entries.get(pickles[0])!;
@@ -89,14 +109,14 @@ export async function parseTorchFile(
     }
     const data = entries.get(`${folder}data/${key}`);
     if (!data) throw damaged(source, `it lacks the storage data/${key}`);
-    const length = count * NUMBER_BYTES[type];
+    const stored = type === "bool" ? "u1" : type, length = count * NUMBER_BYTES[stored];
     if (length > data.length) {
       throw damaged(source, `its storage data/${key} has ${data.length} bytes, but ${length} are needed`);
     }
     const name = `${type} ${key}`, known = storages.get(name);
     if (known) return known;
-    const whole = data.length - data.length % NUMBER_BYTES[type];
-    const storage = { values: valuesOf(data.subarray(0, whole), type, order === "big") };
+    const whole = data.length - data.length % NUMBER_BYTES[stored];
+    const storage = { type, values: valuesOf(data.subarray(0, whole), stored, order === "big") };
     storages.set(name, storage);
     return storage;
   };
@@ -109,7 +129,7 @@ export async function parseTorchFile(
     return new TorchTensor(storage, offset, shape, strides);
   };
 
-  const dict = readPickle(pickle, {
+  return readPickle(pickle, {
     globals: {
       "collections.OrderedDict": () => new Map(),
       "torch._utils._rebuild_tensor_v2": rebuild,
@@ -118,7 +138,6 @@ export async function parseTorchFile(
     },
     persistent,
   }, source);
-  return tensorsOf(dict, bytes.length, source);
 }
 
 /** The tensors of a dictionary, none of them so often repeated that memory would run out. */
@@ -135,23 +154,42 @@ function tensorsOf(dict: unknown, fileBytes: number, source: string): Record<str
           "Save the model's state_dict() alone.",
       );
     }
-    const { storage: { values }, offset, shape, strides } = tensor;
-    const problem = (what: string) => damaged(source, `tensor ${JSON.stringify(name.slice(0, 80))} ${what}`);
-    if (shape.length !== strides.length) throw problem(`has ${shape.length} sizes, but ${strides.length} strides`);
-    const count = shape.reduce((product, n) => product * n, 1);
-    const last = shape.reduce((index, n, axis) => index + (n - 1) * strides[axis], offset);
-    if (!Number.isSafeInteger(count)) throw problem(`has the shape [${shape}], which overflows`);
-    if (count > 0 && last >= values.length) {
-      throw problem(`ends at element ${last} of its storage, which has ${values.length}`);
-    }
-    const part = count === 0 ? [0, 0] : [offset, offset + count];
-    if (isContiguous(shape, strides)) return [name, { shape, data: values.subarray(...part) }];
-    copied += count;
-    if (copied > fileBytes) throw problem("repeats the values of its storage more often than memory is meant for");
-    return [name, { shape, data: gather(values, offset, shape, strides, count) }];
+    const stored = tensorOf(tensor, name, fileBytes - copied, source);
+    if (stored.data.buffer !== tensor.storage.values.buffer) copied += stored.data.length;
+    return [name, stored];
   });
   // fromEntries defines own properties, so that a name `__proto__` stays a name.
   return Object.fromEntries(named);
+}
+
+/**
+ * The values of a tensor, a view of its storage where they lie there row by row.
+ *
+ * @param mostCopied The most values that are copied otherwise.
+ * @throws {TorchFileError} If it reaches out of its storage, repeats it too often, or holds booleans.
+ */
+export function tensorOf(
+  { storage: { type, values }, offset, shape, strides }: TorchTensor,
+  name: string,
+  mostCopied: number,
+  source: string,
+): StoredTensor {
+  const what = name === "" ? "its tensor" : `tensor ${JSON.stringify(name.slice(0, 80))}`;
+  const problem = (how: string) => damaged(source, `${what} ${how}`);
+  if (type === "bool") {
+    throw new TorchFileError(`${source}: ${what} holds booleans, expected numbers. Convert it with .to(torch.uint8).`);
+  }
+  if (shape.length !== strides.length) throw problem(`has ${shape.length} sizes, but ${strides.length} strides`);
+  const count = shape.reduce((product, n) => product * n, 1);
+  const last = shape.reduce((index, n, axis) => index + (n - 1) * strides[axis], offset);
+  if (!Number.isSafeInteger(count)) throw problem(`has the shape [${shape}], which overflows`);
+  if (count > 0 && last >= values.length) {
+    throw problem(`ends at element ${last} of its storage, which has ${values.length}`);
+  }
+  const part = count === 0 ? [0, 0] : [offset, offset + count];
+  if (isContiguous(shape, strides)) return { shape, data: values.subarray(...part) };
+  if (count > mostCopied) throw problem("repeats the values of its storage more often than memory is meant for");
+  return { shape, data: gather(values, offset, shape, strides, count) };
 }
 
 function isContiguous(shape: readonly number[], strides: readonly number[]): boolean {
@@ -210,6 +248,11 @@ async function entriesOf(
   try {
     for await (const entry of new ZipReader(new Uint8ArrayReader(bytes)).getEntriesGenerator()) {
       if (entry.directory) continue;
+      if (/^[^/]*\/(constants\.pkl$|code\/)/.test(entry.filename)) {
+        throw new TorchFileError(
+          `${source} is a TorchScript program, not tensors. Save the tensors, or the model's state_dict().`,
+        );
+      }
       const data = contentsOf(entry, bytes, source);
       total += data.length;
       if (total > bytes.length || files.size >= MAX_ENTRIES || files.has(entry.filename)) {

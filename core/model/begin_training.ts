@@ -15,6 +15,7 @@ import { sizeOf } from "../data/tensors.ts";
 import type { TrainingSettings } from "../training/settings.ts";
 import { RECIPES } from "../training/recipe.ts";
 import { createTraining, type Training, type TrainingSnapshot } from "../training/train.ts";
+import { requireVariedColumns } from "./constant_columns.ts";
 import { type FitSettings, RATE, WIDE, WIDE_RATE } from "./settings.ts";
 
 /** Settings with nothing left open. */
@@ -86,13 +87,16 @@ export async function beginTraining<S extends FitSettings>(
     );
   }
   ranks.stop.throwIfAborted();
+  if (data.shape.length === 1 && (config.logsnrLoc === "auto" || config.logsnrScale === "auto")) {
+    requireVariedColumns(data, dataName);
+  }
   const gaussian = saved.gaussian ?? fitGaussian(data.train, data.shape);
   const chosen = reference
     ? { reference, structure: reference }
     : await referenceFor(engine, data, gaussian, config, random, ranks.stop);
   const isOne = chosen.reference.components.length === 1;
   const info = { shape: data.shape, gaussian, ...(isOne ? {} : { reference: chosen.reference }) };
-  const made = await plugin.create(info, config.denoiserOptions, context);
+  const made = await plugin.create(info, config.denoiserOptions, { ...context, training: true });
   ranks.stop.throwIfAborted();
   const denoiser = {
     ...made,

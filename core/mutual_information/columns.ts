@@ -1,10 +1,5 @@
-import { parse } from "csv-parse";
-import { DataFileError, withFile } from "../io/data_array.ts";
 import { UserError } from "../errors/user_error.ts";
 import { nearest } from "../errors/nearest.ts";
-
-/** Bytes of a file that its header is looked for in. */
-const HEADER_BYTES = 1 << 16;
 
 /** Columns that are asked for and are not there. */
 export class ColumnError extends UserError {}
@@ -44,7 +39,8 @@ export function parseColumns(option: string, text: string, width: number, names:
 }
 
 function columnsOf(option: string, item: string, width: number, names: readonly string[]): number[] {
-  const named = names.indexOf(item);
+  // A number that there is such a column of is its place, even where columns are named by numbers, as pandas names them.
+  const named = /^\d+$/.test(item) && Number(item) < width ? -1 : names.indexOf(item);
   if (named >= 0) {
     if (names.indexOf(item, named + 1) < 0) return [named];
     throw new ColumnError(
@@ -83,30 +79,4 @@ export function requireDisjoint(x: readonly number[], y: readonly number[], name
       describeColumn(both, names)
     } is in both --x and --y, which has infinite information. Leave it out of one.`,
   );
-}
-
-/**
- * The names of a CSV file's columns: the cells of its first line, if it holds no number. Otherwise none.
- *
- * @throws {DataFileError} If the file cannot be read.
- */
-export function csvHeader(path: string): Promise<string[]> {
-  return withFile(path, async (file) => {
-    const start = new Uint8Array(HEADER_BYTES);
-    const [line] = new TextDecoder().decode(start.subarray(0, await file.read(start) ?? 0)).split(/\r?\n|\r/);
-    const delimiter = ["\t", ";"].find((each) => line.includes(each)) ?? ",";
-    return await new Promise<string[]>((resolve, reject) => {
-      parse(line, { bom: true, delimiter, trim: true, relax_column_count: true }, (error, records) => {
-        if (error) reject(new DataFileError(`${path} has a first line that is no CSV: ${error.message}. Correct it.`));
-        else {
-          const [cells = []] = records as string[][];
-          resolve(cells.every(isName) ? cells : []);
-        }
-      });
-    });
-  });
-}
-
-function isName(cell: string): boolean {
-  return cell !== "" && Number.isNaN(Number(cell));
 }

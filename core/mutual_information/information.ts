@@ -6,6 +6,7 @@ import type { BackendChoice } from "../engine/mod.ts";
 import { UserError } from "../errors/user_error.ts";
 import { UsageError } from "../errors/usage_error.ts";
 import { floatSamples } from "../data/samples.ts";
+import { applyAxisMap, standardisation } from "../data/standardisation.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { NamedDataset } from "../model/load_data.ts";
 import { flatRows, type Rows } from "../model/rows.ts";
@@ -14,10 +15,10 @@ import { Random } from "../random/random.ts";
 import * as mlp from "../../denoisers/mlp.ts";
 import { parseColumns, requireDisjoint } from "./columns.ts";
 import { combinedInformation, type ErrorCurves, type Information, measureInformation, splitPairs } from "./estimate.ts";
-import { pairsOf, requireDensity } from "./pairs.ts";
+import { pairsOf } from "./pairs.ts";
 
 /** Whose likelihood is taken: p(x) and p(x|y), p(y) and p(y|x), or the mean of both. */
-export const DIRECTIONS = ["x", "y", "both"] as const;
+export const DIRECTIONS = ["auto", "x", "y", "both"] as const;
 
 /** One of {@linkcode DIRECTIONS}. */
 export type Direction = typeof DIRECTIONS[number];
@@ -102,7 +103,7 @@ export interface InformationOptions {
 
 /** The options' values where none are given. */
 export const INFORMATION_DEFAULTS = {
-  direction: "x",
+  direction: "auto",
   heldOut: 0.2,
   epochs: 60,
   batchSize: 128,
@@ -127,6 +128,8 @@ export interface MutualInformation {
   readonly rows: number;
   /** Those that it was measured on. */
   readonly heldOutRows: number;
+  /** What was done to columns with atoms, to be said beside the number. */
+  readonly notes: readonly string[];
   /** Columns of X, from 0. */
   readonly x: readonly number[];
   /** Columns of Y, from 0. */
@@ -200,16 +203,16 @@ export async function mutualInformation(
   };
   const [x, y] = [columns("--x", o.x), columns("--y", o.y)];
   requireDisjoint(x, y, names);
-  const pairs = pairsOf(dataset, x, y, names);
-  const directions = o.direction === "both" ? ["x", "y"] as const : [o.direction] as const;
-  for (const side of directions) {
-    requireDensity(pairs[side], { x, y }[side], names, `--direction ${side === "x" ? "y" : "x"}`);
-  }
-  const split = splitPairs(pairs, o.heldOut, random.split("split"));
-  if (o.batchSize > split.train.x.count) {
-    throw new UserError(
-      `--batch-size is ${o.batchSize}, but there are ${split.train.x.count} training rows. Give at most that.`,
-    );
+  const pairs = pairsOf(dataset, x, y, names, random.split("ties"));
+  // A side with atoms is better known than denoised: the likelihood is that of the other.
+  const auto = pairs.hasAtoms.x && !pairs.hasAtoms.y ? "y" : "x";
+  const chosen = o.direction === "auto" ? auto : o.direction;
+  const directions = chosen === "both" ? ["x", "y"] as const : [chosen] as const;
+  // The same rows for both directions.
+  const splitOf = (side: "x" | "y") => splitPairs(pairs.of(side), o.heldOut, random.split("split"));
+  const trained = splitOf("x").train.x.count, heldOut = splitOf("x").test.x.count;
+  if (o.batchSize > trained) {
+    throw new UserError(`--batch-size is ${o.batchSize}, but there are ${trained} training rows. Give at most that.`);
   }
   await o.onBegin?.();
   o.signal?.throwIfAborted();
@@ -221,10 +224,9 @@ export async function mutualInformation(
   try {
     const results: (Information & { likelihoodOf: "x" | "y" })[] = [];
     for (const direction of directions) {
-      const swap = <T>({ x, y }: { x: T; y: T }) => direction === "x" ? { x, y } : { x: y, y: x };
       const measured = await measureInformation(
         engine,
-        { train: swap(split.train), validation: swap(split.validation), test: swap(split.test) },
+        splitOf(direction),
         {
           marginal: (info) => unconditional(mlp.create(info, network)),
           conditional: (info, condition) => mlp.createConditional(info, condition, network),
@@ -243,7 +245,7 @@ export async function mutualInformation(
     const { backend, threads, versions } = engine;
     return {
       ...{ nats: mean, stderr, gaussianNats: results[0].linear.information },
-      ...{ rows: pairs.x.count, heldOutRows: split.test.x.count, x, y, directions: results, settings },
+      ...{ rows: pairs.count, heldOutRows: heldOut, notes: pairs.notes, x, y, directions: results, settings },
       engine: { backend, threads, versions, ...(reason === undefined ? {} : { reason }) },
     };
   } finally {
@@ -255,7 +257,7 @@ export async function mutualInformation(
 function wholeDataset(rows: Rows): Dataset {
   const { values, dimension } = flatRows(rows);
   const n = values.length / dimension;
-  const floats = Float32Array.from(values);
+  const floats = applyAxisMap(values, standardisation(values, dimension));
   const cut = Math.max(1, n - 1) * dimension;
   return {
     shape: [dimension],

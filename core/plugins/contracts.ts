@@ -81,6 +81,8 @@ export interface PluginProgress {
 export interface LoadContext {
   /** Called as it goes on. */
   readonly onProgress?: (progress: PluginProgress) => void;
+  /** Said to the user in a line, as what was assumed. */
+  readonly onNote?: (note: string) => void;
   /** Ends it soon after, with its reason as the error. What was downloaded is kept, to go on with. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -92,6 +94,8 @@ export interface CreateContext extends LoadContext {
    * give the parameters' shapes.
    */
   readonly saved?: ModelForm["files"];
+  /** Whether it is made to be trained, rather than for what it has learned. */
+  readonly training?: boolean;
 }
 
 /**
@@ -121,6 +125,12 @@ export interface Dataset {
   readonly range?: readonly [number, number];
   /** The step between neighbouring values of discrete data. */
   readonly delta?: number;
+  /** The names of the columns of points, where they have some. */
+  readonly columns?: readonly string[];
+  /** The values before they were scaled that became the smallest and the largest of `range`. */
+  readonly fileRange?: readonly [number, number];
+  /** What was read and how it was taken, in one line: `points.csv: 500 rows, columns x, y; header found`. */
+  readonly description?: string;
 }
 
 /** A data set plugin: a module that exports `load` and, if it has any, `options`. */
@@ -132,7 +142,10 @@ export interface DatasetPlugin {
 }
 
 /** What a data set says of its samples besides the samples. */
-export type DataFacts = Pick<Dataset, "shape" | "entropy" | "range" | "delta" | "logScale" | "axes">;
+export type DataFacts = Pick<
+  Dataset,
+  "shape" | "entropy" | "range" | "delta" | "logScale" | "axes" | "columns" | "fileRange" | "description"
+>;
 
 /** What a model knows of its data without the data itself. */
 export type SavedDataInfo = DataInfo & DataFacts;

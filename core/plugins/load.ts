@@ -3,7 +3,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { checkDataset, normaliseDataset } from "./check_dataset.ts";
 import { checkDenoiser } from "./check_denoiser.ts";
 import { exportProblems } from "./check_exports.ts";
-import { type DataFileSpec, parseDataFile } from "../data/data_file.ts";
+import { type DataFileSpec, parseDataFile } from "../files/data_file.ts";
+import { formatOf } from "../io/formats.ts";
 import { messageOf } from "../errors/user_error.ts";
 import { nearest } from "../errors/nearest.ts";
 import { describe, PluginError } from "./plugin_error.ts";
@@ -69,7 +70,7 @@ function checkedDenoiser(name: string, plugin: DenoiserPlugin): DenoiserPlugin &
 export async function loadDataset(spec: string): Promise<DatasetPlugin & { name: string }> {
   const path = /^file:/i.test(spec) ? pathOf("datasets", spec) : spec;
   const file = parseDataFile(path);
-  if (!file && parseDataFile(spec.replace(/^https?:/i, ""))) {
+  if (/^https?:/i.test(spec) && formatOf(spec.replace(/[?#].*$/, ""))) {
     throw new PluginError(`The data set ${spec} is not on this machine. Download it, and give the path of the file.`);
   }
   const { name, load, options } = file ? await loadFilePlugin(file, path) : await loadDatasetModule(spec);
@@ -79,6 +80,7 @@ export async function loadDataset(spec: string): Promise<DatasetPlugin & { name:
     async load(random, values, context) {
       const dataset = normaliseDataset(name, await load(random, values, context), random);
       checkDataset(name, dataset);
+      if (dataset.description) context?.onNote?.(dataset.description);
       return dataset;
     },
   };
@@ -93,12 +95,12 @@ async function loadDatasetModule(spec: string): Promise<DatasetPlugin & { name: 
 async function loadFilePlugin(file: DataFileSpec, spec: string): Promise<DatasetPlugin & { name: string }> {
   const { load, options: { path: _, ...options } = {} } = await loadDatasetModule("file");
   const path = resolve(Deno.cwd(), file.path);
-  if (!isFile(pathToFileURL(path))) {
+  if (!file.isFolder && !isFile(pathToFileURL(path))) {
     throw new PluginError(`The data set ${spec} is not there: no file ${path}. Check the path.`);
   }
   const full = file.name === undefined ? path : `${path}:${file.name}`;
   return {
-    name: stem(path),
+    name: dataName(path),
     options,
     load: (random, values, context) => load(random, { ...values, path: full }, context),
   };
@@ -193,6 +195,11 @@ function pathOf(kind: PluginKind, url: string): string {
 function stem(path: string): string {
   const file = basename(path, extname(path)), folder = basename(dirname(path));
   return file === "mod" && folder !== "" ? folder : file;
+}
+
+/** The name that a file of data gives: `photos` of `photos.csv.gz`. */
+function dataName(path: string): string {
+  return basename(path).replace(/(\.[a-z]\w*){1,2}$/i, "") || basename(path);
 }
 
 function isFile(path: URL): boolean {

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { optionName } from "../options/names.ts";
 import { type CommandLine, parseCommandLine, type ValuesOf } from "../cli/mod.ts";
-import { parseDataFile } from "../data/data_file.ts";
+import { parseDataFile } from "../files/data_file.ts";
 import { BACKEND_CHOICES, PRECISIONS } from "../engine/mod.ts";
 import { UserError } from "../errors/user_error.ts";
 import { type Checkpoint, latestCheckpoint, loadCheckpoint } from "../io/checkpoints.ts";
@@ -232,7 +232,10 @@ function missing(config: object): Partial<typeof EARLIER> {
 export async function readConfig(folder: RunFolder): Promise<RunConfig> {
   const config = await folder.readJson("config.json");
   const whole = typeof config === "object" && config !== null ? { ...config, ...missing(config) } : config;
-  if (isConfig(whole)) return whole;
+  if (isConfig(whole)) {
+    requireRanges(folder, whole);
+    return whole;
+  }
   throw new UserError(`${folder.file("config.json")} is not the configuration of a run of this program.`);
 }
 
@@ -278,6 +281,31 @@ function isConfig(value: unknown): value is RunConfig {
     (BACKEND_CHOICES as readonly string[]).includes(config.backend as string) &&
     (PRECISIONS as readonly string[]).includes(config.precision as string) &&
     ["even", "fixed", "adaptive"].includes(config.proposal as string) && (config.recipe as string) in RECIPES;
+}
+
+/** The least values of what a run computes with, of which the whole ones are whole. */
+const LEAST = {
+  batchSize: 1,
+  evalBatchSize: 1,
+  validationLevels: 1,
+  threads: 1,
+  microBatchSize: 0,
+  epochs: 0,
+  seed: 0,
+};
+
+/** @throws {UserError} For a number that no run has. */
+function requireRanges(folder: RunFolder, config: RunConfig): void {
+  const wrong = Object.entries(LEAST).find(([key, least]) => {
+    const value = config[key as keyof typeof LEAST];
+    return !(Number.isSafeInteger(value) && Number(value) >= least);
+  });
+  if (!wrong && Number(config.logsnrScale) > 0) return;
+  const [key, expected] = wrong ? [wrong[0], `a whole number of at least ${wrong[1]}`] : ["logsnrScale", "one above 0"];
+  throw new UserError(
+    `${folder.file("config.json")} is damaged: ${key} is ${JSON.stringify(config[key as keyof RunConfig])}, expected ` +
+      `${expected}. Restore the file, or train again.`,
+  );
 }
 
 /** A resumed run is the run that it was: an option that says otherwise is a mistake. */

@@ -23,7 +23,7 @@ const FORMAT = "itdiffusion-data";
 export async function writeDataInfo(
   folder: RunFolder,
   { gaussian, reference }: DataInfo,
-  { shape, entropy, range, delta, logScale, axes }: DataFacts,
+  { shape, axes, ...known }: DataFacts,
 ): Promise<void> {
   const d = gaussian.mean.length;
   const tensors = {
@@ -31,8 +31,9 @@ export async function writeDataInfo(
     ...(reference ? mixtureTensors(reference) : {}),
     ...(axes ? { "axes.mean": { shape: [d], data: axes.mean }, "axes.scale": { shape: [d], data: axes.scale } } : {}),
   };
-  const known = { shape, entropy, range, delta, logScale };
-  const metadata = Object.entries(known).flatMap(([key, value]) =>
+  const { entropy, range, delta, logScale, columns, fileRange, description } = known;
+  const facts = { shape, entropy, range, delta, logScale, columns, fileRange, description };
+  const metadata = Object.entries(facts).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, JSON.stringify(value)]]
   );
   const bytes = encodeSafetensors(tensors, { format: FORMAT, ...Object.fromEntries(metadata) });
@@ -69,9 +70,15 @@ export async function readDataInfo(folder: RunFolder): Promise<SavedDataInfo> {
   if (!isNumbers(shape) || shape.length === 0 || !shape.every((n) => Number.isSafeInteger(n) && n > 0)) {
     throw fail("it has no shape of whole numbers from 1 on");
   }
-  const range = parsed(metadata.range);
-  const isRange = isNumbers(range) && range.length === 2 && range[0] < range[1];
-  if (metadata.range !== undefined && !isRange) throw fail("its range is not a smallest and a largest value");
+  const rangeOf = (key: "range" | "fileRange") => {
+    const range = parsed(metadata[key]), isRange = isNumbers(range) && range.length === 2 && range[0] < range[1];
+    if (metadata[key] !== undefined && !isRange) throw fail(`its ${key} is not a smallest and a largest value`);
+    return isRange ? { [key]: [range[0], range[1]] as const } : {};
+  };
+  const columns = parsed(metadata.columns), description = parsed(metadata.description);
+  const areNames = Array.isArray(columns) && columns.every((name) => typeof name === "string") &&
+    columns.length === sizeOf(shape);
+  if (metadata.columns !== undefined && !areNames) throw fail(`its columns are not ${sizeOf(shape)} names`);
   const d = sizeOf(shape);
   const values = (name: string, ...size: number[]) => {
     const tensor: StoredTensor | undefined = tensors[name];
@@ -110,7 +117,10 @@ export async function readDataInfo(folder: RunFolder): Promise<SavedDataInfo> {
     ...number("delta"),
     ...number("logScale"),
     ...(axes ? { axes } : {}),
-    ...(isRange ? { range: [range[0], range[1]] as const } : {}),
+    ...rangeOf("range"),
+    ...rangeOf("fileRange"),
+    ...(areNames ? { columns } : {}),
+    ...(typeof description === "string" ? { description } : {}),
   };
 }
 

@@ -1,19 +1,38 @@
 import { basename, resolve } from "node:path";
-import { UsageError } from "../cli/mod.ts";
-import { parseDataFile } from "../data/data_file.ts";
+import { type TaskOption, UsageError } from "../cli/mod.ts";
+import { LAYOUTS } from "../files/layout.ts";
+import { parseDataFile } from "../files/data_file.ts";
 import { UserError } from "../errors/user_error.ts";
 import { loadDataset } from "../plugins/load.ts";
 import type { Dataset } from "../plugins/contracts.ts";
 import { defaultsOf } from "../options/defaults.ts";
+import { optionName } from "../options/names.ts";
+import type { OptionValues } from "../options/spec.ts";
 import { Random } from "../random/random.ts";
 import type { Samples } from "../data/samples.ts";
-import { openRows } from "../../datasets/file.ts";
+import { openRows } from "../files/open_rows.ts";
 import type { OpenModel } from "./open_weights.ts";
 
 /** The parts of a data set. */
 export const PARTS = ["test", "validation", "train"] as const;
 
 export type Part = typeof PARTS[number];
+
+/** How a file of data is read, where it can be read in two ways. */
+export const readingOptions = {
+  range: {
+    optional: "string",
+    placeholder: "low,high",
+    help: "Of a file: the values that are -1 and 1 to the model, as 0,255 (default: as in training, or by the values).",
+  },
+  layout: { optional: "string", choices: LAYOUTS, help: "Of a file: the order of the axes of images." },
+  header: { optional: "string", choices: ["auto", "on", "off"], help: "Of a table: whether its first line has names." },
+  transpose: {
+    optional: "string",
+    choices: ["auto", "on", "off"],
+    help: "Of HDF5: whether the axes are reversed (auto: where MATLAB wrote it).",
+  },
+} as const satisfies Record<string, TaskOption>;
 
 /** Samples to evaluate a model on. Those of a file are read from it until this is disposed of. */
 export interface ChosenSamples extends Disposable {
@@ -26,6 +45,20 @@ export interface ChosenSamples extends Disposable {
   readonly version?: string;
   /** Added to an NLL in nats it gives that of the values before they were scaled. */
   readonly logScale?: number;
+  /** The step between neighbouring values of discrete data, as the model sees them. */
+  readonly delta?: number;
+  /** What was read and how it was taken, in one line. */
+  readonly description?: string;
+}
+
+/** What is evaluated, and how a file of it is read. */
+export interface ChoiceOptions {
+  readonly data: string | undefined;
+  readonly part: Part | undefined;
+  readonly range?: string | undefined;
+  readonly layout?: string | undefined;
+  readonly header?: string | undefined;
+  readonly transpose?: string | undefined;
 }
 
 /**
@@ -37,20 +70,29 @@ export interface ChosenSamples extends Disposable {
  */
 export async function samplesOf(
   model: OpenModel,
-  { data, part }: { readonly data: string | undefined; readonly part: Part | undefined },
+  { data, part, range, layout, header, transpose }: ChoiceOptions,
 ): Promise<ChosenSamples> {
+  const reading = { range, layout, header, transpose };
   if (data !== undefined && parseDataFile(data) && resolve(data) !== model.config.dataset) {
     if (part !== undefined) {
       throw new UsageError("--part is of a data set; of a file all rows are taken. Leave it out.");
     }
-    const { axes, range, shape, logScale } = model.info;
-    const scaling = { ...(axes ? { axes } : {}), ...(range ? { range } : {}) };
     using opened = new DisposableStack();
-    const { samples } = opened.use(await openRows(data, shape, scaling, model.config.datasetOptions));
-    const version = await versionOf(data);
-    const chosen = { samples: atLeastTwo(samples, data), pool: samples, name: basename(data), version };
+    const values = { ...readingOf(model.config.datasetOptions), ...given(reading) };
+    const rows = opened.use(await openRows(data, model.info, values));
+    const { samples, description, logScale, delta } = rows;
+    const version = `${await versionOf(data)} ${JSON.stringify(values)}`;
+    const chosen = { samples: atLeastOne(samples, data), pool: samples, name: basename(data), version, description };
     const kept = opened.move();
-    return { ...chosen, ...(logScale === undefined ? {} : { logScale }), [Symbol.dispose]: () => kept.dispose() };
+    return {
+      ...chosen,
+      ...(logScale === undefined ? {} : { logScale }),
+      ...(delta === undefined ? {} : { delta }),
+      [Symbol.dispose]: () => kept.dispose(),
+    };
+  }
+  for (const [key, value] of Object.entries(given(reading))) {
+    throw new UsageError(`${optionName(key)} is ${value}, but no file is read that it is for. Give one with --data.`);
   }
   const spec = data === undefined || parseDataFile(data) ? ownSpec(model) : data;
   const own = spec === model.config.dataset;
@@ -67,10 +109,12 @@ export async function samplesOf(
   const samples = loaded[chosen];
   if (!samples) throw new UserError(`The data ${spec} has no part ${chosen}. Choose --part validation or train.`);
   return {
-    samples: atLeastTwo(samples, spec),
+    samples: atLeastOne(samples, spec),
     pool: own ? loaded.train : samples,
     name: `${basename(spec)}-${chosen}`,
     ...(loaded.logScale === undefined ? {} : { logScale: loaded.logScale }),
+    ...(loaded.delta === undefined ? {} : { delta: loaded.delta }),
+    ...(loaded.description === undefined ? {} : { description: loaded.description }),
     [Symbol.dispose]() {},
   };
 }
@@ -91,7 +135,17 @@ async function versionOf(spec: string): Promise<string> {
   return `${size} ${mtime?.getTime()}`;
 }
 
-function atLeastTwo(samples: Samples, name: string): Samples {
-  if (samples.count >= 2) return samples;
-  throw new UserError(`The data ${name} has ${samples.count} samples; an estimate with an error needs two.`);
+/** How the run's own file was read, as far as it holds for another of its kind. */
+function readingOf({ range, layout }: OptionValues): OptionValues {
+  return { ...(range === undefined ? {} : { range }), ...(layout === undefined ? {} : { layout }) };
+}
+
+function given(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const some = Object.entries(values).filter((each): each is [string, string] => each[1] !== undefined);
+  return Object.fromEntries(some.filter(([, value]) => value !== "auto"));
+}
+
+function atLeastOne(samples: Samples, name: string): Samples {
+  if (samples.count >= 1) return samples;
+  throw new UserError(`The data ${name} has no samples. Give some.`);
 }

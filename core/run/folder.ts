@@ -1,7 +1,11 @@
 import { join, resolve } from "node:path";
 import { type Contents, storageError, writeFileAtomic } from "../io/atomic.ts";
+import { JsonFileError, parseBoundedJson } from "../io/bounded_json.ts";
 import { type Events, EventWriter, type EventWriterOptions, noEvents } from "../io/tensorboard.ts";
 import { UserError } from "../errors/user_error.ts";
+
+/** What a run or a sweep keeps as one JSON value is small. */
+const RECORD_BOUNDS = { bytes: 20_000_000, depth: 64, values: 1_000_000 };
 
 /** A run's folder: one line of JSON per epoch, and whole files that are replaced at once or not at all. */
 export class RunFolder {
@@ -61,13 +65,18 @@ export class RunFolder {
 
   /** @throws {UserError} When the file is missing or not JSON. */
   async readJson(name: string): Promise<unknown> {
+    const path = this.file(name);
+    let bytes: Uint8Array;
     try {
-      return JSON.parse(await Deno.readTextFile(this.file(name)));
+      bytes = await Deno.readFile(path);
     } catch (error) {
-      if (error instanceof SyntaxError) {
-        throw new UserError(`${this.file(name)} is not valid JSON, so the run cannot be read.`);
-      }
-      throw storageError(this.file(name), error);
+      throw storageError(path, error);
+    }
+    try {
+      return parseBoundedJson(bytes, RECORD_BOUNDS, path);
+    } catch (error) {
+      const isText = error instanceof JsonFileError && error.cause instanceof SyntaxError;
+      throw isText ? new UserError(`${path} is not valid JSON, so the run cannot be read.`, { cause: error }) : error;
     }
   }
 
@@ -84,9 +93,10 @@ export class RunFolder {
   /**
    * The records of a file of JSON lines; a last line that a killed process left unfinished is no record.
    *
+   * @param refuse Makes the error for a line that is damaged, counted from 1; without it, records end before that line.
    * @throws {UserError} When the file cannot be read.
    */
-  async readLines(name: string): Promise<unknown[]> {
+  async readLines(name: string, refuse?: (line: number) => UserError): Promise<unknown[]> {
     let text: string;
     try {
       text = await Deno.readTextFile(this.file(name));
@@ -94,11 +104,12 @@ export class RunFolder {
       if (error instanceof Deno.errors.NotFound) return [];
       throw storageError(this.file(name), error);
     }
-    const records: unknown[] = [];
-    for (const line of text.split("\n")) {
+    const records: unknown[] = [], lines = text.split("\n");
+    for (const [i, line] of lines.entries()) {
       try {
         records.push(JSON.parse(line));
       } catch {
+        if (refuse && i < lines.length - 1) throw refuse(i + 1);
         break;
       }
     }

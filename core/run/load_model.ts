@@ -1,11 +1,12 @@
 import type { BackendChoice } from "../engine/mod.ts";
 import { defaultThreads, startEngine } from "../engine/start.ts";
 import { createModel, type Model } from "../model/model.ts";
-import type { DenoiserPlugin } from "../plugins/contracts.ts";
-import { type OpenRun, openRun } from "./open_run.ts";
+import type { DenoiserPlugin, LoadContext } from "../plugins/contracts.ts";
+import { openRun } from "./open_run.ts";
+import type { UsableModel } from "./open_usable.ts";
 
 /** How a saved model is loaded. */
-export interface LoadOptions {
+export interface LoadOptions extends Pick<LoadContext, "onNote"> {
   /** What runs the tensors; what it was trained on if left out. */
   readonly backend?: BackendChoice | undefined;
   /** Threads, the processor's if left out, at most 4. */
@@ -31,12 +32,13 @@ export interface LoadedModel extends Model {
  * @throws {UserError} When it is no run, has no checkpoint, or something in it is damaged.
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
-  return await startModel(await openRun(path, options.denoiser), options);
+  const { denoiser, onNote } = options;
+  return await startModel(await openRun(path, denoiser, onNote ? { onNote } : {}), options);
 }
 
-/** The model of a run that is opened. */
+/** The model of a run, or of weights, that is opened. */
 export async function startModel(
-  { denoiser, params, info, proposal, config, folder, epoch }: OpenRun,
+  { denoiser, params, info, proposal, config, folder, epoch }: UsableModel,
   { backend, threads = defaultThreads() }: LoadOptions = {},
 ): Promise<LoadedModel> {
   const { engine, reason } = await startEngine(backend ?? config.backend, threads, info.shape);

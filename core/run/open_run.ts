@@ -1,12 +1,15 @@
 import { basename, dirname, resolve } from "node:path";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import { UserError } from "../errors/user_error.ts";
+import { parseDataFile } from "../files/data_file.ts";
 import { latestCheckpoint, loadModel } from "../io/checkpoints.ts";
-import { checkParams, loadDenoiser, pluginOf } from "../plugins/load.ts";
-import { type Denoiser, type DenoiserPlugin, referenceOf } from "../plugins/contracts.ts";
+import { firstNotFinite } from "../plugins/check_dataset.ts";
+import { checkParams, listPlugins, loadDataset, loadDenoiser, pluginOf } from "../plugins/load.ts";
+import { type Denoiser, type DenoiserPlugin, type LoadContext, referenceOf } from "../plugins/contracts.ts";
 import { Random } from "../random/random.ts";
 import { BLEND, blendedDenoiser } from "../reference/blend.ts";
 import type { HostTensors } from "../data/tensors.ts";
+import { storedOptions } from "../options/stored.ts";
 import { readConfig, type RunConfig } from "./config.ts";
 import { readDataInfo } from "./data_info.ts";
 import type { SavedDataInfo } from "../plugins/contracts.ts";
@@ -40,9 +43,9 @@ export class OpenRunError extends UserError {}
  * @param given The denoiser, where a program gave it.
  * @throws {UserError} When it is no run, has no checkpoint, or something in it is damaged.
  */
-export async function openRun(path: string, given?: DenoiserPlugin): Promise<OpenRun> {
+export async function openRun(path: string, given?: DenoiserPlugin, context: LoadContext = {}): Promise<OpenRun> {
   const { folder, named } = await locate(path);
-  const config = await readConfig(folder);
+  const config = await withCheckedData(folder, await readConfig(folder), context);
   const checkpoint = named ?? await latestCheckpoint(folder.path);
   if (checkpoint === undefined) {
     throw new OpenRunError(
@@ -54,13 +57,16 @@ export async function openRun(path: string, given?: DenoiserPlugin): Promise<Ope
   const plugin = given ? pluginOf("given", given) : await loadDenoiser(config.denoiser);
   const { epoch, model, form } = await loadModel(checkpoint);
   const proposal = proposalOf(config);
-  const own = await plugin.create(info, config.denoiserOptions, form ? { saved: form.files } : {});
+  requireFinite(checkpoint, model);
+  const source = folder.file("config.json"), owner = `denoiser ${plugin.name}`;
+  const options = storedOptions(source, owner, plugin.options, config.denoiserOptions, context.onNote);
+  const own = await plugin.create(info, options, { ...context, ...(form ? { saved: form.files } : {}) });
   const denoiser = BLEND in model ? blendedDenoiser(own, referenceOf(info), logsnrRange(proposal)) : own;
   const expected = checkParams(plugin.name, denoiser.init(Random.fromSeed(config.seed)));
   requireFit(plugin.name, checkpoint, expected, model);
   return {
     folder,
-    config,
+    config: { ...config, denoiserOptions: options },
     info,
     proposal,
     denoiser,
@@ -85,6 +91,27 @@ async function locate(path: string): Promise<{ folder: RunFolder; named?: string
   if (basename(dirname(full)) !== "checkpoints") return { folder: await RunFolder.open(path) };
   const folder = await RunFolder.open(dirname(dirname(full)));
   return { folder, named: full };
+}
+
+/** The configuration with the options of a data set that comes with the program; one of the user's own is not loaded. */
+async function withCheckedData(folder: RunFolder, config: RunConfig, { onNote }: LoadContext): Promise<RunConfig> {
+  const { dataset, datasetOptions } = config;
+  const name = parseDataFile(dataset) ? "file" : dataset.replaceAll("_", "-");
+  if (Object.keys(datasetOptions).length === 0 || !listPlugins("datasets").includes(name)) return config;
+  const { options } = await loadDataset(name), source = folder.file("config.json");
+  return { ...config, datasetOptions: storedOptions(source, `data set ${name}`, options, datasetOptions, onNote) };
+}
+
+/** A model that has diverged, or a damaged file. */
+function requireFinite(checkpoint: string, model: HostTensors): void {
+  for (const [name, { data }] of Object.entries(model)) {
+    const bad = firstNotFinite(data);
+    if (bad < 0) continue;
+    throw new OpenRunError(
+      `The checkpoint ${checkpoint} has ${data[bad]} in ${JSON.stringify(name)} at index ${bad}, expected finite ` +
+        "values: its training diverged, or the file is damaged. Use another checkpoint, or train again.",
+    );
+  }
 }
 
 /** The plugin's file may have changed since the run was trained. */

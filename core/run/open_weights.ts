@@ -1,16 +1,18 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { UsageError } from "../cli/mod.ts";
-import { parseDataFile } from "../data/data_file.ts";
+import type { Proposal } from "../diffusion/logsnr.ts";
+import { parseDataFile } from "../files/data_file.ts";
 import { fitGaussian } from "../reference/gaussian.ts";
 import { UserError } from "../errors/user_error.ts";
-import { findModelFiles } from "../hub/mod.ts";
+import { type ExportFacts, readFacts } from "../export/facts.ts";
+import { FACTS, findModelFiles, hubOptionsOf, locateModel, type ModelFiles } from "../hub/mod.ts";
 import { isModelName } from "../hub/model_id.ts";
 import { checkParams, loadDataset, loadDenoiser } from "../plugins/load.ts";
 import type { LoadContext, OptionValues } from "../plugins/contracts.ts";
 import { Random } from "../random/random.ts";
 import type { Samples } from "../data/samples.ts";
-import { openRows } from "../../datasets/file.ts";
+import { openRows } from "../files/open_rows.ts";
 import type { RunConfig } from "./config.ts";
 import { defaultsOf } from "../options/defaults.ts";
 import type { DataFacts, SavedDataInfo } from "../plugins/contracts.ts";
@@ -45,13 +47,18 @@ export interface WeightsOptions {
   readonly logsnrScale: number | undefined;
   /** The folder of the results, a new one under `runs` if undefined. */
   readonly out: string | undefined;
+  /** How files are read; by what is in them, if undefined. */
+  readonly range?: string | undefined;
+  readonly layout?: string | undefined;
 }
 
 /** The plugin that diffusers' models are denoisers by. */
-const PLUGIN = "unet-pretrained";
+export const PLUGIN = "unet-pretrained";
 
-const LOGSNR = { loc: 6, scale: 3 } as const;
-const EVAL_BATCH_SIZE = 16;
+/** The log SNRs that weights are measured on where nothing else is known, as `train:cifar` has them. */
+export const LOGSNR = { loc: 6, scale: 3 } as const;
+/** Images that weights are evaluated on at once. */
+export const EVAL_BATCH_SIZE = 16;
 
 /**
  * Opens a run, or one of its checkpoints, as {@linkcode openRun} does, or weights of a diffusers U-Net.
@@ -68,7 +75,7 @@ export async function openModel(name: string, options: WeightsOptions, context: 
       `${option} is for weights without a run, but ${name} is a run, which has its own. Leave it out.`,
     );
   }
-  if (isCheckpoint(name) || existsSync(join(name, "config.json"))) return await openRun(name);
+  if (isCheckpoint(name) || existsSync(join(name, "config.json"))) return await openRun(name, undefined, context);
   throw new OpenRunError(
     `There is no run in ${name}, and no weights. Name the folder of a run or of a diffusers model, or a model on the ` +
       "hub, such as google/ddpm-cifar10-32.",
@@ -76,13 +83,13 @@ export async function openModel(name: string, options: WeightsOptions, context: 
 }
 
 /** Whether a path is below a run's `checkpoints`; those of a U-Net are diffusers folders too. */
-function isCheckpoint(path: string): boolean {
+export function isCheckpoint(path: string): boolean {
   const parent = dirname(resolve(path));
   return basename(parent) === "checkpoints" && existsSync(join(dirname(parent), "config.json"));
 }
 
 /** Whether a name is a folder with a diffusers model, or may be one's name on the hub. */
-async function isWeights(name: string): Promise<boolean> {
+export async function isWeights(name: string): Promise<boolean> {
   if (existsSync(name)) return await findModelFiles(name).then(() => true, () => false);
   // Where the first part is a folder here, the second was to be one in it.
   const [owner, ...rest] = name.split("/");
@@ -91,7 +98,7 @@ async function isWeights(name: string): Promise<boolean> {
 
 async function openWeights(
   name: string,
-  { data, fit, logsnrLoc, logsnrScale, out }: WeightsOptions,
+  { data, fit, logsnrLoc, logsnrScale, out, range, layout }: WeightsOptions,
   context: LoadContext,
 ): Promise<OpenModel> {
   if (data === undefined) {
@@ -103,14 +110,20 @@ async function openWeights(
   // All rows of a file are evaluated, so that none are held out.
   const dataset = itself && parseDataFile(spec) ? {} : { dataset: spec };
   const folder = new RunFolder(await resultFolder(out, basename(resolve(name)).replace(/@.*$/, "")));
-  const { info, datasetOptions } = await fittedTo(spec, context);
+  const files = await locateModel(name, hubOptionsOf(context));
+  const facts = await factsOf(files, range, context), known = range ?? facts?.range?.join();
+  const { info, datasetOptions } = await fittedTo(
+    spec,
+    { ...(known ? { range: known } : {}), ...(layout ? { layout } : {}) },
+    context,
+  );
   const plugin = await loadDenoiser(PLUGIN);
   const denoiser = await plugin.create(info, { weights: name }, context);
   return {
     folder,
     config: { ...dataset, datasetOptions, seed: 0, backend: "auto", evalBatchSize: EVAL_BATCH_SIZE },
     info,
-    proposal: { loc: logsnrLoc ?? LOGSNR.loc, scale: logsnrScale ?? LOGSNR.scale },
+    proposal: proposalOf(facts, logsnrLoc, logsnrScale),
     denoiser,
     params: checkParams(plugin.name, denoiser.init(Random.fromSeed(0))),
     epoch: 0,
@@ -119,9 +132,38 @@ async function openWeights(
   };
 }
 
+/**
+ * What an export of this program says of its data and its log SNRs, which is said to the user where it matters.
+ *
+ * @param given The range that the user says, which holds instead; empty where no data is read.
+ */
+export async function factsOf(
+  { facts: path }: Pick<ModelFiles, "facts">,
+  given: string | undefined,
+  context: LoadContext,
+): Promise<ExportFacts | undefined> {
+  if (path === undefined) return undefined;
+  const facts = await readFacts(path), { range, proposal: { loc, scale, even } } = facts;
+  if (range && given === undefined) {
+    context.onNote?.(`range: values from ${range[0]} to ${range[1]} are taken to −1 and 1, as ${FACTS} says`);
+  }
+  if (even || loc !== LOGSNR.loc || scale !== LOGSNR.scale) {
+    context.onNote?.(`log SNRs: location ${loc} and scale ${scale}${even ? ", drawn evenly" : ""}, as ${FACTS} says`);
+  }
+  return facts;
+}
+
+/** The log SNRs that are asked for, otherwise those that the model was trained on, where that is known. */
+function proposalOf(facts: ExportFacts | undefined, loc: number | undefined, scale: number | undefined): Proposal {
+  const known: Proposal = facts?.proposal ?? LOGSNR;
+  if (loc === undefined && scale === undefined) return { ...known };
+  return { loc: loc ?? known.loc, scale: scale ?? known.scale };
+}
+
 /** The Gaussian of a file's rows, or of a data set's training part, and what else is known of them. */
 async function fittedTo(
   spec: string,
+  reading: OptionValues,
   context: LoadContext,
 ): Promise<{ readonly info: SavedDataInfo; readonly datasetOptions: OptionValues }> {
   const fitted = (samples: Samples, { shape, range, delta, logScale }: DataFacts): SavedDataInfo => {
@@ -137,10 +179,10 @@ async function fittedTo(
     };
   };
   if (parseDataFile(spec)) {
-    using rows = await openRows(spec, undefined, { range: [-1, 1] });
-    return { info: fitted(rows.samples, rows), datasetOptions: {} };
+    using rows = await openRows(spec, { range: [-1, 1] }, reading);
+    return { info: fitted(rows.samples, rows), datasetOptions: reading };
   }
-  const plugin = await loadDataset(spec), datasetOptions = defaultsOf(plugin.options);
+  const plugin = await loadDataset(spec), datasetOptions = { ...defaultsOf(plugin.options), ...reading };
   const loaded = await plugin.load(Random.fromSeed(0).split("data"), datasetOptions, context);
   return { info: fitted(loaded.train, loaded), datasetOptions };
 }

@@ -1,11 +1,12 @@
 import { join, resolve } from "node:path";
-import { Progress } from "../cli/mod.ts";
+import { Progress, takeNotes } from "../cli/mod.ts";
 import { startEngine } from "../engine/start.ts";
 import { UserError } from "../errors/user_error.ts";
 import { PARTS } from "../evaluation/scatter.ts";
 import { beginTraining, type BegunTraining } from "../model/begin_training.ts";
 import type { Ranks } from "../mpi/ranks.ts";
 import { type Dataset, type LoadContext, referenceOf, type SavedDataInfo } from "../plugins/contracts.ts";
+import { storedOptions } from "../options/stored.ts";
 import { Random } from "../random/random.ts";
 import type { AdaptiveState } from "../training/proposal_learner.ts";
 import type { BestEpoch, TrainingSnapshot } from "../training/train.ts";
@@ -19,6 +20,8 @@ export interface PreparedRun extends BegunTraining<RunConfig> {
   readonly random: Random;
   readonly folder: RunFolder;
   readonly ranks: Ranks;
+  /** What was said to the user while the data and the denoiser were loaded. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -34,14 +37,16 @@ export async function prepareRun(
   supports: (data: Dataset) => string | undefined,
   ranks: Ranks,
 ): Promise<PreparedRun> {
-  const { config } = request;
   const isFirst = ranks.rank === 0;
+  using progress = new Progress({ quiet: request.quiet || !isFirst });
+  const { notes, onNote } = takeNotes(progress);
+  const config = checkedConfig(request, onNote);
   const random = Random.fromSeed(config.seed);
   // A backend that is missing is told before data is fetched.
   const started = config.backend === "auto" ? undefined : await startEngine(config.backend, config.threads, []);
-  using progress = new Progress({ quiet: request.quiet || !isFirst });
   const context: LoadContext = {
     signal: ranks.stop,
+    onNote,
     onProgress({ label, done, total }) {
       if (total !== undefined) progress.update({ label: `${label}, MB`, done: done / 1e6, total: total / 1e6 });
     },
@@ -76,7 +81,22 @@ export async function prepareRun(
   const folder = await folderOf(request, isFirst);
   await writeDataInfo(folder, begun.info, data);
   await folder.writeJson("config.json", begun.config);
-  return { ...begun, data, random, folder, ranks };
+  return { ...begun, data, random, folder, ranks, notes };
+}
+
+/** The configuration, of which a run that goes on has what a file keeps. @throws {UserError} For a value out of range. */
+function checkedConfig(
+  { config, resumed, dataset, denoiser }: RunRequest,
+  onNote: (note: string) => void,
+): RunConfig {
+  if (!resumed) return config;
+  const source = resumed.folder.file("config.json");
+  const { denoiserOptions, datasetOptions } = config;
+  return {
+    ...config,
+    denoiserOptions: storedOptions(source, `denoiser ${denoiser.name}`, denoiser.options, denoiserOptions, onNote),
+    datasetOptions: storedOptions(source, `data set ${dataset.name}`, dataset.options, datasetOptions, onNote),
+  };
 }
 
 /**

@@ -38,6 +38,8 @@ export interface Summary {
   readonly gain_stderr?: number;
   /** Of the training data's Gaussian (in high dimension of variances alone), on the validation data. */
   readonly gaussian_nll: number;
+  /** The same on the samples of `test_nll`. */
+  readonly gaussian_test_nll?: number;
   /** The data's true entropy, where it is known. */
   readonly entropy?: number;
   /** Added to an NLL in nats it gives that of the values before they were scaled. */
@@ -66,11 +68,13 @@ export interface Summary {
   readonly seed: number;
   readonly versions: Readonly<Record<string, string>>;
   readonly folder: string;
+  /** What was said to the user while the data and the denoiser were loaded. */
+  readonly notes?: readonly string[];
 }
 
 /** Writes summary.json, and returns what it says. */
 export async function finishRun(
-  { config, data, info, engine, engineReason, training, folder, proposal, ranks }: PreparedRun,
+  { config, data, info, engine, engineReason, training, folder, proposal, ranks, notes }: PreparedRun,
   { metrics, trainSeconds, msPerStep, seconds }: TrainRunResult,
   { validation, test, suggestion, started, bits }: {
     /** More exact than the last epoch's, where the estimator allows it. */
@@ -102,6 +106,7 @@ export async function finishRun(
     blended: await training.blend() !== undefined,
     ...(best ? { reference_nll: best.mean + best.gain.mean, gain: best.gain.mean, gain_stderr: best.gain.stderr } : {}),
     gaussian_nll: meanAndStderr(gaussianNll(data.validation, info.gaussian)).mean,
+    ...(test && data.test ? { gaussian_test_nll: meanAndStderr(gaussianNll(data.test, info.gaussian)).mean } : {}),
     ...(data.entropy === undefined ? {} : { entropy: data.entropy }),
     ...(data.logScale === undefined ? {} : { log_scale: data.logScale }),
     logsnr_loc: proposal.loc,
@@ -120,6 +125,7 @@ export async function finishRun(
     seed: config.seed,
     versions: { itdiffusion: configuration.version, deno: Deno.version.deno, ...engine.versions },
     folder: shown(folder.path),
+    ...(notes.length > 0 ? { notes } : {}),
   };
   await folder.writeJson("summary.json", summary);
   return summary;
@@ -145,7 +151,13 @@ export function reportLines(dataset: string, s: Summary, figures: readonly strin
         `${s.gain.toFixed(4)} ± ${s.gain_stderr!.toFixed(4)}`,
     );
   }
-  lines.push(`NLL of the data's Gaussian  ${s.gaussian_nll.toFixed(3)} nats`);
+  lines.push(
+    `NLL of the data's Gaussian  ${
+      s.gaussian_test_nll === undefined
+        ? `${s.gaussian_nll.toFixed(3)} nats on the validation data`
+        : `${s.gaussian_test_nll.toFixed(3)} nats on fresh data, ${s.gaussian_nll.toFixed(3)} on the validation data`
+    }`,
+  );
   if (s.entropy !== undefined) lines.push(`True entropy                ${s.entropy.toFixed(3)} nats`);
   if (s.log_scale !== undefined) {
     lines.push(`These are of the scaled values; add ${s.log_scale.toFixed(3)} nats for those of the file.`);

@@ -1,14 +1,29 @@
 import { join } from "node:path";
 import { writeFileAtomic } from "../io/atomic.ts";
+import type { AxisMap } from "../data/standardisation.ts";
 import { encodeSafetensors } from "../io/safetensors.ts";
 import type { ImageShape, Picture } from "../figures/pictures.ts";
 import type { PointSamplesRecord, SamplesRecord } from "../figures/records.ts";
 
+/** Digits that tell every float32 from its neighbours. */
+const FLOAT_DIGITS = 9;
+
 /** Images that a grid shows at most. */
 const GRID_IMAGES = 256;
 
-/** Writes the values of all samples, float32, as the tensor `samples` of samples.safetensors; returns the file's name. */
-export async function writeTensor(folder: string, samples: Float32Array, shape: readonly number[]): Promise<string> {
+/** Samples in the units of the file that a model's data came from: float64 where they were standardised. */
+export function inUnits(samples: Float32Array, axes: AxisMap | undefined): Float32Array | Float64Array {
+  if (!axes) return samples;
+  const { mean, scale } = axes, d = mean.length;
+  return Float64Array.from(samples, (value, i) => value * scale[i % d] + mean[i % d]);
+}
+
+/** Writes the values of all samples as the tensor `samples` of samples.safetensors; returns the file's name. */
+export async function writeTensor(
+  folder: string,
+  samples: Float32Array | Float64Array,
+  shape: readonly number[],
+): Promise<string> {
   const count = samples.length / shape.reduce((product, n) => product * n, 1);
   const bytes = encodeSafetensors({ samples: { shape: [count, ...shape], data: samples } });
   await writeFileAtomic(join(folder, "samples.safetensors"), bytes);
@@ -16,17 +31,32 @@ export async function writeTensor(folder: string, samples: Float32Array, shape: 
 }
 
 /**
- * Writes points as samples.csv, a line each under a header x1,x2,…, with digits enough for float32.
+ * Writes points as samples.csv, a line each, with digits enough for float32 about each column's mean.
  *
+ * @param columns The names of the columns, x1, x2, … if left out.
+ * @param axes How the columns were standardised.
  * @returns The file's name.
  */
-export async function writeCsv(folder: string, samples: Float32Array, d: number): Promise<string> {
-  const lines = [Array.from({ length: d }, (_, k) => `x${k + 1}`).join()];
+export async function writeCsv(
+  folder: string,
+  samples: Float32Array | Float64Array,
+  d: number,
+  columns: readonly string[] = Array.from({ length: d }, (_, k) => `x${k + 1}`),
+  axes?: AxisMap,
+): Promise<string> {
+  const lines = [columns.map(quoted).join()];
+  const digits = (x: number, k: number) =>
+    axes ? Math.min(17, FLOAT_DIGITS + Math.max(0, Math.ceil(Math.log10(Math.abs(x) / axes.scale[k])))) : FLOAT_DIGITS;
   for (let row = 0; row < samples.length; row += d) {
-    lines.push(Array.from(samples.subarray(row, row + d), (x) => Number(x.toPrecision(9))).join());
+    lines.push(Array.from(samples.subarray(row, row + d), (x, k) => Number(x.toPrecision(digits(x, k)))).join());
   }
   await writeFileAtomic(join(folder, "samples.csv"), `${lines.join("\n")}\n`);
   return "samples.csv";
+}
+
+/** A name as a cell of a table. */
+function quoted(name: string): string {
+  return /[",\r\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
 }
 
 /**

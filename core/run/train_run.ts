@@ -1,6 +1,7 @@
 import { Progress } from "../cli/mod.ts";
 import { BackendError } from "../engine/program.ts";
 import { InterruptedError } from "../errors/interrupted_error.ts";
+import { UserError } from "../errors/user_error.ts";
 import type { Events } from "../io/tensorboard.ts";
 import { type Checkpoint, saveCheckpoint } from "../io/checkpoints.ts";
 import { DivergenceError, type EpochRecord, type Training } from "../training/train.ts";
@@ -79,7 +80,7 @@ export async function trainRun(
   },
 ): Promise<TrainRunResult> {
   const before = (from?.state ?? { nllSum: 0, seconds: 0, trainSeconds: 0 }) as unknown as RunState;
-  const metrics = await earlierMetrics(folder, from);
+  const metrics = await earlierMetrics(folder, from, training.isOver());
   using progress = new Progress({ quiet });
   using events = folder.openEvents(from ? { purgeStep: from.step + 1 } : {});
   const elapsed = () => before.seconds + (performance.now() - started) / 1000;
@@ -140,7 +141,7 @@ export async function trainRun(
       }
       const line = metricsOf(record, elapsed());
       metrics.push(line);
-      await folder.appendLine("metrics.jsonl", line);
+      await folder.appendLine(METRICS, line);
       logEpoch(events, record);
       await onEpoch?.(record, events);
       show(line.val_nll, times.perSecond());
@@ -162,13 +163,46 @@ export async function trainRun(
   return { metrics, trainSeconds: trained(), seconds: elapsed(), msPerStep: times.median() };
 }
 
-/** The metrics up to a checkpoint; what was written after it is dropped, since it will be written again. */
-async function earlierMetrics(folder: RunFolder, from: Checkpoint | undefined): Promise<EpochMetrics[]> {
+/**
+ * The metrics up to a checkpoint; what was written after it is dropped, since it will be written again.
+ *
+ * @throws {UserError} When a line of them is damaged, or a run that is over has none of its last epoch.
+ */
+async function earlierMetrics(
+  folder: RunFolder,
+  from: Checkpoint | undefined,
+  isOver: boolean,
+): Promise<EpochMetrics[]> {
   if (!from) return [];
-  const records = await folder.readLines("metrics.jsonl") as EpochMetrics[];
-  const kept = records.filter((record) => record.epoch <= from.epoch);
-  await folder.writeLines("metrics.jsonl", kept);
+  const path = folder.file(METRICS);
+  const refuse = (line: number) =>
+    new UserError(
+      `${path} is damaged: its line ${line} is no record of an epoch. Restore the file, or remove it to go on without ` +
+        "what it holds of earlier epochs.",
+    );
+  const records = await folder.readLines(METRICS, refuse);
+  const wrong = records.findIndex((record, i) => !isMetrics(record, records[i - 1]));
+  if (wrong >= 0) throw refuse(wrong + 1);
+  const kept = (records as EpochMetrics[]).filter((record) => record.epoch <= from.epoch);
+  if (isOver && kept.at(-1)?.epoch !== from.epoch) {
+    throw new UserError(
+      `The run is over after epoch ${from.epoch}, of which ${path} has nothing, so that there is nothing to tell. ` +
+        "Restore the file, or train on with more --epochs.",
+    );
+  }
+  await folder.writeLines(METRICS, kept);
   return kept;
+}
+
+const METRICS = "metrics.jsonl";
+
+/** Whether a value is a record of an epoch, after the one before it. */
+function isMetrics(value: unknown, before: unknown): value is EpochMetrics {
+  if (typeof value !== "object" || value === null) return false;
+  const record = value as Record<string, unknown>, keys = ["train_nll", "val_nll", "val_nll_stderr", "seconds"];
+  const previous = (before as EpochMetrics | undefined)?.epoch ?? 0;
+  return Number.isSafeInteger(record.epoch) && Number.isSafeInteger(record.step) && Number(record.epoch) > previous &&
+    keys.every((key) => typeof record[key] === "number" || key === "val_nll_stderr" && record[key] === null);
 }
 
 /** Where a run was stopped. */

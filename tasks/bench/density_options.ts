@@ -5,7 +5,7 @@ export const DENSITY_OPTIONS = {
   vsPython: {
     default: false,
     help:
-      "density: fit what Python users would beside ours; needs Python with scikit-learn, torch, zuko and safetensors.",
+      "read: read the same with pandas; density: fit what Python users would beside ours; needs Python with scikit-learn, torch, zuko and safetensors.",
   },
   sets: {
     optional: "string",

@@ -13,6 +13,7 @@ const cases = {
   ranks: async (ranks: Ranks) =>
     (await import("./ranks.ts")).trainOnRanks(machine, Number(steps), Number(more[0]), ranks),
   density: async ({ stop }: Ranks) => (await import("./density_fit.ts")).fitDensity(machine, more[0], more[1], stop),
+  read: async () => (await import("./read_case.ts")).readTable(more[0]),
   "unet-eval": async () => (await import("./unet_cases.ts")).unetEval(machine, Number(steps), more[0]),
 };
 await mainOnRanks(async (ranks) => {

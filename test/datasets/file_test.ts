@@ -7,7 +7,7 @@ import { loadDataset, PluginError } from "../../core/plugins/load.ts";
 import type { Dataset } from "../../core/plugins/contracts.ts";
 import { Random } from "../../core/random/random.ts";
 import { floatSamples, type Samples, toFloat32 } from "../../core/data/samples.ts";
-import { openRows, type Scaling } from "../../datasets/file.ts";
+import { type ModelData, openRows } from "../../core/files/open_rows.ts";
 import { inFolder } from "../folders.ts";
 import { runTask } from "../tasks/command.ts";
 
@@ -172,13 +172,13 @@ Deno.test("the same seed gives the same split", async () => {
 
 Deno.test("a path is found from its name, with or without file:, and not on the network", async () => {
   const { name, options } = await loadDataset(`file://${REFERENCE}datasets/points.h5:x`);
-  deepEqual([name, Object.keys(options ?? {})], ["points", ["standardise", "range", "layout"]]);
+  deepEqual([name, Object.keys(options ?? {})], ["points", ["standardise", "range", "layout", "header", "transpose"]]);
   await rejects(loadDataset("nowhere.npy"), (error) => {
     ok(error instanceof PluginError && /nowhere\.npy is not there: no file .*Check the path/.test(error.message));
     return true;
   });
   await refused(loadDataset("https://example.org/points.csv"), /is not on this machine\. Download it/);
-  await refused(load("file"), /got the path "", expected one that ends in/);
+  await refused(load("file"), /got the path "", expected one of \.csv/);
   equal((await load("file", { path: `${REFERENCE}datasets/dino.csv` })).train.count, 127);
 });
 
@@ -206,7 +206,7 @@ Deno.test("rows of a file are those that a model's data would be, whatever the f
       Uint8Array.from([...npyHeader("<f4", [7, 2]), ...new Uint8Array(data.buffer)]),
     );
     for (const name of ["x.csv", "x.safetensors", "x.npy"]) {
-      using rows = await openRows(join(folder, name), [2], { axes: { mean, scale } });
+      using rows = await openRows(join(folder, name), { shape: [2], axes: { mean, scale } });
       deepEqual(toFloat32(rows.samples), data.map((x, i) => (x - mean[i % 2]) / scale[i % 2]), name);
     }
     const images = bytes([4, 2, 3, 2], (i) => 7 * i);
@@ -214,8 +214,7 @@ Deno.test("rows of a file are those that a model's data would be, whatever the f
       join(folder, "images.safetensors"),
       encodeSafetensors({ train: images, test: images, val: images }),
     );
-    const of = (scaling: Scaling, options = {}) =>
-      openRows(join(folder, "images.safetensors:val"), undefined, scaling, options);
+    const of = (scaling: ModelData, options = {}) => openRows(join(folder, "images.safetensors:val"), scaling, options);
     for (const layout of ["nchw", "nhwc"]) {
       const loaded = await load(join(folder, "images.safetensors"), { layout });
       using rows = await of({ range: [-1, 1] }, { layout });
@@ -231,8 +230,8 @@ Deno.test("rows of a file are those that a model's data would be, whatever the f
       /has 0 in row 0, column 0 \(from 0\), outside of --range/,
     );
     await refused(
-      openRows(join(folder, "x.npy"), [3], {}),
-      /samples of shape \[2\], but the model is of samples of \[3\]/,
+      openRows(join(folder, "x.npy"), { shape: [3] }),
+      /has 2 columns, but the model is of 3/,
     );
   });
 });
@@ -244,13 +243,16 @@ Deno.test("what is wrong far into a file is named by its row and column before a
     using file = await Deno.create(path);
     await file.write(npyHeader("<f4", [400_000, 2]));
     await new Blob([buffer]).stream().pipeTo(file.writable);
-    await refused(openRows(path, [2], {}), /x\.npy has Infinity in row 399000, column 1 \(from 0\), expected finite/);
+    await refused(
+      openRows(path, { shape: [2] }),
+      /x\.npy has Infinity in row 399000, column 1 \(from 0\), expected finite/,
+    );
     data[2 * 399_000 + 1] = 9;
     const bytes = Uint8Array.from([...npyHeader("<f4", [400_000, 2]), ...new Uint8Array(buffer)]);
     await Deno.writeFile(path, bytes);
-    const scaled = openRows(path, [2], { range: [-1, 1] }, { range: "0,1" });
+    const scaled = openRows(path, { shape: [2], range: [-1, 1] }, { range: "0,1" });
     await refused(scaled, /has 9 in row 399000, column 1 \(from 0\), outside of --range 0,1/);
-    using rows = await openRows(path, [2], {});
+    using rows = await openRows(path, { shape: [2] });
     deepEqual([...toFloat32(rows.samples, 399_000, 399_001)], [0, 9]);
   });
 });
@@ -304,6 +306,13 @@ Deno.test("a task trains on a file by its path, resumes from another folder, and
     const resumed = await runTask("train:2d", ["--resume", join(folder, run), "--epochs", "2", "--json"]);
     equal(resumed.code, 0, resumed.stderr);
     equal(JSON.parse(resumed.stdout).epochs, 2);
+    await Deno.writeTextFile(join(folder, "flat.csv"), "a,b\n" + "1.5,2\n2.5,2\n".repeat(50));
+    const flat = await runTask("train:2d", ["flat.csv", "--figures", "off"], folder);
+    equal(flat.code, 2);
+    match(
+      flat.stderr,
+      /^error: Column 1 \(b\) \(from 0\) of the data set flat is 2 in all training rows.* Leave it out/m,
+    );
     const wrong = await runTask("train:2d", [`${REFERENCE}datasets/images.h5`, ...args], folder);
     match(wrong.stderr, /^error: The data set images has samples of shape \[3,8,8\]/);
     equal(wrong.code, 2);

@@ -136,7 +136,7 @@ Deno.test("a mistake is one line that says what was expected, and nothing is wri
       [["none"], /There is no run in none/],
       [["run", "--sampler", "euler"], /--sampler is euler; it must be one of ode, ddim or ancestral/],
       [["run", "--steps", "1"], /--steps is 1; it must be a whole number from 2/],
-      [["run", "--eta", "0.5"], /--eta is for --sampler ddim, but the sampler is ode/],
+      [["run", "--eta", "0.5"], /--eta is for --sampler ddim, but the sampler is ancestral/],
       [["run", "--clip", "on"], /this data has no range/],
       [["run", "--count", "999999999"], /it must be at most 134217728/],
       [["run", "--out", "full"], /The folder full is not empty\. Name another with --out\./],

@@ -10,7 +10,7 @@ import { Random } from "../../../core/random/random.ts";
 import { loadSums, saveSums } from "../../../core/run/nll_state.ts";
 import { writePerSample } from "../../../core/run/per_sample_file.ts";
 import { floatSamples, selectRows } from "../../../core/data/samples.ts";
-import { inFolder } from "../../folders.ts";
+import { inFolder, namesIn } from "../../folders.ts";
 
 /** The ideal denoiser of independent Gaussians of these variances, compared with N(0, I): not the data's Gaussian. */
 const VARIANCES = [4, 0.05];
@@ -151,6 +151,8 @@ Deno.test("values of samples are written as a table and as HDF5", () =>
     equal(await Deno.readTextFile(join(folder, "a.csv")), "row,nll,stderr\n0,1.5,0.1\n1,-2,0.25\n");
     await writePerSample(join(folder, "a.h5"), values);
     const { readDataset } = await import("../../../core/io/hdf5.ts");
-    deepEqual((await readDataset(join(folder, "a.h5"), "stderr")).data, Float32Array.of(0.1, 0.25));
-    await rejects(writePerSample(join(folder, "no", "a.h5"), values));
+    const { data } = await readDataset(join(folder, "a.h5"), "stderr");
+    deepEqual(Array.from(data, Math.fround), [Math.fround(0.1), 0.25]);
+    await rejects(writePerSample(join(folder, "a.csv", "a.h5"), values), { name: "StorageError" });
+    deepEqual(await namesIn(folder), ["a.csv", "a.h5"]);
   }));

@@ -30,10 +30,11 @@ async function refused(bytes: Uint8Array, pattern: RegExp): Promise<void> {
 }
 
 Deno.test("what NumPy writes is read: types, byte orders and versions", async () => {
-  for (const name of ["f4", "big_i2", "i8", "version2", "version3"]) {
+  for (const name of ["f4", "big_i2", "version2", "version3"]) {
     deepEqual(await readNpy(`${FILES}${name}.npy`), { shape: [3, 4], data: values }, name);
   }
-  deepEqual(await readNpy(`${FILES}big_f8.npy`), { shape: [3, 4], data: values.map((x) => x / 3) });
+  deepEqual(await readNpy(`${FILES}i8.npy`), { shape: [3, 4], data: Float64Array.from(values) });
+  deepEqual(await readNpy(`${FILES}big_f8.npy`), { shape: [3, 4], data: Float64Array.from(values, (x) => x / 3) });
   deepEqual(await readNpy(`${FILES}u1.npy`), { shape: [3, 4], data: Uint8Array.from(count) });
   const half = (await readNpy(`${FILES}f2.npy`)).data;
   deepEqual(half, Float32Array.from(Float16Array.from(values, (x) => x / 3)));
@@ -50,7 +51,7 @@ Deno.test("more values than are read at a time are converted to the last", async
       path,
       npy("{'descr': '<f8', 'fortran_order': False, 'shape': (300001,), }", new Uint8Array(doubles.buffer)),
     );
-    deepEqual((await readNpy(path)).data, Float32Array.from(doubles));
+    deepEqual((await readNpy(path)).data, doubles);
   });
 });
 
@@ -64,6 +65,8 @@ Deno.test("what is no array of numbers is refused", async () => {
   await refused(header("'<f4'", "(3,)"), /has 0 bytes of data, but \[3\] values of f4 take 12/);
   await refused(header("'<f4'", "(9999999999, 9999999999)"), /too many values to count/);
   await refused(header("'<f4'", "(-1,)"), /lacks descr, fortran_order or shape/);
+  await refused(header("'\n<f4'"), /holds '\?<f4', expected/);
+  await refused(header("'<f4'", `(${"1,\n".repeat(100)})`), /has 100 axes, but at most 32 are read/);
   await refused(header("'<f4'", "(3,)", "Maybe"), /lacks descr, fortran_order or shape/);
   await refused(new Uint8Array(3), /does not start as an NPY file does/);
   await refused(new Uint8Array(100), /does not start as an NPY file does/);
@@ -78,7 +81,7 @@ Deno.test("what is no array of numbers is refused", async () => {
 
 Deno.test("a value that is not finite is named by its row and column", () => {
   const data = Float32Array.of(1, 2, 3, 4, 5, NaN, 7, 8);
-  const message = "x.npy has NaN in row 1, column 1 (from 0), expected finite float32 values. Clean the data.";
+  const message = "x.npy has NaN in row 1, column 1 (from 0), expected finite values. Clean the data.";
   deepEqual(message, errorOf(() => requireFinite({ shape: [2, 2, 2], data }, "x.npy")));
   requireFinite({ shape: [2], data: Uint8Array.of(1, 2) }, "x.npy");
 });

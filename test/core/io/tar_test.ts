@@ -49,6 +49,15 @@ Deno.test("files are read or skipped, in folders or not", () =>
     });
   }));
 
+Deno.test("a file whose size is no number is refused, and not waited for", async () => {
+  const bytes = await tarOf({ name: "a", contents: "one" });
+  bytes[124] = 0xcd;
+  bytes.fill(32, 148, 156);
+  const sum = bytes.subarray(0, 512).reduce((sum, byte) => sum + byte, 0);
+  bytes.set(bytesOf(`${sum.toString(8).padStart(6, "0")}\0 `), 148);
+  await refuses(await gzip(bytes), /holds "a" of no known size\. It is damaged/);
+});
+
 Deno.test("a caller that stops early leaves no file open", () =>
   inFolder(async (folder) => {
     const path = `${folder}/a.tar.gz`;

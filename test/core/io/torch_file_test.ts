@@ -1,45 +1,11 @@
 import { deepEqual, equal, match, ok, rejects } from "assert";
-import { Uint8ArrayReader, Uint8ArrayWriter, ZipWriter } from "@zip.js/zip.js";
 import { UserError } from "../../../core/errors/user_error.ts";
 import { readSafetensors } from "../../../core/io/safetensors.ts";
 import { parseTorchFile, readTorchFile } from "../../../core/io/torch_file.ts";
 import { fuzz } from "./fuzz.ts";
+import { archive, pickleOf, string, text } from "./torch_archive.ts";
 
 const FILES = new URL("../../reference/files/", import.meta.url).pathname;
-
-/** An archive of the given files, stored as torch.save stores them. */
-async function archive(files: Record<string, Uint8Array>, level = 0): Promise<Uint8Array<ArrayBuffer>> {
-  const zip = new ZipWriter(new Uint8ArrayWriter(), { level });
-  for (const [name, bytes] of Object.entries(files)) await zip.add(name, new Uint8ArrayReader(bytes));
-  return new Uint8Array(await zip.close());
-}
-
-function text(value: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(value.length);
-  for (let i = 0; i < value.length; i++) bytes[i] = value.charCodeAt(i);
-  return bytes;
-}
-
-const word = (n: number) => String.fromCharCode(n & 255, n >> 8 & 255, n >> 16 & 255, n >>> 24);
-const string = (value: string) => `X${word(value.length)}${value}`;
-const int = (n: number) => `J${word(n)}`;
-const tuple = (...items: string[]) => `(${items.join("")}t`;
-
-/** The pickle of a dictionary of one tensor, `x`. */
-function pickleOf(
-  { storage = "FloatStorage", key = "0", count = 6, offset = 0, shape = [2, 3], strides = [3, 1] }: {
-    storage?: string;
-    key?: string;
-    count?: number;
-    offset?: number;
-    shape?: number[];
-    strides?: number[];
-  },
-): string {
-  const id = tuple(string("storage"), `ctorch\n${storage}\n`, string(key), string("cpu"), int(count)) + "Q";
-  const view = tuple(id, int(offset), tuple(...shape.map(int)), tuple(...strides.map(int)), "\x89", "N");
-  return `\x80\x02}(${string("x")}ctorch._utils\n_rebuild_tensor_v2\n${view}Ru.`;
-}
 
 const SIX = new Uint8Array(Float32Array.of(1, 2, 3, 4, 5, 6).buffer);
 

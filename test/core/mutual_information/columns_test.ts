@@ -1,15 +1,10 @@
-import { deepEqual, rejects, throws } from "assert";
-import { join } from "node:path";
+import { deepEqual, throws } from "assert";
 import {
   ColumnError,
-  csvHeader,
   describeColumn,
   parseColumns,
   requireDisjoint,
 } from "../../../core/mutual_information/columns.ts";
-import { UserError } from "../../../core/errors/user_error.ts";
-import { Random } from "../../../core/random/random.ts";
-import { inFolder } from "../../folders.ts";
 
 const NAMES = ["height", "weight", "age-at-start", "income", "income"];
 
@@ -43,25 +38,9 @@ Deno.test("what is no column is refused", () => {
   requireDisjoint([0], [1], []);
 });
 
-Deno.test("a CSV file's header is found whatever its delimiter; damaged ones are a header or a UserError", () =>
-  inFolder(async (folder) => {
-    const path = join(folder, "a.csv");
-    await Deno.writeTextFile(path, '\ufeffa;"b; c"; d\r\n1;2;3\r\n');
-    deepEqual(await csvHeader(path), ["a", "b; c", "d"]);
-    await Deno.writeTextFile(path, "0,0\n1,2\n");
-    deepEqual(await csvHeader(path), []);
-    await Deno.writeTextFile(path, "");
-    deepEqual(await csvHeader(path), []);
-    await Deno.writeTextFile(path, '"a,b\n1,2\n');
-    await rejects(() => csvHeader(path), /first line that is no CSV/);
-    await rejects(() => csvHeader(join(folder, "none.csv")), /there is no such file/);
-    const random = Random.fromSeed(1), valid = new TextEncoder().encode('x,"y ""1""",z\n1,2,3\n');
-    for (let i = 0; i < 200; i++) {
-      const bytes = valid.slice();
-      for (let j = 0; j < 3; j++) bytes[random.integer(bytes.length)] = random.integer(256);
-      await Deno.writeFile(path, bytes);
-      await csvHeader(path).catch((error) => {
-        if (!(error instanceof UserError)) throw error;
-      });
-    }
-  }));
+Deno.test("a number is a place where there is such a column, and otherwise a name", () => {
+  const pandas = ["1", "0"], years = ["2020", "2021"];
+  deepEqual(parseColumns("--x", "0,1", 2, pandas), [0, 1]);
+  deepEqual(parseColumns("--x", "2021,0", 2, years), [1, 0]);
+  throws(() => parseColumns("--x", "2022", 2, years), /has 2022, but the data has 2 columns/);
+});

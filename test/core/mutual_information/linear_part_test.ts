@@ -1,6 +1,6 @@
 import { ok, throws } from "assert";
 import { fitLinearPart, linearInformation } from "../../../core/mutual_information/linear_part.ts";
-import { pairsOf } from "../../../core/mutual_information/pairs.ts";
+import { pairsOf as columnsOf } from "../../../core/mutual_information/pairs.ts";
 import { Random } from "../../../core/random/random.ts";
 import { floatSamples, toFloat32 } from "../../../core/data/samples.ts";
 
@@ -15,6 +15,10 @@ function dataset(columns: readonly Float32Array[]) {
     validation: floatSamples(rows.subarray(end), d),
   };
 }
+
+/** The columns, x given y. */
+const pairsOf = (data: ReturnType<typeof dataset>, x: number[], y: number[], names: string[] = []) =>
+  columnsOf(data, x, y, names, Random.fromSeed(2)).of("x");
 
 const random = Random.fromSeed(1);
 const [a, b, c, e] = [0, 1, 2, 3].map(() => random.fillNormal(new Float32Array(2000)));

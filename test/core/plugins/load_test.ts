@@ -104,7 +104,7 @@ Deno.test("a file that is not there is an error with its full path", async () =>
   await rejects(loadDataset("nowhere.ts"), /is not there/);
   await rejects(loadDenoiser("file:///nowhere/x.ts"), /denoiser file:.* is not there/);
   await rejects(loadDenoiser("file://elsewhere/x.ts"), /is no file of this machine/);
-  await rejects(loadDataset("deno.json/x"), /is not there/);
+  await rejects(loadDataset("deno.json/x.ts"), /is not there/);
 });
 
 Deno.test("a module that fails to load is an error of one line with the reason", async () => {

@@ -1,7 +1,8 @@
-import { deepEqual, equal, rejects } from "assert";
+import { deepEqual, equal, match, ok, rejects } from "assert";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import type { HostTensors } from "../../../core/data/tensors.ts";
+import { UserError } from "../../../core/errors/user_error.ts";
 import { latestCheckpoint } from "../../../core/io/checkpoints.ts";
 import { openRun } from "../../../core/run/open_run.ts";
 import { Random } from "../../../core/random/random.ts";
@@ -75,6 +76,66 @@ Deno.test("what is no run, or not a whole one, is an error of one line", () =>
     await refused(path, /config\.json is not the configuration of a run/);
     await Deno.writeTextFile(join(path, "config.json"), "{");
     await refused(path, /config\.json is not valid JSON/);
+  }));
+
+Deno.test("options of a run that are out of range are one line that names them, before anything is allocated", () =>
+  inFolder(async (path) => {
+    const info = { shape: [2], gaussian: standardGaussian(2) };
+    const model = create(info, MLP).init(Random.fromSeed(3));
+    await makeRun(path, info, { model, config: { denoiser: "mlp", denoiserOptions: MLP } });
+    const whole = JSON.parse(await Deno.readTextFile(join(path, "config.json")));
+    const write = (changes: object) =>
+      Deno.writeTextFile(join(path, "config.json"), JSON.stringify({ ...whole, ...changes }));
+    const cases: [object, RegExp][] = [
+      [
+        { denoiserOptions: { ...MLP, hiddenSize: -5 } },
+        /hiddenSize of the denoiser mlp is -5, expected a whole number of/,
+      ],
+      [{ denoiserOptions: { ...MLP, hiddenSize: "4" } }, /hiddenSize of the denoiser mlp is "4"/],
+      [
+        { denoiserOptions: { ...MLP, hiddenLayers: 1e9 } },
+        /hiddenLayers of the denoiser mlp is 1000000000, .* 2 to 1000/,
+      ],
+      [
+        { denoiserOptions: { ...MLP, embeddingSize: 1e9 } },
+        /--embedding-size describe a network of 12,\d{3},\d{3},\d{3} param/,
+      ],
+      [{ dataset: "moons", datasetOptions: { points: -1 } }, /points of the data set moons is -1, expected a whole/],
+      [{ evalBatchSize: 0 }, /evalBatchSize is 0, expected a whole number of at least 1/],
+      [{ logsnrScale: 0 }, /logsnrScale is 0, expected one above 0/],
+    ];
+    for (const [changes, message] of cases) {
+      await write(changes);
+      await rejects(openRun(path), (error) => {
+        ok(error instanceof UserError && error.exitCode === 2, String(error));
+        match(error.message, message);
+        return !error.message.includes("\n");
+      });
+    }
+    // A number that is not there has its default, which is said; here the checkpoint shows that it is another.
+    const { hiddenLayers: _, ...rest } = MLP;
+    await write({ denoiserOptions: rest });
+    const notes: string[] = [];
+    const onNote = (note: string) => notes.push(note);
+    await rejects(openRun(path, undefined, { onNote }), /does not fit the denoiser mlp: layers\.2\.weight is of shape/);
+    match(notes.join(), /^hiddenLayers of the denoiser mlp is not in .*config\.json; its default 3 is taken$/);
+  }));
+
+Deno.test("a checkpoint with a weight that is not finite is refused with its name", () =>
+  inFolder(async (path) => {
+    const info = { shape: [2], gaussian: standardGaussian(2) };
+    for (const bad of [NaN, Infinity]) {
+      const model = create(info, MLP).init(Random.fromSeed(3));
+      model["layers.2.weight"].data[5] = bad;
+      await Deno.remove(join(path, "checkpoints"), { recursive: true }).catch(() => {});
+      await makeRun(path, info, { model, config: { denoiser: "mlp", denoiserOptions: MLP } });
+      await rejects(openRun(path), {
+        message: new RegExp(
+          `000003 has ${bad} in "layers\\.2\\.weight" at index 5, expected finite values: its training`,
+        ),
+        exitCode: 2,
+      });
+    }
   }));
 
 Deno.test("a checkpoint of another denoiser is refused with the parameter that differs", () =>

@@ -31,7 +31,7 @@ Deno.test("weights are a model with the Gaussian of a file, and write nothing ye
     const options = { ...NONE, data: IMAGES, fit: file, logsnrLoc: 1, logsnrScale: 2, out };
     const other = await openModel(WEIGHTS, options);
     deepEqual(other.info.gaussian, fitGaussian(floatSamples(data, 192), [3, 8, 8]));
-    deepEqual([other.info.range, other.config.dataset], [undefined, file]);
+    deepEqual([other.info.range, other.config.dataset], [[-1, 1], file]);
     deepEqual([other.weights!.fit, other.proposal], [file, { loc: 1, scale: 2 }]);
   }));
 

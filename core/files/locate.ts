@@ -1,0 +1,75 @@
+import { DataFileError } from "../io/data_array.ts";
+import { DATA_NAMES, FOLDER, formatOf, type ReadOptions } from "../io/formats.ts";
+import type { StoredRows } from "../io/stored_rows.ts";
+import { parseDataFile } from "./data_file.ts";
+
+/** The parts that a file may name. */
+export type Part = "train" | "validation" | "test";
+
+/** Something of each part that there is. */
+export type Parts<T> = Partial<Record<Part, T>> & { readonly train: T };
+
+/** An array of a file that is not opened yet. */
+export interface StoredSource {
+  /** What to call it in messages. */
+  readonly name: string;
+  open(): Promise<StoredRows>;
+}
+
+/** The names that a part goes by in a file. */
+const PART_NAMES: Readonly<Record<Part, readonly string[]>> = {
+  train: ["train"],
+  validation: ["validation", "val"],
+  test: ["test"],
+};
+
+/**
+ * Finds out which arrays of a file are which parts: those that it names so, the one that is asked for, or the only one.
+ *
+ * @throws {DataFileError} If there is no such file or array, or it is not clear which.
+ */
+export async function locate(spec: string, options: ReadOptions): Promise<Parts<StoredSource>> {
+  const file = parseDataFile(spec), path = file?.path ?? spec;
+  const format = file?.isFolder ? FOLDER : formatOf(path);
+  if (!file || !format) {
+    throw new DataFileError(
+      `The data set file got the path ${
+        JSON.stringify(spec)
+      }, expected one of ${DATA_NAMES}. Give the path itself as ` +
+        "the data set.",
+    );
+  }
+  const named = (name: string): StoredSource => {
+    const source = name === "" ? path : `${path}:${name}`;
+    return { name: source, open: () => format.open(path, name, source, options) };
+  };
+  if (!format.names) {
+    if (file.name !== undefined) throw new DataFileError(`${path} holds a single array. Leave out ":${file.name}".`);
+    return { train: named("") };
+  }
+  const names = await format.names(path), wanted = file.name?.replace(/^\/+/, "");
+  if (wanted !== undefined) {
+    if (!names.includes(wanted)) {
+      throw new DataFileError(`${path} has no ${JSON.stringify(wanted)}. ${choice(path, names)}`);
+    }
+    return { train: named(wanted) };
+  }
+  const [train, validation, test] = (["train", "validation", "test"] as const).map((part) =>
+    PART_NAMES[part].find((name) => names.includes(name))
+  );
+  if (train !== undefined) {
+    return {
+      train: named(train),
+      ...(validation === undefined ? {} : { validation: named(validation) }),
+      ...(test === undefined ? {} : { test: named(test) }),
+    };
+  }
+  if (names.length !== 1) throw new DataFileError(`${path} holds ${names.length} data sets. ${choice(path, names)}`);
+  return { train: named(names[0]) };
+}
+
+function choice(path: string, names: readonly string[]): string {
+  if (names.length === 0) return "Give a file that holds an array of samples.";
+  const shown = names.slice(0, 10).join(", ") + (names.length > 10 ? ", …" : "");
+  return `Name one of ${shown}, as in ${path}:${names[0]}.`;
+}

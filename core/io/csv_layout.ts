@@ -1,0 +1,205 @@
+import { CsvError } from "csv-parse";
+import { parse } from "csv-parse/sync";
+import { DataFileError } from "./data_array.ts";
+import { NUMBER } from "./decimal.ts";
+
+/** How a table of numbers is laid out in a text. */
+export interface CsvLayout {
+  /** What separates cells; `" "` stands for any run of spaces and tabs. */
+  readonly delimiter: string;
+  /** Lines before the first record: empty ones, comments, Excel's `sep=;`. */
+  readonly skippedLines: number;
+  /** What a line of comment begins with, where there are some. */
+  readonly comment?: string;
+  /** Whether the first record has the columns' names. */
+  readonly hasHeader: boolean;
+  /** For each column of the file, what becomes of it: it is read, is an index that counts the rows, or is empty. */
+  readonly roles: readonly ColumnRole[];
+  /** The names of the columns that are read, where there is a header. */
+  readonly columns?: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** What becomes of a column. */
+export type ColumnRole = "number" | "index" | "empty";
+
+/** What separates cells, in the order in which it is looked for. */
+const DELIMITERS = ["\t", ";", ",", "|"];
+
+/** Records that tell a header and an index. */
+const RECORDS = 200;
+
+/** A cell, and whether it was in quotes. */
+interface Cell {
+  readonly text: string;
+  readonly isQuoted: boolean;
+}
+
+/**
+ * Finds out how a table is laid out.
+ *
+ * The first record is a header where it has a cell that is neither a number nor stands for a missing one. One of numbers
+ * alone is one where no row of numbers looks so: in quotes over numbers without, whole numbers over fractions, or whole
+ * numbers that count (pandas' 0, 1, …; years) over rows that do not.
+ *
+ * @param head The beginning of the text, of whole lines.
+ * @param header Whether there is a header; `auto` looks for one.
+ * @throws {DataFileError} Where the beginning is no table.
+ */
+export function csvLayout(path: string, head: string, header: "auto" | "on" | "off"): CsvLayout {
+  const lines = head.split(/\r\n|\n|\r/), notes: string[] = [];
+  let skippedLines = 0, comment: string | undefined, given: string | undefined, named: string | undefined;
+  for (; skippedLines < lines.length; skippedLines++) {
+    const line = lines[skippedLines].trim(), sep = /^"?sep=(.)"?$/i.exec(line);
+    if (sep) given = sep[1];
+    else if (/^[#%]/.test(line)) [comment, named] = [line[0], line.replace(/^[#%]+\s*/, "")];
+    else if (line !== "") break;
+  }
+  const rest = lines.slice(skippedLines);
+  const delimiter = given ?? delimiterOf(rest);
+  if (given) notes.push(`separated by ${given} as its first line says`);
+  if (comment) notes.push(`lines that begin with ${comment} left out`);
+  const records = recordsOf(path, rest.join("\n"), delimiter);
+  const [first = [], ...others] = records;
+  const rows = others.filter((row) => row.length > 1 || row[0]?.text !== "");
+  const reason = header === "auto"
+    ? headerReason(first, rows, /\.[ct]sv(\.gz)?$/i.test(path))
+    : header === "on"
+    ? "as --header says"
+    : undefined;
+  const hasHeader = reason !== undefined;
+  const body = hasHeader ? rows : [first, ...rows];
+  const width = body[0]?.length ?? first.length;
+  let names = hasHeader ? first.map(({ text }) => text) : undefined;
+  // NumPy writes a table's header as a comment.
+  const ofComment = named === undefined ? [] : splitLine(named, delimiter);
+  const isNamed = !names && ofComment.length === width && ofComment.every((name) => name !== "" && !NUMBER.test(name));
+  if (isNamed) names = ofComment;
+  // R writes row names without a name for their column; some programs end rows, but not the header, with a delimiter.
+  const isEmpty = (k: number) => body.length > 0 && body.every((row) => (row[k]?.text ?? "") === "");
+  if (names?.length === width - 1) names = isEmpty(width - 1) ? [...names, ""] : ["", ...names];
+  if (names && body.length > 0 && names.length !== width) {
+    throw new DataFileError(
+      `${path}: its header has ${names.length} columns, but its first row ${width}. Correct the header, or give ` +
+        "--header off.",
+    );
+  }
+  const roles = Array.from({ length: width }, (_, k): ColumnRole => {
+    if ((names?.[k] ?? "") === "" && isEmpty(k) && width > 1) return "empty";
+    const isUnnamed = names !== undefined && /^(unnamed: ?\d+)?$/i.test(names[k]);
+    return isUnnamed && k === 0 && width > 1 && isIndex(body.map((row) => row[k])) ? "index" : "number";
+  });
+  const at = (role: ColumnRole) => roles.flatMap((each, k) => each === role ? [k + 1] : []).join(", ");
+  if (header !== "auto") notes.push(header === "on" ? "header taken as --header says" : "no header, as --header says");
+  else if (reason === "") notes.push("header found");
+  else if (reason !== undefined) notes.push(`first line taken for a header: ${reason}; --header off if it is data`);
+  else notes.push(isNamed ? "names found in the comment before it" : "no header");
+  if (roles.includes("index")) notes.push(`column ${at("index")} left out, an index without a name`);
+  if (roles.includes("empty")) notes.push(`empty column ${at("empty")} left out`);
+  const columns = names?.filter((_, k) => roles[k] === "number");
+  return {
+    ...{ delimiter, skippedLines, hasHeader, roles, notes },
+    ...(comment === undefined ? {} : { comment }),
+    ...(columns === undefined ? {} : { columns: columns.map((name, k) => name === "" ? `column ${k + 1}` : name) }),
+  };
+}
+
+/** The first that separates the first lines into as many cells; spaces, where no other separates them at all. */
+function delimiterOf(lines: readonly string[]): string {
+  const some = lines.filter((line) => line.trim() !== "").slice(0, 5).map((line) => line.replace(/"[^"]*"?/g, '""'));
+  const counts = (delimiter: string) => some.map((line) => line.split(delimiter).length);
+  const separates = (delimiter: string) => counts(delimiter).every((count, _, [first]) => count > 1 && count === first);
+  const found = DELIMITERS.find(separates) ?? DELIMITERS.find((each) => some[0]?.includes(each));
+  return found ?? (some.some((line) => /\S\s+\S/.test(line) && !/[a-z]\s+[a-z]/i.test(line)) ? " " : ",");
+}
+
+function splitLine(line: string, delimiter: string): string[] {
+  return delimiter === " " ? line.trim().split(/\s+/) : line.split(delimiter).map((each) => each.trim());
+}
+
+function recordsOf(path: string, text: string, delimiter: string): Cell[][] {
+  if (delimiter === " ") {
+    return text.split("\n").filter((line) => line.trim() !== "").slice(0, RECORDS).map((line) =>
+      splitLine(line, delimiter).map((text) => ({ text: text.replace(/^"(.*)"$/, "$1"), isQuoted: text[0] === '"' }))
+    );
+  }
+  try {
+    return parse(text, {
+      cast: (text, { quoting }) => ({ text, isQuoted: quoting }),
+      delimiter,
+      relax_column_count: true,
+      skip_empty_lines: true,
+      to: RECORDS,
+      trim: true,
+    }) as unknown as Cell[][];
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    throw new DataFileError(`${path} is no CSV file: ${error.message.split("\n")[0]}. Save it again as CSV.`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Why the first record is a header: `""` where it has names, nothing where it is a row of data.
+ *
+ * @param isTable Whether the file calls itself a table, and not just a text of numbers.
+ */
+function headerReason(
+  first: readonly Cell[],
+  rows: readonly Cell[][],
+  isTable: boolean,
+): string | undefined {
+  if (first.some(isName)) return "";
+  const cells = first.filter(({ text }) => text !== "");
+  if (cells.length === 0 || rows.length === 0 || !cells.every(({ text }) => NUMBER.test(text))) return undefined;
+  if (cells.every((cell) => cell.isQuoted) && rows.every((row) => row.every((cell) => !cell.isQuoted))) {
+    return "its numbers are in quotes, those below are not";
+  }
+  const isUnnamed = first[0].text === "", from = isUnnamed ? 1 : 0;
+  const share = (holds: (row: readonly Cell[]) => boolean) => rows.filter(holds).length / rows.length;
+  const texts = cells.map(({ text }) => text), areWhole = texts.every(isWhole);
+  const hasFractions = (k: number) => share((row) => /[.eE]/.test(row[k]?.text ?? "")) > 0.9;
+  // One column that begins with 0 may well be a series of numbers.
+  const mayBeSeries = cells.length === 1 && !isUnnamed && !isTable;
+  if (
+    areWhole && !mayBeSeries && rows.length >= 3 && isAscending(texts) && cells.every((_, k) => hasFractions(k + from))
+  ) {
+    return "its numbers are whole and ascend, those below have decimals";
+  }
+  const isSpaced = (texts: readonly string[]) =>
+    areWhole && texts.every(isWhole) && hasEqualSteps(texts, 1) || texts.length > 2 && hasEqualSteps(texts);
+  if (cells.length > 1 && isSpaced(texts) && rows.length >= 10) {
+    if (share((row) => isSpaced(row.slice(from).map(({ text }) => text))) < 0.02) {
+      return "its numbers are evenly spaced, those below are not";
+    }
+  }
+  return undefined;
+}
+
+function isWhole(text: string): boolean {
+  return /^[+-]?\d+$/.test(text);
+}
+
+function isAscending(texts: readonly string[]): boolean {
+  return texts.every((text, k) => k === 0 || Number(text) > Number(texts[k - 1]));
+}
+
+/** @param step The step that is expected; any above 0, if left out. */
+function hasEqualSteps(texts: readonly string[], step = Number(texts[1]) - Number(texts[0])): boolean {
+  return step > 0 &&
+    texts.every((text, k) => k === 0 || Math.abs(Number(text) - Number(texts[k - 1]) - step) < 1e-6 * step);
+}
+
+/** Whether a cell of the first record may be a column's name: no number, and nothing that stands for a missing one. */
+function isName({ text }: Cell): boolean {
+  return /[\p{L}\p{N}]/u.test(text) && !NUMBER.test(text) &&
+    !/^([+-]?(nan|na|n\/a|null|none|inf|infinity))$/i.test(text);
+}
+
+/** Whether cells count rows from 0 or 1, or are names of rows. */
+function isIndex(cells: readonly (Cell | undefined)[]): boolean {
+  const texts = cells.map((cell) => cell?.text ?? ""), from = Number(texts[0]);
+  if (texts.length > 0 && texts.every((text) => text !== "" && !NUMBER.test(text))) return true;
+  return (from === 0 || from === 1) && texts.every((text, i) => /^\d+$/.test(text) && Number(text) === from + i);
+}

@@ -1,0 +1,100 @@
+/** A number as tables have it. */
+export const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+
+const PLUS = 43, MINUS = 45, POINT = 46, ZERO = 48;
+
+/** Powers of ten that are exact as float64. */
+const POWERS = Float64Array.from({ length: 23 }, (_, k) => Number(`1e${k}`));
+
+/** Digits that a float64 always has exactly, and that are taken beside them. */
+const DIGITS = 15, MORE_DIGITS = 7;
+
+/** What splits a float64 into two halves of its digits (G. W. Veltkamp 1968). */
+const SPLITTER = 2 ** 27 + 1;
+
+/** Far more than the relative error of a quotient of two float64 in the sum of two. */
+const DOUBT = 2 ** -40;
+
+/**
+ * The number that bytes of ASCII spell, rounded to the nearest float64, or NaN.
+ *
+ * Up to 15 digits and a power of ten that is exact need one division (W. D. Clinger 1990). Of up to 22 digits the quotient
+ * is taken as the sum of two float64; only where that lies so near the middle of two float64 that its error matters, as
+ * with exponents, the language's own conversion decides.
+ */
+export function toNumber(bytes: Uint8Array, begin: number, end: number): number {
+  const reader = new DecimalReader(), value = reader.read(bytes, begin, end);
+  return reader.end === end && !Number.isNaN(value) ? value : ownConversion(bytes, begin, end);
+}
+
+/** Reads a number where it begins, without knowing where it ends. */
+export class DecimalReader {
+  /** The first byte after what was read last. */
+  end = 0;
+
+  /**
+   * The number that begins at a byte, as {@linkcode toNumber} has it; NaN for what is none, and for what it leaves to that:
+   * exponents, and numbers of many digits.
+   */
+  read(bytes: Uint8Array, begin: number, limit: number): number {
+    let at = begin, digits = 0, high = 0, low = 0, more = 0, scale = 0, first = begin;
+    const sign = bytes[at];
+    if (sign === MINUS || sign === PLUS) first = ++at;
+    for (; at < limit; at++) {
+      const digit = bytes[at] - ZERO;
+      if (!(digit >= 0 && digit <= 9)) break;
+      if (digits < DIGITS) {
+        high = 10 * high + digit;
+        if (high > 0) digits++;
+      } else {
+        low = 10 * low + digit;
+        more++;
+      }
+    }
+    let any = at > first;
+    if (bytes[at] === POINT && at < limit) {
+      const point = ++at;
+      for (; at < limit; at++) {
+        const digit = bytes[at] - ZERO;
+        if (!(digit >= 0 && digit <= 9)) break;
+        if (digits < DIGITS) {
+          high = 10 * high + digit;
+          if (high > 0) digits++;
+        } else {
+          low = 10 * low + digit;
+          more++;
+        }
+      }
+      scale = at - point;
+      any ||= scale > 0;
+    }
+    this.end = at;
+    if (!any || more > MORE_DIGITS || scale > 22) return NaN;
+    const power = POWERS[scale], value = more === 0 ? high / power : quotient(high, POWERS[more], low, power);
+    return sign === MINUS ? -value : value;
+  }
+}
+
+/** (a·b + c)/d rounded to the nearest; NaN where that is in doubt. All are whole, and c is below b. */
+function quotient(a: number, b: number, c: number, d: number): number {
+  const product = a * b, rest = productError(a, b, product) + c;
+  const high = product + rest, low = rest - (high - product);
+  const q = high / d, part = q * d;
+  const correction = (high - part - productError(q, d, part) + low) / d;
+  const value = q + correction * (1 - DOUBT);
+  return value === q + correction * (1 + DOUBT) ? value : NaN;
+}
+
+/** a·b − p, exactly, of p = a·b rounded (T. J. Dekker 1971). */
+function productError(a: number, b: number, p: number): number {
+  const c = SPLITTER * a, e = SPLITTER * b;
+  const aHigh = c - (c - a), bHigh = e - (e - b), aLow = a - aHigh, bLow = b - bHigh;
+  return aHigh * bHigh - p + aHigh * bLow + aLow * bHigh + aLow * bLow;
+}
+
+function ownConversion(bytes: Uint8Array, begin: number, end: number): number {
+  let text = "";
+  if (end - begin > 1000) return NaN;
+  for (let i = begin; i < end; i++) text += String.fromCharCode(bytes[i]);
+  return NUMBER.test(text) ? Number(text) : NaN;
+}

@@ -1,0 +1,79 @@
+import { basename } from "node:path";
+import { openCsv } from "./csv.ts";
+import { datasetNames, openDataset } from "./hdf5.ts";
+import { openIdx } from "./idx.ts";
+import { IMAGE_ENDINGS, openImageFolder, openImages } from "./images.ts";
+import { matNames, openMat } from "./mat.ts";
+import { openNpy } from "./npy.ts";
+import { npzNames, openNpz } from "./npz.ts";
+import { openParquet } from "./parquet.ts";
+import { openTensor, tensorNames } from "./safetensors.ts";
+import type { StoredRows } from "./stored_rows.ts";
+import { openTorch, torchNames } from "./torch_data.ts";
+
+/** What decides how a file is read that can be read in two ways. */
+export interface ReadOptions {
+  /** Whether the first line of a table has the columns' names. */
+  readonly header: "auto" | "on" | "off";
+  /** Whether the axes are reversed, as MATLAB stores them; `auto`: where the file says that MATLAB wrote it. */
+  readonly transpose: "auto" | "on" | "off";
+}
+
+/** How the arrays of a kind of file are listed and opened; a file of one array has no names. */
+export interface Format {
+  names?(path: string): Promise<string[]>;
+  /**
+   * @param name The array's, `""` in a file of one.
+   * @param source What to call it in messages.
+   */
+  open(path: string, name: string, source: string, options: ReadOptions): Promise<StoredRows>;
+}
+
+const csv: Format = { open: (path, _, __, { header }) => openCsv(path, header) };
+const hdf5: Format = { names: datasetNames, open: openDataset };
+const torch: Format = { names: torchNames, open: openTorch };
+const idx: Format = { open: openIdx };
+const images: Format = { open: openImages };
+
+/** The format of a file by the ending of its name, in lower case, without the dot. */
+export const FORMATS: Readonly<Record<string, Format>> = {
+  csv,
+  tsv: csv,
+  txt: csv,
+  dat: csv,
+  "csv.gz": csv,
+  "tsv.gz": csv,
+  "txt.gz": csv,
+  "dat.gz": csv,
+  npy: { open: openNpy },
+  npz: { names: npzNames, open: openNpz },
+  h5: hdf5,
+  hdf5,
+  mat: { names: matNames, open: openMat },
+  safetensors: { names: tensorNames, open: openTensor },
+  pt: torch,
+  pth: torch,
+  parquet: { open: openParquet },
+  idx,
+  "idx.gz": idx,
+  ...Object.fromEntries(IMAGE_ENDINGS.map((ending) => [ending, images])),
+};
+
+/** A folder of pictures. */
+export const FOLDER: Format = { open: openImageFolder };
+
+/** MNIST's names have the number of axes and the type where others have an ending: `train-images-idx3-ubyte`. */
+const IDX_NAME = /(^|[-._])idx\d+-(ubyte|byte|short|int|float|double)(\.gz)?$/;
+
+/** What is read, for messages. */
+export const DATA_NAMES =
+  ".csv, .tsv, .txt, .dat and their .gz, .npy, .npz, .h5, .hdf5, .mat (v7.3), .safetensors, .parquet, .pt, .pth, " +
+  ".png, .jpg, .jpeg, .webp or a folder of them, .idx and MNIST's names, as train-images-idx3-ubyte.gz";
+
+/** The format of a file by its name. */
+export function formatOf(path: string): Format | undefined {
+  const name = basename(path).toLowerCase();
+  if (IDX_NAME.test(name)) return idx;
+  const [, ending] = /\.([^.]+(?:\.gz)?)$/.exec(name) ?? [];
+  return ending !== undefined && Object.hasOwn(FORMATS, ending) ? FORMATS[ending] : undefined;
+}

@@ -20,23 +20,50 @@ const MAX_CHANNELS = 4;
  * The rows as samples: `[n]` and `[n, d]` are points, `[n, h, w]` grey images, `[n, c, h, w]` and `[n, h, w, c]` images of
  * 1 to 4 channels, `[h, w, 3]` and `[h, w, 4]` a single photograph.
  *
+ * Where a model's samples have a shape, the reading that gives it is taken.
+ *
  * @param name The array's, for messages.
  * @param layout One of {@linkcode LAYOUTS}.
+ * @param wanted The shape of a model's sample, where there is one.
  * @throws {DataFileError} For another shape.
  */
-export function laidOut(rows: StoredRows, name: string, layout: string): { rows: StoredRows; layout: Layout } {
-  const { shape } = rows;
-  if (shape.length !== 3 || !isPhotograph(shape)) return { rows, layout: layoutOf(name, shape, layout, rows.notes) };
-  const [height] = shape;
+export function laidOut(
+  rows: StoredRows,
+  name: string,
+  layout: string,
+  wanted?: readonly number[],
+): { rows: StoredRows; layout: Layout } {
+  const { shape, notes } = rows,
+    isImage = wanted?.length === 3,
+    fits = (shape: readonly number[]) => `${shape}` === `${wanted}`;
+  if (shape.length === 4 && layout === "auto" && isImage) {
+    const other = LAYOUTS.slice(1).find((each) => fits(shapeOf(shape, each)));
+    if (other) return { rows, layout: layoutOf(name, shape, other, notes) };
+  }
+  if (shape.length === 3 && isImage && layout !== "nhwc" && fits(shape) && shape[0] > 1) {
+    return onePhotograph(rows, name, "nchw");
+  }
+  if (shape.length === 3 && isPhotograph(shape)) return onePhotograph(rows, name, "nhwc");
+  return { rows, layout: layoutOf(name, shape, layout, notes) };
+}
+
+/** An array of three axes as one image. */
+function onePhotograph(rows: StoredRows, name: string, layout: string): { rows: StoredRows; layout: Layout } {
+  const { shape } = rows, [size] = shape;
   const one: StoredRows = {
     ...rows,
     shape: [1, ...shape],
     packed: 1,
-    read: (begin, end) => rows.read(begin * height, end * height),
+    read: (begin, end) => rows.read(begin * size, end * size),
     [Symbol.dispose]: () => rows[Symbol.dispose](),
   };
-  const { notes, ...rest } = layoutOf(name, one.shape, "nhwc", rows.notes);
+  const { notes, ...rest } = layoutOf(name, one.shape, layout, rows.notes);
   return { rows: one, layout: { ...rest, notes: [...notes, `[${shape}] taken for one photograph`] } };
+}
+
+/** The shape of an image in an array of four axes. */
+function shapeOf([, a, b, c]: readonly number[], layout: string): number[] {
+  return layout === "nhwc" ? [c, a, b] : [a, b, c];
 }
 
 /** Whether an array of three axes is one image with its channels last, and not some grey ones. */
@@ -54,7 +81,7 @@ function layoutOf(name: string, shape: readonly number[], layout: string, notes:
   if (shape.length === 3) return { shape: [1, a, b], notes };
   if (shape.length === 4) {
     const channelsLast = layout === "auto" ? c < a : layout === "nhwc";
-    const image = channelsLast ? [c, a, b] : [a, b, c];
+    const image = shapeOf(shape, channelsLast ? "nhwc" : "nchw");
     if (image[0] > MAX_CHANNELS) {
       throw new DataFileError(
         `${name} has the shape [${shape}], which has ${image[0]} channels, expected at most ${MAX_CHANNELS}: ` +

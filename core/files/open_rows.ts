@@ -47,7 +47,7 @@ export async function openRows(spec: string, model: ModelData, values: OptionVal
   const { name, open } = sources.test ?? sources.validation ?? sources.train;
   const opened = await open();
   try {
-    const { rows, layout } = laidOut(opened, name, given.layout);
+    const { rows, layout } = laidOut(opened, name, given.layout, model.shape);
     const { order, notes } = orderFor(name, rows, layout, model);
     const shape = model.shape ?? layout.shape, surveyed = surveyedRange(rows, name);
     const isScaled = model.range !== undefined && model.axes === undefined;

@@ -36,7 +36,7 @@ export function openCsv(path: string, header: "auto" | "on" | "off" = "auto"): P
       if (scanner) scanner.add(chunk);
       else {
         head = joined(head, chunk);
-        if (head.length >= HEAD_BYTES) begin(false);
+        if (head.length >= HEAD_BYTES && (hasTwoLines(head) || head.length > 2 * MAX_RECORD)) begin(false);
       }
     }
     if (!scanner) begin(true);
@@ -245,6 +245,14 @@ function lineEnd(bytes: Uint8Array, begin: number, isLast: boolean): number {
     if (bytes[at] === CR && (at + 1 < bytes.length || isLast)) return bytes[at + 1] === LF ? at + 2 : at + 1;
   }
   return isLast ? bytes.length : -1;
+}
+
+/** Whether a text has more than a header: of many columns a line may be long. */
+function hasTwoLines(bytes: Uint8Array): boolean {
+  return [LF, CR].some((end) => {
+    const first = bytes.indexOf(end);
+    return first >= 0 && bytes.indexOf(end, first + 1) >= 0;
+  });
 }
 
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -201,3 +201,11 @@ Deno.test("damaged CSV files are read or refused, never anything else", async ()
     ok(refusals > 100, `${refusals}`);
   });
 });
+
+Deno.test("lines longer than what is read at once", async () => {
+  const width = 200_000, names = Array.from({ length: width }, (_, k) => `name${k}`);
+  const rows = Array.from({ length: 3 }, (_, i) => Array.from({ length: width }, (_, k) => i + k));
+  const { shape, values, columns } = await read([names, ...rows].map((row) => row.join()).join("\n"));
+  deepEqual([shape, columns?.length, columns?.at(-1)], [[3, width], width, `name${width - 1}`]);
+  equal(values.findIndex((value, i) => value !== Math.floor(i / width) + i % width), -1);
+});

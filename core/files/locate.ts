@@ -1,6 +1,7 @@
 import { DataFileError } from "../io/data_array.ts";
 import { DATA_NAMES, FOLDER, formatOf, type ReadOptions } from "../io/formats.ts";
 import type { StoredRows } from "../io/stored_rows.ts";
+import { UserError } from "../errors/user_error.ts";
 import { parseDataFile } from "./data_file.ts";
 
 /** The parts that a file may name. */
@@ -47,13 +48,17 @@ export async function locate(spec: string, options: ReadOptions): Promise<Parts<
     if (file.name !== undefined) throw new DataFileError(`${path} holds a single array. Leave out ":${file.name}".`);
     return { train: named("") };
   }
-  const names = await format.names(path), wanted = file.name?.replace(/^\/+/, "");
+  const wanted = file.name?.replace(/^\/+/, "");
   if (wanted !== undefined) {
-    if (!names.includes(wanted)) {
+    // A file may have more names for an array than it lists, and more than can be listed.
+    const names = await listedNames(format.names, path);
+    const source = named(wanted);
+    if (!names.includes(wanted) && names.length > 0 && !await opens(source)) {
       throw new DataFileError(`${path} has no ${JSON.stringify(wanted)}. ${choice(path, names)}`);
     }
-    return { train: named(wanted) };
+    return { train: source };
   }
+  const names = await format.names(path);
   const [train, validation, test] = (["train", "validation", "test"] as const).map((part) =>
     PART_NAMES[part].find((name) => names.includes(name))
   );
@@ -66,6 +71,25 @@ export async function locate(spec: string, options: ReadOptions): Promise<Parts<
   }
   if (names.length !== 1) throw new DataFileError(`${path} holds ${names.length} data sets. ${choice(path, names)}`);
   return { train: named(names[0]) };
+}
+
+async function listedNames(names: (path: string) => Promise<string[]>, path: string): Promise<string[]> {
+  try {
+    return await names(path);
+  } catch (error) {
+    if (error instanceof DataFileError) return [];
+    throw error;
+  }
+}
+
+async function opens(source: StoredSource): Promise<boolean> {
+  try {
+    using _ = await source.open();
+    return true;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
 }
 
 function choice(path: string, names: readonly string[]): string {

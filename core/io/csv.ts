@@ -210,7 +210,7 @@ class Scanner {
     const text = new TextDecoder().decode(bytes.subarray(begin, Math.min(end, begin + 60)));
     const { columns, roles } = this.#layout;
     const name = columns?.[roles.slice(0, column).filter((role) => role === "number").length];
-    const place = `line ${this.#line}, column ${column + 1}${name === undefined ? "" : ` (${name.slice(0, 40)})`}`;
+    const place = `line ${this.#line}, column ${column + 1}${name === undefined ? "" : ` (${shownName(name)})`}`;
     if (column >= this.#width) {
       return new DataFileError(
         `${this.path}: line ${this.#line} has more columns than the ${this.#width} of the first row. Complete or ` +
@@ -220,6 +220,11 @@ class Scanner {
     const got = text === "" ? "nothing" : JSON.stringify(text.slice(0, 40));
     return new DataFileError(`${this.path} has ${got} in ${place}, expected a finite number. ${hintFor(text)}.`);
   }
+}
+
+/** A column's name as a message shows it, on one line. */
+function shownName(name: string): string {
+  return name.slice(0, 40).replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ");
 }
 
 /** What to do about a cell that is no number. */

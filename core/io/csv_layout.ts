@@ -26,6 +26,9 @@ export type ColumnRole = "number" | "index" | "empty";
 /** What separates cells, in the order in which it is looked for. */
 const DELIMITERS = ["\t", ";", ",", "|"];
 
+/** Characters of a line that tell what separates its cells. */
+const TOLD_BY = 4096;
+
 /** Records that tell a header and an index. */
 const RECORDS = 200;
 
@@ -106,9 +109,13 @@ export function csvLayout(path: string, head: string, header: "auto" | "on" | "o
 
 /** The first that separates the first lines into as many cells; spaces, where no other separates them at all. */
 function delimiterOf(lines: readonly string[]): string {
-  const some = lines.filter((line) => line.trim() !== "").slice(0, 5).map((line) => line.replace(/"[^"]*"?/g, '""'));
+  // The beginnings of a few lines tell, however long the lines are.
+  const some = lines.slice(0, 50).map((line) => line.slice(0, TOLD_BY)).filter((line) => line.trim() !== "").slice(0, 5)
+    .map((line) => line.replace(/"[^"]*"?/g, '""'));
   const counts = (delimiter: string) => some.map((line) => line.split(delimiter).length);
-  const separates = (delimiter: string) => counts(delimiter).every((count, _, [first]) => count > 1 && count === first);
+  const isCut = some.some((line) => line.length >= TOLD_BY);
+  const separates = (delimiter: string) =>
+    counts(delimiter).every((count, _, [first]) => count > 1 && (count === first || isCut));
   const found = DELIMITERS.find(separates) ?? DELIMITERS.find((each) => some[0]?.includes(each));
   return found ?? (some.some((line) => /\S\s+\S/.test(line) && !/[a-z]\s+[a-z]/i.test(line)) ? " " : ",");
 }
@@ -134,9 +141,12 @@ function recordsOf(path: string, text: string, delimiter: string): Cell[][] {
     }) as unknown as Cell[][];
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    throw new DataFileError(`${path} is no CSV file: ${error.message.split("\n")[0]}. Save it again as CSV.`, {
-      cause: error,
-    });
+    throw new DataFileError(
+      `${path} is no CSV file: ${error.message.split(/[\r\n]/)[0].slice(0, 80)}. Save it again as CSV.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

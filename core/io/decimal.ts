@@ -1,5 +1,5 @@
 /** A number as tables have it. */
-export const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+export const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
 
 const PLUS = 43, MINUS = 45, POINT = 46, ZERO = 48;
 

@@ -173,7 +173,7 @@ async function openHdf5<T>(path: string, take: (library: Library, file: File, si
   const library = await import("h5wasm/node");
   const module = await library.ready;
   // Without this the library prints what goes wrong, and gives whatever lies in memory for the values.
-  module.activate_throwing_error_handler();
+  attempt(path, () => module.activate_throwing_error_handler());
   return attempt(path, () => {
     const file = new library.File(path, "r");
     try {

@@ -154,7 +154,9 @@ export function parseUnetConfig(json: unknown, source: string): UnetConfig {
     timeScaleShift,
     dropout: take("dropout", 0, (v): v is number => isBetween(0, 1)(v) && v < 1, "a number from 0 to below 1"),
   };
-  for (const [key, value] of given) problems.push(`${key} is ${show(value)}, which is not known`);
+  const unknown = [...given].map(([key, value]) => `${shownKey(key)} is ${show(value)}, which is not known`);
+  problems.push(...unknown.slice(0, LISTED));
+  if (unknown.length > LISTED) problems.push(`${unknown.length - LISTED} more keys are not known`);
   if (problems.length === 0) problems.push(...inconsistencies(config));
   if (problems.length > 0) {
     throw new UnetConfigError(`${source} describes a U-Net that is not supported: ${problems.join("; ")}.`);
@@ -220,6 +222,14 @@ function isOneOf<T extends string>(choices: readonly T[]) {
 
 function isOneOfStrings<T extends string>(choices: readonly T[]) {
   return (value: unknown): value is T => (choices as readonly unknown[]).includes(value);
+}
+
+/** Unknown keys that a message names at most. */
+const LISTED = 8;
+
+/** A key of a file as messages show it. */
+function shownKey(key: string): string {
+  return /^\w{1,60}$/.test(key) ? key : show(key);
 }
 
 /** A value of a file as messages show it: on one line, and not at any length. */

@@ -32,6 +32,7 @@ if (write !== undefined) {
   Deno.exit(0);
 }
 
+Deno.stdout.writeSync(new TextEncoder().encode("\n"));
 for (let number = first; number < last; number++) {
   resetPeak();
   const begin = performance.now();

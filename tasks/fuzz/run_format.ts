@@ -48,7 +48,14 @@ export async function runFormat(request: FormatRequest): Promise<FormatCounts> {
         request.onCase(counts);
       });
       if (end === undefined && (next > first || isOver())) continue;
-      // The file of a process that ended by itself or was ended is the one after the last that it told of.
+      // The file of a process that ended by itself or was ended is the one after the last that it told of: if that is its
+      // fault, and not of what a library kept of thousands before it, it happens again alone.
+      const number = next, alone = start({ targets, limits, format, seed, first: next, last: next + 1, folder, out });
+      const again = await watch(alone, limits.seconds, () => signal.aborted, (line) => {
+        next = line.number + 1;
+        take(counts, line);
+      });
+      if (again === undefined && next > number) continue;
       const path = join(out, `${format}-${seed}-${next}`);
       await Deno.mkdir(out, { recursive: true });
       await start({ targets, limits, format, seed, first: next, last: next + 1, folder, out, write: path }).output();
@@ -104,7 +111,8 @@ async function watch(
   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split("\n");
     rest = lines.pop()!;
-    for (const line of lines) onLine(JSON.parse(line));
+    // An empty line says that it has started.
+    for (const line of lines) if (line !== "") onLine(JSON.parse(line));
     if (lines.length > 0) wait(maxSeconds);
     if (isOver() && !isEnded) {
       isEnded = true;

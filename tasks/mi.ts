@@ -1,7 +1,7 @@
 import "../core/cli/listen.ts";
 import { basename } from "node:path";
 import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
-import { parseDataFile } from "../core/files/data_file.ts";
+import { parseDataFile } from "../core/data/data_file.ts";
 import { BACKEND_CHOICES } from "../core/engine/mod.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
 import { writeFileAtomic } from "../core/io/atomic.ts";

@@ -1,8 +1,8 @@
 import { DataFileError } from "../io/data_array.ts";
-import { DATA_NAMES, FOLDER, formatOf, type ReadOptions } from "../io/formats.ts";
+import { FOLDER, formatOf, type ReadOptions } from "../io/formats.ts";
 import type { StoredRows } from "../io/stored_rows.ts";
 import { UserError } from "../errors/user_error.ts";
-import { parseDataFile } from "./data_file.ts";
+import { DATA_NAMES, parseDataFile } from "../data/data_file.ts";
 
 /** The parts that a file may name. */
 export type Part = "train" | "validation" | "test";

@@ -1,8 +1,8 @@
-import { basename } from "node:path";
+import { type DataEnding, dataEnding } from "../data/data_file.ts";
 import { openCsv } from "./csv.ts";
 import { datasetNames, openDataset } from "./hdf5.ts";
 import { openIdx } from "./idx.ts";
-import { IMAGE_ENDINGS, openImageFolder, openImages } from "./images.ts";
+import { openImageFolder, openImages } from "./images.ts";
 import { matNames, openMat } from "./mat.ts";
 import { openNpy } from "./npy.ts";
 import { npzNames, openNpz } from "./npz.ts";
@@ -36,7 +36,7 @@ const idx: Format = { open: openIdx };
 const images: Format = { open: openImages };
 
 /** The format of a file by the ending of its name, in lower case, without the dot. */
-export const FORMATS: Readonly<Record<string, Format>> = {
+export const FORMATS: Readonly<Record<DataEnding, Format>> = {
   csv,
   tsv: csv,
   txt: csv,
@@ -56,24 +56,17 @@ export const FORMATS: Readonly<Record<string, Format>> = {
   parquet: { open: openParquet },
   idx,
   "idx.gz": idx,
-  ...Object.fromEntries(IMAGE_ENDINGS.map((ending) => [ending, images])),
+  png: images,
+  jpg: images,
+  jpeg: images,
+  webp: images,
 };
 
 /** A folder of pictures. */
 export const FOLDER: Format = { open: openImageFolder };
 
-/** MNIST's names have the number of axes and the type where others have an ending: `train-images-idx3-ubyte`. */
-const IDX_NAME = /(^|[-._])idx\d+-(ubyte|byte|short|int|float|double)(\.gz)?$/;
-
-/** What is read, for messages. */
-export const DATA_NAMES =
-  ".csv, .tsv, .txt, .dat and their .gz, .npy, .npz, .h5, .hdf5, .mat (v7.3), .safetensors, .parquet, .pt, .pth, " +
-  ".png, .jpg, .jpeg, .webp or a folder of them, .idx and MNIST's names, as train-images-idx3-ubyte.gz";
-
 /** The format of a file by its name. */
 export function formatOf(path: string): Format | undefined {
-  const name = basename(path).toLowerCase();
-  if (IDX_NAME.test(name)) return idx;
-  const [, ending] = /\.([^.]+(?:\.gz)?)$/.exec(name) ?? [];
-  return ending !== undefined && Object.hasOwn(FORMATS, ending) ? FORMATS[ending] : undefined;
+  const ending = dataEnding(path);
+  return ending && FORMATS[ending];
 }

@@ -3,8 +3,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { checkDataset, normaliseDataset } from "./check_dataset.ts";
 import { checkDenoiser } from "./check_denoiser.ts";
 import { exportProblems } from "./check_exports.ts";
-import { type DataFileSpec, parseDataFile } from "../files/data_file.ts";
-import { formatOf } from "../io/formats.ts";
+import { dataEnding, type DataFileSpec, parseDataFile } from "../data/data_file.ts";
 import { messageOf } from "../errors/user_error.ts";
 import { nearest } from "../errors/nearest.ts";
 import { describe, PluginError } from "./plugin_error.ts";
@@ -70,7 +69,7 @@ function checkedDenoiser(name: string, plugin: DenoiserPlugin): DenoiserPlugin &
 export async function loadDataset(spec: string): Promise<DatasetPlugin & { name: string }> {
   const path = /^file:/i.test(spec) ? pathOf("datasets", spec) : spec;
   const file = parseDataFile(path);
-  if (/^https?:/i.test(spec) && formatOf(spec.replace(/[?#].*$/, ""))) {
+  if (/^https?:/i.test(spec) && dataEnding(spec.replace(/[?#].*$/, ""))) {
     throw new PluginError(`The data set ${spec} is not on this machine. Download it, and give the path of the file.`);
   }
   const { name, load, options } = file ? await loadFilePlugin(file, path) : await loadDatasetModule(spec);

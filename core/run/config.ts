@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { optionName } from "../options/names.ts";
 import { type CommandLine, parseCommandLine, type ValuesOf } from "../cli/mod.ts";
-import { parseDataFile } from "../files/data_file.ts";
+import { parseDataFile } from "../data/data_file.ts";
 import { BACKEND_CHOICES, PRECISIONS } from "../engine/mod.ts";
 import { UserError } from "../errors/user_error.ts";
 import { type Checkpoint, latestCheckpoint, loadCheckpoint } from "../io/checkpoints.ts";

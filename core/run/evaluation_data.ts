@@ -1,7 +1,7 @@
 import { basename, resolve } from "node:path";
 import { type TaskOption, UsageError } from "../cli/mod.ts";
 import { LAYOUTS } from "../files/layout.ts";
-import { parseDataFile } from "../files/data_file.ts";
+import { parseDataFile } from "../data/data_file.ts";
 import { UserError } from "../errors/user_error.ts";
 import { loadDataset } from "../plugins/load.ts";
 import type { Dataset } from "../plugins/contracts.ts";

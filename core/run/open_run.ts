@@ -1,7 +1,7 @@
 import { basename, dirname, resolve } from "node:path";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import { UserError } from "../errors/user_error.ts";
-import { parseDataFile } from "../files/data_file.ts";
+import { parseDataFile } from "../data/data_file.ts";
 import { latestCheckpoint, loadModel } from "../io/checkpoints.ts";
 import { firstNotFinite } from "../plugins/check_dataset.ts";
 import { checkParams, listPlugins, loadDataset, loadDenoiser, pluginOf } from "../plugins/load.ts";

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { UsageError } from "../cli/mod.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
-import { parseDataFile } from "../files/data_file.ts";
+import { parseDataFile } from "../data/data_file.ts";
 import { fitGaussian } from "../reference/gaussian.ts";
 import { UserError } from "../errors/user_error.ts";
 import { type ExportFacts, readFacts } from "../export/facts.ts";

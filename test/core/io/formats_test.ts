@@ -1,7 +1,8 @@
 import { deepEqual, equal, match, ok, rejects } from "assert";
 import { join } from "node:path";
 import { DataFileError } from "../../../core/io/data_array.ts";
-import { DATA_NAMES, FOLDER, formatOf, FORMATS, type ReadOptions } from "../../../core/io/formats.ts";
+import { DATA_NAMES, type DataEnding } from "../../../core/data/data_file.ts";
+import { FOLDER, formatOf, FORMATS, type ReadOptions } from "../../../core/io/formats.ts";
 import { readAll } from "../../../core/io/stored_rows.ts";
 import { inFolder } from "../../folders.ts";
 
@@ -27,7 +28,7 @@ Deno.test("the format of a file is told by its name", () => {
     ],
   };
   for (const [kind, names] of Object.entries(kinds)) {
-    for (const name of names) equal(formatOf(name), FORMATS[kind], name);
+    for (const name of names) equal(formatOf(name), FORMATS[kind as DataEnding], name);
   }
   const none = ["x.ts", "x.gz", "x", "", "csv", ".csv/x", "x.npy.gz", "x.parquet.gz", "x.constructor", "idx3-ubyte/x"];
   for (const name of none) equal(formatOf(name), undefined, name);

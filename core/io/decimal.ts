@@ -9,6 +9,9 @@ const POWERS = Float64Array.from({ length: 23 }, (_, k) => Number(`1e${k}`));
 /** Digits that a float64 always has exactly, and that are taken beside them. */
 const DIGITS = 15, MORE_DIGITS = 7;
 
+/** Digits of a number that is a small integer to the machine. */
+const CHUNK = 8;
+
 /** What splits a float64 into two halves of its digits (G. W. Veltkamp 1968). */
 const SPLITTER = 2 ** 27 + 1;
 
@@ -37,36 +40,33 @@ export class DecimalReader {
    * exponents, and numbers of many digits.
    */
   read(bytes: Uint8Array, begin: number, limit: number): number {
-    let at = begin, digits = 0, high = 0, low = 0, more = 0, scale = 0, first = begin;
+    let at = begin, high = 0, low = 0, room = DIGITS, more = 0, scale = 0, any = false;
     const sign = bytes[at];
-    if (sign === MINUS || sign === PLUS) first = ++at;
-    for (; at < limit; at++) {
-      const digit = bytes[at] - ZERO;
-      if (!(digit >= 0 && digit <= 9)) break;
-      if (digits < DIGITS) {
-        high = 10 * high + digit;
-        if (high > 0) digits++;
-      } else {
-        low = 10 * low + digit;
-        more++;
+    if (sign === MINUS || sign === PLUS) at++;
+    for (let part = 0; part < 2; part++) {
+      if (part === 1) {
+        if (at >= limit || bytes[at] !== POINT) break;
+        at++;
       }
-    }
-    let any = at > first;
-    if (bytes[at] === POINT && at < limit) {
-      const point = ++at;
-      for (; at < limit; at++) {
-        const digit = bytes[at] - ZERO;
-        if (!(digit >= 0 && digit <= 9)) break;
-        if (digits < DIGITS) {
-          high = 10 * high + digit;
-          if (high > 0) digits++;
-        } else {
-          low = 10 * low + digit;
-          more++;
-        }
+      const from = at;
+      // Leading zeros count for nothing.
+      if (high === 0) { while (at < limit && bytes[at] === ZERO) at++; }
+      while (room > 0) {
+        // Integers of some digits, since a float64 waits for each multiplication.
+        const start = at, stop = Math.min(limit, at + Math.min(room, CHUNK));
+        let chunk = 0;
+        for (let digit = 0; at < stop && (digit = bytes[at] - ZERO >>> 0) <= 9; at++) chunk = chunk * 10 + digit | 0;
+        high = high * POWERS[at - start] + chunk;
+        room -= at - start;
+        if (at < stop || at === start) break;
       }
-      scale = at - point;
-      any ||= scale > 0;
+      if (room === 0) {
+        const start = at;
+        for (let digit = 0; at < limit && (digit = bytes[at] - ZERO >>> 0) <= 9; at++) low = low * 10 + digit | 0;
+        more += at - start;
+      }
+      any ||= at > from;
+      if (part === 1) scale = at - from;
     }
     this.end = at;
     if (!any || more > MORE_DIGITS || scale > 22) return NaN;

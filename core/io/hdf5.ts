@@ -57,7 +57,7 @@ export async function openDataset(
   const what = isImages ? "images along MATLAB's last axis" : "MATLAB's axes reversed";
   const note = transpose === "on" ? "axes reversed, as --transpose says" : `${what}, --transpose off if not`;
   const turned = isImages && transpose === "auto" ? imagesTransposed(array) : reversedAxes(array);
-  return heldRows(turned, { type: rows.type, notes: [note] });
+  return heldRows(turned, { type: rows.type, notes: [...rows.notes ?? [], note] });
 }
 
 /** Whether an array of MATLAB's is images, h x w x n or h x w x c x n; h x w x 3 is one photograph. */
@@ -89,6 +89,7 @@ function openStored(path: string, name: string, source: string): Promise<StoredR
       shape,
       type,
       isMatlab: isOfMatlab(found),
+      ...unitsOf(found),
       packed: Math.max(1, chunks?.[0] ?? 1),
       read(begin, end) {
         const place = { file_id: found.file_id, path: found.path, shape };
@@ -122,6 +123,20 @@ function numberTypeOf(
   throw refused(
     typeof dtype === "string" && !dtype.includes("undefined") ? `the type ${dtype}` : "records or another type",
   );
+}
+
+/** The units that an attribute gives, as the climate and forecast conventions have them, for a note. */
+function unitsOf(dataset: Dataset): { notes?: readonly string[] } {
+  try {
+    const value = dataset.attrs.units?.value;
+    return typeof value === "string" && value !== "" ? { notes: [`in ${oneLine(value)}`] } : {};
+  } catch {
+    return {};
+  }
+}
+
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").slice(0, 40);
 }
 
 /** Whether MATLAB wrote it, which says so of all that it writes. */

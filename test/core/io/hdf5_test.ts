@@ -58,6 +58,19 @@ Deno.test("types whose bits lie otherwise than the machine's are those that h5py
   );
 });
 
+Deno.test("units are noted, where a file says them", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "units.h5"), library = await import("h5wasm/node");
+    await library.ready;
+    const file = new library.File(path, "w"), data = Float64Array.of(1, 2, 3);
+    file.create_dataset({ name: "t", data, shape: [3] }).create_attribute("units", "degrees\nC");
+    file.create_dataset({ name: "n", data, shape: [3] }).create_attribute("units", 3);
+    file.close();
+    using rows = await openDataset(path, "t");
+    using other = await openDataset(path, "n");
+    deepEqual([rows.notes, other.notes], [["in degrees C"], undefined]);
+  }));
+
 Deno.test("links in a circle do not hide what is healthy beside them", async () => {
   deepEqual(await datasetNames(`${CASES}softloop.h5`), ["data"]);
   deepEqual((await readDataset(`${CASES}softloop.h5`, "data")).shape, [1000, 2]);

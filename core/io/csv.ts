@@ -55,7 +55,7 @@ class Scanner {
   readonly #row: Float64Array;
   /** For each column of the file, 1 where it is read. */
   readonly #isNumber: Uint8Array;
-  readonly #decimals = new DecimalReader();
+  readonly #decimals: DecimalReader;
   #rest = new Uint8Array();
   #line = 1;
   #linesToSkip: number;
@@ -71,6 +71,7 @@ class Scanner {
     this.#linesToSkip = layout.skippedLines;
     this.#isHeader = layout.hasHeader;
     this.#row = new Float64Array(layout.roles.filter((role) => role === "number").length);
+    this.#decimals = new DecimalReader(layout.point);
     this.#isNumber = Uint8Array.from(layout.roles, (role) => role === "number" ? 1 : 0);
     this.#numbers = new NumberBlocks(this.#row.length, path);
   }
@@ -173,7 +174,7 @@ class Scanner {
         if (!this.#isHeader) {
           if (isRest) throw this.#noNumber(bytes, first - 1, at, column);
           if (column < this.#width && roles[column] === "number") {
-            const value = toNumber(bytes, first, last);
+            const value = toNumber(bytes, first, last, this.#layout.point);
             if (!Number.isFinite(value)) throw this.#noNumber(bytes, first, last, column);
             this.#row[kept++] = value;
           } else if (roles[column] === "empty" && first !== last) throw this.#noNumber(bytes, first, last, column);

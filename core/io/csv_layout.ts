@@ -7,6 +7,8 @@ import { NUMBER } from "./decimal.ts";
 export interface CsvLayout {
   /** What separates cells; `" "` stands for any run of spaces and tabs. */
   readonly delimiter: string;
+  /** What stands before decimals. */
+  readonly point: "." | ",";
   /** Lines before the first record: empty ones, comments, Excel's `sep=;`. */
   readonly skippedLines: number;
   /** What a line of comment begins with, where there are some. */
@@ -99,9 +101,11 @@ export function csvLayout(path: string, head: string, header: "auto" | "on" | "o
   else notes.push(isNamed ? "names found in the comment before it" : "no header");
   if (roles.includes("index")) notes.push(`column ${at("index")} left out, an index without a name`);
   if (roles.includes("empty")) notes.push(`empty column ${at("empty")} left out`);
+  const point = hasDecimalCommas(delimiter, body) ? "," : ".";
+  if (point === ",") notes.push("decimal commas");
   const columns = names?.filter((_, k) => roles[k] === "number");
   return {
-    ...{ delimiter, skippedLines, hasHeader, roles, notes },
+    ...{ delimiter, point, skippedLines, hasHeader, roles, notes },
     ...(comment === undefined ? {} : { comment }),
     ...(columns === undefined ? {} : { columns: columns.map((name, k) => name === "" ? `column ${k + 1}` : name) }),
   };
@@ -203,8 +207,21 @@ function hasEqualSteps(texts: readonly string[], step = Number(texts[1]) - Numbe
 
 /** Whether a cell of the first record may be a column's name: no number, and nothing that stands for a missing one. */
 function isName({ text }: Cell): boolean {
-  return /[\p{L}\p{N}]/u.test(text) && !NUMBER.test(text) &&
+  return /[\p{L}\p{N}]/u.test(text) && !NUMBER.test(text) && !/^[+-]?\d*,\d+$/.test(text) &&
     !/^([+-]?(nan|na|n\/a|null|none|inf|infinity))$/i.test(text);
+}
+
+/**
+ * Whether numbers have commas before their decimals, where commas separate nothing else: none has a point, and they are not
+ * all in groups of three digits, as thousands are.
+ */
+function hasDecimalCommas(delimiter: string, rows: readonly Cell[][]): boolean {
+  if (delimiter === ",") return false;
+  const cells = rows.flatMap((row) => row.map(({ text }) => text)).filter((text) => /\d/.test(text));
+  const commas = cells.filter((text) => text.includes(","));
+  return commas.length > 0 && cells.every((text) => !text.includes(".")) &&
+    commas.every((text) => /^[+-]?\d*,\d+([eE][+-]?\d+)?$/.test(text)) &&
+    commas.some((text) => !/^[+-]?[1-9]\d{0,2},\d{3}$/.test(text));
 }
 
 /** Whether cells count rows from 0 or 1, or are names of rows. */

@@ -1,7 +1,7 @@
 /** A number as tables have it. */
 export const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
 
-const PLUS = 43, MINUS = 45, POINT = 46, ZERO = 48;
+const PLUS = 43, MINUS = 45, ZERO = 48;
 
 /** Powers of ten that are exact as float64. */
 const POWERS = Float64Array.from({ length: 23 }, (_, k) => Number(`1e${k}`));
@@ -24,28 +24,37 @@ const DOUBT = 2 ** -40;
  * Up to 15 digits and a power of ten that is exact need one division (W. D. Clinger 1990). Of up to 22 digits the quotient
  * is taken as the sum of two float64; only where that lies so near the middle of two float64 that its error matters, as
  * with exponents, the language's own conversion decides.
+ *
+ * @param point What stands before the decimals.
  */
-export function toNumber(bytes: Uint8Array, begin: number, end: number): number {
-  const reader = new DecimalReader(), value = reader.read(bytes, begin, end);
-  return reader.end === end && !Number.isNaN(value) ? value : ownConversion(bytes, begin, end);
+export function toNumber(bytes: Uint8Array, begin: number, end: number, point: "." | "," = "."): number {
+  const reader = new DecimalReader(point), value = reader.read(bytes, begin, end);
+  return reader.end === end && !Number.isNaN(value) ? value : ownConversion(bytes, begin, end, point);
 }
 
 /** Reads a number where it begins, without knowing where it ends. */
 export class DecimalReader {
   /** The first byte after what was read last. */
   end = 0;
+  readonly #point: number;
+
+  /** @param point What stands before the decimals. */
+  constructor(point: "." | "," = ".") {
+    this.#point = point.charCodeAt(0);
+  }
 
   /**
    * The number that begins at a byte, as {@linkcode toNumber} has it; NaN for what is none, and for what it leaves to that:
    * exponents, and numbers of many digits.
    */
   read(bytes: Uint8Array, begin: number, limit: number): number {
+    const point = this.#point;
     let at = begin, high = 0, low = 0, room = DIGITS, more = 0, scale = 0, any = false;
     const sign = bytes[at];
     if (sign === MINUS || sign === PLUS) at++;
     for (let part = 0; part < 2; part++) {
       if (part === 1) {
-        if (at >= limit || bytes[at] !== POINT) break;
+        if (at >= limit || bytes[at] !== point) break;
         at++;
       }
       const from = at;
@@ -92,9 +101,10 @@ function productError(a: number, b: number, p: number): number {
   return aHigh * bHigh - p + aHigh * bLow + aLow * bHigh + aLow * bLow;
 }
 
-function ownConversion(bytes: Uint8Array, begin: number, end: number): number {
+function ownConversion(bytes: Uint8Array, begin: number, end: number, point: string): number {
   let text = "";
   if (end - begin > 1000) return NaN;
   for (let i = begin; i < end; i++) text += String.fromCharCode(bytes[i]);
-  return NUMBER.test(text) ? Number(text) : NaN;
+  const plain = point === "." ? text : text.includes(".") ? "" : text.replace(point, ".");
+  return NUMBER.test(plain) ? Number(plain) : NaN;
 }

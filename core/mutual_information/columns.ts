@@ -6,7 +6,9 @@ export class ColumnError extends UserError {}
 
 /** Columns in words, as in `3 (height)`. */
 export function describeColumn(column: number, names: readonly string[]): string {
-  return names[column] === undefined ? `${column}` : `${column} (${names[column].slice(0, 40)})`;
+  return names[column] === undefined
+    ? `${column}`
+    : `${column} (${names[column].slice(0, 40).replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ")})`;
 }
 
 /**

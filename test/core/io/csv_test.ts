@@ -68,7 +68,11 @@ Deno.test("what is no number is named by line and column", async () => {
   }
   await refused("nan,nan\n1,2\n", /has "nan" in line 1, column 1/);
   await refused("?,?\n1,2\n", /has "\?" in line 1, column 1/);
-  await refused("x;y\n1,5;2\n", /"1,5" in line 2, column 1 \(x\).*decimals with a point/);
+  await refused(
+    "x;y\n1,234;2\n5,678;3\n",
+    /"1,234" in line 2, column 1 \(x\).*decimals with a point, and numbers without/,
+  );
+  await refused("x;y\n1,5;2\n1.5;2\n", /"1,5" in line 2, column 1 \(x\).*decimals with a point/);
 });
 
 Deno.test("ragged and empty tables are refused", async () => {
@@ -129,6 +133,8 @@ Deno.test("index columns, empty columns and what other programs add are left out
     ],
     ["\n\na,b\n1,2\n", ["a", "b"], [1, 2], /^header found$/],
     ["a|b\n1|2\n", ["a", "b"], [1, 2], /^header found$/],
+    ["a;b\n1,5;-2\n-,25;3,125e2\n", ["a", "b"], [1.5, -2, -0.25, 312.5], /^header found; decimal commas$/],
+    ["1,5\t2\n3,25\t4\n", undefined, [1.5, 2, 3.25, 4], /^no header; decimal commas$/],
     ["  1.0   2.0\n  3.0   4.0  \n", undefined, [1, 2, 3, 4], /^no header$/],
     ['"a\nb",c\n1,2\n', ["a\nb", "c"], [1, 2], /^header found$/],
     ["a,,b\n1,5,2\n3,6,4\n", ["a", "column 2", "b"], [1, 5, 2, 3, 6, 4], /^header found$/],

@@ -15,7 +15,7 @@ import { peakMemory } from "../core/run/memory.ts";
 import { internalsOf } from "../core/model/internals.ts";
 import { type LoadedModel, startModel } from "../core/run/load_model.ts";
 import { openRun } from "../core/run/open_run.ts";
-import { outputOptions } from "../core/run/options.ts";
+import { outputOptions, trustOf, trustOption } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
 import { onlyGaussian } from "../core/reference/mixture.ts";
@@ -44,6 +44,7 @@ const options = {
   levels: { default: 49, min: 3, max: 1025, integer: true, help: "Log SNRs to measure at." },
   seed: { default: 0, min: 0, integer: true, help: "Seed of the noise, and of which samples are taken." },
   ...runBackendOption,
+  ...trustOption,
   ...outputOptions,
 } as const;
 
@@ -57,7 +58,7 @@ await main((stop) =>
     }, Deno.args);
     using progress = new Progress({ quiet: o.quiet || o.json });
     const { notes, onNote } = takeNotes(progress);
-    const run = await openRun(positional.run, undefined, { onNote });
+    const run = await openRun(positional.run, { trust: trustOf(o.trust, o.data) }, { onNote });
     const { shape } = run.info;
     const chosen = await samplesOf(run, o);
     const random = Random.fromSeed(o.seed).split("diagnosis");

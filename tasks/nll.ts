@@ -21,7 +21,7 @@ import { ESTIMATORS, openEstimate } from "../core/run/nll_estimate.ts";
 import { loadSums, saveSums } from "../core/run/nll_state.ts";
 import { openMember } from "../core/run/open_member.ts";
 import { openModel } from "../core/run/open_weights.ts";
-import { outputOptions } from "../core/run/options.ts";
+import { outputOptions, trustOf, trustOption } from "../core/run/options.ts";
 import { requirePerSamplePath, writePerSample } from "../core/run/per_sample_file.ts";
 import { shown } from "../core/run/result.ts";
 import { InterruptedError } from "../core/errors/interrupted_error.ts";
@@ -81,6 +81,7 @@ const options = {
   ...readingOptions,
   ...runBackendOption,
   ...mpiOption,
+  ...trustOption,
   ...outputOptions,
 } as const;
 
@@ -109,7 +110,7 @@ await mainOnRanks(async (ranks) => {
   const isFirst = ranks.rank === 0;
   using progress = new Progress({ quiet: o.quiet || o.json || !isFirst });
   const { notes, onNote } = takeNotes(progress);
-  const run = await openModel(positional.run, o, {
+  const run = await openModel(positional.run, { ...o, trust: trustOf(o.trust, o.data, o.fit) }, {
     signal: ranks.stop,
     onNote,
     onProgress({ label, done, total }) {

@@ -4,7 +4,6 @@ import { main, parseCommandLine, Progress, takeNotes } from "../core/cli/mod.ts"
 import { diagnose, type Diagnosis, diagnosisLines } from "../core/evaluation/diagnosis.ts";
 import { imageShape, renderSvg } from "../core/figures/mod.ts";
 import { diagnosisFigure } from "../core/figures/diagnosis.ts";
-import { storageError, writeFileAtomic } from "../core/io/atomic.ts";
 import { type Integral, integralOf } from "../core/evaluation/integral.ts";
 import { Random } from "../core/random/random.ts";
 import { MAX_MIXTURE_DIMENSION } from "../core/reference/choose_mixture.ts";
@@ -90,12 +89,7 @@ await main((stop) =>
 
     const name = basename(run.folder.path);
     const svg = await renderSvg(diagnosisFigure(`${name}: diagnosis on ${chosen.name}`, diagnosis));
-    try {
-      await Deno.mkdir(run.folder.file("figures"), { recursive: true });
-    } catch (error) {
-      throw storageError(run.folder.file("figures"), error);
-    }
-    await writeFileAtomic(run.folder.file(FIGURE), svg);
+    await run.folder.write(FIGURE, svg);
     const summary = {
       task: "diagnose",
       run: shown(run.folder.path),

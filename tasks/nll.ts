@@ -138,7 +138,7 @@ await mainOnRanks(async (ranks) => {
     ...{ proposal: run.proposal, fit: run.weights?.fit },
     ...(run.weights ? { reading: run.config.datasetOptions } : {}),
   });
-  const state = join(run.folder.path, "nll", `${stem}.part`);
+  const state = join("nll", `${stem}.part`);
   progress.update({ label: "pilot", done: 0, total: 1 });
   const started = performance.now();
   const { engine, reason } = await startEngine(
@@ -146,7 +146,7 @@ await mainOnRanks(async (ranks) => {
     o.threads ?? defaultThreads(),
     run.info.shape,
   );
-  const from = await loadSums(state, key);
+  const from = await loadSums(run.folder.file(state), key);
   await requireSameSettings(ranks, { key, rounds: from?.rounds ?? 0 });
   const { running, dispose, choice } = await openEstimate(engine, [run, ...others], {
     ...{ chosen, samples, grid, random, estimator: o.estimator, rounding: o.rounding ?? "soft", clamp: o.clamp, ranks },
@@ -156,7 +156,7 @@ await mainOnRanks(async (ranks) => {
 
   let saved = performance.now();
   const save = async () => {
-    if (isFirst) await saveSums(state, key, running.sums());
+    if (isFirst) await saveSums(run.folder, state, key, running.sums());
   };
   const limits = { stderr: o.stderr, rounds: o.rounds, budget: o.budget };
   if (o.adapt && !from) await running.adapt();

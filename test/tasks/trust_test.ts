@@ -107,7 +107,9 @@ async function inRun(
     const path = join(cwd, "mine.js"), spec = from === "url" ? `${server.url}/mine.js` : path;
     await Deno.writeTextFile(path, code(field, marker));
     await Deno.writeTextFile(join(cwd, "points.csv"), "0.5,1\n-1,0.25\n0.75,-0.5\n");
-    for (const [name, config] of [["run", { [field]: spec, task: trainedBy }], ["own", {}]] as const) {
+    const few = { datasetOptions: { points: 200 } },
+      foreign = field === "dataset" ? { dataset: spec } : { ...few, denoiser: spec };
+    for (const [name, config] of [["run", { ...foreign, task: trainedBy }], ["own", few]] as const) {
       await Deno.mkdir(join(cwd, name));
       await makeRun(join(cwd, name), { shape: [2] }, { config });
     }

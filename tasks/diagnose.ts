@@ -4,7 +4,6 @@ import { main, parseCommandLine, Progress, takeNotes } from "../core/cli/mod.ts"
 import { diagnose, type Diagnosis, diagnosisLines } from "../core/evaluation/diagnosis.ts";
 import { imageShape, renderSvg } from "../core/figures/mod.ts";
 import { diagnosisFigure } from "../core/figures/diagnosis.ts";
-import { storageError, writeFileAtomic } from "../core/io/atomic.ts";
 import { type Integral, integralOf } from "../core/evaluation/integral.ts";
 import { Random } from "../core/random/random.ts";
 import { MAX_MIXTURE_DIMENSION } from "../core/reference/choose_mixture.ts";
@@ -15,7 +14,7 @@ import { peakMemory } from "../core/run/memory.ts";
 import { internalsOf } from "../core/model/internals.ts";
 import { type LoadedModel, startModel } from "../core/run/load_model.ts";
 import { openRun } from "../core/run/open_run.ts";
-import { outputOptions } from "../core/run/options.ts";
+import { outputOptions, trustOf, trustOption } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
 import { onlyGaussian } from "../core/reference/mixture.ts";
@@ -44,6 +43,7 @@ const options = {
   levels: { default: 49, min: 3, max: 1025, integer: true, help: "Log SNRs to measure at." },
   seed: { default: 0, min: 0, integer: true, help: "Seed of the noise, and of which samples are taken." },
   ...runBackendOption,
+  ...trustOption,
   ...outputOptions,
 } as const;
 
@@ -57,7 +57,7 @@ await main((stop) =>
     }, Deno.args);
     using progress = new Progress({ quiet: o.quiet || o.json });
     const { notes, onNote } = takeNotes(progress);
-    const run = await openRun(positional.run, undefined, { onNote });
+    const run = await openRun(positional.run, { trust: trustOf(o.trust, o.data) }, { onNote });
     const { shape } = run.info;
     const chosen = await samplesOf(run, o);
     const random = Random.fromSeed(o.seed).split("diagnosis");
@@ -89,12 +89,7 @@ await main((stop) =>
 
     const name = basename(run.folder.path);
     const svg = await renderSvg(diagnosisFigure(`${name}: diagnosis on ${chosen.name}`, diagnosis));
-    try {
-      await Deno.mkdir(run.folder.file("figures"), { recursive: true });
-    } catch (error) {
-      throw storageError(run.folder.file("figures"), error);
-    }
-    await writeFileAtomic(run.folder.file(FIGURE), svg);
+    await run.folder.write(FIGURE, svg);
     const summary = {
       task: "diagnose",
       run: shown(run.folder.path),

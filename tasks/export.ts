@@ -6,7 +6,7 @@ import { orStopped } from "../core/errors/interrupted_error.ts";
 import { defaultThreads } from "../core/engine/start.ts";
 import { freeFolder } from "../core/run/folder.ts";
 import { openUsable } from "../core/run/open_usable.ts";
-import { outputOptions } from "../core/run/options.ts";
+import { outputOptions, trustOf, trustOption } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 
 const options = {
@@ -21,6 +21,7 @@ const options = {
     placeholder: "folder",
     help: "Where to write (default: a new folder in the run's, named for the format).",
   },
+  ...trustOption,
   ...outputOptions,
 } as const;
 
@@ -38,7 +39,7 @@ await main((stop) =>
       throw new UsageError(`--batch is for --format onnx, but the format is ${format}. Leave it out.`);
     }
     const { notes, onNote } = takeNotes(new Progress({ quiet: o.quiet || o.json }));
-    const run = await openUsable(positional.run, { onNote, signal: stop });
+    const run = await openUsable(positional.run, trustOf(o.trust), { onNote, signal: stop });
     const folder = await freeFolder(o.out, join(run.folder.path, format));
 
     // The others are written at once; an ONNX model is run first.

@@ -21,7 +21,7 @@ import { ESTIMATORS, openEstimate } from "../core/run/nll_estimate.ts";
 import { loadSums, saveSums } from "../core/run/nll_state.ts";
 import { openMember } from "../core/run/open_member.ts";
 import { openModel } from "../core/run/open_weights.ts";
-import { outputOptions } from "../core/run/options.ts";
+import { outputOptions, trustOf, trustOption } from "../core/run/options.ts";
 import { requirePerSamplePath, writePerSample } from "../core/run/per_sample_file.ts";
 import { shown } from "../core/run/result.ts";
 import { InterruptedError } from "../core/errors/interrupted_error.ts";
@@ -81,6 +81,7 @@ const options = {
   ...readingOptions,
   ...runBackendOption,
   ...mpiOption,
+  ...trustOption,
   ...outputOptions,
 } as const;
 
@@ -109,7 +110,7 @@ await mainOnRanks(async (ranks) => {
   const isFirst = ranks.rank === 0;
   using progress = new Progress({ quiet: o.quiet || o.json || !isFirst });
   const { notes, onNote } = takeNotes(progress);
-  const run = await openModel(positional.run, o, {
+  const run = await openModel(positional.run, { ...o, trust: trustOf(o.trust, o.data, o.fit) }, {
     signal: ranks.stop,
     onNote,
     onProgress({ label, done, total }) {
@@ -137,7 +138,7 @@ await mainOnRanks(async (ranks) => {
     ...{ proposal: run.proposal, fit: run.weights?.fit },
     ...(run.weights ? { reading: run.config.datasetOptions } : {}),
   });
-  const state = join(run.folder.path, "nll", `${stem}.part`);
+  const state = join("nll", `${stem}.part`);
   progress.update({ label: "pilot", done: 0, total: 1 });
   const started = performance.now();
   const { engine, reason } = await startEngine(
@@ -145,7 +146,7 @@ await mainOnRanks(async (ranks) => {
     o.threads ?? defaultThreads(),
     run.info.shape,
   );
-  const from = await loadSums(state, key);
+  const from = await loadSums(run.folder.file(state), key);
   await requireSameSettings(ranks, { key, rounds: from?.rounds ?? 0 });
   const { running, dispose, choice } = await openEstimate(engine, [run, ...others], {
     ...{ chosen, samples, grid, random, estimator: o.estimator, rounding: o.rounding ?? "soft", clamp: o.clamp, ranks },
@@ -155,7 +156,7 @@ await mainOnRanks(async (ranks) => {
 
   let saved = performance.now();
   const save = async () => {
-    if (isFirst) await saveSums(state, key, running.sums());
+    if (isFirst) await saveSums(run.folder, state, key, running.sums());
   };
   const limits = { stderr: o.stderr, rounds: o.rounds, budget: o.budget };
   if (o.adapt && !from) await running.adapt();

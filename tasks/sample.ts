@@ -13,7 +13,7 @@ import { freeFolder, RunFolder } from "../core/run/folder.ts";
 import { startModel } from "../core/run/load_model.ts";
 import { openUsable } from "../core/run/open_usable.ts";
 import { peakMemory } from "../core/run/memory.ts";
-import { outputOptions } from "../core/run/options.ts";
+import { outputOptions, trustOf, trustOption } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { drawGrid, drawPoints, inUnits, writeCsv, writeImages, writeTensor } from "../core/run/sample_files.ts";
 import { samplerOf, samplingPlan } from "../core/sampling/plan.ts";
@@ -54,6 +54,7 @@ const options = {
   },
   ...runBackendOption,
   ...mpiOption,
+  ...trustOption,
   ...outputOptions,
 } as const;
 
@@ -67,7 +68,7 @@ await mainOnRanks(async (ranks) => {
   }, Deno.args);
   using progress = new Progress({ quiet: o.quiet || o.json || ranks.rank > 0 });
   const { notes, onNote } = takeNotes(progress);
-  const opened = await openUsable(positional.run, { onNote });
+  const opened = await openUsable(positional.run, trustOf(o.trust), { onNote });
   await using model = await startModel(opened, o);
   const { backendReason: reason, info, proposal, epoch } = model;
   const { engine, draw } = internalsOf(model);

@@ -5,6 +5,7 @@ import type { ModelForm } from "../plugins/contracts.ts";
 import type { HostTensors } from "../data/tensors.ts";
 import { isTemporaryName, StorageError, storageError, writeFolderAtomic } from "./atomic.ts";
 import { beyondBounds } from "./bounded_json.ts";
+import { requireWithin } from "./within.ts";
 import { hostTensors, readSafetensors, SafetensorsError, safetensorsParts } from "./safetensors.ts";
 
 /** A checkpoint that cannot be loaded. The message names the folder or file and says what is wrong with it. */
@@ -52,7 +53,8 @@ const FOLDER_NAME = /^(\d{6,15})(?:-(\d{1,9}))?$/;
  * behind. At any moment, even if the process is killed, the folder holds at least one complete checkpoint.
  *
  * @returns The path of the new checkpoint's folder.
- * @throws StorageError if it cannot be written. The earlier checkpoints are then untouched.
+ * @throws StorageError if it cannot be written, or is a symbolic link that leads out of the run. The earlier checkpoints
+ * are then untouched.
  * @throws TypeError if the state holds something that JSON cannot.
  */
 export async function saveCheckpoint(runFolder: string, checkpoint: Checkpoint): Promise<string> {
@@ -61,6 +63,7 @@ export async function saveCheckpoint(runFolder: string, checkpoint: Checkpoint):
     throw new TypeError(`The epoch is ${epoch} and the step ${step}; both must be whole numbers of at least 0.`);
   }
   const parent = join(runFolder, "checkpoints");
+  await requireWithin(runFolder, parent);
   await removeEntries(parent, isTemporaryName);
 
   // All three files carry the epoch and step, so that a mixture of two checkpoints is noticed.

@@ -1,5 +1,7 @@
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { StorageError } from "./atomic.ts";
+import { isLink } from "./within.ts";
 
 /** Milliseconds between two looks at a file that another process is writing. */
 const LOOK_INTERVAL = 200;
@@ -27,6 +29,7 @@ export interface ClaimOptions {
  * finished or died. The system ends the lock of a process that dies, so that what it left can be gone on with.
  *
  * @returns Nothing if the finished file is there.
+ * @throws {StorageError} Where a symbolic link has the partial file's name.
  */
 export async function claimPartial(path: string, options: ClaimOptions): Promise<PartialFile | undefined> {
   const { isDone, onWait, signal } = options;
@@ -34,6 +37,7 @@ export async function claimPartial(path: string, options: ClaimOptions): Promise
   if (await isDone()) return undefined;
   await Deno.mkdir(dirname(path), { recursive: true });
   for (;;) {
+    await requireNoLink(name);
     const file = await Deno.open(name, { read: true, write: true, create: true });
     try {
       while (!await file.tryLock(true)) {
@@ -60,10 +64,17 @@ export async function claimPartial(path: string, options: ClaimOptions): Promise
   }
 }
 
+/** The name is known before, so that a link may have been put there, which leads to a file that nobody named. */
+async function requireNoLink(name: string): Promise<void> {
+  if (!await isLink(name)) return;
+  throw new StorageError(`Cannot write ${name}: it is a symbolic link. Remove it, and run again.`);
+}
+
 async function isSameFile(file: Deno.FsFile, name: string): Promise<boolean> {
   const held = await file.stat();
   try {
-    const named = await Deno.stat(name);
+    // Of a link that has come between, not of what it leads to.
+    const named = await Deno.lstat(name);
     return named.dev === held.dev && named.ino === held.ino;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;

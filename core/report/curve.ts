@@ -1,6 +1,6 @@
 import { type MseCurve, mseCurve } from "../evaluation/curve.ts";
 import { createErrorMeter } from "../evaluation/errors.ts";
-import { loadDataset } from "../plugins/load.ts";
+import { loadStoredDataset } from "../plugins/trust.ts";
 import { Random } from "../random/random.ts";
 import { startEngine } from "../engine/start.ts";
 import type { OpenRun } from "../run/open_run.ts";
@@ -16,7 +16,7 @@ const POINTS = 97;
 export async function measureCurve(run: OpenRun): Promise<MseCurve> {
   const { config, denoiser, info, params, proposal } = run;
   const random = Random.fromSeed(config.seed);
-  const dataset = await loadDataset(config.dataset);
+  const dataset = await loadStoredDataset(config.dataset, run.trust);
   const { validation } = await dataset.load(random.split("data"), config.datasetOptions);
   const { engine } = await startEngine(config.backend, config.threads, info.shape);
   try {

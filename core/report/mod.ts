@@ -1,5 +1,6 @@
 import { dirname, join, resolve } from "node:path";
 import { storageError, writeFileAtomic } from "../io/atomic.ts";
+import { requireWithin } from "../io/within.ts";
 import { ReportError } from "./errors.ts";
 import { MAX_SERIES } from "./overlay_figure.ts";
 import { MARK, reportPage } from "./page.ts";
@@ -48,6 +49,8 @@ export async function writeReport(
     onRun(i + 1);
   }
   const path = resolve(out ?? standardPath(runs.map(({ files }) => files.folder.path)));
+  // Where the user has named no file, a link that lies there leads to somewhere that nobody named.
+  if (out === undefined) await requireWithin(dirname(path), path);
   await requireOwn(path);
   const page = new TextEncoder().encode(await reportPage(runs));
   signal?.throwIfAborted();

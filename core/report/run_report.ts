@@ -1,4 +1,5 @@
 import { UserError } from "../errors/user_error.ts";
+import { NO_TRUST } from "../plugins/trust.ts";
 import type { MseCurve } from "../evaluation/curve.ts";
 import { lossFigure } from "../figures/loss.ts";
 import { renderSvg } from "../figures/render.ts";
@@ -61,7 +62,10 @@ export async function reportOf(path: string, label: string, { live, curves }: Re
   const isPoints = shape === undefined || shape.length === 1;
   if (isLive && checkpoint === undefined) notes.push(`${NOT_LIVE}: the run has no checkpoint.`);
   const run: OpenRun | undefined = checkpoint !== undefined && (isLive || (curves && isPoints))
-    ? await trying("The model cannot be opened, nor evaluated in this page", () => openRun(checkpoint))
+    ? await trying(
+      "The model cannot be opened, nor evaluated in this page",
+      () => openRun(checkpoint, { trust: NO_TRUST }),
+    )
     : undefined;
   const model = run && isLive ? await trying(NOT_LIVE, () => liveModel(run)) : undefined;
   const curve = run && curves ? await trying("Its error is not shown", () => measureCurve(run)) : undefined;

@@ -1,7 +1,15 @@
 import { basename, isAbsolute } from "node:path";
 import type { OptionTable } from "../cli/arguments.ts";
 import { optionName } from "../options/names.ts";
-import { loadDataset, loadDenoiser } from "../plugins/load.ts";
+import { shellWord } from "../options/shell_word.ts";
+import {
+  loadStoredDataset,
+  loadStoredDenoiser,
+  namedAgain,
+  NO_TRUST,
+  RESUME_OPTIONS,
+  TRUST_OPTIONS,
+} from "../plugins/trust.ts";
 import type { OptionValues } from "../plugins/contracts.ts";
 import type { RunConfig } from "../run/config.ts";
 import { trainingOptions } from "../run/options.ts";
@@ -65,8 +73,8 @@ export async function settingsOf(config: RunConfig): Promise<Setting[]> {
     value: String(value),
     isOwn: !never.includes(key) && (always.includes(key) || value !== usual[key]),
   }));
-  const denoiser = await loadDenoiser(config.denoiser).catch(() => undefined);
-  const dataset = await loadDataset(config.dataset).catch(() => undefined);
+  const denoiser = await loadStoredDenoiser(config.denoiser, NO_TRUST).catch(() => undefined);
+  const dataset = await loadStoredDataset(config.dataset, NO_TRUST).catch(() => undefined);
   const special = denoiser?.recipes?.[config.recipe] ?? {};
   const all = [
     ...task,
@@ -114,7 +122,10 @@ export function commandsOf(
   const options = given.map(({ name, value }) => `${name} ${shellWord(isAbsolute(value) ? shown(value) : value)}`);
   const dataset = isAbsolute(config.dataset) ? shown(config.dataset) : config.dataset;
   const train = task(config.task, shellWord(dataset), ...options);
-  const again = task(config.task, "--resume", folder);
+  // Code from outside the project is run only where the command names it again.
+  const plugins = { denoisers: config.denoiser, datasets: config.dataset };
+  const again = task(config.task, "--resume", folder, ...namedAgain(plugins, RESUME_OPTIONS));
+  const trusting = namedAgain(plugins, { denoisers: TRUST_OPTIONS.denoisers });
   return [
     { what: "Train it again", command: train },
     isFinished
@@ -122,8 +133,8 @@ export function commandsOf(
       : { what: "Go on with it", command: again },
     ...(hasModel
       ? [
-        { what: "Draw samples", command: task("sample", folder) },
-        { what: "Export the model", command: task("export", folder, "--format onnx") },
+        { what: "Draw samples", command: task("sample", folder, ...trusting) },
+        { what: "Export the model", command: task("export", folder, "--format onnx", ...trusting) },
       ]
       : []),
     { what: "Make this page again", command: reportCommand([path]) },
@@ -133,11 +144,6 @@ export function commandsOf(
 /** The command that makes the report of the runs in these folders. */
 export function reportCommand(paths: readonly string[]): string {
   return ["deno task report", ...paths.map((path) => shellWord(shown(path)))].join(" ");
-}
-
-/** A word as a shell reads it back. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** A data set or denoiser by its name, or its file's. */

@@ -7,6 +7,7 @@ import { BACKEND_CHOICES, PRECISIONS } from "../engine/mod.ts";
 import { UserError } from "../errors/user_error.ts";
 import { type Checkpoint, latestCheckpoint, loadCheckpoint } from "../io/checkpoints.ts";
 import { loadDataset, loadDenoiser } from "../plugins/load.ts";
+import { loadStoredDataset, loadStoredDenoiser, RESUME_OPTIONS, trustOfCommand } from "../plugins/trust.ts";
 import type { DatasetPlugin, DenoiserPlugin, OptionSpec, OptionValues } from "../plugins/contracts.ts";
 import { type FitDefaults, type FitSettings, recipeDefaults } from "../model/settings.ts";
 import { referenceRequest } from "../reference/choose_reference.ts";
@@ -76,14 +77,16 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
       async ({ options, positional, given }) => {
         const named = given.has("data") ? positional.data : options.dataset;
         if (options.resume !== undefined) earlier = await openEarlier(task, options, named ?? defaultDataset);
-        denoiser = await loadDenoiser(
-          earlier?.config.denoiser ?? absolute(options.denoiser ?? usualOf(spec, options).denoiser),
-        );
+        denoiser = earlier
+          ? await loadStoredDenoiser(earlier.config.denoiser, trustOfCommand([options.denoiser], RESUME_OPTIONS))
+          : await loadDenoiser(absolute(options.denoiser ?? usualOf(spec, options).denoiser));
         return { title: `denoiser ${denoiser.name}`, specs: denoiser.options ?? {} };
       },
       async ({ options, positional, given }) => {
         const named = given.has("data") ? positional.data : options.dataset;
-        dataset = await loadDataset(earlier?.config.dataset ?? absolute(named ?? defaultDataset));
+        dataset = earlier
+          ? await loadStoredDataset(earlier.config.dataset, trustOfCommand([named], RESUME_OPTIONS))
+          : await loadDataset(absolute(named ?? defaultDataset));
         return { title: `data set ${dataset.name}`, specs: dataset.options ?? {} };
       },
     ],

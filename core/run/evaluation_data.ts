@@ -4,6 +4,7 @@ import { LAYOUTS } from "../files/layout.ts";
 import { parseDataFile } from "../data/data_file.ts";
 import { UserError } from "../errors/user_error.ts";
 import { loadDataset } from "../plugins/load.ts";
+import { isSamePlugin, loadStoredDataset } from "../plugins/trust.ts";
 import type { Dataset } from "../plugins/contracts.ts";
 import { defaultsOf } from "../options/defaults.ts";
 import { optionName } from "../options/names.ts";
@@ -66,7 +67,7 @@ export interface ChoiceOptions {
  *
  * @param data A file or data set; the run's own if undefined.
  * @param part Which part of a data set; test, or validation where there is none, if undefined.
- * @throws {UserError} When they do not fit the run, or are fewer than two.
+ * @throws {UserError} When they do not fit the run, are fewer than two, or come of code that is not trusted.
  */
 export async function samplesOf(
   model: OpenModel,
@@ -95,8 +96,8 @@ export async function samplesOf(
     throw new UsageError(`${optionName(key)} is ${value}, but no file is read that it is for. Give one with --data.`);
   }
   const spec = data === undefined || parseDataFile(data) ? ownSpec(model) : data;
-  const own = spec === model.config.dataset;
-  const plugin = await loadDataset(spec);
+  const own = model.config.dataset !== undefined && isSamePlugin("datasets", spec, model.config.dataset);
+  const plugin = spec === data ? await loadDataset(spec) : await loadStoredDataset(spec, model.trust);
   const values = own ? model.config.datasetOptions : defaultsOf(plugin.options);
   const loaded = await plugin.load(Random.fromSeed(model.config.seed).split("data"), values);
   if (loaded.shape.join() !== model.info.shape.join()) {
@@ -121,7 +122,7 @@ export async function samplesOf(
 
 /** The data that a model was trained on, in the parts that it was trained with. */
 export async function ownData(model: OpenModel): Promise<Dataset> {
-  const plugin = await loadDataset(ownSpec(model));
+  const plugin = await loadStoredDataset(ownSpec(model), model.trust);
   return await plugin.load(Random.fromSeed(model.config.seed).split("data"), model.config.datasetOptions);
 }
 

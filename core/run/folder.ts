@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import { type Contents, storageError, writeFileAtomic } from "../io/atomic.ts";
 import { JsonFileError, parseBoundedJson } from "../io/bounded_json.ts";
 import { type Events, EventWriter, type EventWriterOptions, noEvents } from "../io/tensorboard.ts";
+import { isLink, requireWithin } from "../io/within.ts";
 import { UserError } from "../errors/user_error.ts";
 
 /** What a run or a sweep keeps as one JSON value is small. */
@@ -49,9 +50,11 @@ export class RunFolder {
     return join(this.path, ...names);
   }
 
-  /** Writes a file. @throws {StorageError} */
+  /** Writes a file. @throws {StorageError} Also where a symbolic link in the folder leads out of it. */
   async write(name: string, contents: Contents): Promise<void> {
-    if (this.isWritten) await writeFileAtomic(this.file(name), contents);
+    if (!this.isWritten) return;
+    await requireWithin(this.path, this.file(name));
+    await writeFileAtomic(this.file(name), contents);
   }
 
   /** Opens a new file of TensorBoard's events. @throws {StorageError} */
@@ -83,6 +86,7 @@ export class RunFolder {
   /** Adds one record to a file of JSON lines. */
   async appendLine(name: string, record: unknown): Promise<void> {
     if (!this.isWritten) return;
+    await requireWithin(this.path, this.file(name));
     try {
       await Deno.writeTextFile(this.file(name), `${JSON.stringify(record)}\n`, { append: true });
     } catch (error) {
@@ -136,7 +140,8 @@ export async function freeFolder(out: string | undefined, standard: string, advi
   }
   for (let k = 1;; k++) {
     const path = resolve(k === 1 ? standard : `${standard}-${k}`);
-    if (await isEmpty(path)) return path;
+    // A link that stands in a standard place leads to somewhere that nobody named.
+    if (!await isLink(path) && await isEmpty(path)) return path;
   }
 }
 

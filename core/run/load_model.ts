@@ -2,6 +2,7 @@ import type { BackendChoice } from "../engine/mod.ts";
 import { defaultThreads, startEngine } from "../engine/start.ts";
 import { createModel, type Model } from "../model/model.ts";
 import type { DenoiserPlugin, LoadContext } from "../plugins/contracts.ts";
+import { trustOfProgram } from "../plugins/trust.ts";
 import { openRun } from "./open_run.ts";
 import type { UsableModel } from "./open_usable.ts";
 
@@ -13,6 +14,11 @@ export interface LoadOptions extends Pick<LoadContext, "onNote"> {
   readonly threads?: number | undefined;
   /** The plugin that a program gave when the model was fitted, which cannot be found by a name. */
   readonly denoiser?: DenoiserPlugin;
+  /**
+   * Paths and URLs of plugins from outside the project that may be run where the run's configuration names them. Without
+   * this such code is refused: a run is data.
+   */
+  readonly trust?: readonly string[];
 }
 
 /** A model of a run's folder. */
@@ -29,17 +35,19 @@ export interface LoadedModel extends Model {
  * Loads a model that a task trained, or that {@linkcode saveModel} saved.
  *
  * @param path The folder of a run, or of one of its checkpoints.
- * @throws {UserError} When it is no run, has no checkpoint, or something in it is damaged.
+ * @throws {UserError} When it is no run, has no checkpoint, something in it is damaged, or it names code to run that is
+ * not trusted.
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
-  const { denoiser, onNote } = options;
-  return await startModel(await openRun(path, denoiser, onNote ? { onNote } : {}), options);
+  const { denoiser: given, trust = [], onNote } = options;
+  const opened = await openRun(path, { given, trust: trustOfProgram(trust) }, onNote ? { onNote } : {});
+  return await startModel(opened, options);
 }
 
 /** The model of a run, or of weights, that is opened. */
 export async function startModel(
   { denoiser, params, info, proposal, config, folder, epoch }: UsableModel,
-  { backend, threads = defaultThreads() }: LoadOptions = {},
+  { backend, threads = defaultThreads() }: Pick<LoadOptions, "backend" | "threads"> = {},
 ): Promise<LoadedModel> {
   const { engine, reason } = await startEngine(backend ?? config.backend, threads, info.shape);
   const { evalBatchSize } = config;

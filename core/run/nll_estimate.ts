@@ -17,7 +17,6 @@ import { RunningDiscreteNll } from "../evaluation/running_discrete_nll.ts";
 import { RunningNll } from "../evaluation/running_nll.ts";
 import { ensembleFigure } from "../figures/ensemble.ts";
 import { renderSvg } from "../figures/mod.ts";
-import { writeFileAtomic } from "../io/atomic.ts";
 import type { Ranks } from "../mpi/ranks.ts";
 import type { Random } from "../random/random.ts";
 import { type Samples, selectRows } from "../data/samples.ts";
@@ -186,7 +185,7 @@ async function choose(
         names.map((name) => basename(name)),
         combination,
       );
-      await writeFileAtomic(folder.file(file), await renderSvg(spec));
+      await folder.write(file, await renderSvg(spec));
       return [file];
     },
   };

@@ -1,6 +1,6 @@
-import { writeFileAtomic } from "../io/atomic.ts";
 import { encodeSafetensors, readSafetensors } from "../io/safetensors.ts";
 import { WAVE } from "../evaluation/wave.ts";
+import type { RunFolder } from "./folder.ts";
 import type { NllSums } from "../evaluation/round_sums.ts";
 
 const FORMAT = "itdiffusion-nll-2";
@@ -8,10 +8,11 @@ const FORMAT = "itdiffusion-nll-2";
 /**
  * Saves what an estimate is made of so far, to go on from.
  *
+ * @param name The file in the folder.
  * @param key Says all that the sums depend on.
  * @throws {StorageError} When it cannot be written.
  */
-export async function saveSums(path: string, key: string, sums: NllSums): Promise<void> {
+export async function saveSums(folder: RunFolder, name: string, key: string, sums: NllSums): Promise<void> {
   const { sum, variances, wave, means, factors, rounds, evaluations } = sums;
   const vector = (data: Float64Array) => ({ shape: [data.length], data });
   const tensors = {
@@ -21,8 +22,8 @@ export async function saveSums(path: string, key: string, sums: NllSums): Promis
     means: vector(Float64Array.from(means)),
     factors: vector(Float64Array.from(factors)),
   };
-  await writeFileAtomic(
-    path,
+  await folder.write(
+    name,
     encodeSafetensors(tensors, {
       format: FORMAT,
       key,

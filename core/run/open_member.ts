@@ -11,11 +11,11 @@ import type { OpenModel } from "./open_weights.ts";
  * first member.
  *
  * @param name The folder of a run or of one of its checkpoints, or a denoiser's name, file or URL.
- * @throws {UserError} When it is none of them, or is damaged.
+ * @throws {UserError} When it is none of them, is damaged, or is a run whose denoiser is not trusted.
  */
 export async function openMember(name: string, first: OpenModel): Promise<OpenModel> {
   const isPlugin = /\.(ts|js|mjs)$/.test(name) || /^[a-z]{2,}:/i.test(name) || !/[/\\]/.test(name);
-  if (existsSync(name) && !/\.(ts|js|mjs)$/.test(name) || !isPlugin) return await openRun(name);
+  if (existsSync(name) && !/\.(ts|js|mjs)$/.test(name) || !isPlugin) return await openRun(name, { trust: first.trust });
   const plugin = await loadDenoiser(name);
   const denoiser = await plugin.create(first.info, defaultsOf(plugin.options));
   return {

@@ -4,7 +4,8 @@ import { UserError } from "../errors/user_error.ts";
 import { parseDataFile } from "../data/data_file.ts";
 import { latestCheckpoint, loadModel } from "../io/checkpoints.ts";
 import { firstNotFinite } from "../plugins/check_dataset.ts";
-import { checkParams, listPlugins, loadDataset, loadDenoiser, pluginOf } from "../plugins/load.ts";
+import { checkParams, listPlugins, loadDataset, pluginOf } from "../plugins/load.ts";
+import { loadStoredDenoiser, type Trust, trustOfProgram } from "../plugins/trust.ts";
 import { type Denoiser, type DenoiserPlugin, type LoadContext, referenceOf } from "../plugins/contracts.ts";
 import { Random } from "../random/random.ts";
 import { BLEND, blendedDenoiser } from "../reference/blend.ts";
@@ -31,6 +32,16 @@ export interface OpenRun {
   readonly epoch: number;
   /** The checkpoint's folder. */
   readonly checkpoint: string;
+  /** The code from outside the project that its configuration may have run. */
+  readonly trust: Trust;
+}
+
+/** What a run is opened with besides what its folder holds. */
+export interface OpenOptions {
+  /** The denoiser, where a program gives it. */
+  readonly given?: DenoiserPlugin | undefined;
+  /** The plugins that it may run besides the project's own, none if left out. */
+  readonly trust?: Trust;
 }
 
 /** A run that cannot be opened. */
@@ -40,10 +51,13 @@ export class OpenRunError extends UserError {}
  * Opens a run's newest checkpoint, or the checkpoint named. The data set is not loaded.
  *
  * @param path The folder of a run, or of one of its checkpoints.
- * @param given The denoiser, where a program gave it.
- * @throws {UserError} When it is no run, has no checkpoint, or something in it is damaged.
+ * @throws {UserError} When it is no run, has no checkpoint, something in it is damaged, or its denoiser is not trusted.
  */
-export async function openRun(path: string, given?: DenoiserPlugin, context: LoadContext = {}): Promise<OpenRun> {
+export async function openRun(
+  path: string,
+  { given, trust = trustOfProgram([]) }: OpenOptions = {},
+  context: LoadContext = {},
+): Promise<OpenRun> {
   const { folder, named } = await locate(path);
   const config = await withCheckedData(folder, await readConfig(folder), context);
   const checkpoint = named ?? await latestCheckpoint(folder.path);
@@ -54,7 +68,7 @@ export async function openRun(path: string, given?: DenoiserPlugin, context: Loa
   }
   const info = await readDataInfo(folder);
   if (!given) requireNamed(config.denoiser);
-  const plugin = given ? pluginOf("given", given) : await loadDenoiser(config.denoiser);
+  const plugin = given ? pluginOf("given", given) : await loadStoredDenoiser(config.denoiser, trust);
   const { epoch, model, form } = await loadModel(checkpoint);
   const proposal = proposalOf(config);
   requireFinite(checkpoint, model);
@@ -73,6 +87,7 @@ export async function openRun(path: string, given?: DenoiserPlugin, context: Loa
     params: model,
     epoch,
     checkpoint,
+    trust,
   };
 }
 

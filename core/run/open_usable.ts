@@ -6,6 +6,7 @@ import { locateModel, type ModelFiles } from "../hub/mod.ts";
 import { DESCRIPTION_BOUNDS, readBoundedJson } from "../io/bounded_json.ts";
 import type { LoadContext } from "../plugins/contracts.ts";
 import { checkParams, loadDenoiser } from "../plugins/load.ts";
+import type { Trust } from "../plugins/trust.ts";
 import { Random } from "../random/random.ts";
 import { standardGaussian } from "../reference/gaussian.ts";
 import type { RunConfig } from "./config.ts";
@@ -23,14 +24,15 @@ export interface UsableModel extends Omit<OpenRun, "config"> {
 /**
  * Opens a run, or one of its checkpoints, as {@linkcode openRun} does, or the folder of a diffusers U-Net.
  *
- * @throws {UserError} When it is none of them, or is damaged.
+ * @param trust The code from outside the project that a run may have run.
+ * @throws {UserError} When it is none of them, is damaged, or names code that is not trusted.
  */
-export async function openUsable(name: string, context: LoadContext = {}): Promise<UsableModel> {
+export async function openUsable(name: string, trust: Trust, context: LoadContext = {}): Promise<UsableModel> {
   const isFolder = existsSync(name) && !isCheckpoint(name) && await isWeights(name);
-  return isFolder ? await openAlone(name, context) : await openRun(name, undefined, context);
+  return isFolder ? await openAlone(name, trust, context) : await openRun(name, { trust }, context);
 }
 
-async function openAlone(name: string, context: LoadContext): Promise<UsableModel> {
+async function openAlone(name: string, trust: Trust, context: LoadContext): Promise<UsableModel> {
   const files = await locateModel(name), shape = await shapeOf(files);
   const facts = await factsOf(files, "", context);
   context.onNote?.("data: none is known, so that values are taken to be from −1 to 1, of the standard Gaussian");
@@ -49,6 +51,7 @@ async function openAlone(name: string, context: LoadContext): Promise<UsableMode
     params: checkParams(plugin.name, denoiser.init(Random.fromSeed(0))),
     epoch: 0,
     checkpoint: resolve(name),
+    trust,
     weights: name,
   };
 }

@@ -10,6 +10,7 @@ import { FACTS, findModelFiles, hubOptionsOf, locateModel, type ModelFiles } fro
 import { isModelName } from "../hub/model_id.ts";
 import { checkParams, loadDataset, loadDenoiser } from "../plugins/load.ts";
 import type { LoadContext, OptionValues } from "../plugins/contracts.ts";
+import type { Trust } from "../plugins/trust.ts";
 import { Random } from "../random/random.ts";
 import type { Samples } from "../data/samples.ts";
 import { openRows } from "../files/open_rows.ts";
@@ -52,6 +53,12 @@ export interface WeightsOptions {
   readonly layout?: string | undefined;
 }
 
+/** How a run or weights without one are opened. */
+export interface OpenModelOptions extends WeightsOptions {
+  /** The code from outside the project that a run may have run. */
+  readonly trust: Trust;
+}
+
 /** The plugin that diffusers' models are denoisers by. */
 export const PLUGIN = "unet-pretrained";
 
@@ -64,9 +71,13 @@ export const EVAL_BATCH_SIZE = 16;
  * Opens a run, or one of its checkpoints, as {@linkcode openRun} does, or weights of a diffusers U-Net.
  *
  * @param name The folder of a run, of a checkpoint or of a diffusers model, or a model's name on the hub.
- * @throws {UserError} When it is none of them, is damaged, or has options of the other.
+ * @throws {UserError} When it is none of them, is damaged, has options of the other, or names code that is not trusted.
  */
-export async function openModel(name: string, options: WeightsOptions, context: LoadContext = {}): Promise<OpenModel> {
+export async function openModel(
+  name: string,
+  options: OpenModelOptions,
+  context: LoadContext = {},
+): Promise<OpenModel> {
   if (!isCheckpoint(name) && await isWeights(name)) return await openWeights(name, options, context);
   for (const key of ["fit", "logsnrLoc", "logsnrScale", "out"] as const) {
     if (options[key] === undefined) continue;
@@ -75,7 +86,9 @@ export async function openModel(name: string, options: WeightsOptions, context: 
       `${option} is for weights without a run, but ${name} is a run, which has its own. Leave it out.`,
     );
   }
-  if (isCheckpoint(name) || existsSync(join(name, "config.json"))) return await openRun(name, undefined, context);
+  if (isCheckpoint(name) || existsSync(join(name, "config.json"))) {
+    return await openRun(name, { trust: options.trust }, context);
+  }
   throw new OpenRunError(
     `There is no run in ${name}, and no weights. Name the folder of a run or of a diffusers model, or a model on the ` +
       "hub, such as google/ddpm-cifar10-32.",
@@ -98,7 +111,7 @@ export async function isWeights(name: string): Promise<boolean> {
 
 async function openWeights(
   name: string,
-  { data, fit, logsnrLoc, logsnrScale, out, range, layout }: WeightsOptions,
+  { data, fit, logsnrLoc, logsnrScale, out, range, layout, trust }: OpenModelOptions,
   context: LoadContext,
 ): Promise<OpenModel> {
   if (data === undefined) {
@@ -128,6 +141,7 @@ async function openWeights(
     params: checkParams(plugin.name, denoiser.init(Random.fromSeed(0))),
     epoch: 0,
     checkpoint: existsSync(name) ? resolve(name) : name,
+    trust,
     weights: { name, fit: itself ? "the data itself" : fit },
   };
 }

@@ -1,6 +1,7 @@
 import type { TaskOption } from "../cli/mod.ts";
 import { PRECISIONS } from "../engine/mod.ts";
 import { mpiOption } from "../cli/mod.ts";
+import { type Trust, trustOfCommand } from "../plugins/trust.ts";
 import { type FitDefaults, RATE, WIDE, WIDE_RATE } from "../model/settings.ts";
 import { backendOption } from "./backend.ts";
 
@@ -22,6 +23,27 @@ export const outputOptions = {
   quiet: { default: false, help: "Print only the result." },
   json: { default: false, help: "Print the result as one line of JSON, and nothing else." },
 } as const satisfies Record<string, TaskOption>;
+
+/** How a run's code from outside the project is named again. */
+export const trustOption = {
+  trust: {
+    optional: "string",
+    list: true,
+    placeholder: "plugin",
+    help: "Plugins from outside the project, files or URLs, that may be run where the run names them.",
+  },
+} as const satisfies Record<string, TaskOption>;
+
+/**
+ * What a command line lets a run have run.
+ *
+ * @param trust The value of `trustOption`.
+ * @param named What else the line names as code to run.
+ */
+export function trustOf(trust: string | undefined, ...named: readonly (string | undefined)[]): Trust {
+  // A list is joined by commas, which a single URL may have in it as well.
+  return trustOfCommand([trust, ...trust?.split(",") ?? [], ...named]);
+}
 
 /** Options that every training task has. Those without a default take it from the recipe. */
 export function trainingOptions(

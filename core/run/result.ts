@@ -7,6 +7,9 @@ import { peakMemory } from "./memory.ts";
 import { ranksRecord } from "../mpi/mod.ts";
 import { referenceOf } from "../plugins/contracts.ts";
 import { mixtureName } from "../reference/mixture.ts";
+import { shellWord } from "../options/shell_word.ts";
+import { namedAgain, RESUME_OPTIONS } from "../plugins/trust.ts";
+import type { RunConfig } from "./config.ts";
 import type { RunFolder } from "./folder.ts";
 import type { ComparedNll } from "./training_task.ts";
 import type { PreparedRun } from "./prepare.ts";
@@ -181,10 +184,10 @@ function logsnrLine(s: Summary): string {
       `--logsnr-scale ${suggested_logsnr_scale!.toFixed(2)} (${used})`;
 }
 
-/** The command that goes on with a run. */
-export function resumeCommand(task: string, folder: RunFolder): string {
-  const path = shown(folder.path);
-  return `deno task ${task} --resume ${/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`}`;
+/** The command that goes on with a run, which names its code from outside the project again. */
+export function resumeCommand({ task, denoiser, dataset }: RunConfig, folder: RunFolder): string {
+  const plugins = namedAgain({ denoisers: denoiser, datasets: dataset }, RESUME_OPTIONS);
+  return ["deno task", task, "--resume", shellWord(shown(folder.path)), ...plugins].join(" ");
 }
 
 /** A path below the working folder relative to it, any other in full. */

@@ -15,7 +15,6 @@ import { type Samples, selectRows } from "../data/samples.ts";
 import { mixtureNll, onlyGaussian } from "../reference/mixture.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { readRequest, type RunRequest } from "./config.ts";
-import type { RunFolder } from "./folder.ts";
 import type { TaskSpec } from "./options.ts";
 import { type PreparedRun, prepareRun } from "./prepare.ts";
 import { finishRun, reportLines, resumeCommand } from "./result.ts";
@@ -108,10 +107,10 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
     );
   } catch (error) {
     if (error instanceof InterruptedError) {
-      throw new InterruptedError(`${error.message} ${goOn(task.name, folder)}`);
+      throw new InterruptedError(`${error.message} ${goOn(run)}`);
     }
     if (error instanceof BackendError && await latestCheckpoint(folder.path) !== undefined) {
-      throw new BackendFailure(`${error.message} What was trained is saved. ${goOn(task.name, folder)}`);
+      throw new BackendFailure(`${error.message} What was trained is saved. ${goOn(run)}`);
     }
     throw error;
   } finally {
@@ -146,8 +145,8 @@ async function measure(
   return { validation, test, suggestion, figures };
 }
 
-function goOn(task: string, folder: RunFolder): string {
-  return `Go on with: ${resumeCommand(task, folder)}`;
+function goOn({ config, folder }: PreparedRun): string {
+  return `Go on with: ${resumeCommand(config, folder)}`;
 }
 
 /** The NLL of samples, and by how much it is below that of the reference alone: much more exact than either. */

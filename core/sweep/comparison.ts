@@ -1,4 +1,4 @@
-import { writeFileAtomic } from "../io/atomic.ts";
+import { requireWithin } from "../io/within.ts";
 import { errorIn, runChild } from "./child.ts";
 import type { SweepFolder } from "./folder.ts";
 import { pageRuns, seedGroups, type SweepRun } from "./sweep_runs.ts";
@@ -23,16 +23,17 @@ export async function writeComparison(
   runs: readonly SweepRun[],
 ): Promise<WrittenComparison> {
   const files = ["sweep.csv"];
-  await writeFileAtomic(folder.file("sweep.csv"), sweepCsv(sweep, runs));
+  await folder.write("sweep.csv", sweepCsv(sweep, runs));
   const groups = seedGroups(sweep, runs);
   if (groups.length > 0) {
-    await writeFileAtomic(folder.file("seeds.csv"), seedsCsv(sweep, groups));
+    await folder.write("seeds.csv", seedsCsv(sweep, groups));
     files.push("seeds.csv");
   }
   const paths = pageRuns(runs).map(({ name }) => folder.file(name));
   if (paths.length === 0) return { files };
   // Models that are evaluated in the page would make it many times as large.
   const page = [`--out=${folder.file("comparison.html")}`, "--live=off", "--json"];
+  await requireWithin(folder.path, folder.file("comparison.html"));
   const { ended, complaint } = await runChild("report", [...page, ...paths]);
   if (ended === 0) return { files: [...files, "comparison.html"] };
   return { files, problem: errorIn(complaint) || `It ended by ${ended}.` };

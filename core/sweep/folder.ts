@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { isTemporaryName, storageError } from "../io/atomic.ts";
 import { latestCheckpoint } from "../io/checkpoints.ts";
+import { requireWithin } from "../io/within.ts";
 import { RunFolder } from "../run/folder.ts";
 import { errorIn } from "./child.ts";
 import { SweepError } from "./errors.ts";
@@ -47,6 +48,7 @@ export class SweepFolder {
     } else if (JSON.stringify(await folder.readJson("sweep.json")) !== JSON.stringify(sweep)) {
       throw new SweepError(`The folder ${path} holds a sweep of other commands. Name another with --out.`);
     }
+    await requireWithin(folder.path, folder.file("logs"));
     try {
       await Deno.mkdir(folder.file("logs"), { recursive: true });
     } catch (error) {
@@ -81,6 +83,7 @@ export class SweepFolder {
    * @returns How far it is, and whether it can go on with what it saved; nothing if another process is at it.
    */
   async prepare(command: SweepCommand): Promise<{ readonly state: RunState; readonly isBegun: boolean } | undefined> {
+    await requireWithin(this.folder.path, this.run(command));
     using lock = await this.#lock(command);
     if (!lock) return undefined;
     const state = await this.stateOf(command);
@@ -92,6 +95,7 @@ export class SweepFolder {
 
   /** Keeps what a run that failed complained of. An empty text says that it has not failed. */
   async writeLog(command: SweepCommand, text: string): Promise<void> {
+    await requireWithin(this.folder.path, this.log(command));
     try {
       // In place, since the file may be locked.
       await Deno.writeTextFile(this.log(command), text);
@@ -106,6 +110,7 @@ export class SweepFolder {
   }
 
   async #lock(command: SweepCommand): Promise<Deno.FsFile | undefined> {
+    await requireWithin(this.folder.path, this.log(command));
     try {
       return await lockRun(this.log(command));
     } catch (error) {

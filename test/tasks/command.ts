@@ -15,7 +15,7 @@ export async function taskArguments(task: string, args: readonly string[]): Prom
   const words = tasks[task].split(" ");
   if (words[0] !== "deno") throw new Error(`The task ${task} does not start with deno.`);
   const rest = words.slice(1).map((word) => word.endsWith(".ts") ? `${ROOT}${word}` : word);
-  return [rest[0], "--frozen", "--quiet", "--config", `${ROOT}deno.json`, ...rest.slice(1), ...args];
+  return [rest[0], "--quiet", "--config", `${ROOT}deno.json`, ...rest.slice(1), ...args];
 }
 
 /** The command of a task with these arguments. */

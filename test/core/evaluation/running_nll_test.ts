@@ -7,6 +7,7 @@ import type { ErrorMeter } from "../../../core/evaluation/errors.ts";
 import { RunningNll } from "../../../core/evaluation/running_nll.ts";
 import { onlyGaussian } from "../../../core/reference/mixture.ts";
 import { Random } from "../../../core/random/random.ts";
+import { RunFolder } from "../../../core/run/folder.ts";
 import { loadSums, saveSums } from "../../../core/run/nll_state.ts";
 import { writePerSample } from "../../../core/run/per_sample_file.ts";
 import { floatSamples, selectRows } from "../../../core/data/samples.ts";
@@ -125,7 +126,7 @@ Deno.test("an estimate that goes on from its saved sums is the one that never st
     const path = join(folder, "sums");
     const whole = await after(5, 3);
     const part = await after(2, 3);
-    await saveSums(path, "key", part.sums());
+    await saveSums(new RunFolder(folder), "sums", "key", part.sums());
     equal(await loadSums(path, "another key"), undefined);
     equal(await loadSums(join(folder, "none"), "key"), undefined);
     const from = (await loadSums(path, "key"))!;

@@ -287,7 +287,11 @@ Deno.test("a plugin is imported from an http URL, if imports from there are allo
     assert.equal(loaded, "remote_points 1 2 3");
     assert.match(absent, /^PluginError The data set .*absent\.ts fails to load: /);
     const [refused] = await loadElsewhere([], [plugin]);
-    assert.match(refused, /^PluginError .* fails to load: .*--allow-import/);
+    assert.equal(
+      refused,
+      `PluginError The data set ${plugin} fails to load: imports from ${host} are not allowed. If you trust it, run Deno ` +
+        `with --no-lock --allow-import=${host}.`,
+    );
   } finally {
     await server.shutdown();
   }

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok } from "assert";
 import type { RunConfig } from "../../../core/run/config.ts";
-import { commandsOf, settingsOf, shellWord } from "../../../core/report/settings.ts";
+import { shellWord } from "../../../core/options/shell_word.ts";
+import { commandsOf, settingsOf } from "../../../core/report/settings.ts";
 import { CONFIG } from "../run/runs.ts";
 
 async function train(config: Partial<RunConfig>): Promise<string> {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fitGaussian } from "../../../core/reference/gaussian.ts";
 import { UserError } from "../../../core/errors/user_error.ts";
 import { encodeSafetensors } from "../../../core/io/safetensors.ts";
+import { NO_TRUST } from "../../../core/plugins/trust.ts";
 import { openModel } from "../../../core/run/open_weights.ts";
 import { floatSamples } from "../../../core/data/samples.ts";
 import { inFolder, namesIn } from "../../folders.ts";
@@ -11,7 +12,10 @@ import { makeRun } from "./runs.ts";
 const REFERENCE = new URL("../../reference/", import.meta.url).pathname;
 const WEIGHTS = join(REFERENCE, "unet/config_a/safetensors"), IMAGES = join(REFERENCE, "datasets/images.h5");
 
-const NONE = { data: undefined, fit: undefined, logsnrLoc: undefined, logsnrScale: undefined, out: undefined };
+const NONE = {
+  ...{ data: undefined, fit: undefined, logsnrLoc: undefined, logsnrScale: undefined, out: undefined },
+  trust: NO_TRUST,
+};
 
 Deno.test("weights are a model with the Gaussian of a file, and write nothing yet", () =>
   inFolder(async (folder) => {

@@ -238,7 +238,7 @@ Deno.test("what is left open is decided by the data, and kept by the run", () =>
     deepEqual([wide.batchSize, wide.patience], [256, Math.max(10, Math.ceil(wide.epochs / 2))]);
     equal((await of("never", many, "--patience", "0")).patience, Infinity);
     equal((await of("none", many, "--reference", "none")).blend, false);
-    const again = await prepare(["--resume", join(folder, "wide")]);
+    const again = await prepare([many, "--resume", join(folder, "wide")]);
     deepEqual([again.settings.epochs, again.settings.patience], [wide.epochs, wide.patience]);
   }));
 

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { isSameFile } from "./lock.ts";
 
 /** Milliseconds between two looks at a file that another process is writing. */
 const LOOK_INTERVAL = 200;
@@ -57,16 +58,5 @@ export async function claimPartial(path: string, options: ClaimOptions): Promise
     }
     file.close();
     if (await isDone()) return undefined;
-  }
-}
-
-async function isSameFile(file: Deno.FsFile, name: string): Promise<boolean> {
-  const held = await file.stat();
-  try {
-    const named = await Deno.stat(name);
-    return named.dev === held.dev && named.ino === held.ino;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }

@@ -19,7 +19,8 @@ import type { RunFolder } from "./folder.ts";
 import type { TaskSpec } from "./options.ts";
 import { type PreparedRun, prepareRun } from "./prepare.ts";
 import { finishRun, reportLines, resumeCommand } from "./result.ts";
-import { type EpochMetrics, trainRun, type TrainRunHooks, type TrainRunResult } from "./train_run.ts";
+import type { EpochMetrics } from "./metrics.ts";
+import { trainRun, type TrainRunHooks, type TrainRunResult } from "./train_run.ts";
 
 /** An NLL in nats, and how far it is below that of the reference alone on the same samples. */
 export interface ComparedNll extends Estimate {
@@ -81,14 +82,12 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
     console.error(`Backend ${run.engine.backend}, chosen by auto: ${run.engineReason}.`);
   }
   const d = sizeOf(data.shape);
-  const checkpoint = request.resumed?.checkpoint;
   const { draw, ...hooks } = await task.show(run, request);
   try {
     const trained = await trainRun(run, {
       ...hooks,
       quiet,
       started,
-      ...(checkpoint ? { from: checkpoint } : {}),
     });
     const measured = await orStopped(
       "Stopped before the likelihoods and figures were finished; the training is, and is saved.",

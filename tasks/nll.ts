@@ -7,6 +7,7 @@ import { ROUNDINGS } from "../core/evaluation/discrete_errors.ts";
 import { type OutlyingComponent, outlyingComponents } from "../core/evaluation/outlying_components.ts";
 import { ROUNDS, takeRounds } from "../core/evaluation/take_rounds.ts";
 import { UserError } from "../core/errors/user_error.ts";
+import { lockOutput } from "../core/io/lock.ts";
 import { requireSameSettings } from "../core/mpi/agree.ts";
 import { ranksRecord } from "../core/mpi/mod.ts";
 import { mainOnRanks, mpiOption } from "../core/cli/mod.ts";
@@ -138,6 +139,12 @@ await mainOnRanks(async (ranks) => {
     ...(run.weights ? { reading: run.config.datasetOptions } : {}),
   });
   const state = join(run.folder.path, "nll", `${stem}.part`);
+  if (isFirst) {
+    // Until the process ends: what two wrote by turns would be neither's.
+    const other = ", or name another with --out";
+    await lockOutput(state, run.weights ? other : "");
+    if (o.perSample !== undefined) await lockOutput(resolve(o.perSample), ", or name another file");
+  }
   progress.update({ label: "pilot", done: 0, total: 1 });
   const started = performance.now();
   const { engine, reason } = await startEngine(

@@ -9,13 +9,21 @@ import { internalsOf } from "../core/model/internals.ts";
 import { ranksRecord } from "../core/mpi/mod.ts";
 import { runBackendOption } from "../core/run/backend.ts";
 import { readPanel } from "../core/run/density_panels.ts";
-import { freeFolder, RunFolder } from "../core/run/folder.ts";
+import { RunFolder } from "../core/run/folder.ts";
 import { startModel } from "../core/run/load_model.ts";
 import { openUsable } from "../core/run/open_usable.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
-import { drawGrid, drawPoints, inUnits, writeCsv, writeImages, writeTensor } from "../core/run/sample_files.ts";
+import {
+  drawGrid,
+  drawPoints,
+  inUnits,
+  sampleFolder,
+  writeCsv,
+  writeImages,
+  writeTensor,
+} from "../core/run/sample_files.ts";
 import { samplerOf, samplingPlan } from "../core/sampling/plan.ts";
 
 /** All samples are kept until they are written; so many values take 1 GiB. */
@@ -85,7 +93,7 @@ await mainOnRanks(async (ranks) => {
   // What cannot be drawn is said before anything is made.
   const { logsnr, range: clipped } = samplingPlan(drawing, proposal, info);
   // Only the first rank writes; the others must not take for full what it has begun.
-  const folder = new RunFolder(ranks.rank > 0 ? "" : await freeFolder(o.out, join(run.path, "samples")));
+  const folder = new RunFolder(ranks.rank > 0 ? "" : await sampleFolder(o.out, join(run.path, "samples")));
 
   progress.update({ label: "sample", done: 0, total: o.count });
   const images = imageShape(shape);

@@ -1,11 +1,11 @@
 import { basename, dirname, join, resolve } from "node:path";
-import { type Contents, storageError, writeFileAtomic } from "../io/atomic.ts";
+import { type Contents, isTemporaryName, storageError, writeFileAtomic } from "../io/atomic.ts";
 import { JsonFileError, parseBoundedJson } from "../io/bounded_json.ts";
 import { type Events, EventWriter, type EventWriterOptions, noEvents } from "../io/tensorboard.ts";
 import { UserError } from "../errors/user_error.ts";
 import { DATA_INFO, readDataInfo } from "./data_info.ts";
 import { FOLDER_LOCK, isFolderLocked, type Lock, lockFolder, TakenError } from "../io/lock.ts";
-import { isLeftover, removeLeftovers } from "../io/leftovers.ts";
+import { removeLeftovers } from "../io/leftovers.ts";
 
 /** What a run or a sweep keeps as one JSON value is small. */
 const RECORD_BOUNDS = { bytes: 20_000_000, depth: 64, values: 1_000_000 };
@@ -214,7 +214,7 @@ export async function claimFolder(
 async function holdsOnly(path: string, isLeft: (path: string) => boolean | Promise<boolean>): Promise<boolean> {
   for (const name of await namesIn(path)) {
     const file = join(path, name);
-    if (name === FOLDER_LOCK ? !await isLock(file) : !isLeftover(name) && !await isLeft(file)) return false;
+    if (name === FOLDER_LOCK ? !await isLock(file) : !isTemporaryName(name) && !await isLeft(file)) return false;
   }
   return true;
 }

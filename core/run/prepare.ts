@@ -17,6 +17,9 @@ import type { RunConfig, RunRequest } from "./config.ts";
 import { digestOfData, readDataInfo, type RunDataInfo, writeDataInfo } from "./data_info.ts";
 import { RunFolder } from "./folder.ts";
 
+/** Other tasks may be writing their results to a run's folder; what was not written to for so long is nobody's. */
+const IDLE_MS = 60_000;
+
 /** A run ready to train. */
 export interface PreparedRun extends BegunTraining<RunConfig> {
   readonly data: Dataset;
@@ -49,7 +52,7 @@ export async function prepareRun(
   // From before its checkpoint is read.
   const lock = isFirst && request.resumed ? await lockFolder(request.resumed.path) : undefined;
   try {
-    if (lock) { for (const path of ["", "figures"]) await removeLeftovers(request.resumed!.file(path)); }
+    if (lock) { for (const path of ["", "figures"]) await removeLeftovers(request.resumed!.file(path), IDLE_MS); }
     const prepared = await prepare(request, supports, ranks);
     return { ...prepared, ...(lock ? { lock } : {}) };
   } catch (error) {

@@ -1,6 +1,6 @@
 import "../core/cli/listen.ts";
 import { join, resolve } from "node:path";
-import { parseCommandLine, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
+import { parseCommandLine, printText, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
 import { dequantise, discreteNllOfDequantised, gridOf } from "../core/diffusion/discrete.ts";
 import { bitsPerDimension } from "../core/diffusion/likelihood.ts";
 import { ROUNDINGS } from "../core/evaluation/discrete_errors.ts";
@@ -244,7 +244,7 @@ await mainOnRanks(async (ranks) => {
   };
   const file = join("nll", `${stem}.json`);
   await run.folder.writeJson(file, summary);
-  console.log(o.json ? JSON.stringify(summary) : lines(summary, d, o.stderr, file).join("\n"));
+  printText(o.json ? JSON.stringify(summary) : lines(summary, d, o.stderr, file).join("\n"));
 });
 
 /** What the terminal shows. */

@@ -1,6 +1,14 @@
 import "../core/cli/listen.ts";
 import { basename, join } from "node:path";
-import { mainOnRanks, mpiOption, parseCommandLine, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
+import {
+  mainOnRanks,
+  mpiOption,
+  parseCommandLine,
+  printText,
+  Progress,
+  takeNotes,
+  UsageError,
+} from "../core/cli/mod.ts";
 import { sizeOf } from "../core/data/tensors.ts";
 import { SAMPLERS } from "../core/diffusion/sampling.ts";
 import { InterruptedError } from "../core/errors/interrupted_error.ts";
@@ -159,7 +167,7 @@ await mainOnRanks(async (ranks) => {
   if (finished < o.count) {
     throw new InterruptedError(`Stopped after ${finished} of ${o.count} samples; wrote ${wrote}.`);
   }
-  console.log(
+  printText(
     o.json
       ? JSON.stringify(summary)
       : `${name}: ${record.subtitle}, in ${seconds.toFixed(1)} s on ${engine.backend}${

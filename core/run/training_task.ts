@@ -1,4 +1,4 @@
-import { Progress } from "../cli/mod.ts";
+import { printText, Progress } from "../cli/mod.ts";
 import { bitsPerDimension, type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import { BackendError } from "../engine/program.ts";
@@ -102,7 +102,7 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
       bits: (nats) => bitsPerDimension(nats, d),
     });
     if (ranks.rank > 0) return;
-    console.log(
+    printText(
       request.json ? JSON.stringify(summary) : reportLines(request.dataset.name, summary, figures).join("\n"),
     );
   } catch (error) {

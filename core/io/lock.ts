@@ -97,7 +97,8 @@ async function take(path: string): Promise<Lock | undefined> {
     const made = mkdirSync(dirname(path), { recursive: true });
     let file: Deno.FsFile | undefined;
     try {
-      file = await lockFile(path);
+      // Who only looks whether a folder is locked has it for a moment.
+      file = await lockFile(path, PAUSE);
     } catch (error) {
       // Another process gave back its lock meanwhile, and removed the folder that it had made for it.
       if (error instanceof Deno.errors.NotFound && tries < TRIES) continue;

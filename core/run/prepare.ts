@@ -138,7 +138,7 @@ function requireSameData({ resumed, dataset }: RunRequest, saved: RunDataInfo | 
 }
 
 function shortened(digest: string): string {
-  return digest.slice(0, "sha256:".length + 8);
+  return digest.slice(0, "sha1:".length + 8);
 }
 
 /** The configuration, of which a run that goes on has what a file keeps. @throws {UserError} For a value out of range. */

@@ -94,6 +94,28 @@ Deno.test("of two trainings in one folder one goes on, and the other changes not
     ]);
   }));
 
+Deno.test("of two starts at once one has the folder that both name, and each one of its own where none is named", () =>
+  inGate(async (cwd) => {
+    const args = [...PLAIN, "--denoiser", "gaussian", "--epochs", "2", "--figures", "off", "--json"];
+    const twice = (...more: string[]) =>
+      Promise.all([0, 1].map((seed) => runTask("train:2d", [...args, "--seed", `${seed}`, ...more], cwd)));
+    const named = await twice("--out", "run");
+    deepEqual(named.map(({ code }) => code).sort(), [0, 2], named.map(({ stderr }) => stderr).join(""));
+    const [done, other] = named.toSorted((a, b) => a.code - b.code);
+    // By the time that the other looks, the first may have ended.
+    match(
+      other.stderr,
+      /^error: (Another process( \(\d+\))? is at work on \S+\/run|The folder run is not empty)\..*\n$/,
+    );
+    const { seed } = JSON.parse(done.stdout);
+    const read = async (name: string) => JSON.parse(await Deno.readTextFile(join(cwd, "run", name)));
+    deepEqual([(await read("config.json")).seed, (await read("summary.json")).seed], [seed, seed]);
+    equal((await Deno.readTextFile(join(cwd, "run", "metrics.jsonl"))).trim().split("\n").length, 2);
+    const free = await twice();
+    deepEqual(free.map(({ code }) => code), [0, 0]);
+    deepEqual(free.map(({ stdout }) => JSON.parse(stdout).folder).sort(), ["runs/points", "runs/points-2"]);
+  }));
+
 Deno.test("of two processes that estimate or draw the same, one goes on", () =>
   inGate(async (cwd, gate) => {
     const trained = await runTask("train:2d", [...GATED, "--epochs", "1", "--out", "run", ...QUIET], cwd);
@@ -213,14 +235,14 @@ Deno.test("data that changed since a run began is noticed, and gone on with wher
       runTask("train:2d", ["--resume", "run", "--epochs", "2", ...QUIET, ...more], cwd);
     const digest = async () => (await readSafetensors(join(cwd, "run", "data.safetensors"))).metadata.digest;
     const began = await digest();
-    match(began, /^"sha256:[0-9a-f]{64}"$/);
+    match(began, /^"sha1:[0-9a-f]{40}"$/);
     await Deno.writeTextFile(join(cwd, "shift"), "0.001");
     const before = await contentsOf(cwd);
     const { code, stderr } = await resume();
     equal(code, 2);
     match(
       stderr,
-      /^error: The data of \S+ has changed since the run in \S+\/run began: expected samples with the digest sha256:[0-9a-f]{8}, got sha256:[0-9a-f]{8}\. Restore them, or go on with those of now by --data-changed\.\n$/,
+      /^error: The data of \S+ has changed since the run in \S+\/run began: expected samples with the digest sha1:[0-9a-f]{8}, got sha1:[0-9a-f]{8}\. Restore them, or go on with those of now by --data-changed\.\n$/,
     );
     deepEqual(await contentsOf(cwd), before);
     await Deno.writeTextFile(join(cwd, "shift"), "0");

@@ -85,7 +85,7 @@ async function takeOrRefuse(path: string, what: string, advice: string): Promise
     const lock = await take(path);
     if (lock) return lock;
   } catch (error) {
-    throw storageError(path, error);
+    throw storageError(what, error);
   }
   const holder = await Deno.readTextFile(path).catch(() => "");
   const who = /^\d+$/.test(holder) ? `Another process (${holder})` : "Another process";

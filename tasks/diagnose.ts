@@ -1,6 +1,6 @@
 import "../core/cli/listen.ts";
 import { basename } from "node:path";
-import { main, parseCommandLine, Progress, takeNotes } from "../core/cli/mod.ts";
+import { main, parseCommandLine, printText, Progress, takeNotes } from "../core/cli/mod.ts";
 import { diagnose, type Diagnosis, diagnosisLines } from "../core/evaluation/diagnosis.ts";
 import { imageShape, renderSvg } from "../core/figures/mod.ts";
 import { diagnosisFigure } from "../core/figures/diagnosis.ts";
@@ -120,7 +120,7 @@ await main((stop) =>
         : [`The NLL is of the scaled values; add ${chosen.logScale.toFixed(3)} nats for those of the file.`]),
       `Wrote ${shown(run.folder.file(FILE))} and ${FIGURE}`,
     ];
-    console.log(o.json ? JSON.stringify(summary) : lines.join("\n"));
+    printText(o.json ? JSON.stringify(summary) : lines.join("\n"));
   })
 );
 

@@ -1,6 +1,6 @@
 import "../core/cli/listen.ts";
 import { basename, join } from "node:path";
-import { main, parseCommandLine, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
+import { main, parseCommandLine, printText, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
 import { exportRun, FORMATS } from "../core/export/mod.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
 import { defaultThreads } from "../core/engine/start.ts";
@@ -67,7 +67,7 @@ await main((stop) =>
       ...(notes.length > 0 ? { notes } : {}),
     };
     const size = bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
-    console.log(
+    printText(
       o.json
         ? JSON.stringify(summary)
         : `${run.weights ?? `${basename(run.folder.path)} after epoch ${run.epoch}`} as ${format}, ${size}\n` +

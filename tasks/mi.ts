@@ -1,6 +1,6 @@
 import "../core/cli/listen.ts";
 import { basename } from "node:path";
-import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
+import { main, parseCommandLine, printText, Progress, UsageError } from "../core/cli/mod.ts";
 import { parseDataFile } from "../core/data/data_file.ts";
 import { BACKEND_CHOICES } from "../core/engine/mod.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
@@ -164,7 +164,7 @@ await main((stop) =>
     await folder.writeJson("summary.json", summary);
     progress.finish();
     const list = (columns: readonly number[]) => columns.map((column) => describeColumn(column, names)).join(", ");
-    console.log(
+    printText(
       o.json ? JSON.stringify(summary) : [
         `${positional.data}: columns ${list(x)} and ${list(y)}, ${summary.rows} rows, in ${
           summary.seconds.toFixed(1)

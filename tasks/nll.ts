@@ -1,12 +1,14 @@
 import "../core/cli/listen.ts";
 import { join, resolve } from "node:path";
-import { parseCommandLine, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
+import { parseCommandLine, printText, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
 import { dequantise, discreteNllOfDequantised, gridOf } from "../core/diffusion/discrete.ts";
 import { bitsPerDimension } from "../core/diffusion/likelihood.ts";
 import { ROUNDINGS } from "../core/evaluation/discrete_errors.ts";
 import { type OutlyingComponent, outlyingComponents } from "../core/evaluation/outlying_components.ts";
 import { ROUNDS, takeRounds } from "../core/evaluation/take_rounds.ts";
 import { UserError } from "../core/errors/user_error.ts";
+import { lockOutput } from "../core/io/lock.ts";
+import { requireWithin } from "../core/io/within.ts";
 import { requireSameSettings } from "../core/mpi/agree.ts";
 import { ranksRecord } from "../core/mpi/mod.ts";
 import { mainOnRanks, mpiOption } from "../core/cli/mod.ts";
@@ -139,6 +141,13 @@ await mainOnRanks(async (ranks) => {
     ...(run.weights ? { reading: run.config.datasetOptions } : {}),
   });
   const state = join("nll", `${stem}.part`);
+  if (isFirst) {
+    // Until the process ends: what two wrote by turns would be neither's.
+    await requireWithin(run.folder.path, run.folder.file(state));
+    const other = ", or name another with --out";
+    await lockOutput(run.folder.file(state), run.weights ? other : "");
+    if (o.perSample !== undefined) await lockOutput(resolve(o.perSample), ", or name another file");
+  }
   progress.update({ label: "pilot", done: 0, total: 1 });
   const started = performance.now();
   const { engine, reason } = await startEngine(
@@ -238,7 +247,7 @@ await mainOnRanks(async (ranks) => {
   };
   const file = join("nll", `${stem}.json`);
   await run.folder.writeJson(file, summary);
-  console.log(o.json ? JSON.stringify(summary) : lines(summary, d, o.stderr, file).join("\n"));
+  printText(o.json ? JSON.stringify(summary) : lines(summary, d, o.stderr, file).join("\n"));
 });
 
 /** What the terminal shows. */

@@ -1,5 +1,5 @@
 import "../core/cli/listen.ts";
-import { main, parseCommandLine, Progress } from "../core/cli/mod.ts";
+import { main, parseCommandLine, printText, Progress } from "../core/cli/mod.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
 import { positionalArguments } from "../core/report/arguments.ts";
 import { writeReport } from "../core/report/mod.ts";
@@ -52,6 +52,6 @@ await main((stop) =>
       file: shown(path),
     };
     const notes = runs.flatMap(({ label, notes }) => notes.map((note) => `${label}: ${note}\n`));
-    console.log(o.json ? JSON.stringify(summary) : `${notes.join("")}Wrote ${summary.file}, ${fileSize(bytes)}`);
+    printText(o.json ? JSON.stringify(summary) : `${notes.join("")}Wrote ${summary.file}, ${fileSize(bytes)}`);
   })
 );

@@ -1,6 +1,14 @@
 import "../core/cli/listen.ts";
 import { basename, join } from "node:path";
-import { mainOnRanks, mpiOption, parseCommandLine, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
+import {
+  mainOnRanks,
+  mpiOption,
+  parseCommandLine,
+  printText,
+  Progress,
+  takeNotes,
+  UsageError,
+} from "../core/cli/mod.ts";
 import { sizeOf } from "../core/data/tensors.ts";
 import { SAMPLERS } from "../core/diffusion/sampling.ts";
 import { InterruptedError } from "../core/errors/interrupted_error.ts";
@@ -9,13 +17,21 @@ import { internalsOf } from "../core/model/internals.ts";
 import { ranksRecord } from "../core/mpi/mod.ts";
 import { runBackendOption } from "../core/run/backend.ts";
 import { readPanel } from "../core/run/density_panels.ts";
-import { freeFolder, RunFolder } from "../core/run/folder.ts";
+import { RunFolder } from "../core/run/folder.ts";
 import { startModel } from "../core/run/load_model.ts";
 import { openUsable } from "../core/run/open_usable.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { outputOptions, trustOf, trustOption } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
-import { drawGrid, drawPoints, inUnits, writeCsv, writeImages, writeTensor } from "../core/run/sample_files.ts";
+import {
+  drawGrid,
+  drawPoints,
+  inUnits,
+  sampleFolder,
+  writeCsv,
+  writeImages,
+  writeTensor,
+} from "../core/run/sample_files.ts";
 import { samplerOf, samplingPlan } from "../core/sampling/plan.ts";
 
 /** All samples are kept until they are written; so many values take 1 GiB. */
@@ -86,7 +102,7 @@ await mainOnRanks(async (ranks) => {
   // What cannot be drawn is said before anything is made.
   const { logsnr, range: clipped } = samplingPlan(drawing, proposal, info);
   // Only the first rank writes; the others must not take for full what it has begun.
-  const folder = new RunFolder(ranks.rank > 0 ? "" : await freeFolder(o.out, join(run.path, "samples")));
+  const folder = new RunFolder(ranks.rank > 0 ? "" : await sampleFolder(o.out, join(run.path, "samples")));
 
   progress.update({ label: "sample", done: 0, total: o.count });
   const images = imageShape(shape);
@@ -152,7 +168,7 @@ await mainOnRanks(async (ranks) => {
   if (finished < o.count) {
     throw new InterruptedError(`Stopped after ${finished} of ${o.count} samples; wrote ${wrote}.`);
   }
-  console.log(
+  printText(
     o.json
       ? JSON.stringify(summary)
       : `${name}: ${record.subtitle}, in ${seconds.toFixed(1)} s on ${engine.backend}${

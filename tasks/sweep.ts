@@ -1,5 +1,5 @@
 import "../core/cli/listen.ts";
-import { mainOfMany, parseCommandLine, Progress } from "../core/cli/mod.ts";
+import { mainOfMany, parseCommandLine, printText, Progress } from "../core/cli/mod.ts";
 import { InterruptedError } from "../core/errors/interrupted_error.ts";
 import { defaultThreads } from "../core/engine/start.ts";
 import { outputOptions } from "../core/run/options.ts";
@@ -65,7 +65,7 @@ await mainOfMany(async (stop) => {
   }
   const { files, problem } = unfinished.size > 0 ? { files: [] } : await writeComparison(folder, runs);
   if (o.json) {
-    console.log(JSON.stringify({
+    printText(JSON.stringify({
       task: "sweep",
       ...comparisonRecord(sweep, runs),
       seconds: Math.round(performance.now() - started) / 1000,
@@ -74,9 +74,9 @@ await mainOfMany(async (stop) => {
     }));
   } else if (unfinished.size > 0) {
     const others = unfinished.size === 1 ? "1 run is" : `${unfinished.size} runs are`;
-    console.log(`${others} left to other processes; the last of them writes the comparison to ${path}.`);
+    printText(`${others} left to other processes; the last of them writes the comparison to ${path}.`);
   } else {
-    console.log([...comparisonLines(sweep, runs), "", `Wrote ${path}, with ${files.join(", ")}`].join("\n"));
+    printText([...comparisonLines(sweep, runs), "", `Wrote ${path}, with ${files.join(", ")}`].join("\n"));
   }
   const failures = failuresToTell(runs, own, share, startedAt);
   if (failures.length > 0) throw new FailedRunsError(failureMessage(failures, runs.length, path));

@@ -13,9 +13,9 @@ const task: TrainingTask = {
   unsupported: ({ shape }) =>
     shape.length === 1 ? undefined : `has samples of shape [${shape}]; train:2d trains on points, of shape [d].`,
   measure: { validationLevels: 32, testLevels: 2, curvePoints: 97, curveSamples: Infinity },
-  async show(run, { figures, dataset, resumed }) {
+  async show(run, { figures, dataset }) {
     if (!figures) return {};
-    const { folder, training, proposal, random, config, data } = run;
+    const { folder, training, proposal, random, config, data, from } = run;
     const panels = data.shape[0] === 2
       ? await DensityPanels.open(
         folder,
@@ -23,7 +23,7 @@ const task: TrainingTask = {
         proposal,
         random.split("density"),
         config.epochs,
-        resumed?.checkpoint?.epoch ?? 0,
+        from?.epoch ?? 0,
       )
       : undefined;
     return {

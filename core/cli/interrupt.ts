@@ -1,4 +1,4 @@
-import { writeText } from "./terminal.ts";
+import { writeIfRead } from "./terminal.ts";
 
 /** Signals of this number end the process at once. The second is often a slip, or sent by a launcher besides. */
 const IMPATIENT = 3;
@@ -7,12 +7,14 @@ const NOTE = "Stopping, and saving what is finished. Ctrl-C twice more ends at o
 
 /**
  * Turns Ctrl-C (or SIGTERM) into a request to stop. SIGUSR2 asks too: MPI's launchers pass it on to all ranks, and batch
- * systems can send it some time before they end a job. (By SIGUSR1 Deno opens a debugger.) The third ends the process.
+ * systems can send it some time before they end a job. (By SIGUSR1 Deno opens a debugger.) So does SIGHUP, which comes
+ * when the terminal goes; without one, as under `nohup`, who listened would no longer be deaf to it. The third ends the
+ * process.
  */
 export class Interrupt {
   readonly #signals: readonly Deno.Signal[] = Deno.build.os === "windows"
     ? ["SIGINT"]
-    : ["SIGINT", "SIGTERM", "SIGUSR2"];
+    : ["SIGINT", "SIGTERM", "SIGUSR2", ...Deno.stdin.isTerminal() ? ["SIGHUP"] as const : []];
   readonly #listener = () => {
     this.#count++;
     if (this.#count === IMPATIENT) Deno.exit(130);
@@ -37,7 +39,7 @@ export class Interrupt {
   onRequest(onRequest: () => void, tells = true): void {
     this.#onRequest = () => {
       onRequest();
-      if (tells && Deno.stderr.isTerminal()) writeText(Deno.stderr, `\r\x1b[2K${NOTE}\r`);
+      if (tells && Deno.stderr.isTerminal()) writeIfRead(Deno.stderr, `\r\x1b[2K${NOTE}\r`);
     };
     if (this.requested) this.#onRequest();
   }

@@ -15,7 +15,7 @@ import { outcomeOf } from "./errors.ts";
 import { UsageError } from "../errors/usage_error.ts";
 import { takeInterrupt } from "./interrupt.ts";
 import type { TaskOption } from "../options/values.ts";
-import { writeText } from "./terminal.ts";
+import { writeIfRead } from "./terminal.ts";
 
 /** Where `main` writes and how it ends the process; tests give their own. */
 export interface ProcessEnds {
@@ -158,13 +158,4 @@ async function end(mpi: Mpi, error: unknown): Promise<void> {
   // A process that ends without MPI's own end takes the job with it, after its launcher has read what it wrote; of one that
   // aborts MPICH's launcher may lose that.
   Deno.exit(code);
-}
-
-/** Writes a text, unless its reader is gone, as `head` is after its last line. */
-function writeIfRead(stream: Parameters<typeof writeText>[0], text: string): void {
-  try {
-    writeText(stream, text);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-  }
 }

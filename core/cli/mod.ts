@@ -14,6 +14,7 @@ export {
   type ValuesOf,
 } from "./options.ts";
 export { type Notes, takeNotes } from "./notes.ts";
+export { printText } from "./terminal.ts";
 export {
   formatDuration,
   Progress,

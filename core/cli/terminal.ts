@@ -31,3 +31,22 @@ export function writeText(stream: { writeSync(bytes: Uint8Array): number }, text
   const bytes = new TextEncoder().encode(text);
   for (let written = 0; written < bytes.length;) written += stream.writeSync(bytes.subarray(written));
 }
+
+/** Writes a text, unless its reader is gone, as `head` is after its last line, or its terminal is. */
+export function writeIfRead(stream: Parameters<typeof writeText>[0], text: string): void {
+  try {
+    writeText(stream, text);
+  } catch (error) {
+    const isGone = error instanceof Error && "code" in error && error.code === "EIO";
+    if (!(isGone || error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+/**
+ * Prints a text on stdout. It may quote names, in which nothing must steer the terminal: control characters are shown as
+ * JSON writes them, so that a line of JSON stays what it is.
+ */
+export function printText(text: string): void {
+  const shown = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  console.log(text.replaceAll(/[^\P{Cc}\n\t]/gu, shown));
+}

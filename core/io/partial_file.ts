@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { StorageError } from "./atomic.ts";
+import { isSameFile } from "./lock.ts";
 import { isLink } from "./within.ts";
 
 /** Milliseconds between two looks at a file that another process is writing. */
@@ -68,16 +69,4 @@ export async function claimPartial(path: string, options: ClaimOptions): Promise
 async function requireNoLink(name: string): Promise<void> {
   if (!await isLink(name)) return;
   throw new StorageError(`Cannot write ${name}: it is a symbolic link. Remove it, and run again.`);
-}
-
-async function isSameFile(file: Deno.FsFile, name: string): Promise<boolean> {
-  const held = await file.stat();
-  try {
-    // Of a link that has come between, not of what it leads to.
-    const named = await Deno.lstat(name);
-    return named.dev === held.dev && named.ino === held.ino;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

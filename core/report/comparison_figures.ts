@@ -2,7 +2,7 @@ import { lossDomain } from "../figures/loss.ts";
 import { renderSvg } from "../figures/render.ts";
 import { COLOURS } from "../figures/theme.ts";
 import type { MseCurve } from "../evaluation/curve.ts";
-import type { EpochMetrics } from "../run/train_run.ts";
+import type { EpochMetrics } from "../run/metrics.ts";
 import { overlayFigure, type Series, seriesStyle } from "./overlay_figure.ts";
 import { type SavedFigure, savedFigure } from "./saved_figure.ts";
 

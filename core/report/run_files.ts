@@ -7,7 +7,7 @@ import { readDataInfo } from "../run/data_info.ts";
 import type { SavedDataInfo } from "../plugins/contracts.ts";
 import { RunFolder } from "../run/folder.ts";
 import type { Summary } from "../run/result.ts";
-import type { EpochMetrics } from "../run/train_run.ts";
+import type { EpochMetrics } from "../run/metrics.ts";
 import { type SavedFigure, savedFigure } from "./saved_figure.ts";
 
 /** What summary.json says, as far as it is what it should be. */

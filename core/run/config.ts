@@ -5,7 +5,6 @@ import { type CommandLine, parseCommandLine, type ValuesOf } from "../cli/mod.ts
 import { parseDataFile } from "../data/data_file.ts";
 import { BACKEND_CHOICES, PRECISIONS } from "../engine/mod.ts";
 import { UserError } from "../errors/user_error.ts";
-import { type Checkpoint, latestCheckpoint, loadCheckpoint } from "../io/checkpoints.ts";
 import { loadDataset, loadDenoiser } from "../plugins/load.ts";
 import { loadStoredDataset, loadStoredDenoiser, RESUME_OPTIONS, trustOfCommand } from "../plugins/trust.ts";
 import type { DatasetPlugin, DenoiserPlugin, OptionSpec, OptionValues } from "../plugins/contracts.ts";
@@ -33,8 +32,10 @@ export interface RunRequest {
   readonly config: RunConfig;
   readonly dataset: DatasetPlugin & { name: string };
   readonly denoiser: DenoiserPlugin & { name: string };
-  /** The folder and checkpoint of a run that is resumed. */
-  readonly resumed?: { readonly folder: RunFolder; readonly checkpoint: Checkpoint | undefined };
+  /** The folder of a run that is resumed. */
+  readonly resumed?: RunFolder;
+  /** Whether a run goes on though its data is not what it began with. */
+  readonly dataChanged: boolean;
   /** The folder that the user named for a new run. */
   readonly out: string | undefined;
   /** What a new run's folder is called under `runs`. */
@@ -107,11 +108,13 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
       ...(line.given.has("threads") ? { threads: threads ?? defaultThreads() } : {}),
     }
     : fresh;
-  const { out, experimentName, figures, quiet, json } = line.options;
-  const request = {
+  const { out, experimentName, dataChanged, figures, quiet, json } = line.options;
+  return {
     config,
     dataset,
     denoiser,
+    ...(earlier ? { resumed: earlier.folder } : {}),
+    dataChanged,
     out,
     name: experimentName ? `${dataset.name}-${experimentName}` : dataset.name,
     figures,
@@ -122,10 +125,6 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
     quiet: quiet || json,
     json,
   };
-  if (!earlier) return request;
-  const latest = await latestCheckpoint(earlier.folder.path);
-  const checkpoint = latest === undefined ? undefined : await loadCheckpoint(latest);
-  return { ...request, resumed: { folder: earlier.folder, checkpoint } };
 }
 
 type Line = CommandLine<Options, readonly [{ name: "data"; help: string; default: string }]>;

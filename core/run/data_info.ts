@@ -1,17 +1,42 @@
+import { createHash } from "node:crypto";
+import { forEachBlock } from "../data/samples.ts";
 import { UserError } from "../errors/user_error.ts";
 import { encodeSafetensors, readSafetensors, type StoredTensor } from "../io/safetensors.ts";
-import type { DataFacts, DataInfo, SavedDataInfo } from "../plugins/contracts.ts";
+import type { DataFacts, DataInfo, Dataset, SavedDataInfo } from "../plugins/contracts.ts";
 import { type Eigenbasis, isOrthonormal } from "../reference/eigenbasis.ts";
 import { axisBasisName, gaussianTensors, mixtureTensors } from "../reference/gaussian_tensors.ts";
 import type { GaussianMixture } from "../reference/mixture.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { RunFolder } from "./folder.ts";
 
+/** What a run's folder says of its data. */
+export interface RunDataInfo extends SavedDataInfo {
+  /** Of the samples that the run trains and validates on, as {@linkcode digestOfData} gives it. */
+  readonly digest?: string;
+}
+
 /** A run's data.safetensors that cannot be used. */
 export class DataInfoError extends UserError {}
 
-const FILE = "data.safetensors";
+/** The file of a run's folder that says what its model needs to know of its data. */
+export const DATA_INFO = "data.safetensors";
 const FORMAT = "itdiffusion-data";
+
+/**
+ * The digest of the samples that a run trains and validates on, as float32 in their order: `sha1:` and hexadecimal
+ * digits.
+ */
+export function digestOfData({ shape, train, validation }: Pick<Dataset, "shape" | "train" | "validation">): string {
+  // To notice a change, not a forger: it takes little longer than going through the samples.
+  const hash = createHash("sha1");
+  hash.update(JSON.stringify([shape, train.count, validation.count]));
+  for (const samples of [train, validation]) {
+    forEachBlock(samples, ({ buffer, byteOffset, byteLength }) => {
+      hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+    });
+  }
+  return `sha1:${hash.digest("hex")}`;
+}
 
 /**
  * Saves what a model needs to know of its data in the run's folder, so that it can be used without loading the data set
@@ -24,6 +49,7 @@ export async function writeDataInfo(
   folder: RunFolder,
   { gaussian, reference }: DataInfo,
   { shape, axes, ...known }: DataFacts,
+  digest?: string,
 ): Promise<void> {
   const d = gaussian.mean.length;
   const tensors = {
@@ -32,12 +58,12 @@ export async function writeDataInfo(
     ...(axes ? { "axes.mean": { shape: [d], data: axes.mean }, "axes.scale": { shape: [d], data: axes.scale } } : {}),
   };
   const { entropy, range, delta, logScale, columns, fileRange, description } = known;
-  const facts = { shape, entropy, range, delta, logScale, columns, fileRange, description };
+  const facts = { shape, entropy, range, delta, logScale, columns, fileRange, description, digest };
   const metadata = Object.entries(facts).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, JSON.stringify(value)]]
   );
   const bytes = encodeSafetensors(tensors, { format: FORMAT, ...Object.fromEntries(metadata) });
-  await folder.write(FILE, bytes);
+  await folder.write(DATA_INFO, bytes);
 }
 
 /**
@@ -45,14 +71,14 @@ export async function writeDataInfo(
  *
  * @throws {DataInfoError} When it is missing or damaged.
  */
-export async function readDataInfo(folder: RunFolder): Promise<SavedDataInfo> {
-  const path = folder.file(FILE);
+export async function readDataInfo(folder: RunFolder): Promise<RunDataInfo> {
+  const path = folder.file(DATA_INFO);
   try {
     await Deno.stat(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new DataInfoError(
-      `The run in ${folder.path} has no ${FILE}, so that its data's Gaussian is not known. It is from an earlier ` +
+      `The run in ${folder.path} has no ${DATA_INFO}, so that its data's Gaussian is not known. It is from an earlier ` +
         "version: train it again, or go on with it once by --resume.",
       { cause: error },
     );
@@ -76,6 +102,7 @@ export async function readDataInfo(folder: RunFolder): Promise<SavedDataInfo> {
     return isRange ? { [key]: [range[0], range[1]] as const } : {};
   };
   const columns = parsed(metadata.columns), description = parsed(metadata.description);
+  const digest = parsed(metadata.digest);
   const areNames = Array.isArray(columns) && columns.every((name) => typeof name === "string") &&
     columns.length === sizeOf(shape);
   if (metadata.columns !== undefined && !areNames) throw fail(`its columns are not ${sizeOf(shape)} names`);
@@ -121,6 +148,7 @@ export async function readDataInfo(folder: RunFolder): Promise<SavedDataInfo> {
     ...rangeOf("fileRange"),
     ...(areNames ? { columns } : {}),
     ...(typeof description === "string" ? { description } : {}),
+    ...(typeof digest === "string" ? { digest } : {}),
   };
 }
 

@@ -1,9 +1,12 @@
-import { join, resolve } from "node:path";
-import { type Contents, storageError, writeFileAtomic } from "../io/atomic.ts";
+import { basename, dirname, join, resolve } from "node:path";
+import { type Contents, isTemporaryName, storageError, writeFileAtomic } from "../io/atomic.ts";
 import { JsonFileError, parseBoundedJson } from "../io/bounded_json.ts";
 import { type Events, EventWriter, type EventWriterOptions, noEvents } from "../io/tensorboard.ts";
 import { isLink, requireWithin } from "../io/within.ts";
 import { UserError } from "../errors/user_error.ts";
+import { DATA_INFO, readDataInfo } from "./data_info.ts";
+import { FOLDER_LOCK, isFolderLocked, type Lock, lockFolder, TakenError } from "../io/lock.ts";
+import { removeLeftovers } from "../io/leftovers.ts";
 
 /** What a run or a sweep keeps as one JSON value is small. */
 const RECORD_BOUNDS = { bytes: 20_000_000, depth: 64, values: 1_000_000 };
@@ -17,14 +20,16 @@ export class RunFolder {
   constructor(readonly path: string, readonly isWritten = true) {}
 
   /**
-   * Makes a new folder.
+   * Makes a new folder, and locks it.
    *
-   * @param out The folder that the user named; it must not exist, or be empty.
+   * @param out The folder that the user named; it must not exist, be empty, or hold what a start that was killed left.
    * @param name What to call it under `runs` where none is named; a number follows if that is taken.
-   * @throws {UserError} When the folder holds something already or cannot be made.
+   * @throws {UserError} When the folder holds something already, another process is at work in it, or it cannot be made.
    */
-  static async create(out: string | undefined, name: string): Promise<RunFolder> {
-    return await made(await freeFolder(out, join("runs", name), `, or continue the run in it with --resume ${out}`));
+  static async create(out: string | undefined, name: string): Promise<{ folder: RunFolder; lock: Lock }> {
+    const advice = `, or continue the run in it with --resume ${out}`;
+    const { path, lock } = await claimFolder(out, join("runs", name), isOfStart, advice);
+    return { folder: new RunFolder(path), lock };
   }
 
   /** The same folder, in which nothing is changed. */
@@ -94,26 +99,49 @@ export class RunFolder {
     }
   }
 
-  /**
-   * The records of a file of JSON lines; a last line that a killed process left unfinished is no record.
-   *
-   * @param refuse Makes the error for a line that is damaged, counted from 1; without it, records end before that line.
-   * @throws {UserError} When the file cannot be read.
-   */
-  async readLines(name: string, refuse?: (line: number) => UserError): Promise<unknown[]> {
-    let text: string;
+  /** Puts on the disk what was added to a file, if it is there. @throws {StorageError} */
+  async sync(name: string): Promise<void> {
+    if (!this.isWritten) return;
     try {
-      text = await Deno.readTextFile(this.file(name));
+      using file = await Deno.open(this.file(name), { read: true, write: true });
+      await file.sync();
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return [];
+      if (!(error instanceof Deno.errors.NotFound)) throw storageError(this.file(name), error);
+    }
+  }
+
+  /** Removes a file, if it is there. @throws {StorageError} */
+  async remove(name: string): Promise<void> {
+    if (!this.isWritten) return;
+    try {
+      await Deno.remove(this.file(name));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw storageError(this.file(name), error);
+    }
+  }
+
+  /** A text that is kept, empty where there is none. @throws {StorageError} When it cannot be read. */
+  async readText(name: string): Promise<string> {
+    try {
+      return await Deno.readTextFile(this.file(name));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return "";
       throw storageError(this.file(name), error);
     }
-    const records: unknown[] = [], lines = text.split("\n");
-    for (const [i, line] of lines.entries()) {
+  }
+
+  /**
+   * The records of a file of JSON lines, up to one that is damaged: the last may be one that a killed process left
+   * unfinished.
+   *
+   * @throws {UserError} When the file cannot be read.
+   */
+  async readLines(name: string): Promise<unknown[]> {
+    const records: unknown[] = [];
+    for (const line of (await this.readText(name)).split("\n")) {
       try {
         records.push(JSON.parse(line));
       } catch {
-        if (refuse && i < lines.length - 1) throw refuse(i + 1);
         break;
       }
     }
@@ -145,22 +173,79 @@ export async function freeFolder(out: string | undefined, standard: string, advi
   }
 }
 
-async function isEmpty(path: string): Promise<boolean> {
-  try {
-    for await (const _ of Deno.readDir(path)) return false;
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return true;
-    if (error instanceof Deno.errors.NotADirectory) throw new UserError(`${path} is a file; --out must name a folder.`);
-    throw storageError(path, error);
+/** A folder that this process alone writes to. */
+export interface ClaimedFolder {
+  readonly path: string;
+  readonly lock: Lock;
+}
+
+/**
+ * Finds a folder for new files as {@linkcode freeFolder} does, makes it, and locks it until the process ends. One that
+ * holds nothing but what a task of ours left when it was killed is free too.
+ *
+ * @param isLeft Whether such a task leaves an entry of that path; it is asked of what is neither a lock nor temporary.
+ * @throws {TakenError} When another process is at work in the folder that the user named.
+ * @throws {UserError} When that folder holds something else, or cannot be made.
+ */
+export async function claimFolder(
+  out: string | undefined,
+  standard: string,
+  isLeft: (path: string) => boolean | Promise<boolean>,
+  advice = "",
+): Promise<ClaimedFolder> {
+  const other = ", or name another folder with --out";
+  for (let k = 1;; k++) {
+    const path = resolve(out ?? (k === 1 ? standard : `${standard}-${k}`));
+    // Nothing is made in a folder that is somebody else's, and one that was free may be another's once it is locked.
+    const isFree = () => holdsOnly(path, isLeft);
+    if (await isFolderLocked(path)) {
+      // To be told who has it.
+      if (out !== undefined) (await lockFolder(path, other))[Symbol.dispose]();
+    } else if (await isFree()) {
+      const lock = await lockFolder(path, other).catch((error) => {
+        if (out !== undefined || !(error instanceof TakenError)) throw error;
+      });
+      if (lock && await isFree()) {
+        await removeLeftovers(path);
+        return { path, lock };
+      }
+      lock?.[Symbol.dispose]();
+    }
+    if (out !== undefined) throw new UserError(`The folder ${out} is not empty. Name another with --out${advice}.`);
   }
 }
 
-async function made(path: string): Promise<RunFolder> {
+/** Whether a folder holds nothing but what a process leaves that was killed. */
+async function holdsOnly(path: string, isLeft: (path: string) => boolean | Promise<boolean>): Promise<boolean> {
+  for (const name of await namesIn(path)) {
+    const file = join(path, name);
+    if (name === FOLDER_LOCK ? !await isLock(file) : !isTemporaryName(name) && !await isLeft(file)) return false;
+  }
+  return true;
+}
+
+/** Whether a file is a lock's: it holds the number of a process, or nothing yet. */
+async function isLock(path: string): Promise<boolean> {
+  return /^\d{0,20}$/.test(await Deno.readTextFile(path).catch(() => "none"));
+}
+
+/** Whether a run's start writes a file before the configuration, which makes the folder a run. */
+async function isOfStart(path: string): Promise<boolean> {
+  if (basename(path) !== DATA_INFO) return false;
+  return await readDataInfo(new RunFolder(dirname(path))).then(() => true, () => false);
+}
+
+async function isEmpty(path: string): Promise<boolean> {
+  return (await namesIn(path)).length === 0;
+}
+
+/** What lies in a folder that a user named; nothing where there is none. */
+async function namesIn(path: string): Promise<string[]> {
   try {
-    await Deno.mkdir(path, { recursive: true });
-    return new RunFolder(path);
+    return (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
   } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    if (error instanceof Deno.errors.NotADirectory) throw new UserError(`${path} is a file; --out must name a folder.`);
     throw storageError(path, error);
   }
 }

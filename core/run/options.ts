@@ -161,6 +161,7 @@ export function trainingOptions(
     experimentName: { default: "", placeholder: "name", help: "Added to the name of the run's folder." },
     out: { optional: "string", placeholder: "folder", help: "The run's folder (default: a new one in runs)." },
     resume: { optional: "string", bare: true, placeholder: "folder", help: "Go on with the run in a folder." },
+    dataChanged: { default: false, help: "Resume though the data is not what the run began with." },
     figures: { default: true, onOff: true, help: "Draw figures." },
     ...outputOptions,
   } as const satisfies Record<string, TaskOption>;
@@ -176,6 +177,7 @@ export const PRESENTATION: ReadonlySet<string> = new Set([
   "microBatchSize",
   "out",
   "resume",
+  "dataChanged",
   "figures",
   "quiet",
   "json",

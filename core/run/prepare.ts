@@ -2,23 +2,34 @@ import { join, resolve } from "node:path";
 import { Progress, takeNotes } from "../cli/mod.ts";
 import { startEngine } from "../engine/start.ts";
 import { UserError } from "../errors/user_error.ts";
+import { type Checkpoint, latestCheckpoint, loadCheckpoint } from "../io/checkpoints.ts";
+import { removeLeftovers } from "../io/leftovers.ts";
+import { type Lock, lockFolder } from "../io/lock.ts";
 import { PARTS } from "../evaluation/scatter.ts";
 import { beginTraining, type BegunTraining } from "../model/begin_training.ts";
 import type { Ranks } from "../mpi/ranks.ts";
-import { type Dataset, type LoadContext, referenceOf, type SavedDataInfo } from "../plugins/contracts.ts";
+import { type Dataset, type LoadContext, referenceOf } from "../plugins/contracts.ts";
 import { storedOptions } from "../options/stored.ts";
 import { Random } from "../random/random.ts";
 import type { AdaptiveState } from "../training/proposal_learner.ts";
 import type { BestEpoch, TrainingSnapshot } from "../training/train.ts";
 import type { RunConfig, RunRequest } from "./config.ts";
-import { readDataInfo, writeDataInfo } from "./data_info.ts";
+import { digestOfData, readDataInfo, type RunDataInfo, writeDataInfo } from "./data_info.ts";
 import { RunFolder } from "./folder.ts";
+
+/** Other tasks may be writing their results to a run's folder; what was not written to for so long is nobody's. */
+const IDLE_MS = 60_000;
 
 /** A run ready to train. */
 export interface PreparedRun extends BegunTraining<RunConfig> {
   readonly data: Dataset;
   readonly random: Random;
   readonly folder: RunFolder;
+  /** That of the folder, which a process has until it ends; of several ranks the first one has it. */
+  readonly lock?: Lock;
+  /** The checkpoint that a resumed run goes on from; none where it has none yet. */
+  readonly from?: Checkpoint;
+  readonly isResumed: boolean;
   readonly ranks: Ranks;
   /** What was said to the user while the data and the denoiser were loaded. */
   readonly notes: readonly string[];
@@ -38,10 +49,30 @@ export async function prepareRun(
   ranks: Ranks,
 ): Promise<PreparedRun> {
   const isFirst = ranks.rank === 0;
+  // From before its checkpoint is read.
+  const lock = isFirst && request.resumed ? await lockFolder(request.resumed.path) : undefined;
+  try {
+    if (lock) { for (const path of ["", "figures"]) await removeLeftovers(request.resumed!.file(path), IDLE_MS); }
+    const prepared = await prepare(request, supports, ranks);
+    return { ...prepared, ...(lock ? { lock } : {}) };
+  } catch (error) {
+    lock?.[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function prepare(
+  request: RunRequest,
+  supports: (data: Dataset) => string | undefined,
+  ranks: Ranks,
+): Promise<PreparedRun> {
+  const isFirst = ranks.rank === 0;
   using progress = new Progress({ quiet: request.quiet || !isFirst });
   const { notes, onNote } = takeNotes(progress);
   const config = checkedConfig(request, onNote);
   const random = Random.fromSeed(config.seed);
+  const latest = request.resumed && await latestCheckpoint(request.resumed.path);
+  const checkpoint = latest === undefined ? undefined : await loadCheckpoint(latest);
   // A backend that is missing is told before data is fetched.
   const started = config.backend === "auto" ? undefined : await startEngine(config.backend, config.threads, []);
   const context: LoadContext = {
@@ -55,7 +86,9 @@ export async function prepareRun(
   ranks.stop.throwIfAborted();
   const unsupported = supports(data);
   if (unsupported) throw new UserError(`The data set ${request.dataset.name} ${unsupported}`);
-  const checkpoint = request.resumed?.checkpoint;
+  const saved = await savedInfo(request);
+  const digest = digestOfData(data);
+  if (!request.dataChanged) requireSameData(request, saved, digest);
   const from: TrainingSnapshot | undefined = checkpoint && {
     step: checkpoint.step,
     epoch: checkpoint.epoch,
@@ -65,7 +98,6 @@ export async function prepareRun(
     training: checkpoint.training,
     ...(config.proposal === "adaptive" ? { adaptive: adaptiveState(checkpoint.state.adaptive) } : {}),
   };
-  const saved = await savedInfo(request);
   const begun = await beginTraining(data, request.denoiser, config, random, {
     dataName: request.dataset.name,
     ranks,
@@ -78,10 +110,35 @@ export async function prepareRun(
   });
   progress.finish();
   ranks.stop.throwIfAborted();
-  const folder = await folderOf(request, isFirst);
-  await writeDataInfo(folder, begun.info, data);
-  await folder.writeJson("config.json", begun.config);
-  return { ...begun, data, random, folder, ranks, notes };
+  const { folder, lock } = await folderOf(request, isFirst);
+  try {
+    await writeDataInfo(folder, begun.info, data, digest);
+    await folder.writeJson("config.json", begun.config);
+  } catch (error) {
+    lock?.[Symbol.dispose]();
+    throw error;
+  }
+  return {
+    ...{ ...begun, data, random, folder, ranks, notes, isResumed: request.resumed !== undefined },
+    ...(checkpoint ? { from: checkpoint } : {}),
+    ...(lock ? { lock } : {}),
+  };
+}
+
+/** @throws {UserError} When a run that goes on would see other samples than those that it began with. */
+function requireSameData({ resumed, dataset }: RunRequest, saved: RunDataInfo | undefined, digest: string): void {
+  // Runs of earlier versions do not say what they began with.
+  if (!resumed || saved?.digest === undefined || saved.digest === digest) return;
+  throw new UserError(
+    `The data of ${dataset.name} has changed since the run in ${resumed.path} began: expected samples with the digest ` +
+      `${shortened(saved.digest)}, got ${
+        shortened(digest)
+      }. Restore them, or go on with those of now by --data-changed.`,
+  );
+}
+
+function shortened(digest: string): string {
+  return digest.slice(0, "sha1:".length + 8);
 }
 
 /** The configuration, of which a run that goes on has what a file keeps. @throws {UserError} For a value out of range. */
@@ -90,7 +147,7 @@ function checkedConfig(
   onNote: (note: string) => void,
 ): RunConfig {
   if (!resumed) return config;
-  const source = resumed.folder.file("config.json");
+  const source = resumed.file("config.json");
   const { denoiserOptions, datasetOptions } = config;
   return {
     ...config,
@@ -103,19 +160,23 @@ function checkedConfig(
  * What a run that goes on knows of its data: its network corrects the Gaussian and the reference that it began with. A
  * run without a reference may know nothing, and has the Gaussian fitted.
  */
-async function savedInfo({ resumed, config }: RunRequest): Promise<SavedDataInfo | undefined> {
+async function savedInfo({ resumed, config }: RunRequest): Promise<RunDataInfo | undefined> {
   if (!resumed) return undefined;
   try {
-    return await readDataInfo(resumed.folder);
+    return await readDataInfo(resumed);
   } catch (error) {
     if (config.reference === "none" && error instanceof UserError) return undefined;
     throw error;
   }
 }
 
-async function folderOf({ resumed, out, name }: RunRequest, isFirst: boolean): Promise<RunFolder> {
-  if (isFirst) return resumed?.folder ?? await RunFolder.create(out, name);
-  return (resumed?.folder ?? new RunFolder(resolve(out ?? join("runs", name)))).unwritten();
+/** The run's folder, with its lock where it is new. */
+async function folderOf(
+  { resumed, out, name }: RunRequest,
+  isFirst: boolean,
+): Promise<{ folder: RunFolder; lock?: Lock }> {
+  if (isFirst) return resumed ? { folder: resumed } : await RunFolder.create(out, name);
+  return { folder: (resumed ?? new RunFolder(resolve(out ?? join("runs", name)))).unwritten() };
 }
 
 /** What an adaptive proposal learned, as a checkpoint's state has it. */

@@ -1,15 +1,47 @@
-import { join } from "node:path";
-import { writeFileAtomic } from "../io/atomic.ts";
+import { existsSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { storageError, writeFileAtomic } from "../io/atomic.ts";
+import { FOLDER_LOCK } from "../io/lock.ts";
 import type { AxisMap } from "../data/standardisation.ts";
 import { encodeSafetensors } from "../io/safetensors.ts";
 import type { ImageShape, Picture } from "../figures/pictures.ts";
 import type { PointSamplesRecord, SamplesRecord } from "../figures/records.ts";
+import { claimFolder } from "./folder.ts";
 
 /** Digits that tell every float32 from its neighbours. */
 const FLOAT_DIGITS = 9;
 
 /** Images that a grid shows at most. */
 const GRID_IMAGES = 256;
+
+/** What a folder of samples has before the summary that ends it. */
+const FILES = ["samples.safetensors", "samples.csv", "samples.svg", "images", "grid.png", "grid.svg"];
+
+/**
+ * The folder that samples are written to, which this process has until it ends. In one that a killed process left the
+ * samples are drawn again: what it had is removed.
+ *
+ * @param out The folder that the user named.
+ * @param standard Where they go otherwise; a number follows if that is taken.
+ * @throws {UserError} When the folder that the user named holds something else, or another process is at work in it.
+ */
+export async function sampleFolder(out: string | undefined, standard: string): Promise<string> {
+  // A lock without a process, and no summary, is what a killed process leaves.
+  const isLeft = (path: string) => {
+    const folder = dirname(path);
+    return FILES.includes(basename(path)) && existsSync(join(folder, FOLDER_LOCK)) &&
+      !existsSync(join(folder, "summary.json"));
+  };
+  const { path } = await claimFolder(out, standard, isLeft);
+  for (const name of FILES) {
+    const left = join(path, name);
+    if (!existsSync(left)) continue;
+    await Deno.remove(left, { recursive: true }).catch((error) => {
+      throw storageError(left, error);
+    });
+  }
+  return path;
+}
 
 /** Samples in the units of the file that a model's data came from: float64 where they were standardised. */
 export function inUnits(samples: Float32Array, axes: AxisMap | undefined): Float32Array | Float64Array {

@@ -17,7 +17,8 @@ import { type RunConfig, SAVED_BY_PROGRAM } from "./config.ts";
 export async function saveModel(model: FittedModel, path: string): Promise<string> {
   const { settings, data, denoiserName, params, info, history } = model;
   const { denoiser } = internalsOf(model);
-  const folder = await RunFolder.create(path, path);
+  const { folder, lock } = await RunFolder.create(path, path);
+  using _lock = lock;
   const { step, epoch } = history[history.length - 1];
   const config: RunConfig = {
     ...settings,

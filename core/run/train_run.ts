@@ -1,23 +1,11 @@
 import { Progress } from "../cli/mod.ts";
 import { BackendError } from "../engine/program.ts";
 import { InterruptedError } from "../errors/interrupted_error.ts";
-import { UserError } from "../errors/user_error.ts";
 import type { Events } from "../io/tensorboard.ts";
 import { type Checkpoint, saveCheckpoint } from "../io/checkpoints.ts";
 import { DivergenceError, type EpochRecord, type Training } from "../training/train.ts";
-import type { RunFolder } from "./folder.ts";
+import { earlierMetrics, type EpochMetrics, lastMetrics, METRICS } from "./metrics.ts";
 import type { PreparedRun } from "./prepare.ts";
-
-/** One line of metrics.jsonl. */
-export interface EpochMetrics {
-  readonly epoch: number;
-  readonly step: number;
-  readonly train_nll: number;
-  readonly val_nll: number;
-  readonly val_nll_stderr: number;
-  /** Since the run began, resumed parts added up. */
-  readonly seconds: number;
-}
 
 /** The end of an epoch. */
 export interface EpochEnd extends Pick<EpochRecord, "epoch" | "step" | "isLast"> {
@@ -68,21 +56,21 @@ const WITHIN_EPOCH_MS = 10 * 60 * 1000;
  * {@linkcode InterruptedError}; a loss that is not finite saves the last good state and throws
  * {@linkcode DivergenceError}.
  *
- * @param from The checkpoint that the training went on from, if any.
  * @param started When the process began with the run, by `performance.now()`.
  */
 export async function trainRun(
-  { folder, training, denoiser: { form }, config: { epochs }, ranks }: PreparedRun,
-  { quiet, started, from, onEpoch, afterEpoch }: TrainRunHooks & {
+  { folder, training, denoiser: { form }, config: { epochs }, settings, ranks, from, isResumed }: PreparedRun,
+  { quiet, started, onEpoch, afterEpoch }: TrainRunHooks & {
     readonly quiet: boolean;
     readonly started: number;
-    readonly from?: Checkpoint;
   },
 ): Promise<TrainRunResult> {
   const before = (from?.state ?? { nllSum: 0, seconds: 0, trainSeconds: 0 }) as unknown as RunState;
-  const metrics = await earlierMetrics(folder, from, training.isOver());
   using progress = new Progress({ quiet });
-  using events = folder.openEvents(from ? { purgeStep: from.step + 1 } : {});
+  const tell = (line: string) => progress.note(line);
+  const metrics = await earlierMetrics(folder, from, settings.validateEvery ?? 1, training.isOver(), tell);
+  // A run that saved nothing may have told of steps all the same.
+  using events = folder.openEvents(isResumed ? { purgeStep: from ? from.step + 1 : 0 } : {});
   const elapsed = () => before.seconds + (performance.now() - started) / 1000;
   const trainingStarted = performance.now();
   const trained = () => before.trainSeconds + (performance.now() - trainingStarted) / 1000;
@@ -95,7 +83,10 @@ export async function trainRun(
     const begun = performance.now();
     const { epoch, nllSum, best, model, training: state, adaptive } = await training.snapshot();
     const learned = adaptive && { sums: { ...adaptive.sums }, factors: adaptive.factors };
+    // Before the checkpoint that implies them.
+    await folder.sync(METRICS);
     const runState = {
+      ...lastMetrics(metrics),
       ...{ nllSum, seconds: elapsed(), trainSeconds: trained() },
       ...(best ? { best: { ...best } } : {}),
       ...(learned ? { adaptive: learned } : {}),
@@ -161,48 +152,6 @@ export async function trainRun(
     throw new InterruptedError(stoppedAt(step, training, epochs));
   }
   return { metrics, trainSeconds: trained(), seconds: elapsed(), msPerStep: times.median() };
-}
-
-/**
- * The metrics up to a checkpoint; what was written after it is dropped, since it will be written again.
- *
- * @throws {UserError} When a line of them is damaged, or a run that is over has none of its last epoch.
- */
-async function earlierMetrics(
-  folder: RunFolder,
-  from: Checkpoint | undefined,
-  isOver: boolean,
-): Promise<EpochMetrics[]> {
-  if (!from) return [];
-  const path = folder.file(METRICS);
-  const refuse = (line: number) =>
-    new UserError(
-      `${path} is damaged: its line ${line} is no record of an epoch. Restore the file, or remove it to go on without ` +
-        "what it holds of earlier epochs.",
-    );
-  const records = await folder.readLines(METRICS, refuse);
-  const wrong = records.findIndex((record, i) => !isMetrics(record, records[i - 1]));
-  if (wrong >= 0) throw refuse(wrong + 1);
-  const kept = (records as EpochMetrics[]).filter((record) => record.epoch <= from.epoch);
-  if (isOver && kept.at(-1)?.epoch !== from.epoch) {
-    throw new UserError(
-      `The run is over after epoch ${from.epoch}, of which ${path} has nothing, so that there is nothing to tell. ` +
-        "Restore the file, or train on with more --epochs.",
-    );
-  }
-  await folder.writeLines(METRICS, kept);
-  return kept;
-}
-
-const METRICS = "metrics.jsonl";
-
-/** Whether a value is a record of an epoch, after the one before it. */
-function isMetrics(value: unknown, before: unknown): value is EpochMetrics {
-  if (typeof value !== "object" || value === null) return false;
-  const record = value as Record<string, unknown>, keys = ["train_nll", "val_nll", "val_nll_stderr", "seconds"];
-  const previous = (before as EpochMetrics | undefined)?.epoch ?? 0;
-  return Number.isSafeInteger(record.epoch) && Number.isSafeInteger(record.step) && Number(record.epoch) > previous &&
-    keys.every((key) => typeof record[key] === "number" || key === "val_nll_stderr" && record[key] === null);
 }
 
 /** Where a run was stopped. */

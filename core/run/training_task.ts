@@ -1,4 +1,4 @@
-import { Progress } from "../cli/mod.ts";
+import { printText, Progress } from "../cli/mod.ts";
 import { bitsPerDimension, type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import { BackendError } from "../engine/program.ts";
@@ -18,7 +18,8 @@ import { readRequest, type RunRequest } from "./config.ts";
 import type { TaskSpec } from "./options.ts";
 import { type PreparedRun, prepareRun } from "./prepare.ts";
 import { finishRun, reportLines, resumeCommand } from "./result.ts";
-import { type EpochMetrics, trainRun, type TrainRunHooks, type TrainRunResult } from "./train_run.ts";
+import type { EpochMetrics } from "./metrics.ts";
+import { trainRun, type TrainRunHooks, type TrainRunResult } from "./train_run.ts";
 
 /** An NLL in nats, and how far it is below that of the reference alone on the same samples. */
 export interface ComparedNll extends Estimate {
@@ -80,14 +81,12 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
     console.error(`Backend ${run.engine.backend}, chosen by auto: ${run.engineReason}.`);
   }
   const d = sizeOf(data.shape);
-  const checkpoint = request.resumed?.checkpoint;
   const { draw, ...hooks } = await task.show(run, request);
   try {
     const trained = await trainRun(run, {
       ...hooks,
       quiet,
       started,
-      ...(checkpoint ? { from: checkpoint } : {}),
     });
     const measured = await orStopped(
       "Stopped before the likelihoods and figures were finished; the training is, and is saved.",
@@ -102,7 +101,7 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
       bits: (nats) => bitsPerDimension(nats, d),
     });
     if (ranks.rank > 0) return;
-    console.log(
+    printText(
       request.json ? JSON.stringify(summary) : reportLines(request.dataset.name, summary, figures).join("\n"),
     );
   } catch (error) {

@@ -1,11 +1,12 @@
 import { join, resolve } from "node:path";
 import { isTemporaryName, storageError } from "../io/atomic.ts";
 import { latestCheckpoint } from "../io/checkpoints.ts";
+import { isFolderLocked, lockFile } from "../io/lock.ts";
 import { requireWithin } from "../io/within.ts";
 import { RunFolder } from "../run/folder.ts";
 import { errorIn } from "./child.ts";
 import { SweepError } from "./errors.ts";
-import { lockRun } from "./run_lock.ts";
+import { PATIENCE } from "./taken.ts";
 import type { Sweep, SweepCommand } from "./template.ts";
 
 /** What summary.json says of a finished run, in nats and seconds. */
@@ -85,7 +86,8 @@ export class SweepFolder {
   async prepare(command: SweepCommand): Promise<{ readonly state: RunState; readonly isBegun: boolean } | undefined> {
     await requireWithin(this.folder.path, this.run(command));
     using lock = await this.#lock(command);
-    if (!lock) return undefined;
+    // A process may have been given the run's folder by hand.
+    if (!lock || await isFolderLocked(this.run(command))) return undefined;
     const state = await this.stateOf(command);
     if (state.kind === "finished") return { state, isBegun: true };
     const isBegun = await latestCheckpoint(this.run(command)) !== undefined;
@@ -112,7 +114,7 @@ export class SweepFolder {
   async #lock(command: SweepCommand): Promise<Deno.FsFile | undefined> {
     await requireWithin(this.folder.path, this.log(command));
     try {
-      return await lockRun(this.log(command));
+      return await lockFile(this.log(command), PATIENCE);
     } catch (error) {
       throw storageError(this.log(command), error);
     }

@@ -1,6 +1,6 @@
 import { runChild } from "./child.ts";
 import type { RunState, SweepFolder } from "./folder.ts";
-import { TAKEN } from "./run_lock.ts";
+import { TAKEN } from "./taken.ts";
 import type { Share } from "./share.ts";
 import type { SweepCommand } from "./template.ts";
 

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "assert";
+import { deepEqual, doesNotMatch, equal, match } from "assert";
 import { join } from "node:path";
 import { inFolder } from "../../folders.ts";
 import { runTask } from "../../tasks/command.ts";
@@ -14,9 +14,8 @@ Deno.test("a run whose metrics are damaged does not go on as if they were whole"
     const cases: [string, RegExp][] = [
       ["null\n", /its line 1 is no record of an epoch/],
       [`${first}\ngarbage\n${second}\n`, /its line 2 is no record of an epoch/],
-      [`${second}\n${first}\n`, /its line 2 is no record of an epoch/],
+      [`${first}\n${first}\n${second}\n`, /its line 2 is no record of an epoch/],
       [`${first}\n${second.replace(/"val_nll":[^,]+/, '"val_nll":"x"')}\n`, /its line 2 is no record/],
-      [`${first}\n${second.slice(0, 20)}`, /The run is over after epoch 2, of which .*metrics\.jsonl has nothing/],
     ];
     for (const [text, message] of cases) {
       await Deno.writeTextFile(path, text);
@@ -26,9 +25,52 @@ Deno.test("a run whose metrics are damaged does not go on as if they were whole"
       match(stderr, message);
       equal(await Deno.readTextFile(path), text, "nothing is changed");
     }
-    // There is something to train, and then something to tell.
-    await Deno.remove(path);
-    const { code, stdout, stderr } = await resume("--epochs", "3");
-    deepEqual([code, stderr], [0, ""]);
-    match(stdout, /^scg: 3 epochs in/);
+  }));
+
+Deno.test("metrics are cut to the checkpoint, and what they lack of it is said", () =>
+  inFolder(async (cwd) => {
+    const args = ["scg", "--points", "100", "--width", "8", "--blocks", "1", "--figures", "off"];
+    equal((await runTask("train:2d", [...args, "--epochs", "3", "--out", "run"], cwd)).code, 0);
+    const path = join(cwd, "run/metrics.jsonl"), whole = await Deno.readTextFile(path);
+    const [first, second, third] = whole.trim().split("\n");
+    const fourth = third.replace('"epoch":3', '"epoch":4');
+    const cases: [string | undefined, string, RegExp?][] = [
+      // A power cut may leave anything of what was not put on the disk with the checkpoint.
+      [`${whole}${fourth}\n${fourth.slice(0, 20)}`, whole],
+      [`${whole}\0\0\0\n\0`, whole],
+      [whole.trimEnd(), whole],
+      // The checkpoint knows the last line itself.
+      [`${first}\n${second}\n${third.slice(0, 20)}`, whole],
+      [
+        `${first}\n`,
+        `${first}\n${third}\n`,
+        /^\S+run\/metrics\.jsonl has nothing of epoch 2; the run goes on without\.$/m,
+      ],
+      [undefined, `${third}\n`, /metrics\.jsonl has nothing of 2 epochs from 1 on; the run goes on without\.$/m],
+    ];
+    for (const [text, expected, said] of cases) {
+      if (text === undefined) await Deno.remove(path);
+      else await Deno.writeTextFile(path, text);
+      const { code, stdout, stderr } = await runTask("train:2d", ["--resume", "run", "--figures", "off"], cwd);
+      equal(code, 0, stderr);
+      match(stdout, /^scg: 3 epochs in/);
+      equal(await Deno.readTextFile(path), expected);
+      if (said) match(stderr, said);
+      else doesNotMatch(stderr, /metrics/);
+    }
+    // An earlier version's checkpoint knows none.
+    const state = join(cwd, "run/checkpoints/000003/state.json");
+    const { state: { metrics: _, ...rest }, ...about } = JSON.parse(await Deno.readTextFile(state));
+    await Deno.writeTextFile(state, JSON.stringify({ ...about, state: rest }));
+    await Deno.writeTextFile(path, `${first}\n`);
+    const { code, stderr } = await runTask("train:2d", ["--resume", "run", "--figures", "off", "--quiet"], cwd);
+    deepEqual([code, await Deno.readTextFile(path)], [2, `${first}\n`]);
+    match(stderr, /^error: The run is over after epoch 3, of which .*metrics\.jsonl has nothing/);
+    const more = await runTask("train:2d", ["--resume", "run", "--epochs", "4", "--figures", "off"], cwd);
+    equal(more.code, 0, more.stderr);
+    match(more.stderr, /metrics\.jsonl has nothing of 2 epochs from 2 on/);
+    deepEqual(
+      (await Deno.readTextFile(path)).trim().split("\n").map((line) => JSON.parse(line).epoch),
+      [1, 4],
+    );
   }));

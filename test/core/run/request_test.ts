@@ -18,6 +18,7 @@ async function prepare(args: readonly string[]) {
     return shape.length === 1 ? undefined : "has the wrong shape.";
   }, oneRank());
   await run.training.dispose();
+  run.lock?.[Symbol.dispose]();
   return run;
 }
 

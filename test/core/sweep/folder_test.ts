@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok, rejects } from "assert";
 import { join } from "node:path";
 import { writeComparison } from "../../../core/sweep/comparison.ts";
 import { SweepError } from "../../../core/sweep/errors.ts";
-import { lockRun } from "../../../core/sweep/run_lock.ts";
+import { lockFile, lockFolder } from "../../../core/io/lock.ts";
 import { failureMessage, failuresToTell } from "../../../core/sweep/failures.ts";
 import { SweepFolder } from "../../../core/sweep/folder.ts";
 import type { SweepRun } from "../../../core/sweep/sweep_runs.ts";
@@ -46,9 +46,13 @@ Deno.test("a run is one process's at a time, and its failure is known until it i
     await Deno.writeTextFile(join(cwd, "seed-1", "data.json"), "what a killed run left");
     deepEqual(await folder.prepare(command), { state: { kind: "unfinished" }, isBegun: false });
     deepEqual(await namesIn(cwd), ["logs", "sweep.json"]);
-    const lock = (await lockRun(folder.log(command)))!;
-    equal(await lockRun(folder.log(command), 100), undefined);
+    const lock = (await lockFile(folder.log(command)))!;
+    equal(await lockFile(folder.log(command), 100), undefined);
     lock.close();
+    const byHand = await lockFolder(folder.run(command));
+    equal(await folder.prepare(command), undefined);
+    byHand[Symbol.dispose]();
+    deepEqual(await namesIn(cwd), ["logs", "sweep.json"]);
     deepEqual(await folder.prepare(command), { state: { kind: "unfinished" }, isBegun: false });
 
     await folder.writeLog(command, "note\nerror: It is \x1b[31mbroken.\nmore\n");

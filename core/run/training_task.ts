@@ -115,6 +115,7 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
   } finally {
     await training.dispose();
     await run.engine.dispose();
+    run.lock?.[Symbol.dispose]();
   }
 }
 

@@ -19,6 +19,10 @@ const PLAIN = ["./points.ts", "--reference", "none", "--logsnr-loc", "1", "--log
 const GATED = [...PLAIN, "--denoiser", "./gated.ts", "--backend", "tfjs-cpu"];
 const QUIET = ["--figures", "off", "--quiet"];
 
+/** What goes on with a run of code from here, and what trusts it. */
+const RESUMED = ["./points.ts", "--resume", "run", "--denoiser", "./gated.ts"];
+const TRUSTED = ["--trust", "./gated.ts", "./points.ts"];
+
 async function inGate(test: (cwd: string, gate: Gate) => Promise<void>): Promise<void> {
   await inFolder(async (cwd) => {
     await Deno.writeTextFile(join(cwd, "points.ts"), POINTS);
@@ -71,7 +75,7 @@ Deno.test("of two trainings in one folder one goes on, and the other changes not
     const args = [...GATED, "--epochs", "3", "--out", "run", ...QUIET];
     const where = { file: "run/metrics.jsonl", lines: 1 };
     const first = await held(cwd, gate, "train:2d", args, where);
-    await refused(cwd, "train:2d", ["--resume", "run", ...QUIET], new RegExp(`process \\(${first.pid}\\) .*/run\\. `));
+    await refused(cwd, "train:2d", [...RESUMED, ...QUIET], new RegExp(`process \\(${first.pid}\\) .*/run\\. `));
     await refused(
       cwd,
       "train:2d",
@@ -82,8 +86,8 @@ Deno.test("of two trainings in one folder one goes on, and the other changes not
     first.child.kill("SIGKILL");
     await first.child.output();
     equal(existsSync(join(cwd, "run", ".lock")), true);
-    const second = await held(cwd, gate, "train:2d", ["--resume", "run", ...QUIET], { ...where, lines: 2 });
-    await refused(cwd, "train:2d", ["--resume", "run", ...QUIET], new RegExp(`process \\(${second.pid}\\)`));
+    const second = await held(cwd, gate, "train:2d", [...RESUMED, ...QUIET], { ...where, lines: 2 });
+    await refused(cwd, "train:2d", [...RESUMED, ...QUIET], new RegExp(`process \\(${second.pid}\\)`));
     await gate.open();
     const { code, stderr } = await second.child.output();
     equal(code, 0, new TextDecoder().decode(stderr));
@@ -120,7 +124,7 @@ Deno.test("of two processes that estimate or draw the same, one goes on", () =>
   inGate(async (cwd, gate) => {
     const trained = await runTask("train:2d", [...GATED, "--epochs", "1", "--out", "run", ...QUIET], cwd);
     equal(trained.code, 0, trained.stderr);
-    const nll = ["run", "--part", "validation", "--backend", "tfjs-cpu", "--rounds", "30"];
+    const nll = ["run", ...TRUSTED, "--part", "validation", "--backend", "tfjs-cpu", "--rounds", "30"];
     const scored = [...nll, "--per-sample", "scores.csv"];
     const first = await held(cwd, gate, "nll", scored, { calls: 10 });
     await refused(cwd, "nll", nll, /\/run\/nll\/\S+validation\.part\. /);
@@ -129,7 +133,7 @@ Deno.test("of two processes that estimate or draw the same, one goes on", () =>
     equal((await first.child.output()).code, 0);
     equal((await namesIn(join(cwd, "run", "nll"))).some((name) => name.startsWith(".")), false);
 
-    const sample = ["run", "--backend", "tfjs-cpu", "--count", "4", "--steps", "5"],
+    const sample = ["run", ...TRUSTED, "--backend", "tfjs-cpu", "--count", "4", "--steps", "5"],
       named = [...sample, "--out", "drawn"];
     const drawing = await held(cwd, gate, "sample", named, { calls: 2 });
     await refused(cwd, "sample", named, /\/drawn\. .*or name another folder with --out\.\n$/);
@@ -188,7 +192,7 @@ Deno.test("a run that was killed before its first checkpoint begins anew", () =>
     await Deno.utime(old, 0, 0);
     // What it may have told of an epoch that it did not save.
     await Deno.writeTextFile(join(cwd, "run", "metrics.jsonl"), '{"epoch":1,"step":2}\n{"epo');
-    const { code, stderr } = await runTask("train:2d", ["--resume", "run", ...QUIET], cwd);
+    const { code, stderr } = await runTask("train:2d", [...RESUMED, ...QUIET], cwd);
     equal(code, 0, stderr);
     // What another task may be writing stays.
     deepEqual([old, young].map((path) => existsSync(path)), [false, true]);
@@ -211,7 +215,7 @@ Deno.test("a run that was killed and resumed has the density and the figures of 
     child.kill("SIGKILL");
     await child.output();
     await gate.open();
-    const runs = [["--resume", "run", "--quiet"], [...args, "--out", "whole"]];
+    const runs = [[...RESUMED, "--quiet"], [...args, "--out", "whole"]];
     for (const args of runs) {
       const { code, stderr } = await runTask("train:2d", args, cwd);
       equal(code, 0, stderr);
@@ -232,7 +236,7 @@ Deno.test("data that changed since a run began is noticed, and gone on with wher
     const args = [...PLAIN, "--denoiser", "gaussian", "--epochs", "1", "--out", "run", ...QUIET];
     equal((await runTask("train:2d", args, cwd)).code, 0);
     const resume = (...more: string[]) =>
-      runTask("train:2d", ["--resume", "run", "--epochs", "2", ...QUIET, ...more], cwd);
+      runTask("train:2d", ["./points.ts", "--resume", "run", "--epochs", "2", ...QUIET, ...more], cwd);
     const digest = async () => (await readSafetensors(join(cwd, "run", "data.safetensors"))).metadata.digest;
     const began = await digest();
     match(began, /^"sha1:[0-9a-f]{40}"$/);

@@ -4,6 +4,7 @@ import { makeRun } from "../run/runs.ts";
 import { StorageError } from "../../../core/io/atomic.ts";
 import { saveCheckpoint } from "../../../core/io/checkpoints.ts";
 import { claimPartial } from "../../../core/io/partial_file.ts";
+import { lockFolder, lockOutput } from "../../../core/io/lock.ts";
 import { isLink, requireWithin } from "../../../core/io/within.ts";
 import { freeFolder, RunFolder } from "../../../core/run/folder.ts";
 import { SweepFolder } from "../../../core/sweep/folder.ts";
@@ -131,3 +132,15 @@ Deno.test("tasks tell of a planted link in one line, and leave what it leads to 
       }));
   }
 });
+
+Deno.test("a lock is not written through a planted link", () =>
+  inFolder(async (folder) => {
+    const outside = join(folder, "outside.txt");
+    await Deno.writeTextFile(outside, "mine");
+    await Deno.mkdir(join(folder, "run"));
+    await Deno.symlink(outside, join(folder, "run", ".lock"));
+    await Deno.symlink(outside, join(folder, ".scores.h5.lock"));
+    await rejects(lockFolder(join(folder, "run")), /\.lock: it is a symbolic link\. Remove it/);
+    await rejects(lockOutput(join(folder, "scores.h5")), /it is a symbolic link/);
+    equal(await Deno.readTextFile(outside), "mine");
+  }));

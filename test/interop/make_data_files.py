@@ -345,6 +345,8 @@ csv("packed.csv.gz", text, pack=True, values=points, columns=["alpha", "beta"])
 csv("index.csv", named.to_csv(), values=points, columns=["alpha", "beta"], notes="index")
 csv("semicolon.csv", named.to_csv(index=False, sep=";"), values=points, columns=["alpha", "beta"])
 csv("excel.csv", "sep=;\n" + named.to_csv(index=False, sep=";"), values=points, columns=["alpha", "beta"])
+decimals = named.to_csv(index=False, sep=";", decimal=",")
+csv("decimal.csv", decimals, values=points, columns=["alpha", "beta"], notes="decimal commas")
 csv("tab.tsv", named.to_csv(index=False, sep="\t"), values=points, columns=["alpha", "beta"])
 csv("headless.csv", named.to_csv(index=False, header=False), values=points, notes="no header")
 csv("quoted.csv", named.to_csv(index=False, quoting=1), values=points, columns=["alpha", "beta"])
@@ -366,7 +368,7 @@ for file, text, pattern in [
     ("empty_cell.csv", "a,b\n1,2\n3,\n", "line 3, column 2"),
     ("word.csv", "a,b\n1,2\nx,4\n", '"x" in line 3, column 1'),
     ("short.csv", "a,b\n1,2\n3\n", "line 3 has 1 column"),
-    ("decimal.csv", "a;b\n1,5;2\n", '"1,5" in line 2'),
+    ("doubtful.csv", "a;b\n1,500;2\n", '"1,500" in line 2'),
     ("thousands.csv", 'a,b\n"1,500",2\n', '"1,500" in line 2'),
     ("nothing.csv", "", "no rows"),
 ]:

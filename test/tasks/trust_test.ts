@@ -119,10 +119,10 @@ async function inRun(
 }
 
 for (const field of ["denoiser", "dataset"] as const) {
-  for (const from of ["path", "url"] as const) {
-    Deno.test(`a run whose ${field} is a ${from} has it run by no task of itself`, async (t) => {
-      for (const { what, task, args, needs, trainedBy = "train:2d" } of CASES) {
-        await t.step(what, () =>
+  Deno.test(`a run whose ${field} is a path or a URL has it run by no task of itself`, async (t) => {
+    for (const { what, task, args, needs, trainedBy = "train:2d" } of CASES) {
+      await t.step(what, () =>
+        pathAndUrl((from) =>
           inRun(field, from, trainedBy, async ({ cwd, spec, host, ran }) => {
             const { code, stderr } = await runAllowed(task, args, cwd, host);
             const option = needs[field];
@@ -136,15 +136,17 @@ for (const field of ["denoiser", "dataset"] as const) {
               `error: The run's ${name} ${spec} is code from outside the project, which a run cannot have run by naming ` +
                 `it. If you trust that code, add ${option} ${spec}.\n`,
             );
-          }));
-      }
-    });
+          })
+        ));
+    }
+  });
 
-    Deno.test(`a ${field} from a ${from} is run where the command names it again`, async (t) => {
-      for (const { what, task, args, needs, trainedBy = "train:2d" } of CASES) {
-        // Points are nothing to train:cifar; and a density is integrated by diagnose, at length where it is none.
-        if (needs[field] === undefined || what.includes("cifar") || what === "diagnose") continue;
-        await t.step(what, () =>
+  Deno.test(`a ${field} from a path or a URL is run where the command names it again`, async (t) => {
+    for (const { what, task, args, needs, trainedBy = "train:2d" } of CASES) {
+      // Points are nothing to train:cifar; and a density is integrated by diagnose, at length where it is none.
+      if (needs[field] === undefined || what.includes("cifar") || what === "diagnose") continue;
+      await t.step(what, () =>
+        pathAndUrl((from) =>
           inRun(field, from, trainedBy, async ({ cwd, spec, host, ran }) => {
             const named = from === "path" ? "./mine.js" : spec;
             const { code, stderr } = await runAllowed(task, [...args, needs[field]!, named], cwd, host);
@@ -152,10 +154,15 @@ for (const field of ["denoiser", "dataset"] as const) {
             // A checkpoint of the tests has no moments to go on with.
             if (task === "train:2d") match(stderr, /^error: .*checkpoint/m);
             else equal(code, 0, stderr);
-          }));
-      }
-    });
-  }
+          })
+        ));
+    }
+  });
+}
+
+/** Both at once: each has a folder and a server of its own. */
+async function pathAndUrl(test: (from: "path" | "url") => Promise<void>): Promise<void> {
+  await Promise.all([test("path"), test("url")]);
 }
 
 Deno.test("data that the command line names is the run's own data too, and is trusted", () =>

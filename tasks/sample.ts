@@ -137,8 +137,10 @@ await mainOnRanks(async (ranks) => {
   if (shape.length === 1) files.push(await writeCsv(folder.path, values, d, info.columns, info.axes));
   if (images) files.push("images", ...await drawGrid(folder.path, pictures, record));
   else if (shape.length === 1 && d >= 2) {
+    // As the model sees them, and as its density panel has them; the table is in the file's units.
+    const asSeen = info.axes ? { ...record, subtitle: `${record.subtitle}, standardised` } : record;
     const density = d === 2 ? await readPanel(run, epoch) : undefined;
-    files.push(await drawPoints(folder.path, drawn, d, { ...record, ...(density ? { density } : {}) }));
+    files.push(await drawPoints(folder.path, drawn, d, { ...asSeen, ...(density ? { density } : {}) }));
   }
   const summary = {
     task: "sample",

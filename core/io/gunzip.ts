@@ -16,7 +16,7 @@ export function isGzip(start: Uint8Array): boolean {
  *
  * @throws {DataFileError} If it is damaged.
  */
-export async function* gunzipped(file: Deno.FsFile, source: string): AsyncGenerator<Uint8Array> {
+export async function* gunzipped(file: Deno.FsFile, source: string): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   async function* packed(): AsyncGenerator<Uint8Array> {
     const part = new Uint8Array(1 << 16);
     for (let count; (count = await file.read(part)) !== null;) yield part.slice(0, count);
@@ -24,7 +24,7 @@ export async function* gunzipped(file: Deno.FsFile, source: string): AsyncGenera
   const input = Readable.from(packed()), output = createGunzip();
   input.on("error", (error) => output.destroy(error));
   try {
-    for await (const part of input.pipe(output)) yield part as Uint8Array;
+    for await (const part of input.pipe(output)) yield part as Uint8Array<ArrayBuffer>;
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new DataFileError(

@@ -1,4 +1,5 @@
 import { DataFileError, withFile } from "./data_array.ts";
+import { gunzipped, isGzip } from "./gunzip.ts";
 
 /** The bytes of a text, in an encoding that has ASCII's characters as single bytes, and what it was stored in. */
 export interface TextBytes {
@@ -9,8 +10,6 @@ export interface TextBytes {
 
 /** Bytes that are read at a time. */
 const CHUNK = 1 << 20;
-
-const GZIP = [0x1f, 0x8b];
 
 /**
  * Reads a text file: gzipped or not, in UTF-8 or UTF-16 with or without a byte order mark, as UTF-8 without one. Bytes of
@@ -24,12 +23,12 @@ export function withText<T>(path: string, use: (text: TextBytes) => Promise<T>):
     const start = new Uint8Array(4);
     let got = await file.read(start) ?? 0;
     await file.seek(0, Deno.SeekMode.Start);
-    const isGzip = GZIP.every((byte, i) => start[i] === byte);
-    let bytes = isGzip ? unpacked(file, path) : chunksOf(file);
-    const notes = isGzip ? ["gzip"] : [];
+    const isPacked = isGzip(start);
+    let bytes: AsyncIterable<Uint8Array<ArrayBuffer>> = isPacked ? gunzipped(file, path) : chunksOf(file);
+    const notes = isPacked ? ["gzip"] : [];
     let first: Uint8Array<ArrayBuffer> | undefined;
     const source = bytes[Symbol.asyncIterator]();
-    if (isGzip) {
+    if (isPacked) {
       first = (await source.next()).value;
       got = Math.min(4, first?.length ?? 0);
       start.set(first?.subarray(0, got) ?? []);
@@ -56,22 +55,6 @@ function encodingOf(start: Uint8Array): { encoding: "utf-8" | "utf-16le" | "utf-
 async function* chunksOf(file: Deno.FsFile): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const room = new Uint8Array(CHUNK);
   for (let count; (count = await file.read(room)) !== null;) yield room.subarray(0, count);
-}
-
-async function* unpacked(file: Deno.FsFile, path: string): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  try {
-    const stream = ReadableStream.from(copied(chunksOf(file))).pipeThrough(new DecompressionStream("gzip"));
-    for await (const chunk of stream) yield chunk as Uint8Array<ArrayBuffer>;
-  } catch (error) {
-    if (error instanceof DataFileError) throw error;
-    throw new DataFileError(`${path} is damaged: its gzip data cannot be unpacked. Write or download it again.`, {
-      cause: error,
-    });
-  }
-}
-
-async function* copied(bytes: AsyncIterable<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  for await (const chunk of bytes) yield chunk.slice();
 }
 
 async function* prepended(

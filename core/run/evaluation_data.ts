@@ -74,7 +74,9 @@ export async function samplesOf(
   { data, part, range, layout, header, transpose }: ChoiceOptions,
 ): Promise<ChosenSamples> {
   const reading = { range, layout, header, transpose };
-  if (data !== undefined && parseDataFile(data) && resolve(data) !== model.config.dataset) {
+  // The run's own file, read in another way, is another file.
+  const isSaid = Object.keys(given(reading)).length > 0;
+  if (data !== undefined && parseDataFile(data) && (resolve(data) !== model.config.dataset || isSaid)) {
     if (part !== undefined) {
       throw new UsageError("--part is of a data set; of a file all rows are taken. Leave it out.");
     }

@@ -228,8 +228,8 @@ function json(values: readonly unknown[], read: (json: unknown) => void): Target
   return {
     seeds: () =>
       Promise.resolve(values.map((value) => ({ bytes: latin1(JSON.stringify(value, null, 2)), ending: "json" }))),
-    // deno-lint-ignore require-await -- what is thrown becomes a rejection.
-    read: async (path, bytes) => read(parseBoundedJson(bytes, DESCRIPTION_BOUNDS, path)),
+    // What is thrown becomes a rejection.
+    read: (path, bytes) => Promise.try(() => read(parseBoundedJson(bytes, DESCRIPTION_BOUNDS, path))),
   };
 }
 

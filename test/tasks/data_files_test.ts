@@ -77,6 +77,11 @@ Deno.test("columns are matched by name, or by their places where they have none;
     );
     match(await refused("wide.csv"), /has 3 columns, but the model is of 2 \(height, weight\)/);
     equal((await nll("run", "pandas.csv", cwd, "--header", "off")).samples, 101);
+    const own = await nll("run", "train.csv", cwd, "--header", "on");
+    deepEqual([own.samples, own.read], [
+      400,
+      "train.csv: 400 rows, columns height, weight; header taken as --header says; matched by name",
+    ]);
     const { stdout } = await runTask("nll", ["run", "--data", "swapped.csv", "--quiet"], cwd);
     match(stdout, /^ {2}read swapped\.csv: 100 rows, columns weight, height; header found; matched by name$/m);
   }));

@@ -177,7 +177,7 @@ Deno.test("encodings and compression are recognised", async () => {
     const got = await read(bytes);
     deepEqual([got.columns, got.values, got.notes], [[name, "b"], [1, -2, 3, 4], notes]);
   }
-  for (const end of [20, 30]) await rejects(read((await gzip(utf8)).slice(0, end)), /gzip data cannot be unpacked/);
+  for (const end of [20, 30]) await rejects(read((await gzip(utf8)).slice(0, end)), /is not whole gzip/);
 });
 
 Deno.test("cells, quotes and line ends that fall on the ends of what is read at once", async () => {

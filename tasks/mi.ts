@@ -21,6 +21,11 @@ import { shown } from "../core/run/result.ts";
 const options = {
   x: { default: "", placeholder: "columns", help: "Columns of X: numbers from 0, ranges and names, as 0-4,height." },
   y: { default: "", placeholder: "columns", help: "Columns of Y." },
+  estimator: withDefault(
+    RANGES.estimator,
+    DEFAULTS.estimator,
+    "By a mixture of the columns' ranks, by two networks, or by whichever finds held-out rows likelier.",
+  ),
   direction: withDefault(
     RANGES.direction,
     DEFAULTS.direction,
@@ -87,7 +92,7 @@ await main((stop) =>
       },
       onMeasure: () => progress.update({ label: "measurement and figures", done: 0, total: 1 }),
     });
-    const { nats: mean, stderr, directions, x, y, settings, engine } = information;
+    const { nats: mean, stderr, directions, x, y, settings, engine, mixture, networks } = information;
     const { epochs, batchSize, learningRate, levels } = settings;
     const { hiddenSize, hiddenLayers, embedding, embeddingSize } = o;
     const network = { hiddenSize, hiddenLayers, embedding, embeddingSize, skip: true };
@@ -119,6 +124,21 @@ await main((stop) =>
       mi_stderr: stderr,
       mi_bits: mean / Math.LN2,
       mi_bits_stderr: stderr / Math.LN2,
+      estimator: information.estimator,
+      ...(mixture
+        ? {
+          mixture: {
+            mi_nats: mixture.nats,
+            mi_stderr: mixture.stderr,
+            held_out_nats: mixture.heldOut,
+            fitted_nats: mixture.fitted,
+            // JSON has no infinity.
+            dof: mixture.dof === Infinity ? "inf" : mixture.dof,
+            components: mixture.components,
+          },
+        }
+        : {}),
+      ...(networks ? { networks: { mi_nats: networks.mean, mi_stderr: networks.stderr } } : {}),
       gaussian_mi_nats: information.gaussianNats,
       directions: directions.map(({ nll, bestEpochs, proposal, steps, parameters, likelihoodOf }) => ({
         likelihood_of: likelihoodOf,
@@ -155,12 +175,25 @@ await main((stop) =>
         ...(summary.read === undefined ? [] : [`  read ${summary.read}`]),
         ...information.notes.map((note) => `  ${note}`),
         `Mutual information       ${mean.toFixed(4)} ± ${stderr.toFixed(4)} nats (${summary.mi_bits.toFixed(4)} bits)`,
+        ...(mixture
+          ? [`By the mixture           ${estimateOf(mixture.nats, mixture.stderr)}, ${kindOf(mixture)}`]
+          : []),
+        ...(networks ? [`By the networks          ${estimateOf(networks.mean, networks.stderr)}`] : []),
         `Of their Gaussian part   ${summary.gaussian_mi_nats.toFixed(4)} nats`,
         `Wrote ${summary.folder}, with ${["summary.json", ...files].join(", ")}`,
       ].join("\n"),
     );
   })
 );
+
+function estimateOf(nats: number, stderr: number): string {
+  return `${nats.toFixed(4)} ± ${stderr.toFixed(4)} nats`;
+}
+
+function kindOf({ dof, components }: { readonly dof: number; readonly components: number }): string {
+  const kind = dof === Infinity ? "Gaussian" : `Student with ${dof} degrees of freedom`;
+  return components === 1 ? `one ${kind}` : `${components} of kind ${kind}`;
+}
 
 function snakeCase(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(

@@ -4,11 +4,6 @@ import { messageOf, UserError } from "../errors/user_error.ts";
 /** A file or folder that cannot be written. The message names it, the cause, and what to do. */
 export class StorageError extends UserError {}
 
-/** A disk that is full or fails: nothing that was asked for is a mistake. */
-export class DiskError extends StorageError {
-  override readonly exitCode = 1;
-}
-
 /** A file's contents: bytes, a text, or parts that follow each other. */
 export type Contents = Uint8Array | string | readonly Uint8Array[];
 
@@ -79,12 +74,8 @@ export async function writeFolderAtomic(
 export function storageError(path: string, error: unknown): Error {
   const [cause, advice] = causeOf(error);
   if (cause === undefined) return error instanceof Error ? error : new Error(messageOf(error));
-  const ofDisk = error instanceof Error && "code" in error && DISK_CODES.includes(String(error.code));
-  return new (ofDisk ? DiskError : StorageError)(`Cannot write ${path}: ${cause}. ${advice}`, { cause: error });
+  return new StorageError(`Cannot write ${path}: ${cause}. ${advice}`, { cause: error });
 }
-
-/** The system's codes for a disk that takes no more. */
-const DISK_CODES: readonly string[] = ["ENOSPC", "EDQUOT", "EIO"];
 
 const FREE_SPACE = "Free some space or choose another folder, then run again.";
 const OTHER_FOLDER = "Choose another folder, or change its permissions.";
@@ -115,9 +106,20 @@ function causeOf(error: unknown): readonly [string, string] | readonly [undefine
       "Run it with --allow-read and --allow-write for that path.",
     ];
   }
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (typeof code !== "string") return [undefined, ""];
+  const code = codeOf(error);
+  if (code === undefined) return [undefined, ""];
   return CAUSES[code] ?? [`the system says "${messageOf(error)}"`, OTHER_PATH];
+}
+
+/** Errors of which Deno gives no code but Linux's number. */
+const NUMBERED: Readonly<Record<string, string>> = { 27: "EFBIG", 122: "EDQUOT" };
+
+/** The system's code of an error; nothing for an error that is not the system's. */
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if ("code" in error && typeof error.code === "string") return error.code;
+  const number = / \(os error (\d+)\)/.exec(error.message)?.[1];
+  return number === undefined ? undefined : NUMBERED[number] ?? number;
 }
 
 /** The file behind `path`. Refuses what a rename would destroy: a folder, a device, a pipe. */

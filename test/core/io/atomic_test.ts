@@ -1,11 +1,7 @@
 import assert from "assert";
-import {
-  isTemporaryName,
-  StorageError,
-  storageError,
-  writeFileAtomic,
-  writeFolderAtomic,
-} from "../../../core/io/atomic.ts";
+import { basename } from "node:path";
+import { StorageError, storageError, writeFileAtomic, writeFolderAtomic } from "../../../core/io/atomic.ts";
+import { isTemporaryName, Temporary } from "../../../core/io/temporary.ts";
 import { inFolder, namesIn } from "../../folders.ts";
 
 function isStorageError(pattern: RegExp): (error: unknown) => boolean {
@@ -45,6 +41,19 @@ Deno.test("what cannot be replaced by a file is refused and left alone", () =>
     await assert.rejects(writeFileAtomic(`${folder}/${"n".repeat(300)}`, ""), isStorageError(/the name is too long/));
     assert.deepEqual(await namesIn(folder), ["file", "inner"]);
     assert.equal(await Deno.readTextFile(`${folder}/file`), "kept");
+  }));
+
+Deno.test("what a killed process left goes with the first write to its folder, and what is being written stays", () =>
+  inFolder(async (folder) => {
+    const [file, inner, written] = ["0", "1", "2"].map((digit) => `${folder}/.tmp-4294967295-${digit.repeat(12)}`);
+    await Promise.all([file, written].map((path) => Deno.writeTextFile(path, "torn")));
+    await Deno.mkdir(inner);
+    await Deno.writeTextFile(`${inner}/model.safetensors`, "torn");
+    using other = await Deno.open(written, { read: true, write: true });
+    await other.lock(true);
+    await using mine = await Temporary.folder(folder);
+    await writeFileAtomic(`${folder}/figure.svg`, "new");
+    assert.deepEqual(await namesIn(folder), [basename(mine.path), basename(written), "figure.svg"].sort());
   }));
 
 Deno.test("a folder appears whole, and never over another", () =>

@@ -3,7 +3,7 @@ import { UsageError } from "../errors/usage_error.ts";
 import { defaultsOf } from "./defaults.ts";
 import { optionName } from "./names.ts";
 import type { OptionSpec, OptionValues } from "./spec.ts";
-import { kindOf, parseValue } from "./values.ts";
+import { allowed, isAllowed, kindOf, shownValue } from "./values.ts";
 
 /**
  * The values of a plugin's options as a program gives them, with its defaults, checked as the command line checks them.
@@ -24,11 +24,9 @@ export function givenOptions(
         `The ${owner} has no option ${key}. ${similar ? `Did you mean ${similar}?` : `It has ${names}.`}`,
       );
     }
-    const kind: string = typeof value;
-    if (kind !== kindOf(specs[key])) {
-      throw new UsageError(`${optionName(key)} is ${JSON.stringify(value)}; it must be a ${kindOf(specs[key])}.`);
-    }
-    parseValue(optionName(key), { ...specs[key], onOff: true }, String(value));
+    if (isAllowed(specs[key], value)) continue;
+    const must = kindOf(specs[key]) === "boolean" ? "true or false" : allowed(specs[key]);
+    throw new UsageError(`${optionName(key)} is ${shownValue(value)}; it must be ${must}.`);
   }
   return { ...defaultsOf(specs), ...given };
 }

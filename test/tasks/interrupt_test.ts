@@ -168,10 +168,16 @@ Deno.test("report that is interrupted is one line and 130, and nothing is half-w
     const pipe = join(cwd, "run", "metrics.jsonl");
     equal((await new Deno.Command("mkfifo", { args: [pipe] }).output()).code, 0);
     const before = await namesIn(join(cwd, "run"));
-    const child = (await taskCommand("report", ["run", "--live", "off", "--quiet"], cwd)).spawn();
+    const hears = join(cwd, "hears.ts"), heard = join(cwd, "heard");
+    await Deno.writeTextFile(
+      hears,
+      `Deno.addSignalListener("SIGINT", () => Deno.writeTextFileSync(${JSON.stringify(heard)}, ""));`,
+    );
+    const child = (await taskCommand("report", ["run", "--live", "off", "--quiet"], cwd, ["--preload", hears])).spawn();
     {
       using _held = await Deno.open(pipe, { write: true });
       child.kill("SIGINT");
+      await untilFile(heard, undefined, child);
     }
     const { code, stdout, stderr } = await child.output();
     deepEqual([code, new TextDecoder().decode(stdout)], [130, ""], new TextDecoder().decode(stderr));

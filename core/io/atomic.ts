@@ -84,6 +84,11 @@ const CAUSES: Readonly<Record<string, readonly [string, string]>> = {
   EIO: ["the disk reports an error", "Check the disk, and choose another one."],
 };
 
+/** Whether a message, which another process may have told, is of a {@linkcode StorageError} for want of space. */
+export function tellsOfFullDisk(message: string): boolean {
+  return Object.values(CAUSES).some(([cause, advice]) => advice === FREE_SPACE && message.includes(`: ${cause}. `));
+}
+
 /** The cause in words and what to do about it; nothing for an error that is not the system's. */
 function causeOf(error: unknown): readonly [string, string] | readonly [undefined, ""] {
   if (error instanceof Deno.errors.NotCapable) {

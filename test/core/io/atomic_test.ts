@@ -1,6 +1,12 @@
 import assert from "assert";
 import { basename } from "node:path";
-import { StorageError, storageError, writeFileAtomic, writeFolderAtomic } from "../../../core/io/atomic.ts";
+import {
+  StorageError,
+  storageError,
+  tellsOfFullDisk,
+  writeFileAtomic,
+  writeFolderAtomic,
+} from "../../../core/io/atomic.ts";
 import { isTemporaryName, Temporary } from "../../../core/io/temporary.ts";
 import { inFolder, namesIn } from "../../folders.ts";
 
@@ -69,7 +75,10 @@ Deno.test("a folder appears whole, and never over another", () =>
 
 Deno.test("a full disk is reported in words", () => {
   const error = Object.assign(new Error("No space left on device"), { code: "ENOSPC" });
-  assert.match(storageError("x.svg", error).message, /^Cannot write x\.svg: the disk is full\. Free some space/);
+  const { message } = storageError("x.svg", error);
+  assert.match(message, /^Cannot write x\.svg: the disk is full\. Free some space/);
+  assert.ok(tellsOfFullDisk(`seed-1 (${message})`));
+  assert.ok(!tellsOfFullDisk(storageError("x", Object.assign(new Error("no"), { code: "EACCES" })).message));
 });
 
 Deno.test("a file that is larger than the system allows is reported in words, though Deno gives no code for it", () => {

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
 import { EventWriter } from "../../core/io/tensorboard.ts";
+import { writePerSample } from "../../core/run/per_sample_file.ts";
 import { makeRun } from "../core/run/runs.ts";
 import { inFolder, namesIn } from "../folders.ts";
 import { runTask } from "../tasks/command.ts";
@@ -88,6 +89,25 @@ Deno.test("two folders differ by what is in them, and not by times, memory and t
     'sweep.csv has "seed-0,0.25", expected "seed-0,0.5"',
   ]);
 });
+
+Deno.test("HDF5 files differ by their values, and not by when they were written", () =>
+  inFolder(async (folder) => {
+    const { now } = Date, texts: string[] = [], bytes: string[] = [];
+    try {
+      for (const [i, first] of [0.5, 0.5, 0.25].entries()) {
+        // The times in it are seconds.
+        Date.now = () => 1e12 + 1000 * i;
+        const nll = Float64Array.of(first, 1, 2);
+        await writePerSample(join(folder, "scores.h5"), { nll, stderr: nll });
+        const contents = await contentsOf(folder);
+        texts.push(comparable(contents, folder).get("scores.h5")!);
+        bytes.push(String(contents.get("scores.h5")));
+      }
+    } finally {
+      Date.now = now;
+    }
+    ok(texts[0] === texts[1] && texts[0] !== texts[2] && bytes[0] !== bytes[1]);
+  }));
 
 Deno.test("events are compared as TensorBoard shows them: the last of a step, without those that were taken back", () =>
   inFolder(async (folder) => {

@@ -9,6 +9,9 @@ import type { KnownCase } from "./try_case.ts";
 /** A signal that comes before a process listens is sent to another one, so often at most. */
 const TRIES = 20;
 
+/** Problems of a trial that are told. */
+const SHOWN = 3;
+
 /** What came of the trials of a case in one way. */
 export interface Tried {
   readonly passed: number;
@@ -51,7 +54,12 @@ export async function tryKind(known: KnownCase, kind: Kind, hows: readonly (stri
       if (signal.aborted) return;
       if (problems.length > 0) {
         const repeat = `--case ${shellWord(known.name)} --repeat ${shellWord(`${kind.name} ${told}`)}`;
-        failures.push(`${what}: ${problems.join("; ")}. Left in ${folder}. Repeat: deno task test:crash ${repeat}`);
+        const more = problems.length > SHOWN ? `; and ${problems.length - SHOWN} more` : "";
+        failures.push(
+          `${what}: ${
+            problems.slice(0, SHOWN).join("; ")
+          }${more}. Left in ${folder}. Repeat: deno task test:crash ${repeat}`,
+        );
         return;
       }
       await Deno.remove(folder, { recursive: true });

@@ -30,6 +30,7 @@ export async function canMount(): Promise<boolean> {
 /** Fills the disk at any point of a task; once there is space, it goes on to its end. */
 export const disks = (isMounted: boolean): Kind => ({
   name: "disks",
+  ofVoid: "had space enough",
   ...(Deno.build.os === "windows" ? { absent: "neither mount nor ulimit" } : {}),
   isFor: () => true,
   draw(known, random, index) {
@@ -51,7 +52,7 @@ async function onDisk(known: KnownCase, folder: string, size: string): Promise<O
       problems.push("the disk cannot be made larger");
     }
     if (problems.length === 0) problems.push(...await finish(known, folder, ended));
-    return { what: `a disk of ${size}`, problems };
+    return { what: `a disk of ${size}`, problems, isVoid: ended.code === 0 };
   } finally {
     await succeeds("umount", folder);
   }
@@ -62,7 +63,7 @@ async function withFiles(known: KnownCase, folder: string, how: string): Promise
   const ended = await run({ ...startOf(known, folder), maxFileBytes: Number.parseInt(how) });
   const problems = [...problemsOfEnd(ended), ...await problemsOfRest(known, folder)];
   if (problems.length === 0) problems.push(...await finish(known, folder, ended));
-  return { what: `files of ${Number.parseInt(how)} bytes at most`, problems };
+  return { what: `files of ${Number.parseInt(how)} bytes at most`, problems, isVoid: ended.code === 0 };
 }
 
 function problemsOfEnd(ended: Ended): string[] {

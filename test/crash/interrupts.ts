@@ -15,6 +15,7 @@ const NUMBERS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGTER
 /** Interrupts a task, by one signal or two in a row; it says so in one line, and goes on to its end when started again. */
 export const interrupts: Kind = {
   name: "interrupts",
+  ofVoid: "came before the program's first line, or after its end",
   isFor: () => true,
   draw(known, random, index) {
     const first = SIGNALS[index % SIGNALS.length], second = SIGNALS[(index + 1) % SIGNALS.length];
@@ -31,11 +32,12 @@ export const interrupts: Kind = {
     }
     const problems = problemsOfEnd(ended);
     if (problems.length === 0) problems.push(...await setPartAside(known, folder));
-    return { what, problems: problems.length > 0 ? problems : await finish(known, folder, ended) };
+    if (problems.length === 0) problems.push(...await finish(known, folder, ended));
+    return { what, problems, isVoid: !ended.isMet };
   },
 };
 
-/** Whether a signal came before the program's first line, in which it begins to listen. */
+/** Whether a signal came before the program's first line, or after its end, in which it begins to listen. */
 function isDeaf({ code, signal, stderr }: Ended, signals: readonly Deno.Signal[]): boolean {
   return stderr === "" && signals.some((each) => signal === each || code === BY_SIGNAL + NUMBERS[each]);
 }

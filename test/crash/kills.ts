@@ -7,6 +7,7 @@ import { endOf, finish, nextStart, prepare, startOf } from "./try_case.ts";
 /** Kills a task, now and then also the one that goes on after it; then it goes on to its end. */
 export const kills: Kind = {
   name: "kills",
+  ofVoid: "ended before",
   isFor: () => true,
   draw(known, random, index) {
     const kill = (i: number): Stop => ({ signals: ["SIGKILL"], moment: drawMoment(known, random, i) });
@@ -15,16 +16,17 @@ export const kills: Kind = {
   },
   async attempt(known, folder, how) {
     await prepare(known, known.from, folder);
-    let before: Ended | undefined;
+    let before: Ended | undefined, isMet = false;
     const told: string[] = [];
     for (const stop of parseStops(how)) {
       before = await run({ ...before ? nextStart(known, folder, before) : startOf(known, folder), stop });
       told.push(describeStop(stop, before));
+      isMet ||= before.isMet;
       const isRefused = known.makes !== undefined && before.code === 2;
       if (before.signal !== "SIGKILL" && before.code !== 0 && !isRefused) {
         return { what: told.join(", then "), problems: [`it ended by ${endOf(before)}: ${before.stderr.trim()}`] };
       }
     }
-    return { what: told.join(", then "), problems: await finish(known, folder, before!) };
+    return { what: told.join(", then "), problems: await finish(known, folder, before!), isVoid: !isMet };
   },
 };

@@ -8,7 +8,7 @@ export interface Outcome {
   readonly what: string;
   /** What is not as it should be; empty for a trial that passed. */
   readonly problems: readonly string[];
-  /** Whether the process was not ready to be tried, so that the trial says nothing. */
+  /** Whether the process was not met by what was to befall it, so that the trial says nothing. */
   readonly isVoid?: boolean;
 }
 
@@ -18,6 +18,8 @@ export interface Kind {
   readonly name: "kills" | "interrupts" | "pairs" | "disks";
   /** Why it cannot be tried on this machine, if it cannot. */
   readonly absent?: string;
+  /** What is told of trials that say nothing. */
+  readonly ofVoid: string;
   isFor(each: Case): boolean;
   /** Draws how the i-th trial goes, as a text that repeats it. */
   draw(known: KnownCase, random: Random, index: number): string;

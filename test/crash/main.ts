@@ -77,8 +77,8 @@ await main(async (stop) => {
       passed += tried.passed;
       failed += tried.failures.length;
       const numbers = `${String(tried.passed).padStart(4)} passed ${String(tried.failures.length).padStart(3)} failed`;
-      const unheard = tried.unheard > 0 ? `   ${tried.unheard} more came before the program's first line` : "";
-      console.log(`${each.name.padEnd(16)} ${kind.name.padEnd(10)} ${numbers}${unheard}`);
+      const voids = tried.voids > 0 ? `   ${tried.voids} more ${kind.ofVoid}` : "";
+      console.log(`${each.name.padEnd(16)} ${kind.name.padEnd(10)} ${numbers}${voids}`);
       for (const line of tried.failures) console.log(`  FAILED ${each.name}, ${line}`);
     }
   }

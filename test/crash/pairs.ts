@@ -7,6 +7,7 @@ const REFUSAL = /^error: [^\n]*(?:Another process|is not empty)[^\n]*\n$/;
 /** Starts a task twice at once. One goes on and the other is refused, or both go on, as the task promises. */
 export const pairs: Kind = {
   name: "pairs",
+  ofVoid: "never met",
   isFor: (each) => each.pairs !== undefined,
   draw({ ms }, random, index) {
     return `${index % 2 === 0 ? 0 : Math.round(random.split(index).uniform() * ms)}ms`;

@@ -27,6 +27,8 @@ export interface Ended {
   readonly stdout: string;
   readonly stderr: string;
   readonly ms: number;
+  /** Whether it came to where it was to be stopped. */
+  readonly isMet: boolean;
   /** Its writes, where they were listed. */
   readonly writes: readonly ListedWrite[];
 }
@@ -60,28 +62,29 @@ export async function run(
     env: { NO_COLOR: "1", SHELL: "/bin/sh", ...(isListed ? { [WRITE_PLAN]: JSON.stringify(plan) } : {}) },
   }).spawn();
   const output = child.output();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isMet = false, timer: ReturnType<typeof setTimeout> | undefined;
   if (stop?.moment.kind === "time") {
     const { signals, moment: { ms } } = stop;
     if (hasTerminal) await untilFile(pid, (text) => text.endsWith("\n"), child);
     const inner = hasTerminal ? Number(await Deno.readTextFile(pid)) : undefined;
     const send = (signal: Deno.Signal) => inner === undefined ? child.kill(signal) : Deno.kill(inner, signal);
-    timer = setTimeout(() => signals.forEach((signal) => ifThere(() => send(signal))), ms);
+    timer = setTimeout(() => isMet = signals.filter((signal) => isThere(() => send(signal))).length > 0, ms);
   }
   const { code, signal, stdout, stderr } = await output;
   clearTimeout(timer);
   const text = async (name: string, bytes: Uint8Array) =>
     hasTerminal ? await taken(`${cwd}.${name}`) : new TextDecoder().decode(bytes);
-  const ended = {
+  const writes = isListed ? listedWrites(await taken(list)) : [];
+  if (hasTerminal) await taken(pid);
+  if (stop?.moment.kind === "write") isMet = writes.length >= stop.moment.at;
+  return {
     code,
     ...(signal ? { signal } : {}),
     stdout: await text("stdout", stdout),
     stderr: await text("stderr", stderr),
     ms: performance.now() - begun,
-    writes: isListed ? listedWrites(await taken(list)) : [],
+    ...{ isMet, writes },
   };
-  if (hasTerminal) await taken(pid);
-  return ended;
 }
 
 async function denoArguments(task: string, args: readonly string[], isListed: boolean): Promise<string[]> {
@@ -103,11 +106,13 @@ function limited(words: readonly string[], bytes: number | undefined): string[] 
   return ["/bin/sh", "-c", `trap '' XFSZ; ulimit -f ${Math.ceil(bytes / BLOCK)}; exec "$@"`, "sh", ...words];
 }
 
-function ifThere(send: () => void): void {
+/** Whether a process was still there to be sent a signal. */
+function isThere(send: () => void): boolean {
   try {
     send();
+    return true;
   } catch {
-    // It has ended by itself.
+    return false;
   }
 }
 

@@ -6,7 +6,7 @@ import type { Kind, Outcome } from "./kind.ts";
 import { inPool } from "./pool.ts";
 import type { KnownCase } from "./try_case.ts";
 
-/** A signal that comes before a process listens is sent to another one, so often at most. */
+/** A trial that says nothing, as of a signal before the process listens, is drawn again, so often at most. */
 const TRIES = 20;
 
 /** Problems of a trial that are told. */
@@ -17,8 +17,8 @@ export interface Tried {
   readonly passed: number;
   /** A line for each trial that failed. */
   readonly failures: readonly string[];
-  /** Signals that came too early to say anything. */
-  readonly unheard: number;
+  /** Further trials, which say nothing. */
+  readonly voids: number;
 }
 
 /** Folders for trials. Their names are of one length, as files hold paths of them, whose own lengths they tell. */
@@ -43,9 +43,14 @@ export async function tryKind(known: KnownCase, kind: Kind, hows: readonly (stri
   folders,
   jobs,
   signal,
-}: { readonly random: Random; readonly folders: TrialFolders; readonly jobs: number; readonly signal: AbortSignal }) {
+}: {
+  readonly random: Random;
+  readonly folders: TrialFolders;
+  readonly jobs: number;
+  readonly signal: AbortSignal;
+}): Promise<Tried> {
   const drawn = random.split(known.name).split(kind.name), failures: string[] = [];
-  let passed = 0, unheard = 0;
+  let passed = 0, voids = 0;
   await inPool(hows, jobs, async (how) => {
     for (let k = 0; k < TRIES && !signal.aborted; k++) {
       const told = typeof how === "string" ? how : kind.draw(known, k === 0 ? drawn : drawn.split(k), how);
@@ -63,12 +68,15 @@ export async function tryKind(known: KnownCase, kind: Kind, hows: readonly (stri
         return;
       }
       await Deno.remove(folder, { recursive: true });
-      if (!isVoid) passed++;
-      else unheard++;
-      if (!isVoid) return;
+      if (!isVoid) {
+        passed++;
+        return;
+      }
+      voids++;
     }
+    if (!signal.aborted) failures.push(`${TRIES} trials that say nothing, as they ${kind.ofVoid}`);
   });
-  return { passed, failures, unheard };
+  return { passed, failures, voids };
 }
 
 async function outcomeOf(kind: Kind, known: KnownCase, folder: string, how: string): Promise<Outcome> {

@@ -127,10 +127,11 @@ Deno.test("events are compared as TensorBoard shows them: the last of a step, wi
   }));
 
 Deno.test("what a trial does is said in a text that repeats it", () => {
-  const text = "KILL@17.within,INT+TERM@850ms";
+  const text = "KILL@17.within,INT+TERM@850ms,child:KILL@9ms";
   deepEqual(parseStops(text), [
     { signals: ["SIGKILL"], moment: { kind: "write", at: 17, when: "within" } },
     { signals: ["SIGINT", "SIGTERM"], moment: { kind: "time", ms: 850 } },
+    { signals: ["SIGKILL"], moment: { kind: "time", ms: 9 }, ofChild: true },
   ]);
   equal(stopsText(parseStops(text)), text);
   throws(() => parseStops("KILL@noon"), /--repeat has "KILL@noon", expected as in KILL@17\.within or/);

@@ -18,9 +18,9 @@ export function drawMoment({ writes, ms }: KnownCase, random: Random, index: num
 }
 
 /** What was done to a process, in words. */
-export function describeStop({ signals, moment }: Stop, { writes }: Pick<Ended, "writes">): string {
+export function describeStop({ signals, moment, ofChild }: Stop, { writes }: Pick<Ended, "writes">): string {
   const by = signals.map((signal) => signal.slice("SIG".length)).join(" and ");
-  if (moment.kind === "time") return `${by} after ${Math.round(moment.ms)} ms`;
+  if (moment.kind === "time") return `${by}${ofChild ? " to its child" : ""} after ${Math.round(moment.ms)} ms`;
   const name = writes[moment.at - 1]?.name ?? "which it did not come to";
   return `${by} ${moment.when} write ${moment.at}: ${name}`;
 }

@@ -64,11 +64,16 @@ export async function run(
   const output = child.output();
   let isMet = false, timer: ReturnType<typeof setTimeout> | undefined;
   if (stop?.moment.kind === "time") {
-    const { signals, moment: { ms } } = stop;
+    const { signals, moment: { ms }, ofChild } = stop;
     if (hasTerminal) await untilFile(pid, (text) => text.endsWith("\n"), child);
     const inner = hasTerminal ? Number(await Deno.readTextFile(pid)) : undefined;
     const send = (signal: Deno.Signal) => inner === undefined ? child.kill(signal) : Deno.kill(inner, signal);
-    timer = setTimeout(() => isMet = signals.filter((signal) => isThere(() => send(signal))).length > 0, ms);
+    const strike = () => isMet = signals.filter((signal) => isThere(() => send(signal))).length > 0;
+    const strikeChild = async () => {
+      const [first] = await childrenOf(child.pid);
+      if (first !== undefined) isMet = isThere(() => Deno.kill(first, signals[0]));
+    };
+    timer = setTimeout(ofChild ? strikeChild : strike, ms);
   }
   const { code, signal, stdout, stderr } = await output;
   clearTimeout(timer);
@@ -104,6 +109,12 @@ function inTerminal(words: readonly string[], cwd: string): string[] {
 function limited(words: readonly string[], bytes: number | undefined): string[] {
   if (bytes === undefined) return [...words];
   return ["/bin/sh", "-c", `trap '' XFSZ; ulimit -f ${Math.ceil(bytes / BLOCK)}; exec "$@"`, "sh", ...words];
+}
+
+/** The processes that one has started. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const { stdout } = await new Deno.Command("ps", { args: ["-o", "pid=", "--ppid", String(pid)] }).output();
+  return new TextDecoder().decode(stdout).split("\n").filter((line) => line.trim() !== "").map(Number);
 }
 
 /** Whether a process was still there to be sent a signal. */

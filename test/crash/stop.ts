@@ -12,20 +12,25 @@ export type Moment =
 export interface Stop {
   readonly signals: readonly Deno.Signal[];
   readonly moment: Moment;
+  /** Whether it is a process that the task has started which they are sent to. */
+  readonly ofChild?: boolean;
 }
 
-/** Stops, the second of the process that goes on after the first, as in `KILL@17.within,INT+TERM@850ms`. */
+const CHILD = "child:";
+
+/** Stops, the second of the process that goes on after the first, as in `KILL@17.within,INT+TERM@850ms,child:KILL@9ms`. */
 export function stopsText(stops: readonly Stop[]): string {
-  return stops.map(({ signals, moment }) => {
+  return stops.map(({ signals, moment, ofChild }) => {
     const when = moment.kind === "time" ? `${Math.round(moment.ms)}ms` : `${moment.at}.${moment.when}`;
-    return `${signals.map((signal) => signal.slice("SIG".length)).join("+")}@${when}`;
+    return `${ofChild ? CHILD : ""}${signals.map((signal) => signal.slice("SIG".length)).join("+")}@${when}`;
   }).join(",");
 }
 
 /** What {@linkcode stopsText} writes. @throws {UsageError} */
 export function parseStops(text: string): Stop[] {
   return text.split(",").map((part) => {
-    const [, names, ms, at, when] = /^([A-Z0-9+]+)@(?:(\d+)ms|(\d+)\.(before|within|after))$/.exec(part.trim()) ?? [];
+    const [, child, names, ms, at, when] =
+      /^(child:)?([A-Z0-9+]+)@(?:(\d+)ms|(\d+)\.(before|within|after))$/.exec(part.trim()) ?? [];
     if (names === undefined) {
       throw new UsageError(`--repeat has ${JSON.stringify(part)}, expected as in KILL@17.within or INT+TERM@850ms.`);
     }
@@ -33,6 +38,6 @@ export function parseStops(text: string): Stop[] {
     const moment: Moment = ms === undefined
       ? { kind: "write", at: Number(at), when: when as When }
       : { kind: "time", ms: Number(ms) };
-    return { signals, moment };
+    return { signals, moment, ...(child ? { ofChild: true } : {}) };
   });
 }

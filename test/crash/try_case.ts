@@ -57,13 +57,13 @@ export function startOf({ task, args }: Case, cwd: string): Start {
   return { task, args: [...args, "--quiet"], cwd };
 }
 
-/** How a user goes on after a process that was stopped: as its last line says, or by --resume, or the same command. */
+/** How a user goes on after a process that was stopped: as its last line says, or by the same command, or with --resume. */
 export function nextStart(each: Case, cwd: string, before: Ended): Start {
   const [, command] = /Go on with: deno task (.*)\n$/.exec(before.stderr) ?? [];
   if (command !== undefined) return { task: each.task, args: [...split(command).slice(1), "--quiet"], cwd };
   const { trains } = each;
   if (trains === undefined || !existsSync(join(cwd, trains, "config.json"))) return startOf(each, cwd);
-  return { task: each.task, args: ["--resume", trains, "--quiet"], cwd };
+  return { task: each.task, args: [...each.args, "--resume", "--quiet"], cwd };
 }
 
 /** Goes on until there is a result. @returns What is wrong with it. */

@@ -9,12 +9,9 @@ import {
   type Engine,
   EngineError,
   type InitialEntry,
-  type Program,
   type State,
   type Tensors,
 } from "./program.ts";
-import { bytesOfInputs, peakBytes, requireMemory } from "./graph_memory.ts";
-import { record } from "./recording.ts";
 import { loadTfjsNode, TENSORFLOW } from "./tfjs_node.ts";
 import type { PackagedBackend } from "./tfjs_package.ts";
 import { loadTfjsWebgpu } from "./tfjs_webgpu.ts";
@@ -63,7 +60,6 @@ export async function createTfjsEngine(backend: TfjsBackend, threads: number): P
     compile(program, state, inputShapes) {
       const own = states.get(state);
       if (!own) throw new EngineError("The state belongs to another engine; make it with this engine's createState.");
-      if (!GPUS.includes(backend)) requireMemory(leastBytes(program, own.shapes, inputShapes), "A run of the denoiser");
       return Promise.resolve({
         run(given) {
           return guard(async () => {
@@ -100,24 +96,6 @@ export async function createTfjsEngine(backend: TfjsBackend, threads: number): P
     },
     dispose() {},
   };
-}
-
-/** Backends whose tensors are in a GPU's memory, of which nothing is known. */
-const GPUS: readonly TfjsBackend[] = ["tfjs-node-gpu", "tfjs-webgpu"];
-
-/** What a run of a program takes at least; of one that cannot be recorded, its inputs alone. */
-function leastBytes(
-  program: Program,
-  state: Readonly<Record<string, readonly number[]>>,
-  inputs: Readonly<Record<string, readonly number[]>>,
-): number {
-  try {
-    const recording = record(program, state, inputs);
-    return bytesOfInputs(inputs) + peakBytes([recording.outputs, recording.state].flatMap((r) => Object.values(r)));
-  } catch {
-    // What a program throws is told when it runs.
-    return bytesOfInputs(inputs);
-  }
 }
 
 /** What a program runs on. */
@@ -198,10 +176,6 @@ class TfjsState implements State {
       });
       return Object.fromEntries(await Promise.all(entries));
     });
-  }
-
-  get shapes(): Readonly<Record<string, readonly number[]>> {
-    return Object.fromEntries(Object.entries(this.current).map(([name, { shape }]) => [name, shape]));
   }
 
   write(tensors: HostTensors): void {

@@ -2,6 +2,7 @@ import { BACKEND_CHOICES, PRECISIONS } from "../engine/mod.ts";
 import { UsageError } from "../errors/usage_error.ts";
 import { UserError } from "../errors/user_error.ts";
 import { nearest } from "../errors/nearest.ts";
+import { requireAllowed } from "../options/given.ts";
 import { allowed, isAllowed, type OptionRange, shownValue } from "../options/values.ts";
 import { MAX_THREADS } from "../engine/start.ts";
 import { RECIPES } from "../training/recipe.ts";
@@ -50,16 +51,12 @@ type Given = Partial<Readonly<Record<keyof typeof SETTINGS, unknown>>>;
  * @throws {UsageError} For a setting that there is not, or a value that it does not allow.
  */
 export function requireSettings(given: Given): void {
-  const names = Object.keys(SETTINGS);
-  for (const [key, value] of Object.entries(given)) {
-    if (!Object.hasOwn(SETTINGS, key)) {
-      const [similar] = nearest(key, names);
-      throw new UsageError(`There is no setting ${key}. ${similar ? `Did you mean ${similar}?` : ""}`.trim());
-    }
-    const spec = SETTINGS[key as keyof typeof SETTINGS];
-    if (value === undefined || isAllowed(spec, value)) continue;
-    throw new UsageError(`${key} is ${shownValue(value)}; it must be ${allowed(spec)}.`);
+  const unknown = Object.keys(given).find((key) => !Object.hasOwn(SETTINGS, key));
+  if (unknown !== undefined) {
+    const [similar] = nearest(unknown, Object.keys(SETTINGS));
+    throw new UsageError(`There is no setting ${unknown}. ${similar ? `Did you mean ${similar}?` : ""}`.trim());
   }
+  requireAllowed(SETTINGS, given);
 }
 
 /**

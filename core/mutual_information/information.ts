@@ -9,7 +9,10 @@ import { floatSamples } from "../data/samples.ts";
 import { applyAxisMap, standardisation } from "../data/standardisation.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { NamedDataset } from "../model/load_data.ts";
+import { MAX_AT_ONCE, SETTINGS } from "../model/setting_ranges.ts";
 import { flatRows, type Rows } from "../model/rows.ts";
+import { requireAllowed } from "../options/given.ts";
+import type { OptionRange } from "../options/values.ts";
 import { unconditional } from "../plugins/conditional_denoiser.ts";
 import { Random } from "../random/random.ts";
 import * as mlp from "../../denoisers/mlp.ts";
@@ -116,6 +119,24 @@ export const INFORMATION_DEFAULTS = {
   embeddingSize: mlp.options.embeddingSize.default,
 } as const;
 
+/** What the options may be. */
+export const INFORMATION_RANGES = {
+  direction: { optional: "string", choices: DIRECTIONS },
+  heldOut: { optional: "number", above: 0, max: 0.5 },
+  epochs: { optional: "number", min: 1, max: SETTINGS.epochs.max, integer: true },
+  batchSize: { optional: "number", min: 1, max: MAX_AT_ONCE, integer: true },
+  learningRate: { optional: "number", above: 0, max: SETTINGS.learningRate.max },
+  levels: { optional: "number", min: 1, max: 10_000, integer: true },
+  validationLevels: SETTINGS.validationLevels,
+  hiddenSize: mlp.options.hiddenSize,
+  hiddenLayers: mlp.options.hiddenLayers,
+  embedding: { default: false },
+  embeddingSize: mlp.options.embeddingSize,
+  seed: SETTINGS.seed,
+  backend: SETTINGS.backend,
+  threads: SETTINGS.threads,
+} as const satisfies Readonly<Record<string, OptionRange>>;
+
 /** I(X; Y) of columns. */
 export interface MutualInformation {
   /** In nats. */
@@ -187,6 +208,7 @@ export async function mutualInformation(
   data: NamedDataset | Dataset | Rows,
   options: InformationOptions,
 ): Promise<MutualInformation> {
+  requireAllowed(INFORMATION_RANGES, options);
   const o = { ...INFORMATION_DEFAULTS, ...options };
   const random = Random.fromSeed(o.seed ?? 0);
   const dataset = "train" in data ? data : wholeDataset(data);

@@ -3,7 +3,21 @@ import { UsageError } from "../errors/usage_error.ts";
 import { defaultsOf } from "./defaults.ts";
 import { optionName } from "./names.ts";
 import type { OptionSpec, OptionValues } from "./spec.ts";
-import { allowed, isAllowed, kindOf, shownValue } from "./values.ts";
+import { allowed, isAllowed, kindOf, type OptionRange, shownValue } from "./values.ts";
+
+/**
+ * Checks values that a program gives; one that is undefined has its default.
+ *
+ * @throws {UsageError} For a value that its option does not allow.
+ */
+export function requireAllowed(ranges: Readonly<Record<string, OptionRange>>, given: object): void {
+  const values: Readonly<Record<string, unknown>> = { ...given };
+  for (const [key, range] of Object.entries(ranges)) {
+    const value = values[key];
+    if (value === undefined || isAllowed(range, value)) continue;
+    throw new UsageError(`${key} is ${shownValue(value)}; it must be ${allowed(range)}.`);
+  }
+}
 
 /**
  * The values of a plugin's options as a program gives them, with its defaults, checked as the command line checks them.

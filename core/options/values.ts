@@ -38,6 +38,16 @@ export type ValueOf<S extends OptionRange> = S extends { optional: "number"; aut
   : S extends { choices: readonly (infer C)[] } ? C
   : string;
 
+/** The option of a range with the value that it has where none is given. */
+export function withDefault<const R extends OptionRange, const D extends NonNullable<OptionRange["default"]>>(
+  range: R,
+  usual: D,
+  help: string,
+): Omit<R, "optional"> & { readonly default: D; readonly help: string } {
+  const { optional: _, ...rest } = range;
+  return { ...rest, default: usual, help };
+}
+
 /** The values of a record of options. */
 export type ValuesOf<T extends Readonly<Record<string, TaskOption>>> = { readonly [K in keyof T]: ValueOf<T[K]> };
 
@@ -62,7 +72,7 @@ export function isFlag(spec: TaskOption): boolean {
 export function parseValue(name: string, spec: OptionRange, text: string): number | string | boolean {
   const value = { number: parseNumber, boolean: parseBoolean, string: parseString }[kindOf(spec)](spec, text);
   if (value !== undefined) return value;
-  throw new UsageError(`${name} is ${text.trim() === "" ? "empty" : text}; it must be ${allowed(spec)}.`);
+  throw new UsageError(`${name} is ${text.trim() === "" ? "empty" : shortened(text)}; it must be ${allowed(spec)}.`);
 }
 
 /** Whether a value that no command line gave is one that an option allows. */
@@ -81,7 +91,10 @@ export function isAllowed(spec: OptionRange, value: unknown): boolean {
 
 /** A value as messages show it: on one line, and not at any length. */
 export function shownValue(value: unknown): string {
-  const text = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
+  return shortened(typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing");
+}
+
+function shortened(text: string): string {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 

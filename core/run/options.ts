@@ -1,6 +1,7 @@
 import type { TaskOption } from "../cli/mod.ts";
 import { mpiOption } from "../cli/mod.ts";
 import { type Trust, trustOfCommand } from "../plugins/trust.ts";
+import { withDefault } from "../options/values.ts";
 import { SETTINGS } from "../model/setting_ranges.ts";
 import { type FitDefaults, RATE, WIDE, WIDE_RATE } from "../model/settings.ts";
 import { backendOption } from "./backend.ts";
@@ -22,13 +23,6 @@ export interface TaskSpec {
 export const outputOptions = {
   quiet: { default: false, help: "Print only the result." },
   json: { default: false, help: "Print the result as one line of JSON, and nothing else." },
-} as const satisfies Record<string, TaskOption>;
-
-const { optional: _, ...seedRange } = SETTINGS.seed;
-
-/** Of what a task draws. */
-export const seedOption = {
-  seed: { ...seedRange, default: 0, help: "Seed of everything that is drawn." },
 } as const satisfies Record<string, TaskOption>;
 
 /** How a run's code from outside the project is named again. */
@@ -57,7 +51,6 @@ export function trainingOptions(
   { denoiser, epochs, batchSize, learningRate, evalBatchSize, validationLevels, ...rest }: TaskSpec["defaults"],
 ) {
   const { microBatchValues, proposal } = rest;
-  const { optional: _, ...evalBatchRange } = SETTINGS.evalBatchSize;
   const parts = microBatchValues === undefined ? "the whole batch" : `as many as have ${microBatchValues} values`;
   const of = (value: number | undefined) => value === undefined ? "recipe" : `default ${value}`;
   return {
@@ -123,17 +116,17 @@ export function trainingOptions(
       ...SETTINGS.proposal,
       help: "Log SNRs evenly over their range, by a logistic distribution, or more where the loss scattered (recipe).",
     },
-    evalBatchSize: {
-      ...evalBatchRange,
-      default: evalBatchSize,
-      help: "Samples per run of the denoiser in evaluations.",
-    },
+    evalBatchSize: withDefault(
+      SETTINGS.evalBatchSize,
+      evalBatchSize,
+      "Samples per run of the denoiser in evaluations.",
+    ),
     validationLevels: {
       ...SETTINGS.validationLevels,
       help: `Log SNRs per sample in a validation (default ${validationLevels}).`,
     },
     validationSamples: { ...SETTINGS.validationSamples, min: 2, help: "Samples in a validation (default all)." },
-    ...seedOption,
+    seed: withDefault(SETTINGS.seed, 0, "Seed of everything that is drawn."),
     ...backendOption,
     ...mpiOption,
     precision: {

@@ -1,3 +1,4 @@
+import { freeMemory } from "../devices/memory.ts";
 import type { Engine } from "../engine/program.ts";
 import { bytesOfInputs, peakBytes, requireMemory } from "../engine/graph_memory.ts";
 import { record } from "../engine/recording.ts";
@@ -18,6 +19,7 @@ const HOSTS: readonly string[] = ["onnx-cpu", "tfjs-cpu", "tfjs-wasm", "tfjs-nod
  * say the shapes of its parameters nothing is known here.
  *
  * @param sizes Samples whose gradient is computed at once, and those per run of the denoiser in evaluations.
+ * @param free Bytes of memory.
  * @throws {BackendError} That says what to lower.
  */
 export function requireTrainingMemory(
@@ -26,12 +28,13 @@ export function requireTrainingMemory(
   info: DataInfo,
   recipe: Recipe,
   sizes: { readonly step: number; readonly evaluation: number },
+  free: number = freeMemory(),
 ): void {
   if (!denoiser.shapes) return;
   const layout = layoutOf(denoiser.shapes), vector = [layout.size];
   const held = VECTORS * Float32Array.BYTES_PER_ELEMENT * layout.size;
   const network = `a network of ${layout.size.toLocaleString("en")} parameters`;
-  requireMemory(held, `Training ${network}`, "Take a smaller one.");
+  requireMemory(held, `Training ${network}`, "Take a smaller one.", free);
   if (layout.size === 0 || !HOSTS.includes(backend)) return;
 
   const reference = referenceOf(info);
@@ -45,6 +48,7 @@ export function requireTrainingMemory(
     held + bytesOfInputs(steps) + peakBytes([...Object.values(step.outputs), ...Object.values(step.state)]),
     `Training ${network} on ${sizes.step.toLocaleString("en")} samples at a time`,
     "Lower --micro-batch-size or --batch-size, or take a smaller network.",
+    free,
   );
   const rows = errorInputs(sizes.evaluation, info.shape);
   const evaluation = record(
@@ -56,5 +60,6 @@ export function requireTrainingMemory(
     held + bytesOfInputs(rows) + peakBytes(Object.values(evaluation.outputs)),
     `Evaluating ${network} on ${sizes.evaluation.toLocaleString("en")} samples at a time`,
     "Lower --eval-batch-size, or take a smaller network.",
+    free,
   );
 }

@@ -1,6 +1,7 @@
 import { deepEqual, equal, match } from "assert";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { isHangupIgnored } from "../../core/cli/hangup.ts";
 import { readSafetensors } from "../../core/io/safetensors.ts";
 import { makeRun } from "../core/run/runs.ts";
 import { inFolder, namesIn } from "../folders.ts";
@@ -24,6 +25,9 @@ const ARGS = [
   ...["./points.ts", "--denoiser", "./gated.ts", "--backend", "tfjs-cpu", "--epochs", "3", "--batch-size", "50"],
   ...["--logsnr-loc", "1", "--logsnr-scale", "1", "--reference", "none"],
 ];
+
+/** What a session that ends sends; where these tests run deaf to it, so are the processes that they start. */
+const HANGUP = isHangupIgnored() ? "SIGTERM" : "SIGHUP";
 
 async function inGate(test: (cwd: string, gate: Gate) => Promise<void>): Promise<void> {
   await inFolder(async (cwd) => {
@@ -81,7 +85,7 @@ Deno.test("a run stopped in density panels and in its last likelihoods is the ru
     );
     // The last panel is 128 calls of the denoiser; the likelihoods come after it.
     equal(
-      await stopped(cwd, gate, resume, { calls: 130 }, ["SIGTERM"]),
+      await stopped(cwd, gate, resume, { calls: 130 }, [HANGUP]),
       `Stopped before the likelihoods and figures were finished; the training is, and is saved. ${goOn}`,
     );
     equal(existsSync(join(cwd, "broken", "summary.json")), false);

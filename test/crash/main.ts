@@ -38,8 +38,7 @@ await main(async (stop) => {
       repeat: { optional: "string", placeholder: "text", help: "One trial, as the line of one that failed says it." },
     },
   }, Deno.args);
-  const work = await Deno.makeTempDir({ prefix: "crash-" }), data = join(work, "data"), inputs = join(work, "inputs");
-  const cases = chosenCases(casesOf(data), o.case);
+  const names = chosenNames(o.case);
   const isMounted = await canMount();
   const counts = new Map<Kind, number>([
     [kills, o.trials],
@@ -60,6 +59,8 @@ await main(async (stop) => {
   for (const { name, absent } of counts.keys()) if (absent) console.log(`Not tried: ${name}, since there is ${absent}`);
 
   const begun = performance.now();
+  const work = await Deno.makeTempDir({ prefix: "crash-" }), data = join(work, "data"), inputs = join(work, "inputs");
+  const cases = casesOf(data).filter(({ name }) => names.includes(name));
   await writeData(data);
   await trainInputs(cases, data, inputs);
   const folders = new TrialFolders(work);
@@ -89,11 +90,12 @@ await main(async (stop) => {
   if (failed > 0) throw new TrialsFailed(`${failed} of ${passed + failed} trials failed; they are named above.`);
 });
 
-function chosenCases(cases: readonly Case[], text: string): readonly Case[] {
-  const exact = cases.filter(({ name }) => name === text);
-  const chosen = exact.length > 0 ? exact : cases.filter(({ name }) => name.includes(text));
+function chosenNames(text: string): readonly string[] {
+  const names = casesOf("").map(({ name }) => name);
+  if (names.includes(text)) return [text];
+  const chosen = names.filter((name) => name.includes(text));
   if (chosen.length > 0) return chosen;
-  throw new UsageError(`--case is ${text}, expected some of ${cases.map(({ name }) => name).join(", ")}.`);
+  throw new UsageError(`--case is ${text}, expected some of ${names.join(", ")}.`);
 }
 
 /** A case's part of the trials of a kind, which are dealt evenly to those that it is for. */

@@ -84,7 +84,8 @@ await mainOnRanks(async (ranks) => {
   // What cannot be drawn is said before anything is made.
   const { logsnr, range: clipped } = samplingPlan(drawing, proposal, info);
   // Only the first rank writes; the others must not take for full what it has begun.
-  const folder = new RunFolder(ranks.rank > 0 ? "" : await sampleFolder(o.out, join(run.path, "samples")));
+  using claimed = ranks.rank > 0 ? undefined : await sampleFolder(o.out, join(run.path, "samples"));
+  const folder = new RunFolder(claimed?.path ?? "");
 
   progress.update({ label: "sample", done: 0, total: o.count });
   const images = imageShape(shape);

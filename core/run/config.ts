@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { optionName } from "../options/names.ts";
+import { storedOptions } from "../options/stored.ts";
 import { type CommandLine, parseCommandLine, type ValuesOf } from "../cli/mod.ts";
 import { parseDataFile } from "../data/data_file.ts";
 import { UserError } from "../errors/user_error.ts";
@@ -21,6 +22,8 @@ export interface RunConfig extends FitSettings {
   readonly dataset: string;
   readonly datasetOptions: OptionValues;
   readonly denoiser: string;
+  /** The values of the task's own options, where it has any: what it shows of the run. */
+  readonly taskOptions?: OptionValues;
 }
 
 /** The task of a model that a program fitted and saved. */
@@ -96,9 +99,11 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
   const fresh = configOf(spec, line, denoiser, dataset);
   if (earlier) requireSame(line, fresh, earlier.config, spec);
   const { backend, threads, precision } = line.options;
+  const taskOptions = taskOptionsOf(spec, line, earlier);
   const config = earlier
     ? {
       ...earlier.config,
+      ...(spec.options ? { taskOptions } : {}),
       ...(typeof line.options.epochs === "number" ? { epochs: line.options.epochs } : {}),
       ...(line.options.patience === undefined ? {} : { patience: line.options.patience }),
       ...(line.given.has("backend") ? { backend } : {}),
@@ -106,7 +111,7 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
       ...(line.given.has("microBatchSize") ? { microBatchSize: fresh.microBatchSize } : {}),
       ...(line.given.has("threads") ? { threads: threads ?? defaultThreads() } : {}),
     }
-    : fresh;
+    : { ...fresh, ...(spec.options ? { taskOptions } : {}) };
   const { out, experimentName, dataChanged, figures, quiet, json } = line.options;
   return {
     config,
@@ -118,9 +123,7 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
     name: experimentName ? `${dataset.name}-${experimentName}` : dataset.name,
     figures,
     microBatchValues: spec.defaults.microBatchValues ?? Infinity,
-    taskOptions: Object.fromEntries(
-      Object.keys(spec.options ?? {}).map((key) => [key, (line.options as OptionValues)[key]]),
-    ),
+    taskOptions,
     quiet: quiet || json,
     json,
   };
@@ -176,6 +179,22 @@ function configOf(
     precision: options.precision,
     proposal: options.proposal ?? usual.proposal,
   };
+}
+
+/** The task's own options: as the command line gives them, else as a run that is resumed had them. */
+function taskOptionsOf(
+  { name, options: specs = {} }: TaskSpec,
+  { options, given }: Line,
+  earlier: { readonly folder: RunFolder; readonly config: RunConfig } | undefined,
+): OptionValues {
+  const file = earlier?.folder.file("config.json") ?? "";
+  const stored = earlier ? storedOptions(file, `task ${name}`, specs, earlier.config.taskOptions ?? {}) : {};
+  return Object.fromEntries(
+    Object.keys(specs).map((key) => {
+      const isStored = !given.has(key) && key in stored;
+      return [key, isStored ? stored[key] : (options as OptionValues)[key]];
+    }),
+  );
 }
 
 /** What a task takes where nothing is given. */
@@ -264,7 +283,7 @@ function isConfig(value: unknown): value is RunConfig {
   const config = value as Record<string, unknown>;
   const isRecord = (part: unknown) => typeof part === "object" && part !== null && !Array.isArray(part);
   return ["task", "dataset", "denoiser"].every((key) => typeof config[key] === "string") &&
-    isRecord(config.datasetOptions) && isRecord(config.denoiserOptions);
+    isRecord(config.datasetOptions) && isRecord(config.denoiserOptions) && isRecord(config.taskOptions ?? {});
 }
 
 /** A resumed run is the run that it was: an option that says otherwise is a mistake. */

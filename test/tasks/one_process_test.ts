@@ -187,15 +187,16 @@ Deno.test("a run that was killed before its first checkpoint begins anew", () =>
     await child.output();
     await gate.open();
     equal(existsSync(join(cwd, "run", "checkpoints")), false);
-    const [old, young] = ["0", "1"].map((digit) => join(cwd, "run", `.tmp-4294967295-${digit.repeat(12)}`));
-    await Promise.all([old, young].map((path) => Deno.writeTextFile(path, "torn")));
-    await Deno.utime(old, 0, 0);
+    const [left, written] = ["0", "1"].map((digit) => join(cwd, "run", `.tmp-4294967295-${digit.repeat(12)}`));
+    await Promise.all([left, written].map((path) => Deno.writeTextFile(path, "torn")));
+    using file = await Deno.open(written, { read: true, write: true });
+    await file.lock(true);
     // What it may have told of an epoch that it did not save.
     await Deno.writeTextFile(join(cwd, "run", "metrics.jsonl"), '{"epoch":1,"step":2}\n{"epo');
     const { code, stderr } = await runTask("train:2d", [...RESUMED, ...QUIET], cwd);
     equal(code, 0, stderr);
     // What another task may be writing stays.
-    deepEqual([old, young].map((path) => existsSync(path)), [false, true]);
+    deepEqual([left, written].map((path) => existsSync(path)), [false, true]);
     equal((await runTask("train:2d", [...args, "--out", "whole"], cwd)).code, 0);
     const metrics = async (name: string) =>
       (await Deno.readTextFile(join(cwd, name, "metrics.jsonl"))).trim().split("\n").map((line) => {

@@ -14,9 +14,6 @@ const DOFS = [Infinity, 10, 5, 3, 2, 1];
 /** Numbers of components that are tried, as long as they do better. */
 const COMPONENTS = [2, 4, 8, 16, 32, 64];
 
-/** Degrees of freedom that are tried with several components: those that did the best with one. */
-const FINALISTS = 2;
-
 /** Samples for each parameter of a component that make it worth trying. */
 const SAMPLES_PER_PARAMETER = 0.5;
 
@@ -106,14 +103,14 @@ export async function copulaInformation(
     return { components, logLikelihood };
   };
   try {
-    const alone: { dof: number; components: readonly Component[]; logLikelihood: number }[] = [];
+    const alone = new Map<number, readonly Component[]>();
     for (const dof of DOFS) {
       const made = await attempt(dof, 1, []);
-      if (made) alone.push({ dof, ...made });
+      if (made) alone.set(dof, made.components);
     }
-    alone.sort((a, b) => b.logLikelihood - a.logLikelihood);
-    for (const { dof, components } of alone.slice(0, FINALISTS)) {
-      let last = components, reached = -Infinity;
+    // Heavy tails of one component may be those of several Gaussians.
+    for (const dof of new Set([best?.dof ?? Infinity, Infinity])) {
+      let last = alone.get(dof) ?? [], reached = -Infinity;
       for (const k of COMPONENTS) {
         if (k * d * d > SAMPLES_PER_PARAMETER * n) break;
         const made = await attempt(dof, k, last);

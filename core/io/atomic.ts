@@ -4,11 +4,6 @@ import { messageOf, UserError } from "../errors/user_error.ts";
 /** A file or folder that cannot be written. The message names it, the cause, and what to do. */
 export class StorageError extends UserError {}
 
-/** A disk that is full or fails: nothing that was asked for is a mistake. */
-export class DiskError extends StorageError {
-  override readonly exitCode = 1;
-}
-
 /** A file's contents: bytes, a text, or parts that follow each other. */
 export type Contents = Uint8Array | string | readonly Uint8Array[];
 
@@ -79,12 +74,8 @@ export async function writeFolderAtomic(
 export function storageError(path: string, error: unknown): Error {
   const [cause, advice] = causeOf(error);
   if (cause === undefined) return error instanceof Error ? error : new Error(messageOf(error));
-  const ofDisk = error instanceof Error && "code" in error && DISK_CODES.includes(String(error.code));
-  return new (ofDisk ? DiskError : StorageError)(`Cannot write ${path}: ${cause}. ${advice}`, { cause: error });
+  return new StorageError(`Cannot write ${path}: ${cause}. ${advice}`, { cause: error });
 }
-
-/** The system's codes for a disk that takes no more. */
-const DISK_CODES: readonly string[] = ["ENOSPC", "EDQUOT", "EIO"];
 
 const FREE_SPACE = "Free some space or choose another folder, then run again.";
 const OTHER_FOLDER = "Choose another folder, or change its permissions.";
@@ -93,7 +84,10 @@ const OTHER_PATH = "Choose another path.";
 const CAUSES: Readonly<Record<string, readonly [string, string]>> = {
   ENOSPC: ["the disk is full", FREE_SPACE],
   EDQUOT: ["the disk quota is used up", FREE_SPACE],
-  EFBIG: ["the file is larger than the system allows", FREE_SPACE],
+  EFBIG: [
+    "the file is larger than the file system or the limit of this process allows",
+    "Choose a folder on another file system, or raise the limit (ulimit -f), then run again.",
+  ],
   EACCES: ["permission denied", OTHER_FOLDER],
   EPERM: ["permission denied", OTHER_FOLDER],
   EROFS: ["the file system is read-only", "Choose another folder."],
@@ -115,9 +109,19 @@ function causeOf(error: unknown): readonly [string, string] | readonly [undefine
       "Run it with --allow-read and --allow-write for that path.",
     ];
   }
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (typeof code !== "string") return [undefined, ""];
+  const code = codeOf(error);
+  if (code === undefined) return [undefined, ""];
   return CAUSES[code] ?? [`the system says "${messageOf(error)}"`, OTHER_PATH];
+}
+
+/** The numbers of errors that Deno gives no code, of Linux and of macOS. */
+const UNNAMED: Readonly<Record<string, string>> = { 27: "EFBIG", 122: "EDQUOT", 69: "EDQUOT" };
+
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if ("code" in error && typeof error.code === "string") return error.code;
+  const [, number] = /\(os error (\d+)\)$/.exec(error.message) ?? [];
+  return number === undefined ? undefined : UNNAMED[number];
 }
 
 /** The file behind `path`. Refuses what a rename would destroy: a folder, a device, a pipe. */

@@ -6,7 +6,7 @@ import { makeRun } from "../core/run/runs.ts";
 import { inFolder, namesIn } from "../folders.ts";
 import { Gate } from "../gate.ts";
 import { reader, untilFile } from "../wait.ts";
-import { runTask, taskCommand } from "./command.ts";
+import { runTask, taskArguments, taskCommand } from "./command.ts";
 
 /** Points in the plane; as many more are the test data, so that the final likelihood calls the denoiser. */
 const POINTS = `
@@ -168,10 +168,19 @@ Deno.test("report that is interrupted is one line and 130, and nothing is half-w
     const pipe = join(cwd, "run", "metrics.jsonl");
     equal((await new Deno.Command("mkfifo", { args: [pipe] }).output()).code, 0);
     const before = await namesIn(join(cwd, "run"));
-    const child = (await taskCommand("report", ["run", "--live", "off", "--quiet"], cwd)).spawn();
+    // Who listens to the signal before the task does says that it is there, in the turn in which the task hears of it.
+    const listener = join(cwd, "listener.ts"), heard = join(cwd, "heard");
+    const says = `Deno.addSignalListener("SIGINT", () => Deno.writeTextFileSync(${JSON.stringify(heard)}, ""));`;
+    await Deno.writeTextFile(listener, says);
+    const [run, ...rest] = await taskArguments("report", ["run", "--live", "off", "--quiet"]);
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [run, "--preload", listener, ...rest],
+      ...{ cwd, stdin: "null", stdout: "piped", stderr: "piped", env: { NO_COLOR: "1" } },
+    }).spawn();
     {
       using _held = await Deno.open(pipe, { write: true });
       child.kill("SIGINT");
+      await untilFile(heard, undefined, child);
     }
     const { code, stdout, stderr } = await child.output();
     deepEqual([code, new TextDecoder().decode(stdout)], [130, ""], new TextDecoder().decode(stderr));

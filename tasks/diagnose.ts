@@ -2,6 +2,8 @@ import "../core/cli/listen.ts";
 import { basename } from "node:path";
 import { main, parseCommandLine, printText, Progress, takeNotes } from "../core/cli/mod.ts";
 import { diagnose, type Diagnosis, diagnosisLines } from "../core/evaluation/diagnosis.ts";
+import { lockOutput } from "../core/io/lock.ts";
+import { requireWithin } from "../core/io/within.ts";
 import { imageShape, renderSvg } from "../core/figures/mod.ts";
 import { diagnosisFigure } from "../core/figures/diagnosis.ts";
 import { type Integral, integralOf } from "../core/evaluation/integral.ts";
@@ -65,6 +67,9 @@ await main((stop) =>
     const rows = random.split("samples").permutation(chosen.samples.count).slice(0, count).sort();
     const samples = selectRows(chosen.samples, rows);
 
+    // Until the process ends: of two the one's figure would stand beside the other's numbers.
+    await requireWithin(run.folder.path, run.folder.file(FILE));
+    await lockOutput(run.folder.file(FILE));
     progress.update({ label: "diagnose", done: 0, total: o.levels });
     await using model = await startModel(run, o);
     const { engine, meter: meterOf } = internalsOf(model);

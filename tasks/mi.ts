@@ -10,7 +10,7 @@ import { describeColumn } from "../core/mutual_information/columns.ts";
 import { DIRECTIONS, INFORMATION_DEFAULTS as DEFAULTS } from "../core/mutual_information/information.ts";
 import { threadsOption } from "../core/run/backend.ts";
 import { readingOptions } from "../core/run/evaluation_data.ts";
-import { freeFolder, RunFolder } from "../core/run/folder.ts";
+import { claimFolder, RunFolder } from "../core/run/folder.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
@@ -95,7 +95,8 @@ await main((stop) =>
       ...{ names, signal: stop, curvePoints: figures ? 65 : 0 },
       ...(threads === undefined ? {} : { threads }),
       onBegin: async () => {
-        path = await freeFolder(out, `runs/${name}`);
+        // Until the process ends: of two the one's figures would stand beside the other's numbers.
+        ({ path } = await claimFolder(out, `runs/${name}`, () => false));
       },
       onEpoch: ({ direction, which, excess }, total) => {
         const condition = which === "marginal" ? "" : direction === "x" ? " | y" : " | x";

@@ -85,7 +85,7 @@ const CAUSES: Readonly<Record<string, readonly [string, string]>> = {
   ENOSPC: ["the disk is full", FREE_SPACE],
   EDQUOT: ["the disk quota is used up", FREE_SPACE],
   EFBIG: [
-    "the file is larger than the file system or the limit of this process allows",
+    "the file is larger than the system allows",
     "Choose a folder on another file system, or raise the limit (ulimit -f), then run again.",
   ],
   EACCES: ["permission denied", OTHER_FOLDER],
@@ -114,14 +114,15 @@ function causeOf(error: unknown): readonly [string, string] | readonly [undefine
   return CAUSES[code] ?? [`the system says "${messageOf(error)}"`, OTHER_PATH];
 }
 
-/** The numbers of errors that Deno gives no code, of Linux and of macOS. */
-const UNNAMED: Readonly<Record<string, string>> = { 27: "EFBIG", 122: "EDQUOT", 69: "EDQUOT" };
+/** Errors of which Deno gives no code but Linux's number. */
+const NUMBERED: Readonly<Record<string, string>> = { 27: "EFBIG", 122: "EDQUOT" };
 
+/** The system's code of an error; nothing for an error that is not the system's. */
 function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if ("code" in error && typeof error.code === "string") return error.code;
-  const [, number] = /\(os error (\d+)\)$/.exec(error.message) ?? [];
-  return number === undefined ? undefined : UNNAMED[number];
+  const number = / \(os error (\d+)\)/.exec(error.message)?.[1];
+  return number === undefined ? undefined : NUMBERED[number] ?? number;
 }
 
 /** The file behind `path`. Refuses what a rename would destroy: a folder, a device, a pipe. */

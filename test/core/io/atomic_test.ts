@@ -66,6 +66,15 @@ Deno.test("a full disk is reported in words", () => {
   assert.match(storageError("x.svg", error).message, /^Cannot write x\.svg: the disk is full\. Free some space/);
 });
 
+Deno.test("a file that is larger than the system allows is reported in words, though Deno gives no code for it", () => {
+  const error = new Error("File too large (os error 27)");
+  assert.match(
+    storageError("x.svg", error).message,
+    /^Cannot write x\.svg: the file is larger than the system allows\./,
+  );
+  assert.match(storageError("x", new Error("Odd (os error 99)")).message, /^Cannot write x: the system says "Odd \(os/);
+});
+
 Deno.test({
   name: "a file larger than the process's limit is an error of one line, and leaves what was there",
   ignore: Deno.build.os === "windows",

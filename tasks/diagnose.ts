@@ -10,7 +10,7 @@ import { type Integral, integralOf } from "../core/evaluation/integral.ts";
 import { Random } from "../core/random/random.ts";
 import { MAX_MIXTURE_DIMENSION } from "../core/reference/choose_mixture.ts";
 import { mixtureNear } from "../core/reference/choose_reference.ts";
-import { runBackendOption } from "../core/run/backend.ts";
+import { noteThreads, runBackendOption } from "../core/run/backend.ts";
 import { PARTS, samplesOf } from "../core/run/evaluation_data.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { internalsOf } from "../core/model/internals.ts";
@@ -73,6 +73,7 @@ await main((stop) =>
     progress.update({ label: "diagnose", done: 0, total: o.levels });
     await using model = await startModel(run, o);
     const { engine, meter: meterOf } = internalsOf(model);
+    noteThreads(o.threads, engine, onNote);
     const { backendReason: reason } = model;
     const meter = await meterOf({
       batch: Math.min(run.config.evalBatchSize, 2 * count),

@@ -8,7 +8,8 @@ import { writeFileAtomic } from "../core/io/atomic.ts";
 import { loadData, mutualInformation } from "../core/mod.ts";
 import { describeColumn } from "../core/mutual_information/columns.ts";
 import { DIRECTIONS, INFORMATION_DEFAULTS as DEFAULTS } from "../core/mutual_information/information.ts";
-import { threadsOption } from "../core/run/backend.ts";
+import { requireHeededReading } from "../core/files/unheeded.ts";
+import { noteThreads, threadsOption } from "../core/run/backend.ts";
 import { readingOptions } from "../core/run/evaluation_data.ts";
 import { claimFolder, RunFolder } from "../core/run/folder.ts";
 import { peakMemory } from "../core/run/memory.ts";
@@ -70,7 +71,7 @@ const options = {
 await main((stop) =>
   orStopped("Stopped before the measurement; wrote nothing.", async () => {
     const started = performance.now();
-    const { options: o, positional } = await parseCommandLine({
+    const { options: o, positional, given } = await parseCommandLine({
       name: "mi",
       summary: "Estimates the mutual information of columns from a denoiser of x and one of x given y.",
       positional: [{ name: "data", help: "A file of data, as points.csv or pairs.h5:z, or a data set's name." }],
@@ -79,7 +80,11 @@ await main((stop) =>
     if (o.x === "" || o.y === "") {
       throw new UsageError(`--${o.x === "" ? "x" : "y"} is missing. Name its columns, as --x 0 --y 1-3.`);
     }
+    if (given.has("embeddingSize") && !o.embedding) {
+      throw new UsageError("--embedding-size is for --embedding on, but that is off. Leave it out, or add the other.");
+    }
     const { header, transpose } = o;
+    requireHeededReading(positional.data, { header, transpose });
     const reading = { ...(header ? { header } : {}), ...(transpose ? { transpose } : {}) };
     const data = await loadData(positional.data, { seed: o.seed, options: reading });
     const file = parseDataFile(positional.data);
@@ -89,9 +94,9 @@ await main((stop) =>
 
     using progress = new Progress({ quiet: o.quiet || o.json });
     let done = 0;
-    const { figures, json: _, quiet: __, out, threads, ...given } = o;
+    const { figures, json: _, quiet: __, out, threads, ...chosen } = o;
     const information = await mutualInformation({ ...data, name: positional.data }, {
-      ...given,
+      ...chosen,
       ...{ names, signal: stop, curvePoints: figures ? 65 : 0 },
       ...(threads === undefined ? {} : { threads }),
       onBegin: async () => {
@@ -106,7 +111,8 @@ await main((stop) =>
       onMeasure: () => progress.update({ label: "measurement and figures", done: 0, total: 1 }),
     });
     const { nats: mean, stderr, directions, x, y, settings, engine } = information;
-    const { epochs, batchSize, learningRate, levels } = settings;
+    const { epochs, batchSize, learningRate, levels } = settings, notes = [...information.notes];
+    noteThreads(threads, engine, (note) => notes.push(note));
     const { hiddenSize, hiddenLayers, embedding, embeddingSize } = o;
     const network = { hiddenSize, hiddenLayers, embedding, embeddingSize, skip: true };
     const folder = new RunFolder(path);
@@ -132,7 +138,7 @@ await main((stop) =>
       y: columnsOf(y),
       rows: information.rows,
       held_out_rows: information.heldOutRows,
-      ...(information.notes.length > 0 ? { notes: information.notes } : {}),
+      ...(notes.length > 0 ? { notes } : {}),
       mi_nats: mean,
       mi_stderr: stderr,
       mi_bits: mean / Math.LN2,
@@ -171,7 +177,7 @@ await main((stop) =>
           summary.seconds.toFixed(1)
         } s on ${engine.backend}`,
         ...(summary.read === undefined ? [] : [`  read ${summary.read}`]),
-        ...information.notes.map((note) => `  ${note}`),
+        ...notes.map((note) => `  ${note}`),
         `Mutual information       ${mean.toFixed(4)} ± ${stderr.toFixed(4)} nats (${summary.mi_bits.toFixed(4)} bits)`,
         `Of their Gaussian part   ${summary.gaussian_mi_nats.toFixed(4)} nats`,
         `Wrote ${summary.folder}, with ${["summary.json", ...files].join(", ")}`,

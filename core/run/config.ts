@@ -13,6 +13,7 @@ import { referenceRequest } from "../reference/choose_reference.ts";
 import { RECIPES } from "../training/recipe.ts";
 import { RunFolder } from "./folder.ts";
 import { defaultThreads } from "../engine/start.ts";
+import { requireHeeded } from "./unheeded.ts";
 import { PRESENTATION, type TaskSpec, trainingOptions } from "./options.ts";
 
 /** What a run is, as config.json keeps it: everything that its numbers depend on. */
@@ -45,6 +46,8 @@ export interface RunRequest {
   readonly microBatchValues: number;
   /** The values of the task's own options. */
   readonly taskOptions: OptionValues;
+  /** The threads that the user asked for. */
+  readonly threads: number | undefined;
   readonly quiet: boolean;
   readonly json: boolean;
 }
@@ -94,6 +97,14 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
   }, args);
   if (!dataset || !denoiser) throw new Error("The plugins are loaded while the command line is read.");
 
+  const givenOf = (values: OptionValues, given: ReadonlySet<string>) =>
+    Object.fromEntries(Object.entries(values).filter(([key]) => given.has(key)));
+  requireHeeded({
+    options: line.options,
+    data: line.given.has("data") ? line.positional.data : undefined,
+    shown: givenOf(taskOptionsOf(spec, line), line.given),
+    reading: givenOf(line.groups[1].values, line.groups[1].given),
+  });
   const fresh = configOf(spec, line, denoiser, dataset);
   if (earlier) requireSame(line, fresh, earlier.config, spec);
   const { backend, threads, precision } = line.options;
@@ -105,6 +116,7 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
       ...(line.given.has("backend") ? { backend } : {}),
       ...(line.given.has("precision") ? { precision } : {}),
       ...(line.given.has("microBatchSize") ? { microBatchSize: fresh.microBatchSize } : {}),
+      ...(line.given.has("evalBatchSize") ? { evalBatchSize: fresh.evalBatchSize } : {}),
       ...(line.given.has("threads") ? { threads: threads ?? defaultThreads() } : {}),
     }
     : fresh;
@@ -119,15 +131,18 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
     name: experimentName ? `${dataset.name}-${experimentName}` : dataset.name,
     figures,
     microBatchValues: spec.defaults.microBatchValues ?? Infinity,
-    taskOptions: Object.fromEntries(
-      Object.keys(spec.options ?? {}).map((key) => [key, (line.options as OptionValues)[key]]),
-    ),
+    taskOptions: taskOptionsOf(spec, line),
+    threads,
     quiet: quiet || json,
     json,
   };
 }
 
 type Line = CommandLine<Options, readonly [{ name: "data"; help: string; default: string }]>;
+
+function taskOptionsOf({ options = {} }: TaskSpec, line: Line): OptionValues {
+  return Object.fromEntries(Object.keys(options).map((key) => [key, (line.options as OptionValues)[key]]));
+}
 
 function configOf(
   spec: TaskSpec,

@@ -124,6 +124,7 @@ await main((stop) =>
       const option = `--${foreign.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
       throw new UsageError(`${option} is of the case ${DENSITY} alone. Leave it out, or name that case.`);
     }
+    requireHeeded(given, positional.case, values);
     if (options.backends) {
       if (positional.case !== "all") {
         throw new UsageError(`--backends has its own cases; leave ${positional.case} out.`);
@@ -167,6 +168,24 @@ await main((stop) =>
     }
   })
 );
+
+/** Options of one case or mode alone. @throws {UsageError} Where one is given that nothing would heed. */
+function requireHeeded(
+  given: ReadonlySet<string>,
+  name: string,
+  { ranks, backends }: { readonly ranks: boolean; readonly backends: boolean },
+): void {
+  const isStepped = !ranks && !backends;
+  const heeded = {
+    rows: [name === READ, `the case ${READ}`],
+    mpirun: [ranks, "--ranks"],
+    stderr: [isStepped && (name === "all" || name === "density-2d"), "the case density-2d"],
+    backend: [!backends, "the cases, not for --backends, which takes all"],
+  } as const;
+  for (const [key, [isHeeded, what]] of Object.entries(heeded)) {
+    if (given.has(key) && !isHeeded) throw new UsageError(`--${key} is for ${what}. Leave it out.`);
+  }
+}
 
 interface Options {
   readonly backend: string;

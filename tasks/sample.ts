@@ -8,7 +8,7 @@ import { InterruptedError } from "../core/errors/interrupted_error.ts";
 import { imageShape, type Picture } from "../core/figures/pictures.ts";
 import { internalsOf } from "../core/model/internals.ts";
 import { ranksRecord } from "../core/mpi/mod.ts";
-import { runBackendOption } from "../core/run/backend.ts";
+import { noteThreads, runBackendOption } from "../core/run/backend.ts";
 import { readPanel } from "../core/run/density_panels.ts";
 import { RunFolder } from "../core/run/folder.ts";
 import { startModel } from "../core/run/load_model.ts";
@@ -74,6 +74,7 @@ await mainOnRanks(async (ranks) => {
   await using model = await startModel(opened, o);
   const { backendReason: reason, info, proposal, epoch } = model;
   const { engine, draw } = internalsOf(model);
+  noteThreads(o.threads, engine, onNote);
   const run = new RunFolder(model.folder);
   const { shape, range } = info;
   const d = sizeOf(shape);

@@ -7,6 +7,7 @@ import { shown } from "../core/run/result.ts";
 import { writeComparison } from "../core/sweep/comparison.ts";
 import { failureOf } from "../core/sweep/errors.ts";
 import { failureMessage, failuresToTell } from "../core/sweep/failures.ts";
+import { allowedHosts } from "../core/sweep/hosts.ts";
 import { SweepFolder } from "../core/sweep/folder.ts";
 import { commandsOf, runShare } from "../core/sweep/run_share.ts";
 import { shareIn } from "../core/sweep/share.ts";
@@ -19,6 +20,12 @@ const options = {
     optional: "string",
     placeholder: "folder",
     help: "The sweep's folder (default: one in runs that the same command finds again).",
+  },
+  allowImport: {
+    optional: "string",
+    list: true,
+    placeholder: "host",
+    help: "Hosts that the runs may import plugins from, where the command names one by its URL.",
   },
   ...outputOptions,
 } as const;
@@ -37,6 +44,7 @@ await mainOfMany(async (stop) => {
     options,
   }, Deno.args);
   const sweep = parseSweep(positional.command);
+  const hosts = allowedHosts(sweep, o.allowImport);
   const share = shareIn(Deno.env.toObject());
   const folder = await SweepFolder.open(o.out ?? `runs/sweep-${digestOf(sweep)}`, sweep);
   const own = commandsOf(sweep.commands, share);
@@ -47,6 +55,7 @@ await mainOfMany(async (stop) => {
   await runShare(folder, own, {
     jobs: o.jobs,
     extraArgs: atOnce > 1 ? [`--threads=${threads}`] : [],
+    hosts,
     signal: stop,
     onChange: (line, done) => {
       progress.note(line);

@@ -70,7 +70,10 @@ const OTHER_PATH = "Choose another path.";
 const CAUSES: Readonly<Record<string, readonly [string, string]>> = {
   ENOSPC: ["the disk is full", FREE_SPACE],
   EDQUOT: ["the disk quota is used up", FREE_SPACE],
-  EFBIG: ["the file is larger than the system allows", FREE_SPACE],
+  EFBIG: [
+    "the file is larger than the system allows",
+    "Choose a folder on another file system, or raise the limit (ulimit -f), then run again.",
+  ],
   EACCES: ["permission denied", OTHER_FOLDER],
   EPERM: ["permission denied", OTHER_FOLDER],
   EROFS: ["the file system is read-only", "Choose another folder."],

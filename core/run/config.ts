@@ -13,6 +13,7 @@ import { type FitDefaults, type FitSettings, recipeDefaults } from "../model/set
 import { referenceRequest } from "../reference/choose_reference.ts";
 import { RunFolder } from "./folder.ts";
 import { defaultThreads } from "../engine/start.ts";
+import { requireHeeded } from "./unheeded.ts";
 import { PRESENTATION, type TaskSpec, trainingOptions } from "./options.ts";
 
 /** What a run is, as config.json keeps it: everything that its numbers depend on. */
@@ -47,6 +48,8 @@ export interface RunRequest {
   readonly microBatchValues: number;
   /** The values of the task's own options. */
   readonly taskOptions: OptionValues;
+  /** The threads that the user asked for. */
+  readonly threads: number | undefined;
   readonly quiet: boolean;
   readonly json: boolean;
 }
@@ -96,6 +99,14 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
   }, args);
   if (!dataset || !denoiser) throw new Error("The plugins are loaded while the command line is read.");
 
+  const givenOf = (values: OptionValues, given: ReadonlySet<string>) =>
+    Object.fromEntries(Object.entries(values).filter(([key]) => given.has(key)));
+  requireHeeded({
+    options: line.options,
+    data: line.given.has("data") ? line.positional.data : undefined,
+    shown: givenOf(taskOptionsOf(spec, line), line.given),
+    reading: givenOf(line.groups[1].values, line.groups[1].given),
+  });
   const fresh = configOf(spec, line, denoiser, dataset);
   if (earlier) requireSame(line, fresh, earlier.config, spec);
   const { backend, threads, precision } = line.options;
@@ -109,6 +120,7 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
       ...(line.given.has("backend") ? { backend } : {}),
       ...(line.given.has("precision") ? { precision } : {}),
       ...(line.given.has("microBatchSize") ? { microBatchSize: fresh.microBatchSize } : {}),
+      ...(line.given.has("evalBatchSize") ? { evalBatchSize: fresh.evalBatchSize } : {}),
       ...(line.given.has("threads") ? { threads: threads ?? defaultThreads() } : {}),
     }
     : { ...fresh, ...(spec.options ? { taskOptions } : {}) };
@@ -124,6 +136,7 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
     figures,
     microBatchValues: spec.defaults.microBatchValues ?? Infinity,
     taskOptions,
+    threads,
     quiet: quiet || json,
     json,
   };
@@ -185,7 +198,7 @@ function configOf(
 function taskOptionsOf(
   { name, options: specs = {} }: TaskSpec,
   { options, given }: Line,
-  earlier: { readonly folder: RunFolder; readonly config: RunConfig } | undefined,
+  earlier?: { readonly folder: RunFolder; readonly config: RunConfig },
 ): OptionValues {
   const file = earlier?.folder.file("config.json") ?? "";
   const stored = earlier ? storedOptions(file, `task ${name}`, specs, earlier.config.taskOptions ?? {}) : {};

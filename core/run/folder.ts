@@ -5,7 +5,7 @@ import { type Events, EventWriter, type EventWriterOptions, noEvents } from "../
 import { isLink, requireWithin } from "../io/within.ts";
 import { UserError } from "../errors/user_error.ts";
 import { DATA_INFO, readDataInfo } from "./data_info.ts";
-import { FOLDER_LOCK, isFolderLocked, type Lock, lockFolder, TakenError } from "../io/lock.ts";
+import { FOLDER_LOCK, isFolderLocked, type Lock, lockFolder, lockOutput, TakenError } from "../io/lock.ts";
 import { isTemporaryName, removeLeftovers } from "../io/temporary.ts";
 
 /** What a run or a sweep keeps as one JSON value is small. */
@@ -170,6 +170,29 @@ export async function freeFolder(out: string | undefined, standard: string, advi
     const path = resolve(k === 1 ? standard : `${standard}-${k}`);
     // A link that stands in a standard place leads to somewhere that nobody named.
     if (!await isLink(path) && await isEmpty(path)) return path;
+  }
+}
+
+/**
+ * Finds a folder as {@linkcode freeFolder} does for files that appear there all at once, at the end. It is not made yet,
+ * but no other process is given it until this one has ended.
+ *
+ * @throws {TakenError} When another process is about to write the folder that the user named.
+ * @throws {UserError} When that folder holds something, or cannot be made.
+ */
+export async function claimName(out: string | undefined, standard: string): Promise<string> {
+  for (let k = 1;; k++) {
+    const path = resolve(out ?? (k === 1 ? standard : `${standard}-${k}`));
+    const isFree = async () => !(out === undefined && await isLink(path)) && await isEmpty(path);
+    if (await isFree()) {
+      const lock = await lockOutput(path, ", or name another folder with --out").catch((error) => {
+        if (out !== undefined || !(error instanceof TakenError)) throw error;
+      });
+      // It may have been finished just before it was locked.
+      if (lock && await isFree()) return path;
+      lock?.[Symbol.dispose]();
+    }
+    if (out !== undefined) throw new UserError(`The folder ${out} is not empty. Name another with --out.`);
   }
 }
 

@@ -13,6 +13,7 @@ import { storedOptions } from "../options/stored.ts";
 import { Random } from "../random/random.ts";
 import type { AdaptiveState } from "../training/proposal_learner.ts";
 import type { BestEpoch, TrainingSnapshot } from "../training/train.ts";
+import { noteThreads } from "./backend.ts";
 import type { RunConfig, RunRequest } from "./config.ts";
 import { digestOfData, readDataInfo, type RunDataInfo, writeDataInfo } from "./data_info.ts";
 import { RunFolder } from "./folder.ts";
@@ -105,6 +106,7 @@ async function prepare(
     ...(saved && config.reference !== "none" ? { reference: referenceOf(saved) } : {}),
     ...(started ? { started } : {}),
   });
+  noteThreads(request.threads, begun.engine, onNote);
   progress.finish();
   ranks.stop.throwIfAborted();
   const { folder, lock } = await folderOf(request, isFirst);

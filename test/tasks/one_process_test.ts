@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { readSafetensors } from "../../core/io/safetensors.ts";
 import { inFolder, namesIn } from "../folders.ts";
 import { Gate } from "../gate.ts";
+import { untilFile } from "../wait.ts";
 import { runTask, taskCommand } from "./command.ts";
 
 /** Points in the plane, of which there are as many as a file beside says. */
@@ -147,6 +148,52 @@ Deno.test("of two processes that estimate or draw the same, one goes on", () =>
     equal((await Deno.readTextFile(join(cwd, "drawn", "samples.csv"))).split("\n").length, 6);
     const { code, stderr } = await runTask("sample", named, cwd);
     deepEqual([code, stderr], [2, "error: The folder drawn is not empty. Name another with --out.\n"]);
+  }));
+
+Deno.test("of two processes that export or diagnose the same, one goes on", () =>
+  inGate(async (cwd, gate) => {
+    const trained = await runTask("train:2d", [...GATED, "--epochs", "1", "--out", "run", ...QUIET], cwd);
+    equal(trained.code, 0, trained.stderr);
+    const diagnose = ["run", ...TRUSTED, "--part", "validation", "--backend", "tfjs-cpu", "--levels", "3", "--quiet"];
+    const first = await held(cwd, gate, "diagnose", diagnose, { calls: 1 });
+    await refused(cwd, "diagnose", [...diagnose, "--levels", "5"], /\/run\/diagnosis\.json\. /);
+    first.child.kill("SIGINT");
+    await gate.open();
+    equal((await first.child.output()).code, 130);
+    equal((await namesIn(join(cwd, "run"))).some((name) => name.startsWith(".")), false);
+
+    const onnx = ["run", "--trust", "./gated.ts", "--format", "onnx", "--quiet"];
+    const named = [...onnx, "--out", "exported"];
+    const exporting = await held(cwd, gate, "export", named, { calls: 1 });
+    await refused(cwd, "export", named, /\/exported\. .*or name another folder with --out\.\n$/);
+    await gate.open();
+    equal((await exporting.child.output()).code, 0);
+    deepEqual(await namesIn(join(cwd, "exported")), ["model.onnx"]);
+    // Where none is named, each has one of its own.
+    const unnamed = await held(cwd, gate, "export", onnx, { calls: 1 });
+    await gate.open();
+    const codes = await Promise.all([unnamed.child.output(), runTask("export", onnx, cwd)]);
+    deepEqual(codes.map(({ code }) => code), [0, 0]);
+    const made = await namesIn(join(cwd, "run"));
+    deepEqual(made.filter((name) => name.includes("onnx")), ["onnx", "onnx-2"]);
+  }));
+
+Deno.test("of two processes that measure information, one has the folder that both name, and the other is refused", () =>
+  inFolder(async (cwd) => {
+    const rows = Array.from({ length: 200 }, (_, i) => `${Math.sin(i)},${Math.cos(3 * i)}`);
+    await Deno.writeTextFile(join(cwd, "pairs.csv"), rows.join("\n"));
+    const args = ["pairs.csv", "--x", "0", "--y", "1", "--hidden-size", "8", "--levels", "4", "--figures", "off"];
+    // It would take weeks.
+    const endless = [...args, "--epochs", "100000000", "--quiet"];
+    const child = (await taskCommand("mi", endless, cwd)).spawn();
+    await untilFile(join(cwd, "runs/pairs-mi/.lock"), (text) => text !== "", child);
+    await refused(cwd, "mi", [...endless, "--out", "runs/pairs-mi"], /\/runs\/pairs-mi\. .*or name another folder/);
+    const { code, stderr } = await runTask("mi", [...args, "--epochs", "1", "--quiet"], cwd);
+    equal(code, 0, stderr);
+    deepEqual(await namesIn(join(cwd, "runs/pairs-mi-2")), ["summary.json"]);
+    child.kill("SIGINT");
+    equal((await child.output()).code, 130);
+    deepEqual(await namesIn(join(cwd, "runs")), ["pairs-mi-2"]);
   }));
 
 Deno.test("a start that was killed in its first moment leaves a folder that is taken again", () =>

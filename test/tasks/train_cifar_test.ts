@@ -106,7 +106,18 @@ Deno.test("Ctrl-C within a step saves; the resumed run is the run that never sto
   inFolder(async (cwd) => {
     const tiny = [IMAGES, "--from-scratch", ...TINY, "--batch-size", "15", "--micro-batch-size", "1"];
     // It cannot end before it is stopped; of a constant learning rate the number of epochs changes nothing else.
-    const endless = [...tiny, "--epochs", "1000000", "--decay", "constant", "--figures", "off", "--quiet"];
+    const endless = [
+      ...tiny,
+      "--epochs",
+      "1000000",
+      "--decay",
+      "constant",
+      "--figures",
+      "off",
+      "--samples",
+      "0",
+      "--quiet",
+    ];
     const child = (await taskCommand("train:cifar", [...endless, "--out", "broken"], cwd)).spawn();
     await untilFile(join(cwd, "broken", "metrics.jsonl"), hasLines(1), child);
     child.kill("SIGINT");

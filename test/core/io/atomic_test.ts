@@ -8,7 +8,10 @@ import {
   writeFolderAtomic,
 } from "../../../core/io/atomic.ts";
 import { isTemporaryName, Temporary } from "../../../core/io/temporary.ts";
+import { fileURLToPath } from "node:url";
 import { inFolder, namesIn } from "../../folders.ts";
+
+const LARGE_FILE = fileURLToPath(new URL("large_file.ts", import.meta.url));
 
 function isStorageError(pattern: RegExp): (error: unknown) => boolean {
   return (error) => {
@@ -88,6 +91,27 @@ Deno.test("a file that is larger than the system allows is reported in words, th
     /^Cannot write x\.svg: the file is larger than the system allows\./,
   );
   assert.match(storageError("x", new Error("Odd (os error 99)")).message, /^Cannot write x: the system says "Odd \(os/);
+});
+
+Deno.test({
+  name: "a file larger than the process's limit is an error of one line, and leaves what was there",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    inFolder(async (folder) => {
+      const path = `${folder}/large.bin`;
+      await Deno.writeTextFile(path, "kept");
+      // In blocks of 512 or 1024 bytes. Deno's own caches, which it writes before the task listens, are far smaller.
+      const limited = ["-c", 'ulimit -f 16000; exec "$0" "$@"', Deno.execPath()];
+      const { code, stdout, stderr } = await new Deno.Command("sh", {
+        args: [...limited, "run", "--quiet", "-RW", "--no-config", "--no-code-cache", LARGE_FILE, path],
+        env: { DENO_DIR: `${folder}/cache`, NO_COLOR: "1" },
+      }).output();
+      const printed = new TextDecoder().decode(stdout);
+      assert.equal(code, 0, new TextDecoder().decode(stderr));
+      assert.match(printed, /^Cannot write \S+large\.bin: the file is larger than [^\n]*ulimit -f[^\n]*\n$/);
+      assert.equal(await Deno.readTextFile(path), "kept");
+      assert.deepEqual(await namesIn(folder), ["cache", "large.bin"]);
+    }),
 });
 
 Deno.test("errors that are not the system's pass through", () => {

@@ -18,7 +18,10 @@ const TIMES_OF_PAGES = /\d[\d.,]* (?:s|ms|MB)\b|\d{4}-\d\d-\d\d \d\d:\d\d UTC/g;
  * The head of an HDF5 object, version 2, and flags: whether there are times, and of how many bytes the length of its
  * messages is.
  */
-const HDF5_OBJECT = /OHDR\x02([\x00-\x3f])/g, HAS_TIMES = 0x20, HAS_LIMITS = 0x10, LENGTH_BITS = 3;
+const HDF5_OBJECT = new RegExp(String.raw`OHDR\x02([\x00-\x3f])`, "g"),
+  HAS_TIMES = 0x20,
+  HAS_LIMITS = 0x10,
+  LENGTH_BITS = 3;
 
 /** A row of a page that is there only where the last process of a run took a step. */
 const STEP_ROW = /\s*<tr>\s*<th scope="row">a step<\/th>.*?<\/tr>/gs;

@@ -7,7 +7,7 @@ import { makeRun } from "../core/run/runs.ts";
 import { inFolder, namesIn } from "../folders.ts";
 import { Gate } from "../gate.ts";
 import { reader, untilFile } from "../wait.ts";
-import { runTask, taskArguments, taskCommand } from "./command.ts";
+import { runTask, taskCommand } from "./command.ts";
 
 /** Points in the plane; as many more are the test data, so that the final likelihood calls the denoiser. */
 const POINTS = `

@@ -184,7 +184,7 @@ Deno.test("of two processes that measure information, one has the folder that bo
     await Deno.writeTextFile(join(cwd, "pairs.csv"), rows.join("\n"));
     const args = ["pairs.csv", "--x", "0", "--y", "1", "--hidden-size", "8", "--levels", "4", "--figures", "off"];
     // It would take weeks.
-    const endless = [...args, "--epochs", "100000000", "--quiet"];
+    const endless = [...args, "--epochs", "1000000", "--quiet"];
     const child = (await taskCommand("mi", endless, cwd)).spawn();
     await untilFile(join(cwd, "runs/pairs-mi/.lock"), (text) => text !== "", child);
     await refused(cwd, "mi", [...endless, "--out", "runs/pairs-mi"], /\/runs\/pairs-mi\. .*or name another folder/);

@@ -73,7 +73,7 @@ export function casesOf(data: string): readonly Case[] {
       args: ["images", ...COMMON, "--count", "6", "--batch-size", "2", "--steps", "10", "--out", "drawn"],
     },
     ...[["tfjs", "points"], ["onnx", "points"], ["diffusers", "images"]].map(([format, input]): Case => ({
-      ...{ name: `export ${format}`, task: "export", input: input as Input, makes: "exported" },
+      ...{ name: `export ${format}`, task: "export", input: input as Input, makes: "exported", pairs: "one goes on" },
       args: [input, "--format", format, "--out", "exported"],
     })),
     {

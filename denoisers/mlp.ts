@@ -2,26 +2,26 @@ import * as tf from "@tensorflow/tfjs";
 import { perSample, signalScale } from "../core/diffusion/channel.ts";
 import { skipPrediction, SKIPS } from "../core/reference/skip.ts";
 import { sinusoidalEmbedding } from "../core/layers/embedding.ts";
-import { initLinear, linear } from "../core/layers/linear.ts";
+import { initLinear, linear, linearShapes } from "../core/layers/linear.ts";
 import { requireParameters } from "../core/layers/parameter_limit.ts";
 import { UserError } from "../core/errors/user_error.ts";
 import type { ConditionalDenoiser } from "../core/plugins/conditional_denoiser.ts";
 import type { DataInfo, Denoiser, OptionValues } from "../core/plugins/contracts.ts";
-import { sizeOf } from "../core/data/tensors.ts";
+import { type ParameterShapes, sizeOf } from "../core/data/tensors.ts";
 
 /** How the coordinates and the log SNR are scaled before they are embedded, so that they fill the frequencies. */
 const COORDINATE_SCALE = 100;
 const LOGSNR_SCALE = 50;
 
 export const options = {
-  hiddenSize: { default: 128, min: 1, integer: true, help: "Width of the hidden layers." },
+  hiddenSize: { default: 128, min: 1, max: 65_536, integer: true, help: "Width of the hidden layers." },
   hiddenLayers: { default: 3, min: 2, max: 1000, integer: true, help: "Number of linear layers." },
   embedding: {
     default: "auto",
     choices: ["auto", "on", "off"],
     help: "Sinusoidal embeddings of the coordinates and of log SNR; auto: of no more than 6 coordinates.",
   },
-  embeddingSize: { default: 128, min: 4, integer: true, help: "Size of each embedding, even." },
+  embeddingSize: { default: 128, min: 4, max: 65_536, integer: true, help: "Size of each embedding, even." },
   skip: {
     default: "gaussian",
     choices: SKIPS,
@@ -75,10 +75,10 @@ function network(data: DataInfo, condition: number, values: OptionValues) {
   }
   const scalars = d + 1 + condition;
   const inputs = embedding ? scalars * embeddingSize : scalars;
-  const weights = inputs * hiddenSize + (hiddenLayers - 2) * hiddenSize ** 2 + hiddenSize * d;
-  requireParameters(weights, "--hidden-size, --hidden-layers and --embedding-size");
   const sizes = [inputs, ...new Array<number>(hiddenLayers - 1).fill(hiddenSize), d];
   const names = sizes.slice(1).map((_, i) => `layers.${2 * i}`);
+  const shapes: ParameterShapes = Object.assign({}, ...names.map((n, i) => linearShapes(n, sizes[i], sizes[i + 1])));
+  requireParameters(shapes, "--hidden-size, --hidden-layers and --embedding-size");
 
   const layers = (params: Record<string, tf.Tensor>, z: tf.Tensor, logsnr: tf.Tensor, known?: tf.Tensor) => {
     const alpha = perSample(logsnr, 2);
@@ -100,8 +100,10 @@ function network(data: DataInfo, condition: number, values: OptionValues) {
     return params;
   };
   return {
+    shapes,
     init,
     given: (known?: tf.Tensor): Denoiser => ({
+      shapes,
       init,
       predict(params, z, logsnr) {
         const flat = z.rank === 2 ? z : tf.reshape(z, [z.shape[0], d]);

@@ -2,14 +2,20 @@ import * as tf from "@tensorflow/tfjs";
 import { perSample, signalScale } from "../core/diffusion/channel.ts";
 import { axisVariances } from "../core/reference/gaussian.ts";
 import { skipPrediction, SKIPS } from "../core/reference/skip.ts";
-import { initLinear, linear } from "../core/layers/linear.ts";
+import { initLinear, linear, linearShapes } from "../core/layers/linear.ts";
 import { requireParameters } from "../core/layers/parameter_limit.ts";
 import { silu } from "../core/layers/silu.ts";
 import type { DataInfo, Denoiser, OptionValues } from "../core/plugins/contracts.ts";
-import { type HostTensors, sizeOf } from "../core/data/tensors.ts";
+import { type HostTensors, type ParameterShapes, sizeOf } from "../core/data/tensors.ts";
 
 export const options = {
-  width: { default: 0, min: 0, integer: true, help: "Width of the blocks, 0 for what the dimension asks for." },
+  width: {
+    default: 0,
+    min: 0,
+    max: 65_536,
+    integer: true,
+    help: "Width of the blocks, 0 for what the dimension asks for.",
+  },
   blocks: { default: 3, min: 1, max: 1000, integer: true, help: "Number of residual blocks." },
   octaves: {
     default: -1,
@@ -57,10 +63,18 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
     width = given.width || widthFor(d, data.reference === undefined),
     octaves = given.octaves < 0 ? octavesFor(d) : given.octaves;
   const inside = EXPANSION * width;
-  requireParameters(
-    width * (3 * blocks * CONDITION + d * (2 + 2 * octaves) + 2 * blocks * inside),
-    "--width, --blocks and --octaves",
-  );
+  const layers: readonly (readonly [name: string, inputs: number, outputs: number])[] = [
+    ["condition", 1 + 2 * LOGSNR_FREQUENCIES, CONDITION],
+    ["film", CONDITION, 3 * width * blocks],
+    ["input", d * (1 + 2 * octaves), width],
+    ...Array.from({ length: blocks }, (_, k) => [
+      [`blocks.${k}.0`, width, inside] as const,
+      [`blocks.${k}.2`, inside, width] as const,
+    ]).flat(),
+    ["output", width, d],
+  ];
+  const shapes: ParameterShapes = Object.assign({}, ...layers.map((layer) => linearShapes(...layer)));
+  requireParameters(shapes, "--width, --blocks and --octaves");
   const skip = skipPrediction(data, values.skip as typeof SKIPS[number]);
   const mean = Float32Array.from(gaussian.mean), variances = Float32Array.from(axisVariances(gaussian));
   const frequencies = Float32Array.from({ length: LOGSNR_FREQUENCIES }, (_, k) => (k + 1) * Math.PI / LOGSNR_PERIOD);
@@ -84,17 +98,9 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
 
   return {
     options: { ...values, width, octaves },
+    shapes,
     init(random) {
-      const params: HostTensors = Object.assign(
-        initLinear(random, "condition", 1 + 2 * LOGSNR_FREQUENCIES, CONDITION),
-        initLinear(random, "film", CONDITION, 3 * width * blocks),
-        initLinear(random, "input", d * (1 + 2 * octaves), width),
-        ...Array.from({ length: blocks }, (_, k) => ({
-          ...initLinear(random, `blocks.${k}.0`, width, inside),
-          ...initLinear(random, `blocks.${k}.2`, inside, width),
-        })),
-        initLinear(random, "output", width, d),
-      );
+      const params: HostTensors = Object.assign({}, ...layers.map((layer) => initLinear(random, ...layer)));
       for (const name of ["film", "output"]) {
         for (const part of ["weight", "bias"]) params[`${name}.${part}`].data.fill(0);
       }

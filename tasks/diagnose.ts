@@ -1,4 +1,6 @@
 import "../core/cli/listen.ts";
+import { SETTINGS } from "../core/model/setting_ranges.ts";
+import { withDefault } from "../core/options/values.ts";
 import { basename } from "node:path";
 import { main, parseCommandLine, printText, Progress, takeNotes } from "../core/cli/mod.ts";
 import { diagnose, type Diagnosis, diagnosisLines } from "../core/evaluation/diagnosis.ts";
@@ -39,11 +41,12 @@ const options = {
   samples: {
     optional: "number",
     min: 2,
+    max: 2 ** 31,
     integer: true,
     help: `How many of them at most (default ${POINTS} points or ${IMAGES} images).`,
   },
   levels: { default: 49, min: 3, max: 1025, integer: true, help: "Log SNRs to measure at." },
-  seed: { default: 0, min: 0, integer: true, help: "Seed of the noise, and of which samples are taken." },
+  seed: withDefault(SETTINGS.seed, 0, "Seed of the noise, and of which samples are taken."),
   ...runBackendOption,
   ...trustOption,
   ...outputOptions,

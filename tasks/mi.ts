@@ -2,66 +2,54 @@ import "../core/cli/listen.ts";
 import { basename } from "node:path";
 import { main, parseCommandLine, printText, Progress, UsageError } from "../core/cli/mod.ts";
 import { parseDataFile } from "../core/data/data_file.ts";
-import { BACKEND_CHOICES } from "../core/engine/mod.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
 import { writeFileAtomic } from "../core/io/atomic.ts";
 import { loadData, mutualInformation } from "../core/mod.ts";
 import { describeColumn } from "../core/mutual_information/columns.ts";
-import { DIRECTIONS, INFORMATION_DEFAULTS as DEFAULTS } from "../core/mutual_information/information.ts";
+import {
+  INFORMATION_DEFAULTS as DEFAULTS,
+  INFORMATION_RANGES as RANGES,
+} from "../core/mutual_information/information.ts";
 import { requireHeededReading } from "../core/files/unheeded.ts";
+import { withDefault } from "../core/options/values.ts";
 import { noteThreads, threadsOption } from "../core/run/backend.ts";
 import { readingOptions } from "../core/run/evaluation_data.ts";
 import { claimFolder, RunFolder } from "../core/run/folder.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
-import * as mlp from "../denoisers/mlp.ts";
 
 const options = {
   x: { default: "", placeholder: "columns", help: "Columns of X: numbers from 0, ranges and names, as 0-4,height." },
   y: { default: "", placeholder: "columns", help: "Columns of Y." },
-  direction: {
-    default: DEFAULTS.direction,
-    choices: DIRECTIONS,
-    help:
-      "Whose likelihood is taken: p(x) and p(x|y), p(y) and p(y|x), or the mean of both; auto: x, or the side without atoms.",
-  },
-  heldOut: {
-    default: DEFAULTS.heldOut,
-    above: 0,
-    max: 0.5,
-    help: "Part of the rows that the information is measured on.",
-  },
-  epochs: {
-    default: DEFAULTS.epochs,
-    min: 1,
-    integer: true,
-    help: "Passes through the training rows; the best is kept.",
-  },
-  batchSize: { default: DEFAULTS.batchSize, min: 1, integer: true, help: "Rows in a training step." },
-  learningRate: { default: DEFAULTS.learningRate, above: 0, max: 1e6, help: "Adam's learning rate." },
-  levels: {
-    default: DEFAULTS.levels,
-    min: 1,
-    max: 10_000,
-    integer: true,
-    help: "Log SNRs per row in the measurement.",
-  },
-  validationLevels: {
-    default: DEFAULTS.validationLevels,
-    min: 1,
-    max: 10_000,
-    integer: true,
-    help: "Log SNRs per row in a validation.",
-  },
+  estimator: withDefault(
+    RANGES.estimator,
+    DEFAULTS.estimator,
+    "By a mixture of the columns' ranks, by two networks, or by whichever finds held-out rows likelier.",
+  ),
+  direction: withDefault(
+    RANGES.direction,
+    DEFAULTS.direction,
+    "Whose likelihood is taken: p(x) and p(x|y), p(y) and p(y|x), or the mean of both; auto: x, or the side without atoms.",
+  ),
+  heldOut: withDefault(RANGES.heldOut, DEFAULTS.heldOut, "Part of the rows that the information is measured on."),
+  epochs: withDefault(RANGES.epochs, DEFAULTS.epochs, "Passes through the training rows; the best is kept."),
+  batchSize: withDefault(RANGES.batchSize, DEFAULTS.batchSize, "Rows in a training step."),
+  learningRate: withDefault(RANGES.learningRate, DEFAULTS.learningRate, "Adam's learning rate."),
+  levels: withDefault(RANGES.levels, DEFAULTS.levels, "Log SNRs per row in the measurement."),
+  validationLevels: withDefault(
+    RANGES.validationLevels,
+    DEFAULTS.validationLevels,
+    "Log SNRs per row in a validation.",
+  ),
   header: readingOptions.header,
   transpose: readingOptions.transpose,
-  hiddenSize: mlp.options.hiddenSize,
-  hiddenLayers: mlp.options.hiddenLayers,
+  hiddenSize: RANGES.hiddenSize,
+  hiddenLayers: RANGES.hiddenLayers,
   embedding: { default: false, onOff: true, help: "Sinusoidal embeddings of the columns and of log SNR." },
-  embeddingSize: mlp.options.embeddingSize,
-  seed: { default: 0, min: 0, integer: true, help: "Seed of everything that is drawn." },
-  backend: { default: "auto", choices: BACKEND_CHOICES, help: "What runs the tensors." },
+  embeddingSize: RANGES.embeddingSize,
+  seed: withDefault(RANGES.seed, 0, "Seed of everything that is drawn."),
+  backend: withDefault(RANGES.backend, "auto", "What runs the tensors."),
   ...threadsOption,
   out: { optional: "string", placeholder: "folder", help: "Where to write (default: a new folder in runs)." },
   figures: { default: true, onOff: true, help: "Draw the figure." },
@@ -110,7 +98,7 @@ await main((stop) =>
       },
       onMeasure: () => progress.update({ label: "measurement and figures", done: 0, total: 1 }),
     });
-    const { nats: mean, stderr, directions, x, y, settings, engine } = information;
+    const { nats: mean, stderr, directions, x, y, settings, engine, mixture, networks } = information;
     const { epochs, batchSize, learningRate, levels } = settings, notes = [...information.notes];
     noteThreads(threads, engine, (note) => notes.push(note));
     const { hiddenSize, hiddenLayers, embedding, embeddingSize } = o;
@@ -143,6 +131,21 @@ await main((stop) =>
       mi_stderr: stderr,
       mi_bits: mean / Math.LN2,
       mi_bits_stderr: stderr / Math.LN2,
+      estimator: information.estimator,
+      ...(mixture
+        ? {
+          mixture: {
+            mi_nats: mixture.nats,
+            mi_stderr: mixture.stderr,
+            held_out_nats: mixture.heldOut,
+            fitted_nats: mixture.fitted,
+            // JSON has no infinity.
+            dof: mixture.dof === Infinity ? "inf" : mixture.dof,
+            components: mixture.components,
+          },
+        }
+        : {}),
+      ...(networks ? { networks: { mi_nats: networks.mean, mi_stderr: networks.stderr } } : {}),
       gaussian_mi_nats: information.gaussianNats,
       directions: directions.map(({ nll, bestEpochs, proposal, steps, parameters, likelihoodOf }) => ({
         likelihood_of: likelihoodOf,
@@ -179,12 +182,25 @@ await main((stop) =>
         ...(summary.read === undefined ? [] : [`  read ${summary.read}`]),
         ...notes.map((note) => `  ${note}`),
         `Mutual information       ${mean.toFixed(4)} ± ${stderr.toFixed(4)} nats (${summary.mi_bits.toFixed(4)} bits)`,
+        ...(mixture
+          ? [`By the mixture           ${estimateOf(mixture.nats, mixture.stderr)}, ${kindOf(mixture)}`]
+          : []),
+        ...(networks ? [`By the networks          ${estimateOf(networks.mean, networks.stderr)}`] : []),
         `Of their Gaussian part   ${summary.gaussian_mi_nats.toFixed(4)} nats`,
         `Wrote ${summary.folder}, with ${["summary.json", ...files].join(", ")}`,
       ].join("\n"),
     );
   })
 );
+
+function estimateOf(nats: number, stderr: number): string {
+  return `${nats.toFixed(4)} ± ${stderr.toFixed(4)} nats`;
+}
+
+function kindOf({ dof, components }: { readonly dof: number; readonly components: number }): string {
+  const kind = dof === Infinity ? "Gaussian" : `Student with ${dof} degrees of freedom`;
+  return components === 1 ? `one ${kind}` : `${components} of kind ${kind}`;
+}
 
 function snakeCase(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(

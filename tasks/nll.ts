@@ -1,4 +1,7 @@
 import "../core/cli/listen.ts";
+import { SETTINGS } from "../core/model/setting_ranges.ts";
+import { withDefault } from "../core/options/values.ts";
+import { MEASURING } from "../core/model/use_ranges.ts";
 import { join, resolve } from "node:path";
 import { parseCommandLine, printText, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
 import { dequantise, discreteNllOfDequantised, gridOf } from "../core/diffusion/discrete.ts";
@@ -32,6 +35,8 @@ import { sizeOf } from "../core/data/tensors.ts";
 /** Progress is saved after each round that ends so long after the last save. */
 const SAVE_MS = 20_000;
 
+const { auto: _loc, ...logsnrLoc } = SETTINGS.logsnrLoc, { auto: _scale, ...logsnrScale } = SETTINGS.logsnrScale;
+
 const options = {
   data: {
     optional: "string",
@@ -57,27 +62,24 @@ const options = {
     placeholder: "data",
     help: "Of weights: what their data's Gaussian is fitted to (default: a data set's training part, a file itself).",
   },
-  logsnrLoc: { optional: "number", help: "Of weights: location of the log SNR proposal in nats (default 6)." },
-  logsnrScale: { optional: "number", above: 0, help: "Of weights: its scale in nats (default 3)." },
+  logsnrLoc: { ...logsnrLoc, help: "Of weights: location of the log SNR proposal in nats (default 6)." },
+  logsnrScale: { ...logsnrScale, help: "Of weights: its scale in nats (default 3)." },
   out: { optional: "string", placeholder: "folder", help: "Of weights: the folder of the results (default: in runs)." },
   stderr: {
-    optional: "number",
-    above: 0,
+    ...MEASURING.stderr,
     help: "Take rounds until the noise's standard error in nats is no larger than this.",
   },
-  rounds: { optional: "number", min: 1, max: 1e6, integer: true, help: `Log SNRs per sample (default ${ROUNDS}).` },
-  budget: { optional: "number", above: 0, help: "Evaluations of the denoiser after which no round is begun." },
+  rounds: { ...MEASURING.rounds, help: `Log SNRs per sample (default ${ROUNDS}).` },
+  budget: { ...MEASURING.budget, help: "Evaluations of the denoiser after which no round is begun." },
   adapt: { default: true, onOff: true, help: "Learn from a pilot where along the log SNRs to measure." },
   perSample: {
     optional: "string",
     placeholder: "file",
     help: "Write −log p(x) and its error for every sample: .csv, .h5.",
   },
-  seed: { default: 0, min: 0, integer: true, help: "Seed of the log SNRs and the noise." },
+  seed: withDefault(SETTINGS.seed, 0, "Seed of the log SNRs and the noise."),
   evalBatchSize: {
-    optional: "number",
-    min: 1,
-    integer: true,
+    ...SETTINGS.evalBatchSize,
     help: "Samples per run of the denoiser (default: the run's).",
   },
   ...readingOptions,

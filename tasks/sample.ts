@@ -1,16 +1,9 @@
 import "../core/cli/listen.ts";
+import { withDefault } from "../core/options/values.ts";
+import { DRAWING, requireCount } from "../core/model/use_ranges.ts";
 import { basename, join } from "node:path";
-import {
-  mainOnRanks,
-  mpiOption,
-  parseCommandLine,
-  printText,
-  Progress,
-  takeNotes,
-  UsageError,
-} from "../core/cli/mod.ts";
+import { mainOnRanks, mpiOption, parseCommandLine, printText, Progress, takeNotes } from "../core/cli/mod.ts";
 import { sizeOf } from "../core/data/tensors.ts";
-import { SAMPLERS } from "../core/diffusion/sampling.ts";
 import { InterruptedError } from "../core/errors/interrupted_error.ts";
 import { imageShape, type Picture } from "../core/figures/pictures.ts";
 import { internalsOf } from "../core/model/internals.ts";
@@ -34,35 +27,28 @@ import {
 } from "../core/run/sample_files.ts";
 import { samplerOf, samplingPlan } from "../core/sampling/plan.ts";
 
-/** All samples are kept until they are written; so many values take 1 GiB. */
-const MAX_VALUES = 2 ** 28;
-
 /** What images without a known range are taken to lie in. */
 const IMAGE_RANGE = [-1, 1] as const;
 
 const options = {
   sampler: {
-    optional: "string",
-    choices: SAMPLERS,
+    ...DRAWING.sampler,
     help:
       "ode is the probability flow by DPM-Solver++(2M); ancestral is DDPM's (default ancestral for points, ode for images).",
   },
   steps: {
-    optional: "number",
-    min: 2,
-    max: 100_000,
-    integer: true,
+    ...DRAWING.steps,
     help: "Evaluations of the denoiser per sample (default 100 for ode, 250 for the others).",
   },
-  eta: { optional: "number", min: 0, max: 1, help: "Fresh noise of ddim, 0 for none; 1 is ancestral (default 0)." },
+  eta: { ...DRAWING.eta, help: "Fresh noise of ddim, 0 for none; 1 is ancestral (default 0)." },
   clip: {
     optional: "string",
     choices: ["on", "off"],
     help: "Keep estimates in the data's range (default on where it has one, off for ode).",
   },
-  count: { default: 64, min: 1, integer: true, help: "How many samples." },
-  batchSize: { default: 64, min: 1, integer: true, help: "Samples per run of the denoiser." },
-  seed: { default: 0, min: 0, integer: true, help: "Seed of the noise; sample i has noise of its own." },
+  count: withDefault(DRAWING.count, 64, "How many samples."),
+  batchSize: withDefault(DRAWING.batchSize, 64, "Samples per run of the denoiser."),
+  seed: withDefault(DRAWING.seed, 0, "Seed of the noise; sample i has noise of its own."),
   out: {
     optional: "string",
     placeholder: "folder",
@@ -92,18 +78,15 @@ await mainOnRanks(async (ranks) => {
   const run = new RunFolder(model.folder);
   const { shape, range } = info;
   const d = sizeOf(shape);
-  if (o.count * d > MAX_VALUES) {
-    throw new UsageError(
-      `--count is ${o.count}; of samples of ${d} values it must be at most ${Math.floor(MAX_VALUES / d)}.`,
-    );
-  }
+  requireCount(o.count, d);
   const { eta, seed, batchSize } = o, { sampler, steps } = samplerOf(o, shape);
   const clip = o.clip === undefined ? undefined : o.clip === "on";
   const drawing = { sampler, steps, eta, clip, seed, batchSize, ranks };
   // What cannot be drawn is said before anything is made.
   const { logsnr, range: clipped } = samplingPlan(drawing, proposal, info);
   // Only the first rank writes; the others must not take for full what it has begun.
-  const folder = new RunFolder(ranks.rank > 0 ? "" : await sampleFolder(o.out, join(run.path, "samples")));
+  using claimed = ranks.rank > 0 ? undefined : await sampleFolder(o.out, join(run.path, "samples"));
+  const folder = new RunFolder(claimed?.path ?? "");
 
   progress.update({ label: "sample", done: 0, total: o.count });
   const images = imageShape(shape);

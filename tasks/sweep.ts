@@ -5,7 +5,7 @@ import { defaultThreads } from "../core/engine/start.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { writeComparison } from "../core/sweep/comparison.ts";
-import { FailedRunsError } from "../core/sweep/errors.ts";
+import { failureOf } from "../core/sweep/errors.ts";
 import { failureMessage, failuresToTell } from "../core/sweep/failures.ts";
 import { allowedHosts } from "../core/sweep/hosts.ts";
 import { SweepFolder } from "../core/sweep/folder.ts";
@@ -88,6 +88,8 @@ await mainOfMany(async (stop) => {
     printText([...comparisonLines(sweep, runs), "", `Wrote ${path}, with ${files.join(", ")}`].join("\n"));
   }
   const failures = failuresToTell(runs, own, share, startedAt);
-  if (failures.length > 0) throw new FailedRunsError(failureMessage(failures, runs.length, path));
-  if (problem !== undefined) throw new FailedRunsError(`There is no page that compares the runs: ${problem}`);
+  if (failures.length > 0) {
+    throw failureOf(failureMessage(failures, runs.length, path), failures.map(({ state }) => state.message));
+  }
+  if (problem !== undefined) throw failureOf(`There is no page that compares the runs: ${problem}`, [problem]);
 });

@@ -1,3 +1,4 @@
+import { isHangupIgnored } from "./hangup.ts";
 import { writeIfRead } from "./terminal.ts";
 
 /** Signals of this number end the process at once. The second is often a slip, or sent by a launcher besides. */
@@ -8,13 +9,12 @@ const NOTE = "Stopping, and saving what is finished. Ctrl-C twice more ends at o
 /**
  * Turns Ctrl-C (or SIGTERM) into a request to stop. SIGUSR2 asks too: MPI's launchers pass it on to all ranks, and batch
  * systems can send it some time before they end a job. (By SIGUSR1 Deno opens a debugger.) So does SIGHUP, which comes
- * when the terminal goes; without one, as under `nohup`, who listened would no longer be deaf to it. The third ends the
- * process.
+ * when the terminal goes, unless the process was started deaf to it. The third ends the process.
  */
 export class Interrupt {
   readonly #signals: readonly Deno.Signal[] = Deno.build.os === "windows"
     ? ["SIGINT"]
-    : ["SIGINT", "SIGTERM", "SIGUSR2", ...Deno.stdin.isTerminal() ? ["SIGHUP"] as const : []];
+    : ["SIGINT", "SIGTERM", "SIGUSR2", ...isHangupIgnored() ? [] : ["SIGHUP"] as const];
   readonly #listener = () => {
     this.#count++;
     if (this.#count === IMPATIENT) Deno.exit(130);

@@ -94,11 +94,13 @@ export class Progress {
     if (drawnBefore && this.#record) this.#show(this.#record, true, this.#now());
   }
 
-  /** Removes the bar or, without a terminal, prints the last record if it is not there yet. */
+  /** Removes the bar or, without a terminal, prints the last record if it is not there yet and anything was done. */
   finish(): void {
     this.#clear();
     const last = this.#record;
-    if (last && last !== this.#shown && !this.#stream.isTerminal()) this.#show(last, false, this.#now());
+    if (last && last.done > 0 && last !== this.#shown && !this.#stream.isTerminal()) {
+      this.#show(last, false, this.#now());
+    }
     this.#record = this.#start = undefined;
   }
 

@@ -5,6 +5,7 @@ import { type HostTensors, sizeOf } from "../data/tensors.ts";
 import { runError } from "./backend_errors.ts";
 import { fuse } from "./fuse.ts";
 import type { Value } from "./graph.ts";
+import { bytesOfInputs, peakBytes, requireMemory } from "./graph_memory.ts";
 import { encodeModel } from "./onnx.ts";
 import {
   checkInput,
@@ -132,6 +133,7 @@ async function compile(
   const outputs = Object.entries(recording.outputs);
   const parts = changed.map((name) => partsOf(recording.state[name]));
   const ends = fuse(recording.graph, [...outputs.map(([, value]) => value), ...parts.flat()]);
+  requireMemory(peakBytes(ends) + bytesOfInputs(inputShapes), "A run of the denoiser");
   // A value that ends in several places is computed once and copied.
   const model = encodeModel(
     recording.graph.inputs,

@@ -2,6 +2,9 @@ import { placeIn } from "../mpi/environment.ts";
 import { chooseBackend } from "./auto.ts";
 import { type BackendChoice, BackendError, createEngine, type Engine } from "./mod.ts";
 
+/** The most threads that are started. */
+export const MAX_THREADS = 1024;
+
 /** Threads where none are asked for. Processes of one job share the processor of their host. */
 export function defaultThreads(): number {
   const { onHost = 1 } = placeIn(Deno.env.toObject()) ?? {};

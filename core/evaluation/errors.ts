@@ -1,5 +1,5 @@
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
-import type { Engine, State, Tensors } from "../engine/program.ts";
+import type { Engine, Program, State, Tensors } from "../engine/program.ts";
 import { type DataInfo, type Denoiser, referenceOf } from "../plugins/contracts.ts";
 import type { Rows } from "../mpi/ranks.ts";
 import { sizeOf } from "../data/tensors.ts";
@@ -30,6 +30,31 @@ export interface ErrorMeter {
   /** Of several ranks, which rows of a measurement of `count` this one computes: the others' samples it need not have. */
   readonly ownRows?: (count: number) => readonly Rows[];
   dispose(): Promise<void> | void;
+}
+
+/** The squared errors of a batch, as {@linkcode SquaredErrors} has them. */
+export function errorProgram(
+  weights: (state: Tensors) => Tensors,
+  denoiser: Denoiser,
+  reference: GaussianMixture,
+): Program {
+  const predictReference = mixturePrediction(reference);
+  return (state, { x, eps, logsnr }) => {
+    const z = noisyChannel(x, eps, logsnr);
+    const own = predict(denoiser, weights(state), z, logsnr), other = predictReference(z, logsnr);
+    return {
+      outputs: {
+        mse: squaredError(eps, own),
+        mseReference: squaredError(eps, other),
+        distance: squaredError(own, other),
+      },
+    };
+  };
+}
+
+/** Names and shapes of its inputs. */
+export function errorInputs(size: number, shape: readonly number[]): Record<string, readonly number[]> {
+  return { x: [size, ...shape], eps: [size, ...shape], logsnr: [size] };
 }
 
 /** Evaluations, and values of their samples, that one call to a meter is given at most; bounds the memory. */
@@ -63,22 +88,7 @@ export async function createErrorMeter(
   const { shape } = data, reference = referenceOf(data);
   const d = sizeOf(shape);
   const size = rowsOfRun(chunk, options.ranks);
-  const predictReference = mixturePrediction(reference);
-  const program = await engine.compile(
-    (s, { x, eps, logsnr }) => {
-      const z = noisyChannel(x, eps, logsnr);
-      const own = predict(denoiser, weights(s), z, logsnr), other = predictReference(z, logsnr);
-      return {
-        outputs: {
-          mse: squaredError(eps, own),
-          mseReference: squaredError(eps, other),
-          distance: squaredError(own, other),
-        },
-      };
-    },
-    state,
-    { x: [size, ...shape], eps: [size, ...shape], logsnr: [size] },
-  );
+  const program = await engine.compile(errorProgram(weights, denoiser, reference), state, errorInputs(size, shape));
   const rows = rowProgram(program, { x: d, eps: d, logsnr: 1 }, size, options);
   return {
     shape,

@@ -1,18 +1,12 @@
 import { basename, dirname, join } from "node:path";
 import { messageOf, UserError } from "../errors/user_error.ts";
+import { removeLeftovers, Temporary } from "./temporary.ts";
 
 /** A file or folder that cannot be written. The message names it, the cause, and what to do. */
 export class StorageError extends UserError {}
 
 /** A file's contents: bytes, a text, or parts that follow each other. */
 export type Contents = Uint8Array | string | readonly Uint8Array[];
-
-const TEMPORARY = /^\.tmp-\d+-[0-9a-f]{12}$/;
-
-/** Whether a file name is one that an atomic write gives to unfinished files and folders. */
-export function isTemporaryName(name: string): boolean {
-  return TEMPORARY.test(name);
-}
 
 /**
  * Writes a file so that at any moment, even if the process is killed, the path holds either what it held before or all
@@ -21,19 +15,15 @@ export function isTemporaryName(name: string): boolean {
  * @throws StorageError if the file cannot be written. The path is then as it was.
  */
 export async function writeFileAtomic(path: string, contents: Contents): Promise<void> {
-  let temporary: string | undefined;
   try {
     const target = await fileToReplace(path);
-    await Deno.mkdir(dirname(target), { recursive: true });
-    temporary = temporaryBeside(target);
-    await writeSynced(temporary, contents);
-    await Deno.rename(temporary, target);
-    temporary = undefined;
+    await makeFolder(dirname(target));
+    await using temporary = await Temporary.file(dirname(target));
+    await writeSynced(temporary.file, contents);
+    await temporary.moveTo(target);
     await syncFolder(dirname(target));
   } catch (error) {
     throw storageError(path, error);
-  } finally {
-    if (temporary !== undefined) await removeQuietly(temporary);
   }
 }
 
@@ -49,24 +39,20 @@ export async function writeFolderAtomic(
   path: string,
   files: Readonly<Record<string, Contents>>,
 ): Promise<void> {
-  let temporary: string | undefined;
   try {
     if (await exists(path)) throw new StorageError(`Cannot write ${path}: it exists already. Remove it first.`);
-    await Deno.mkdir(dirname(path), { recursive: true });
-    temporary = temporaryBeside(path);
-    await Deno.mkdir(temporary);
+    await makeFolder(dirname(path));
+    await using temporary = await Temporary.folder(dirname(path));
     for (const [name, contents] of Object.entries(files)) {
       if (basename(name) !== name || name === "." || name === "..") throw new TypeError(`${name} is not a file name.`);
-      await writeSynced(join(temporary, name), contents);
+      using file = await Deno.open(join(temporary.path, name), { write: true, createNew: true });
+      await writeSynced(file, contents);
     }
-    await syncFolder(temporary);
-    await Deno.rename(temporary, path);
-    temporary = undefined;
+    await syncFolder(temporary.path);
+    await temporary.moveTo(path);
     await syncFolder(dirname(path));
   } catch (error) {
     throw storageError(path, error);
-  } finally {
-    if (temporary !== undefined) await removeQuietly(temporary);
   }
 }
 
@@ -100,6 +86,11 @@ const CAUSES: Readonly<Record<string, readonly [string, string]>> = {
   EMFILE: ["too many files are open", "Close some programs, then run again."],
   EIO: ["the disk reports an error", "Check the disk, and choose another one."],
 };
+
+/** Whether a message, which another process may have told, is of a {@linkcode StorageError} for want of space. */
+export function tellsOfFullDisk(message: string): boolean {
+  return Object.values(CAUSES).some(([cause, advice]) => advice === FREE_SPACE && message.includes(`: ${cause}. `));
+}
 
 /** The cause in words and what to do about it; nothing for an error that is not the system's. */
 function causeOf(error: unknown): readonly [string, string] | readonly [undefined, ""] {
@@ -145,14 +136,18 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Beside the target, because a rename is atomic only within one file system. Its length does not depend on the target's. */
-function temporaryBeside(path: string): string {
-  return join(dirname(path), `.tmp-${Deno.pid}-${crypto.randomUUID().slice(-12)}`);
+/** Folders that this process has written to. */
+const known = new Set<string>();
+
+/** Makes a folder that is missing. From one that is there, what killed processes left goes before the first write. */
+async function makeFolder(path: string): Promise<void> {
+  await Deno.mkdir(path, { recursive: true });
+  if (!known.has(path)) await removeLeftovers(path);
+  known.add(path);
 }
 
-async function writeSynced(path: string, contents: Contents): Promise<void> {
+async function writeSynced(file: Deno.FsFile, contents: Contents): Promise<void> {
   const whole = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
-  using file = await Deno.open(path, { write: true, createNew: true });
   for (const bytes of whole instanceof Uint8Array ? [whole] : whole) {
     for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
   }
@@ -166,13 +161,5 @@ async function syncFolder(path: string): Promise<void> {
     await folder.sync();
   } catch {
     // The contents are safe either way; only the moment at which the new name survives a power cut is not.
-  }
-}
-
-async function removeQuietly(path: string): Promise<void> {
-  try {
-    await Deno.remove(path, { recursive: true });
-  } catch {
-    // The error that led here matters more; a later save removes what stays.
   }
 }

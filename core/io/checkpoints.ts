@@ -3,8 +3,9 @@ import { isFileName } from "../plugins/check_denoiser.ts";
 import { messageOf, UserError } from "../errors/user_error.ts";
 import type { ModelForm } from "../plugins/contracts.ts";
 import type { HostTensors } from "../data/tensors.ts";
-import { isTemporaryName, StorageError, storageError, writeFolderAtomic } from "./atomic.ts";
+import { StorageError, storageError, writeFolderAtomic } from "./atomic.ts";
 import { beyondBounds } from "./bounded_json.ts";
+import { isTemporaryName } from "./temporary.ts";
 import { requireWithin } from "./within.ts";
 import { hostTensors, readSafetensors, SafetensorsError, safetensorsParts } from "./safetensors.ts";
 

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { freeMemory, gigabytes } from "../devices/memory.ts";
 import { messageOf } from "../errors/user_error.ts";
 import { allocate, type DataArray, DataFileError, openFile, readInto } from "./data_array.ts";
 import type { NumberType } from "./numbers.ts";
@@ -143,16 +144,10 @@ class Pictures {
 
 /** Refuses what the machine has no memory for: a system gives it out, and kills who uses it. */
 function requireMemory(bytes: number, path: string): void {
-  let available: number;
-  try {
-    ({ available } = Deno.systemMemoryInfo());
-  } catch {
-    return;
-  }
-  if (available === 0 || bytes < available) return;
-  const inGb = (n: number) => (n / 2 ** 30).toFixed(1);
+  const free = freeMemory();
+  if (bytes < free) return;
   throw new DataFileError(
-    `The pictures beside ${path} take ${inGb(bytes)} GB, but ${inGb(available)} GB of memory are free. ` +
+    `The pictures beside ${path} take ${gigabytes(bytes)}, but ${gigabytes(free)} of memory are free. ` +
       "Store them in an HDF5 file, which is read in parts.",
   );
 }

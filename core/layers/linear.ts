@@ -15,6 +15,11 @@ export function linear(params: Record<string, tf.Tensor>, name: string, x: tf.Te
   return tf.add(product, params[`${name}.bias`]);
 }
 
+/** The shapes of an affine layer's parameters. */
+export function linearShapes(name: string, inputs: number, outputs: number): Record<string, readonly number[]> {
+  return { [`${name}.weight`]: [outputs, inputs], [`${name}.bias`]: [outputs] };
+}
+
 /** PyTorch's initialisation of an affine layer: weights and biases uniform within ±1/√in. */
 export function initLinear(random: Random, name: string, inputs: number, outputs: number): HostTensors {
   const bound = 1 / Math.sqrt(inputs);

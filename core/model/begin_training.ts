@@ -4,14 +4,16 @@ import { type Engine, EngineError } from "../engine/mod.ts";
 import { type StartedEngine, startEngine } from "../engine/start.ts";
 import { UserError } from "../errors/user_error.ts";
 import { requireSameSettings } from "../mpi/agree.ts";
-import type { Ranks } from "../mpi/ranks.ts";
+import { mostRows, type Ranks } from "../mpi/ranks.ts";
 import type { CreateContext, DataInfo, Dataset, Denoiser, DenoiserPlugin } from "../plugins/contracts.ts";
 import { checkParams } from "../plugins/load.ts";
 import type { Random } from "../random/random.ts";
 import { chooseReference, type ChosenReference, rangeOf, referenceRequest } from "../reference/choose_reference.ts";
+import { rowsOfRun } from "../evaluation/row_program.ts";
 import { fitGaussian, type Gaussian } from "../reference/gaussian.ts";
 import { type GaussianMixture, onlyGaussian } from "../reference/mixture.ts";
 import { sizeOf } from "../data/tensors.ts";
+import { requireTrainingMemory } from "../training/memory.ts";
 import type { TrainingSettings } from "../training/settings.ts";
 import { RECIPES } from "../training/recipe.ts";
 import { createTraining, type Training, type TrainingSnapshot } from "../training/train.ts";
@@ -87,22 +89,41 @@ export async function beginTraining<S extends FitSettings>(
     );
   }
   ranks.stop.throwIfAborted();
+  const fitting = Math.max(1, Math.floor(microBatchValues / sizeOf(data.shape)));
+  const microBatchSize = Math.min(batchSize, config.microBatchSize || fitting);
+  const recipe = {
+    // Images keep PyTorch's Adam, whose short runs end before a rise of the rate would.
+    ...(data.shape.length === 1 ? RECIPES[config.recipe].optimiser : {}),
+    ...{ decay: config.decay, estimator: config.estimator },
+    ...(config.ema > 0 ? { ema: config.ema } : {}),
+  };
+  const sizes = {
+    step: Math.min(microBatchSize, mostRows(ranks, batchSize)),
+    evaluation: rowsOfRun(config.evalBatchSize, ranks),
+  };
   if (data.shape.length === 1 && (config.logsnrLoc === "auto" || config.logsnrScale === "auto")) {
     requireVariedColumns(data, dataName);
   }
   const gaussian = saved.gaussian ?? fitGaussian(data.train, data.shape);
+  if (!reference && data.shape.length === 1) {
+    // What is wrong with the denoiser's options, or too large, is told before a mixture is fitted, which takes its time.
+    const plain = { shape: data.shape, gaussian };
+    const trial = await plugin.create(plain, config.denoiserOptions, { signal: ranks.stop, training: true });
+    requireTrainingMemory(engine, trial, plain, recipe, sizes);
+  }
   const chosen = reference
     ? { reference, structure: reference }
     : await referenceFor(engine, data, gaussian, config, random, ranks.stop);
   const isOne = chosen.reference.components.length === 1;
-  const info = { shape: data.shape, gaussian, ...(isOne ? {} : { reference: chosen.reference }) };
+  const info: DataInfo = { shape: data.shape, gaussian, ...(isOne ? {} : { reference: chosen.reference }) };
   const made = await plugin.create(info, config.denoiserOptions, { ...context, training: true });
   ranks.stop.throwIfAborted();
   const denoiser = {
     ...made,
-    init: (r: Random) => checkParams(plugin.name, made.init(r)),
+    init: (r: Random) => checkParams(plugin.name, made.init(r), made.shapes),
     predict: made.predict.bind(made),
   };
+  requireTrainingMemory(engine, denoiser, info, recipe, sizes);
   const proposal = proposalFor(config, chosen.structure);
   const stepsPerEpoch = Math.max(1, Math.floor(rows / batchSize));
   const epochs = config.epochs === "auto"
@@ -113,19 +134,12 @@ export async function beginTraining<S extends FitSettings>(
     : config.epochs;
   const ofHalf = sizeOf(data.shape) < OVERFITTING ? 0 : Math.max(LEAST_PATIENCE, Math.ceil(epochs / 2));
   const patience = config.patience === "auto" ? ofHalf : config.patience;
-  const fitting = Math.max(1, Math.floor(microBatchValues / sizeOf(data.shape)));
-  const microBatchSize = Math.min(batchSize, config.microBatchSize || fitting);
   const often = Math.max(1, Math.round(epochs / VALIDATIONS));
   const validateEvery = config.validateEvery === "auto" ? Math.min(MOST_EVERY, often) : config.validateEvery;
   const usualRate = sizeOf(data.shape) > WIDE ? WIDE_RATE : RATE;
   const learningRate = config.learningRate === "auto" ? usualRate : config.learningRate;
   const settings: TrainingSettings = {
-    recipe: {
-      // Images keep PyTorch's Adam, whose short runs end before a rise of the rate would.
-      ...(data.shape.length === 1 ? RECIPES[config.recipe].optimiser : {}),
-      ...{ decay: config.decay, estimator: config.estimator },
-      ...(config.ema > 0 ? { ema: config.ema } : {}),
-    },
+    recipe,
     proposal,
     adaptiveProposal: config.proposal === "adaptive",
     epochs,

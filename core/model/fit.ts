@@ -14,6 +14,7 @@ import { beginTraining, type ResolvedSettings } from "./begin_training.ts";
 import { loadData, type NamedDataset } from "./load_data.ts";
 import { createModel, type Model } from "./model.ts";
 import type { Rows } from "./rows.ts";
+import { requireSettings } from "./setting_ranges.ts";
 import { defaultsOf, type FitSettings, recipeDefaults } from "./settings.ts";
 
 /** How a model is fitted. What is left out is as `deno task train:2d` and `deno task train:cifar` have it. */
@@ -61,7 +62,8 @@ export interface FittedModel extends Model {
  * ```
  */
 export async function fit(data: NamedDataset | Dataset | Rows, options: FitOptions = {}): Promise<FittedModel> {
-  const { onStep, onEpoch, signal, onProgress, denoiser: named, denoiserOptions: given, ...rest } = options;
+  const { onStep, onEpoch, onNote, signal, onProgress, denoiser: named, denoiserOptions: given, ...rest } = options;
+  requireSettings(rest);
   const seed = rest.seed ?? 0;
   const dataset = await namedDataset(data, seed);
   const recipe = rest.recipe ?? "default";
@@ -88,7 +90,7 @@ export async function fit(data: NamedDataset | Dataset | Rows, options: FitOptio
       dataName: dataset.name,
       ranks,
       microBatchValues: usual.microBatchValues ?? Infinity,
-      context: { signal: ranks.stop, ...(onProgress ? { onProgress } : {}) },
+      context: { signal: ranks.stop, ...defined({ onProgress, onNote }) },
     });
     const { engine, denoiser, proposal, info, training } = begun;
     const history: EpochRecord[] = [];

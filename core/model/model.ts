@@ -15,8 +15,10 @@ import { type SamplingOptions, samplingPlan } from "../sampling/plan.ts";
 import { type BatchRecord, createSampler, type EvaluationRecord, type Sampler } from "../sampling/sampler.ts";
 import { type Samples, toFloat32 } from "../data/samples.ts";
 import { type HostTensors, sizeOf } from "../data/tensors.ts";
+import { requireAllowed } from "../options/given.ts";
 import { INTERNALS, type ModelInternals } from "./internals.ts";
 import { type Rows, scaledRows } from "./rows.ts";
+import { DRAWING, MEASURING, requireCount } from "./use_ranges.ts";
 
 /** log p at rows, and the standard error of each from the noise of its estimate. In nats. */
 export interface LogDensity {
@@ -161,6 +163,8 @@ export function createModel(
     count,
     { batchSize = BATCH, seed = 0, signal, ranks = oneRank(), ...options } = {},
   ) {
+    requireAllowed(DRAWING, { ...options, count, batchSize, seed });
+    requireCount(count, d);
     const plan = samplingPlan(options, proposal, info);
     const batch = Math.min(batchSize, mostRows(ranks, count));
     const sampler = await createSampler(engine, state, (s) => s, denoiser, info, batch, ranks);
@@ -179,6 +183,7 @@ export function createModel(
     ...{ shape, info, proposal, params },
     [INTERNALS]: { engine, denoiser, evalBatchSize, meter, draw },
     async logDensity(rows, { levels = LEVELS, seed = 0, signal } = {}) {
+      requireAllowed(MEASURING, { levels, seed });
       const samples = samplesOf(rows);
       const random = Random.fromSeed(seed).split("log density");
       await using own = await meter(withSignal(signal));
@@ -189,6 +194,7 @@ export function createModel(
       };
     },
     async nll(rows, { seed = 0, signal, adapt = true, ...limits } = {}) {
+      requireAllowed(MEASURING, { ...limits, seed });
       const samples = samplesOf(rows);
       const random = Random.fromSeed(seed).split("nll");
       await using own = await meter({ batch: Math.min(evalBatchSize, 2 * samples.count), ...withSignal(signal) });
@@ -198,6 +204,8 @@ export function createModel(
       return likelihoodOf(running.estimate(), samples.count, d, logScale);
     },
     async sample(count, options = {}) {
+      requireAllowed(DRAWING, { count });
+      requireCount(count, d);
       const all = new Float32Array(count * d);
       for await (const record of draw(count, options)) {
         if (record.kind === "batch") all.set(record.samples, record.first * d);

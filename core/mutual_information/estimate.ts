@@ -29,6 +29,8 @@ import { type DenoiserEpoch, type DenoiserSettings, trainDenoiser, type TrainedD
 
 /** Pairs in parts: to train on, to choose the epoch by, and to measure on. */
 export interface SplitPairs {
+  /** The rows of `test` among all. */
+  readonly testRows: Uint32Array;
   readonly train: Pairs;
   readonly validation: Pairs;
   readonly test: Pairs;
@@ -99,6 +101,7 @@ export function splitPairs({ x, y }: Pairs, heldOut: number, random: Random): Sp
   const validation = test + Math.max(2, Math.round((x.count - test) / 10));
   const part = (rows: Uint32Array): Pairs => ({ x: selectRows(x, rows), y: selectRows(y, rows) });
   return {
+    testRows: order.subarray(0, test),
     train: part(order.subarray(validation)),
     validation: part(order.subarray(test, validation)),
     test: part(order.subarray(0, test)),

@@ -5,16 +5,28 @@ import { defaultThreads, startEngine } from "../engine/start.ts";
 import type { BackendChoice } from "../engine/mod.ts";
 import { UserError } from "../errors/user_error.ts";
 import { UsageError } from "../errors/usage_error.ts";
-import { floatSamples } from "../data/samples.ts";
+import { floatSamples, toFloat32 } from "../data/samples.ts";
 import { applyAxisMap, standardisation } from "../data/standardisation.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { NamedDataset } from "../model/load_data.ts";
+import { MAX_AT_ONCE, SETTINGS } from "../model/setting_ranges.ts";
 import { flatRows, type Rows } from "../model/rows.ts";
+import { requireAllowed } from "../options/given.ts";
+import type { OptionRange } from "../options/values.ts";
 import { unconditional } from "../plugins/conditional_denoiser.ts";
 import { Random } from "../random/random.ts";
 import * as mlp from "../../denoisers/mlp.ts";
 import { parseColumns, requireDisjoint } from "./columns.ts";
-import { combinedInformation, type ErrorCurves, type Information, measureInformation, splitPairs } from "./estimate.ts";
+import { type CopulaDensities, copulaInformation } from "./copula.ts";
+import {
+  combinedInformation,
+  type ErrorCurves,
+  type Information,
+  measureInformation,
+  type SplitPairs,
+  splitPairs,
+} from "./estimate.ts";
+import { fitLinearPart } from "./linear_part.ts";
 import { pairsOf } from "./pairs.ts";
 
 /** Whose likelihood is taken: p(x) and p(x|y), p(y) and p(y|x), or the mean of both. */
@@ -22,6 +34,12 @@ export const DIRECTIONS = ["auto", "x", "y", "both"] as const;
 
 /** One of {@linkcode DIRECTIONS}. */
 export type Direction = typeof DIRECTIONS[number];
+
+/** By what the information is estimated: a mixture of the columns' ranks, or two networks; `auto` by the better of both. */
+export const INFORMATION_ESTIMATORS = ["auto", "mixture", "networks"] as const;
+
+/** One of {@linkcode INFORMATION_ESTIMATORS}. */
+export type InformationEstimator = typeof INFORMATION_ESTIMATORS[number];
 
 /** An epoch of one of the networks. */
 export interface InformationEpoch {
@@ -63,6 +81,8 @@ export interface InformationOptions {
   readonly names?: readonly string[];
   /** `x` if left out. */
   readonly direction?: Direction;
+  /** `auto` if left out. */
+  readonly estimator?: InformationEstimator;
   /** Part of the rows that the information is measured on. */
   readonly heldOut?: number;
   /** Passes through the training rows; the best is kept. */
@@ -103,6 +123,7 @@ export interface InformationOptions {
 
 /** The options' values where none are given. */
 export const INFORMATION_DEFAULTS = {
+  estimator: "auto",
   direction: "auto",
   heldOut: 0.2,
   epochs: 60,
@@ -116,13 +137,54 @@ export const INFORMATION_DEFAULTS = {
   embeddingSize: mlp.options.embeddingSize.default,
 } as const;
 
+/** What the options may be. */
+export const INFORMATION_RANGES = {
+  estimator: { optional: "string", choices: INFORMATION_ESTIMATORS },
+  direction: { optional: "string", choices: DIRECTIONS },
+  heldOut: { optional: "number", above: 0, max: 0.5 },
+  epochs: { optional: "number", min: 1, max: SETTINGS.epochs.max, integer: true },
+  batchSize: { optional: "number", min: 1, max: MAX_AT_ONCE, integer: true },
+  learningRate: { optional: "number", above: 0, max: SETTINGS.learningRate.max },
+  levels: { optional: "number", min: 1, max: 10_000, integer: true },
+  validationLevels: SETTINGS.validationLevels,
+  hiddenSize: mlp.options.hiddenSize,
+  hiddenLayers: mlp.options.hiddenLayers,
+  embedding: { default: false },
+  embeddingSize: mlp.options.embeddingSize,
+  seed: SETTINGS.seed,
+  backend: SETTINGS.backend,
+  threads: SETTINGS.threads,
+} as const satisfies Readonly<Record<string, OptionRange>>;
+
+/** What the mixture of the columns' ranks measured. */
+export interface MixtureInformation {
+  /** In nats. */
+  readonly nats: number;
+  /** Its standard error: of the rows, and of the parameters' number. */
+  readonly stderr: number;
+  /** By rows that the mixture was not fitted to, and by those that it was, whose mean it is. */
+  readonly heldOut: number;
+  /** See `heldOut`. */
+  readonly fitted: number;
+  /** Degrees of freedom of its Student distributions, infinite for Gaussians. */
+  readonly dof: number;
+  /** Of them. */
+  readonly components: number;
+}
+
 /** I(X; Y) of columns. */
 export interface MutualInformation {
   /** In nats. */
   readonly nats: number;
-  /** Its standard error: of the rows and the noise, not of what the networks fall short of. */
+  /** Its standard error: of the rows and the noise, not of what the model falls short of. */
   readonly stderr: number;
-  /** The part of it that is the Gaussian's with the columns' covariance. */
+  /** Which of the two it is. */
+  readonly estimator: "mixture" | "networks";
+  /** The mixture's estimate, where there is one. */
+  readonly mixture?: MixtureInformation;
+  /** The networks' estimate, where there is one. */
+  readonly networks?: Estimate;
+  /** The part of it that is the Gaussian's with the covariance of the columns' normal scores. */
   readonly gaussianNats: number;
   /** Of all columns. */
   readonly rows: number;
@@ -134,7 +196,7 @@ export interface MutualInformation {
   readonly x: readonly number[];
   /** Columns of Y, from 0. */
   readonly y: readonly number[];
-  /** What each direction measured. */
+  /** What the networks of each direction measured; none where there are none. */
   readonly directions: readonly InformationDirection[];
   /** How both networks were trained and measured. */
   readonly settings: {
@@ -187,6 +249,7 @@ export async function mutualInformation(
   data: NamedDataset | Dataset | Rows,
   options: InformationOptions,
 ): Promise<MutualInformation> {
+  requireAllowed(INFORMATION_RANGES, options);
   const o = { ...INFORMATION_DEFAULTS, ...options };
   const random = Random.fromSeed(o.seed ?? 0);
   const dataset = "train" in data ? data : wholeDataset(data);
@@ -214,6 +277,9 @@ export async function mutualInformation(
   if (o.batchSize > trained) {
     throw new UserError(`--batch-size is ${o.batchSize}, but there are ${trained} training rows. Give at most that.`);
   }
+  // What is infinite, or has no density, is told before anything is fitted.
+  const { information: gaussianNats } = fitLinearPart(pairs.of("x"));
+  fitLinearPart(pairs.standardised);
   await o.onBegin?.();
   o.signal?.throwIfAborted();
   const { hiddenSize, hiddenLayers, embedding, embeddingSize } = o;
@@ -222,8 +288,11 @@ export async function mutualInformation(
   const settings = { epochs, batchSize, learningRate, levels, validationLevels };
   const { engine, reason } = await startEngine(o.backend ?? "auto", o.threads ?? defaultThreads(), [x.length]);
   try {
+    const mixture = o.estimator === "networks"
+      ? undefined
+      : await copulaInformation(engine, pairs.ranks, x.length, x.length + y.length, random.split("mixture"), o.signal);
     const results: (Information & { likelihoodOf: "x" | "y" })[] = [];
-    for (const direction of directions) {
+    for (const direction of o.estimator === "mixture" ? [] : directions) {
       const measured = await measureInformation(
         engine,
         splitOf(direction),
@@ -241,16 +310,47 @@ export async function mutualInformation(
       );
       results.push({ ...measured, likelihoodOf: direction });
     }
-    const { mean, stderr } = combinedInformation(results);
+    const networks = results.length > 0 ? combinedInformation(results) : undefined;
+    const estimator = !networks || mixture && isLikelier(mixture.perRow, splitOf("x"), results)
+      ? "mixture"
+      : "networks";
     const { backend, threads, versions } = engine;
     return {
-      ...{ nats: mean, stderr, gaussianNats: results[0].linear.information },
-      ...{ rows: pairs.count, heldOutRows: heldOut, notes: pairs.notes, x, y, directions: results, settings },
+      ...(estimator === "mixture" ? { nats: mixture!.nats, stderr: mixture!.stderr } : {
+        nats: networks!.mean,
+        stderr: networks!.stderr,
+      }),
+      ...{ estimator, gaussianNats, rows: pairs.count, heldOutRows: heldOut, notes: pairs.notes, x, y },
+      ...(mixture ? { mixture } : {}),
+      ...(networks ? { networks } : {}),
+      ...{ directions: results, settings },
       engine: { backend, threads, versions, ...(reason === undefined ? {} : { reason }) },
     };
   } finally {
     await engine.dispose();
   }
+}
+
+/** log φ(z) = −½·z² − this. */
+const NORMALISER = 0.5 * Math.log(2 * Math.PI);
+
+/**
+ * Whether the mixture finds the held-out rows of a side given the other likelier than the networks do. The densities are
+ * those of the ranks, so that they compare.
+ */
+function isLikelier(
+  { joint, x, y }: CopulaDensities,
+  { test, testRows }: SplitPairs,
+  networks: readonly (Information & { readonly likelihoodOf: "x" | "y" })[],
+): boolean {
+  let difference = 0;
+  for (const { likelihoodOf, nll } of networks) {
+    const condition = likelihoodOf === "x" ? y : x, scores = toFloat32(test[likelihoodOf]);
+    const ofMixture = testRows.reduce((sum, row) => sum + joint[row] - condition[row], 0) / testRows.length;
+    const margins = scores.reduce((sum, z) => sum - z * z / 2 - NORMALISER, 0) / testRows.length;
+    difference += ofMixture - (-nll.conditional.mean - margins);
+  }
+  return difference >= 0;
 }
 
 /** All rows as one part; which are held out is drawn later. */

@@ -1,6 +1,7 @@
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import { meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Engine, Program, Tensors } from "../engine/program.ts";
+import { shapesOf } from "../data/tensors.ts";
 import { UserError } from "../errors/user_error.ts";
 import type { Random } from "../random/random.ts";
 import { adamSchedule } from "../training/adam.ts";
@@ -75,7 +76,7 @@ export async function trainDenoiser(
   const { epochs, learningRate, proposal } = settings;
   const batchSize = Math.min(settings.batchSize, train.target.count);
   const initial = denoiser.init(random.split("init"));
-  const layout = layoutOf(initial);
+  const layout = layoutOf(shapesOf(initial));
   const shape = [layout.size];
   const start = { shape, data: flatten(layout, initial) };
   const state = engine.createState({

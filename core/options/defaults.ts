@@ -1,3 +1,4 @@
+import { allowed, isAllowed, shownValue } from "./values.ts";
 import type { OptionSpec, OptionValues } from "./spec.ts";
 
 /** The values of a plugin's options where none are given. */
@@ -11,11 +12,6 @@ export function defaultsOf(options: Readonly<Record<string, OptionSpec>> = {}): 
  */
 export function numberOption(specs: Readonly<Record<string, OptionSpec>>, options: OptionValues, name: string): number {
   const spec = specs[name], value = options[name] ?? spec.default;
-  const { min = -Infinity, max = Infinity, integer = false } = spec;
-  if (typeof value === "number" && value >= min && value <= max && (!integer || Number.isInteger(value))) return value;
-  throw new RangeError(
-    `The option ${name} is ${JSON.stringify(value)}, expected a ${
-      integer ? "whole " : ""
-    }number from ${min} to ${max}.`,
-  );
+  if (typeof value === "number" && isAllowed(spec, value)) return value;
+  throw new RangeError(`The option ${name} is ${shownValue(value)}, expected ${allowed(spec)}.`);
 }

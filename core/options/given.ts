@@ -3,7 +3,21 @@ import { UsageError } from "../errors/usage_error.ts";
 import { defaultsOf } from "./defaults.ts";
 import { optionName } from "./names.ts";
 import type { OptionSpec, OptionValues } from "./spec.ts";
-import { kindOf, parseValue } from "./values.ts";
+import { allowed, isAllowed, kindOf, type OptionRange, shownValue } from "./values.ts";
+
+/**
+ * Checks values that a program gives; one that is undefined has its default.
+ *
+ * @throws {UsageError} For a value that its option does not allow.
+ */
+export function requireAllowed(ranges: Readonly<Record<string, OptionRange>>, given: object): void {
+  const values: Readonly<Record<string, unknown>> = { ...given };
+  for (const [key, range] of Object.entries(ranges)) {
+    const value = values[key];
+    if (value === undefined || isAllowed(range, value)) continue;
+    throw new UsageError(`${key} is ${shownValue(value)}; it must be ${allowed(range)}.`);
+  }
+}
 
 /**
  * The values of a plugin's options as a program gives them, with its defaults, checked as the command line checks them.
@@ -24,11 +38,9 @@ export function givenOptions(
         `The ${owner} has no option ${key}. ${similar ? `Did you mean ${similar}?` : `It has ${names}.`}`,
       );
     }
-    const kind: string = typeof value;
-    if (kind !== kindOf(specs[key])) {
-      throw new UsageError(`${optionName(key)} is ${JSON.stringify(value)}; it must be a ${kindOf(specs[key])}.`);
-    }
-    parseValue(optionName(key), { ...specs[key], onOff: true }, String(value));
+    if (isAllowed(specs[key], value)) continue;
+    const must = kindOf(specs[key]) === "boolean" ? "true or false" : allowed(specs[key]);
+    throw new UsageError(`${optionName(key)} is ${shownValue(value)}; it must be ${must}.`);
   }
   return { ...defaultsOf(specs), ...given };
 }

@@ -23,8 +23,11 @@ export interface TaskOption extends Omit<OptionSpec, "default"> {
   readonly placeholder?: string;
 }
 
+/** What an option's values may be. */
+export type OptionRange = Omit<TaskOption, "help">;
+
 /** The type of an option's value, given its specification. */
-export type ValueOf<S extends TaskOption> = S extends { optional: "number"; auto: true } ? number | "auto" | undefined
+export type ValueOf<S extends OptionRange> = S extends { optional: "number"; auto: true } ? number | "auto" | undefined
   : S extends { optional: "number" } ? number | undefined
   : S extends { optional: "string"; bare: true } ? string | true | undefined
   : S extends { optional: "string"; choices: readonly (infer C)[] } ? C | undefined
@@ -35,11 +38,21 @@ export type ValueOf<S extends TaskOption> = S extends { optional: "number"; auto
   : S extends { choices: readonly (infer C)[] } ? C
   : string;
 
+/** The option of a range with the value that it has where none is given. */
+export function withDefault<const R extends OptionRange, const D extends NonNullable<OptionRange["default"]>>(
+  range: R,
+  usual: D,
+  help: string,
+): Omit<R, "optional"> & { readonly default: D; readonly help: string } {
+  const { optional: _, ...rest } = range;
+  return { ...rest, default: usual, help };
+}
+
 /** The values of a record of options. */
 export type ValuesOf<T extends Readonly<Record<string, TaskOption>>> = { readonly [K in keyof T]: ValueOf<T[K]> };
 
 /** What sort of value an option takes. */
-export function kindOf(spec: TaskOption): "number" | "string" | "boolean" {
+export function kindOf(spec: OptionRange): "number" | "string" | "boolean" {
   if (spec.auto || spec.optional === "number" || typeof spec.default === "number") return "number";
   return typeof spec.default === "boolean" ? "boolean" : "string";
 }
@@ -56,25 +69,50 @@ export function isFlag(spec: TaskOption): boolean {
  * @param text What stands on the command line.
  * @throws UsageError if the specification does not allow it.
  */
-export function parseValue(name: string, spec: TaskOption, text: string): number | string | boolean {
+export function parseValue(name: string, spec: OptionRange, text: string): number | string | boolean {
   const value = { number: parseNumber, boolean: parseBoolean, string: parseString }[kindOf(spec)](spec, text);
   if (value !== undefined) return value;
-  throw new UsageError(`${name} is ${text.trim() === "" ? "empty" : text}; it must be ${allowed(spec)}.`);
+  throw new UsageError(`${name} is ${text.trim() === "" ? "empty" : shortened(text)}; it must be ${allowed(spec)}.`);
+}
+
+/** Whether a value that no command line gave is one that an option allows. */
+export function isAllowed(spec: OptionRange, value: unknown): boolean {
+  if (spec.auto && value === "auto") return true;
+  const found: string = typeof value;
+  if (found !== kindOf(spec)) return false;
+  if (found === "boolean") return true;
+  try {
+    parseValue("", spec, String(value));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A value as messages show it: on one line, and not at any length. */
+export function shownValue(value: unknown): string {
+  return shortened(typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing");
+}
+
+function shortened(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
 /** What an option allows, in words that follow "it must be". */
-export function allowed(spec: TaskOption): string {
+export function allowed(spec: OptionRange): string {
   switch (kindOf(spec)) {
     case "boolean":
       return "on or off";
     case "string":
-      return spec.choices ? `one of ${listed(spec.choices)}` : "a text that is not empty";
+      return spec.choices
+        ? `one of ${listed(spec.choices)}`
+        : `a text${spec.default === "" ? "" : " that is not empty"}`;
     case "number":
       return `a ${spec.integer ? "whole " : ""}number${range(spec)}${spec.auto ? ", or auto" : ""}`;
   }
 }
 
-function range({ min = -Infinity, above = -Infinity, max = Infinity }: TaskOption): string {
+function range({ min = -Infinity, above = -Infinity, max = Infinity }: OptionRange): string {
   if (above > -Infinity && above >= min) return ` above ${above}${max < Infinity ? ` and at most ${max}` : ""}`;
   if (min > -Infinity && max < Infinity) return ` from ${min} to ${max}`;
   if (min > -Infinity) return ` of at least ${min}`;
@@ -89,7 +127,7 @@ function listed(words: readonly string[]): string {
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 const INFINITE = /^([+-]?)inf(?:inity)?$/i;
 
-function parseNumber(spec: TaskOption, text: string): number | string | undefined {
+function parseNumber(spec: OptionRange, text: string): number | string | undefined {
   if (spec.auto && text.toLowerCase() === "auto") return "auto";
   const infinite = INFINITE.exec(text);
   if (infinite) {
@@ -103,13 +141,13 @@ function parseNumber(spec: TaskOption, text: string): number | string | undefine
   return value >= min && value > above && value <= max ? value : undefined;
 }
 
-function parseBoolean(_spec: TaskOption, text: string): boolean | undefined {
+function parseBoolean(_spec: OptionRange, text: string): boolean | undefined {
   const word = text.toLowerCase();
   if (["on", "true", "yes", "1"].includes(word)) return true;
   return ["off", "false", "no", "0"].includes(word) ? false : undefined;
 }
 
-function parseString(spec: TaskOption, text: string): string | undefined {
+function parseString(spec: OptionRange, text: string): string | undefined {
   if (spec.choices) return spec.choices.includes(text) ? text : undefined;
   return text === "" && spec.default !== "" ? undefined : text;
 }

@@ -1,10 +1,12 @@
 import type * as tf from "@tensorflow/tfjs";
 import type { Denoiser } from "./contracts.ts";
 import type { Random } from "../random/random.ts";
-import type { HostTensors } from "../data/tensors.ts";
+import type { HostTensors, ParameterShapes } from "../data/tensors.ts";
 
 /** A denoiser that is told something about every sample, as ε̂(z, α | y). */
 export interface ConditionalDenoiser {
+  /** As {@linkcode Denoiser.shapes}. */
+  readonly shapes?: ParameterShapes;
   /** Initial parameters, as {@linkcode Denoiser.init} gives them. */
   init(random: Random): HostTensors;
   /**

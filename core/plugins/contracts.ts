@@ -4,7 +4,7 @@ import { type GaussianMixture, onlyGaussian } from "../reference/mixture.ts";
 import type { Random } from "../random/random.ts";
 import type { Samples } from "../data/samples.ts";
 import type { AxisMap } from "../data/standardisation.ts";
-import type { HostTensors } from "../data/tensors.ts";
+import type { HostTensors, ParameterShapes } from "../data/tensors.ts";
 import type { OptionSpec, OptionValues } from "../options/spec.ts";
 
 export type { OptionSpec, OptionValues } from "../options/spec.ts";
@@ -43,6 +43,11 @@ export interface Denoiser {
    * @returns The estimate of ε, of the shape of `z`.
    */
   predict(params: Record<string, Tensor>, z: Tensor, logsnr: Tensor1D): Tensor;
+  /**
+   * The shapes of the tensors of `init`, by name. Where they are given, a network that is too large for the memory, or that
+   * does not fit a checkpoint, is refused before any of its parameters are drawn.
+   */
+  readonly shapes?: ParameterShapes;
   /** The options that it was made with, where it chose what was left open: a run keeps them. */
   readonly options?: OptionValues;
   /** How a checkpoint is stored so that another library loads it; without it the parameters are stored alone. */

@@ -124,6 +124,7 @@ export function blendedDenoiser(
   const predictReference = mixturePrediction(reference);
   return {
     ...denoiser,
+    ...(denoiser.shapes ? { shapes: { ...denoiser.shapes, [BLEND]: [BLEND_NODES] } } : {}),
     init: (random) => ({
       ...denoiser.init(random),
       [BLEND]: { shape: [BLEND_NODES], data: new Float32Array(BLEND_NODES).fill(1) },

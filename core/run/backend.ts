@@ -1,13 +1,11 @@
 import type { TaskOption } from "../cli/mod.ts";
 import { BACKEND_CHOICES, type Engine } from "../engine/mod.ts";
+import { SETTINGS } from "../model/setting_ranges.ts";
 
 /** What runs the tensors, as every task takes it. */
 export const threadsOption = {
   threads: {
-    optional: "number",
-    min: 1,
-    max: 1024,
-    integer: true,
+    ...SETTINGS.threads,
     help: "Threads (default: the processor's, at most 4).",
   },
 } as const satisfies Record<string, TaskOption>;

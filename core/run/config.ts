@@ -1,16 +1,16 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { optionName } from "../options/names.ts";
+import { storedOptions } from "../options/stored.ts";
 import { type CommandLine, parseCommandLine, type ValuesOf } from "../cli/mod.ts";
 import { parseDataFile } from "../data/data_file.ts";
-import { BACKEND_CHOICES, PRECISIONS } from "../engine/mod.ts";
 import { UserError } from "../errors/user_error.ts";
 import { loadDataset, loadDenoiser } from "../plugins/load.ts";
 import { loadStoredDataset, loadStoredDenoiser, RESUME_OPTIONS, trustOfCommand } from "../plugins/trust.ts";
 import type { DatasetPlugin, DenoiserPlugin, OptionSpec, OptionValues } from "../plugins/contracts.ts";
+import { requireStoredSettings } from "../model/setting_ranges.ts";
 import { type FitDefaults, type FitSettings, recipeDefaults } from "../model/settings.ts";
 import { referenceRequest } from "../reference/choose_reference.ts";
-import { RECIPES } from "../training/recipe.ts";
 import { RunFolder } from "./folder.ts";
 import { defaultThreads } from "../engine/start.ts";
 import { requireHeeded } from "./unheeded.ts";
@@ -23,6 +23,8 @@ export interface RunConfig extends FitSettings {
   readonly dataset: string;
   readonly datasetOptions: OptionValues;
   readonly denoiser: string;
+  /** The values of the task's own options, where it has any: what it shows of the run. */
+  readonly taskOptions?: OptionValues;
 }
 
 /** The task of a model that a program fitted and saved. */
@@ -108,9 +110,11 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
   const fresh = configOf(spec, line, denoiser, dataset);
   if (earlier) requireSame(line, fresh, earlier.config, spec);
   const { backend, threads, precision } = line.options;
+  const taskOptions = taskOptionsOf(spec, line, earlier);
   const config = earlier
     ? {
       ...earlier.config,
+      ...(spec.options ? { taskOptions } : {}),
       ...(typeof line.options.epochs === "number" ? { epochs: line.options.epochs } : {}),
       ...(line.options.patience === undefined ? {} : { patience: line.options.patience }),
       ...(line.given.has("backend") ? { backend } : {}),
@@ -119,7 +123,7 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
       ...(line.given.has("evalBatchSize") ? { evalBatchSize: fresh.evalBatchSize } : {}),
       ...(line.given.has("threads") ? { threads: threads ?? defaultThreads() } : {}),
     }
-    : fresh;
+    : { ...fresh, ...(spec.options ? { taskOptions } : {}) };
   const { out, experimentName, dataChanged, figures, quiet, json } = line.options;
   return {
     config,
@@ -131,7 +135,7 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
     name: experimentName ? `${dataset.name}-${experimentName}` : dataset.name,
     figures,
     microBatchValues: spec.defaults.microBatchValues ?? Infinity,
-    taskOptions: taskOptionsOf(spec, line),
+    taskOptions,
     threads,
     quiet: quiet || json,
     json,
@@ -139,10 +143,6 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
 }
 
 type Line = CommandLine<Options, readonly [{ name: "data"; help: string; default: string }]>;
-
-function taskOptionsOf({ options = {} }: TaskSpec, line: Line): OptionValues {
-  return Object.fromEntries(Object.keys(options).map((key) => [key, (line.options as OptionValues)[key]]));
-}
 
 function configOf(
   spec: TaskSpec,
@@ -192,6 +192,22 @@ function configOf(
     precision: options.precision,
     proposal: options.proposal ?? usual.proposal,
   };
+}
+
+/** The task's own options: as the command line gives them, else as a run that is resumed had them. */
+function taskOptionsOf(
+  { name, options: specs = {} }: TaskSpec,
+  { options, given }: Line,
+  earlier?: { readonly folder: RunFolder; readonly config: RunConfig },
+): OptionValues {
+  const file = earlier?.folder.file("config.json") ?? "";
+  const stored = earlier ? storedOptions(file, `task ${name}`, specs, earlier.config.taskOptions ?? {}) : {};
+  return Object.fromEntries(
+    Object.keys(specs).map((key) => {
+      const isStored = !given.has(key) && key in stored;
+      return [key, isStored ? stored[key] : (options as OptionValues)[key]];
+    }),
+  );
 }
 
 /** What a task takes where nothing is given. */
@@ -250,7 +266,7 @@ export async function readConfig(folder: RunFolder): Promise<RunConfig> {
   const config = await folder.readJson("config.json");
   const whole = typeof config === "object" && config !== null ? { ...config, ...missing(config) } : config;
   if (isConfig(whole)) {
-    requireRanges(folder, whole);
+    requireStoredSettings(folder.file("config.json"), whole);
     return whole;
   }
   throw new UserError(`${folder.file("config.json")} is not the configuration of a run of this program.`);
@@ -274,55 +290,13 @@ async function newestRun(name: string): Promise<string> {
   return newest.path;
 }
 
+/** Whether a configuration has what is none of the settings: of which task, data and denoiser it is. */
 function isConfig(value: unknown): value is RunConfig {
   if (typeof value !== "object" || value === null) return false;
   const config = value as Record<string, unknown>;
-  const areStrings = (...keys: string[]) => keys.every((key) => typeof config[key] === "string");
-  const areNumbers = (...keys: string[]) => keys.every((key) => typeof config[key] === "number");
-  const areRecords = (...keys: string[]) =>
-    keys.every((key) => typeof config[key] === "object" && config[key] !== null);
-  return areStrings("task", "dataset", "denoiser", "recipe", "decay", "estimator", "backend", "reference") &&
-    areNumbers(
-      "ema",
-      "epochs",
-      "patience",
-      "validateEvery",
-      "batchSize",
-      "microBatchSize",
-      "learningRate",
-      "evalBatchSize",
-    ) &&
-    areNumbers("validationLevels", "validationSamples") &&
-    areNumbers("logsnrLoc", "logsnrScale", "seed", "threads") &&
-    areRecords("datasetOptions", "denoiserOptions") &&
-    (BACKEND_CHOICES as readonly string[]).includes(config.backend as string) &&
-    (PRECISIONS as readonly string[]).includes(config.precision as string) &&
-    ["even", "fixed", "adaptive"].includes(config.proposal as string) && (config.recipe as string) in RECIPES;
-}
-
-/** The least values of what a run computes with, of which the whole ones are whole. */
-const LEAST = {
-  batchSize: 1,
-  evalBatchSize: 1,
-  validationLevels: 1,
-  threads: 1,
-  microBatchSize: 0,
-  epochs: 0,
-  seed: 0,
-};
-
-/** @throws {UserError} For a number that no run has. */
-function requireRanges(folder: RunFolder, config: RunConfig): void {
-  const wrong = Object.entries(LEAST).find(([key, least]) => {
-    const value = config[key as keyof typeof LEAST];
-    return !(Number.isSafeInteger(value) && Number(value) >= least);
-  });
-  if (!wrong && Number(config.logsnrScale) > 0) return;
-  const [key, expected] = wrong ? [wrong[0], `a whole number of at least ${wrong[1]}`] : ["logsnrScale", "one above 0"];
-  throw new UserError(
-    `${folder.file("config.json")} is damaged: ${key} is ${JSON.stringify(config[key as keyof RunConfig])}, expected ` +
-      `${expected}. Restore the file, or train again.`,
-  );
+  const isRecord = (part: unknown) => typeof part === "object" && part !== null && !Array.isArray(part);
+  return ["task", "dataset", "denoiser"].every((key) => typeof config[key] === "string") &&
+    isRecord(config.datasetOptions) && isRecord(config.denoiserOptions) && isRecord(config.taskOptions ?? {});
 }
 
 /** A resumed run is the run that it was: an option that says otherwise is a mistake. */

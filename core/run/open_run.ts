@@ -9,7 +9,7 @@ import { loadStoredDenoiser, type Trust, trustOfProgram } from "../plugins/trust
 import { type Denoiser, type DenoiserPlugin, type LoadContext, referenceOf } from "../plugins/contracts.ts";
 import { Random } from "../random/random.ts";
 import { BLEND, blendedDenoiser } from "../reference/blend.ts";
-import type { HostTensors } from "../data/tensors.ts";
+import { type HostTensors, type ParameterShapes, shapesOf } from "../data/tensors.ts";
 import { storedOptions } from "../options/stored.ts";
 import { readConfig, type RunConfig } from "./config.ts";
 import { readDataInfo } from "./data_info.ts";
@@ -76,7 +76,7 @@ export async function openRun(
   const options = storedOptions(source, owner, plugin.options, config.denoiserOptions, context.onNote);
   const own = await plugin.create(info, options, { ...context, ...(form ? { saved: form.files } : {}) });
   const denoiser = BLEND in model ? blendedDenoiser(own, referenceOf(info), logsnrRange(proposal)) : own;
-  const expected = checkParams(plugin.name, denoiser.init(Random.fromSeed(config.seed)));
+  const expected = denoiser.shapes ?? shapesOf(checkParams(plugin.name, denoiser.init(Random.fromSeed(config.seed))));
   requireFit(plugin.name, checkpoint, expected, model);
   return {
     folder,
@@ -130,9 +130,10 @@ function requireFinite(checkpoint: string, model: HostTensors): void {
 }
 
 /** The plugin's file may have changed since the run was trained. */
-function requireFit(name: string, checkpoint: string, expected: HostTensors, got: HostTensors): void {
-  const shapeOf = (tensors: HostTensors, key: string) =>
-    Object.hasOwn(tensors, key) ? `of shape [${tensors[key].shape}]` : "missing";
+function requireFit(name: string, checkpoint: string, expected: ParameterShapes, model: HostTensors): void {
+  const got = shapesOf(model);
+  const shapeOf = (shapes: ParameterShapes, key: string) =>
+    Object.hasOwn(shapes, key) ? `of shape [${shapes[key]}]` : "missing";
   const problems = [...new Set([...Object.keys(expected), ...Object.keys(got)])]
     .map((key) => ({ key, got: shapeOf(got, key), expected: shapeOf(expected, key) }))
     .filter((one) => one.got !== one.expected);

@@ -1,7 +1,8 @@
 import type { TaskOption } from "../cli/mod.ts";
-import { PRECISIONS } from "../engine/mod.ts";
 import { mpiOption } from "../cli/mod.ts";
 import { type Trust, trustOfCommand } from "../plugins/trust.ts";
+import { withDefault } from "../options/values.ts";
+import { SETTINGS } from "../model/setting_ranges.ts";
 import { type FitDefaults, RATE, WIDE, WIDE_RATE } from "../model/settings.ts";
 import { backendOption } from "./backend.ts";
 
@@ -60,102 +61,77 @@ export function trainingOptions(
     },
     recipe: {
       default: "default",
-      choices: ["default", "seed"],
+      choices: SETTINGS.recipe.choices,
       help: "Defaults to train with; seed is the seed's own.",
     },
     epochs: {
-      optional: "number",
-      auto: true,
-      min: 1,
-      integer: true,
+      ...SETTINGS.epochs,
       alias: ["num-epochs"],
       help: `Passes through the training data; auto: as many as its structure asks for (default ${epochs}).`,
     },
     patience: {
-      optional: "number",
-      auto: true,
-      min: 0,
-      integer: true,
+      ...SETTINGS.patience,
       help:
         "Epochs without a better validation that end the training, 0 for no end; auto: half of all from 16 dimensions on (recipe).",
     },
     validateEvery: {
-      optional: "number",
-      auto: true,
-      min: 1,
-      integer: true,
+      ...SETTINGS.validateEvery,
       help:
         "Epochs from one validation to the next; auto: 1 where --epochs is given, and up to 8 of short ones (recipe).",
     },
     batchSize: {
-      optional: "number",
-      auto: true,
-      min: 1,
-      integer: true,
+      ...SETTINGS.batchSize,
       alias: ["train-batch-size"],
       help: `Samples in a training step; auto: 256, or all of fewer (default ${batchSize}).`,
     },
     microBatchSize: {
-      optional: "number",
+      ...SETTINGS.microBatchSize,
       min: 1,
-      integer: true,
       help: `Samples whose gradient is computed at once, which bounds the memory (default ${parts}).`,
     },
     learningRate: {
-      optional: "number",
-      auto: true,
-      above: 0,
-      max: 1e6,
+      ...SETTINGS.learningRate,
       help: `Adam's learning rate; auto: ${RATE}, and ${WIDE_RATE} above ${WIDE} dimensions (default ${learningRate}).`,
     },
-    decay: { optional: "string", choices: ["cosine", "constant"], help: "How the learning rate falls (recipe)." },
-    ema: { optional: "number", min: 0, max: 0.999999, help: "Decay of the weights' average, 0 for none (recipe)." },
+    decay: { ...SETTINGS.decay, help: "How the learning rate falls (recipe)." },
+    ema: { ...SETTINGS.ema, help: "Decay of the weights' average, 0 for none (recipe)." },
     estimator: {
-      optional: "string",
-      choices: ["paired", "standard"],
+      ...SETTINGS.estimator,
       help: "What validation compares with: the reference, or N(0, I) (recipe).",
     },
     reference: {
-      optional: "string",
+      ...SETTINGS.reference,
       placeholder: "name",
       help: "What the model is compared and blended with: auto, gaussian, mixture, mixture:32, kernel, none (recipe).",
     },
     logsnrLoc: {
-      optional: "number",
-      auto: true,
+      ...SETTINGS.logsnrLoc,
       help: `Location of the log SNR proposal, or auto (${of(proposal?.loc)}).`,
     },
     logsnrScale: {
-      optional: "number",
-      auto: true,
-      above: 0,
+      ...SETTINGS.logsnrScale,
       help: `Scale of the log SNR proposal, or auto (${of(proposal?.scale)}).`,
     },
     proposal: {
-      optional: "string",
-      choices: ["even", "fixed", "adaptive"],
+      ...SETTINGS.proposal,
       help: "Log SNRs evenly over their range, by a logistic distribution, or more where the loss scattered (recipe).",
     },
-    evalBatchSize: {
-      default: evalBatchSize,
-      min: 1,
-      integer: true,
-      help: "Samples per run of the denoiser in evaluations.",
-    },
+    evalBatchSize: withDefault(
+      SETTINGS.evalBatchSize,
+      evalBatchSize,
+      "Samples per run of the denoiser in evaluations.",
+    ),
     validationLevels: {
-      optional: "number",
-      min: 1,
-      max: 10000,
-      integer: true,
+      ...SETTINGS.validationLevels,
       help: `Log SNRs per sample in a validation (default ${validationLevels}).`,
     },
-    validationSamples: { optional: "number", min: 2, integer: true, help: "Samples in a validation (default all)." },
-    seed: { default: 0, min: 0, integer: true, help: "Seed of everything that is drawn." },
+    validationSamples: { ...SETTINGS.validationSamples, min: 2, help: "Samples in a validation (default all)." },
+    seed: withDefault(SETTINGS.seed, 0, "Seed of everything that is drawn."),
     ...backendOption,
     ...mpiOption,
     precision: {
       default: "f32",
-      choices: PRECISIONS,
+      choices: SETTINGS.precision.choices,
       help: "Of the gradient's products; f16 on a GPU (onnx-webgpu, onnx-cuda). Likelihoods are always in f32.",
     },
     experimentName: { default: "", placeholder: "name", help: "Added to the name of the run's folder." },

@@ -3,8 +3,8 @@ import { Progress, takeNotes } from "../cli/mod.ts";
 import { startEngine } from "../engine/start.ts";
 import { UserError } from "../errors/user_error.ts";
 import { type Checkpoint, latestCheckpoint, loadCheckpoint } from "../io/checkpoints.ts";
-import { removeLeftovers } from "../io/leftovers.ts";
 import { type Lock, lockFolder } from "../io/lock.ts";
+import { removeLeftovers } from "../io/temporary.ts";
 import { PARTS } from "../evaluation/scatter.ts";
 import { beginTraining, type BegunTraining } from "../model/begin_training.ts";
 import type { Ranks } from "../mpi/ranks.ts";
@@ -17,9 +17,6 @@ import { noteThreads } from "./backend.ts";
 import type { RunConfig, RunRequest } from "./config.ts";
 import { digestOfData, readDataInfo, type RunDataInfo, writeDataInfo } from "./data_info.ts";
 import { RunFolder } from "./folder.ts";
-
-/** Other tasks may be writing their results to a run's folder; what was not written to for so long is nobody's. */
-const IDLE_MS = 60_000;
 
 /** A run ready to train. */
 export interface PreparedRun extends BegunTraining<RunConfig> {
@@ -53,7 +50,7 @@ export async function prepareRun(
   // From before its checkpoint is read.
   const lock = isFirst && request.resumed ? await lockFolder(request.resumed.path) : undefined;
   try {
-    if (lock) { for (const path of ["", "figures"]) await removeLeftovers(request.resumed!.file(path), IDLE_MS); }
+    if (lock) { for (const path of ["", "figures"]) await removeLeftovers(request.resumed!.file(path)); }
     const prepared = await prepare(request, supports, ranks);
     return { ...prepared, ...(lock ? { lock } : {}) };
   } catch (error) {

@@ -61,6 +61,8 @@ export class SampleGrids {
     if (!folder.isWritten) return;
     const grid = pictureGrid(pictures);
     events.image("samples", encodePng(grid), grid.width, grid.height, step);
+    // A run that goes on takes the file for a sign that both are there.
+    events.sync();
     const subtitle = `${this.count} samples after epoch ${epoch}, by ode in ${this.steps} steps`;
     const svg = await renderSvg(imageGridFigure({ title: `${this.name}: samples`, subtitle }, pictures));
     await folder.write(file, svg);

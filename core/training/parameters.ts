@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { type HostTensors, sizeOf } from "../data/tensors.ts";
+import { type HostTensors, type ParameterShapes, sizeOf } from "../data/tensors.ts";
 
 /**
  * Where each parameter lies in one flat vector. The optimiser works on that vector: a dozen operations instead of a
@@ -10,9 +10,9 @@ export interface ParameterLayout {
   readonly entries: readonly { readonly name: string; readonly shape: readonly number[]; readonly offset: number }[];
 }
 
-export function layoutOf(params: HostTensors): ParameterLayout {
+export function layoutOf(shapes: ParameterShapes): ParameterLayout {
   let offset = 0;
-  const entries = Object.entries(params).map(([name, { shape }]) => {
+  const entries = Object.entries(shapes).map(([name, shape]) => {
     const entry = { name, shape, offset };
     offset += sizeOf(shape);
     return entry;

@@ -11,7 +11,7 @@ import { BLEND, BLEND_NODES, blendedDenoiser } from "../reference/blend.ts";
 import type { GaussianMixture } from "../reference/mixture.ts";
 import { createSampler, type Sampler } from "../sampling/sampler.ts";
 import { type Samples, selectRows } from "../data/samples.ts";
-import type { HostTensors } from "../data/tensors.ts";
+import { type HostTensors, shapesOf } from "../data/tensors.ts";
 import { createBatches, inParts } from "./batches.ts";
 import { DivergenceError } from "./divergence.ts";
 import { type AdaptiveState, ProposalLearner } from "./proposal_learner.ts";
@@ -131,7 +131,7 @@ export async function createTraining(
   const { recipe, batchSize } = settings;
   const signal = ranks.stop;
   const initial = denoiser.init(random.split("init"));
-  const layout = layoutOf(initial);
+  const layout = layoutOf(shapesOf(initial));
   // A denoiser without parameters is what it is, and one that another library loads is stored as that library knows it.
   const blends = settings.blend && layout.size > 0;
   const state = engine.createState(initialState(layout, recipe, inParts(ranks, settings), blends, initial, from));

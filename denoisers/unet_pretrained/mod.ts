@@ -13,7 +13,7 @@ import { MAX_PARAMETERS } from "../../core/layers/parameter_limit.ts";
 import type { CreateContext, DataInfo, Denoiser, LoadContext, OptionValues } from "../../core/plugins/contracts.ts";
 import type { HostTensors } from "../../core/data/tensors.ts";
 import { DDPM_CIFAR10, parseUnetConfig, type UnetConfig } from "./config.ts";
-import { halvings, initParams, parameterCount, unet, zeroParams } from "./network.ts";
+import { halvings, initParams, parameterCount, parameterShapes, unet, zeroParams } from "./network.ts";
 import { DDPM_SCHEDULE, parseSchedule, type Schedule, withPredictionType } from "./schedule.ts";
 import { matchWeights } from "./weights.ts";
 
@@ -74,6 +74,7 @@ export async function create(
   if (training && config.dropout > 0) context.onNote?.(`dropout ${config.dropout} is left out of training`);
   const weights = source.readWeights && matchWeights(config, await source.readWeights(), source.name);
   return {
+    shapes: Object.fromEntries(parameterShapes(config)),
     // Of what a checkpoint has, the names and shapes alone are looked at.
     init: (random) => weights ?? (saved ? zeroParams(config) : initParams(config, random)),
     predict(params, z, logsnr) {

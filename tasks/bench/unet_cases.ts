@@ -5,6 +5,7 @@ import { createErrorMeter } from "../../core/evaluation/errors.ts";
 import { encodeSafetensors } from "../../core/io/safetensors.ts";
 import type { DataInfo, Denoiser } from "../../core/plugins/contracts.ts";
 import { Random } from "../../core/random/random.ts";
+import { shapesOf } from "../../core/data/tensors.ts";
 import { peakMemory } from "../../core/run/memory.ts";
 import { onlyGaussian } from "../../core/reference/mixture.ts";
 import { adamSchedule } from "../../core/training/adam.ts";
@@ -98,7 +99,7 @@ export async function unetEval({ backend, threads }: Machine, steps: number, fol
 /** A state of the denoiser's parameters and of zeros for the other entries. */
 function stateOf(engine: Engine, denoiser: Denoiser, others: readonly string[]) {
   const params = denoiser.init(Random.fromSeed(0));
-  const layout = layoutOf(params);
+  const layout = layoutOf(shapesOf(params));
   const shape = [layout.size];
   const zeros = Object.fromEntries(others.map((name) => [name, { shape }]));
   return { layout, state: engine.createState({ [PARAMS]: { shape, data: flatten(layout, params) }, ...zeros }) };

@@ -3,6 +3,7 @@ import { standardGaussian } from "../../core/reference/gaussian.ts";
 import { nllAgainstStandard } from "../../core/diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrWeight } from "../../core/diffusion/logsnr.ts";
 import type { CompiledProgram, Engine } from "../../core/engine/mod.ts";
+import { shapesOf } from "../../core/data/tensors.ts";
 import { adamSchedule } from "../../core/training/adam.ts";
 import { flatten, layoutOf, unflatten, unflattenTensor } from "../../core/training/parameters.ts";
 import { RECIPES } from "../../core/training/recipe.ts";
@@ -37,7 +38,7 @@ async function open(engine: Engine, name: string) {
   const weights = await readTensors(`${name}/weights.safetensors`);
   const batches = await readTensors(`${name}/batches.safetensors`);
   const denoiser = seedMlp(settings);
-  const layout = layoutOf(weights);
+  const layout = layoutOf(shapesOf(weights));
   const shape = [layout.size];
   const state = engine.createState({
     [PARAMS]: { shape, data: flatten(layout, weights) },

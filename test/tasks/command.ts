@@ -18,10 +18,16 @@ export async function taskArguments(task: string, args: readonly string[]): Prom
   return [rest[0], "--quiet", "--config", `${ROOT}deno.json`, ...rest.slice(1), ...args];
 }
 
-/** The command of a task with these arguments. */
-export async function taskCommand(task: string, args: readonly string[], cwd?: string): Promise<Deno.Command> {
+/** The command of a task with these arguments. @param flags More for Deno itself. */
+export async function taskCommand(
+  task: string,
+  args: readonly string[],
+  cwd?: string,
+  flags: readonly string[] = [],
+): Promise<Deno.Command> {
+  const [run, ...rest] = await taskArguments(task, args);
   return new Deno.Command(Deno.execPath(), {
-    args: await taskArguments(task, args),
+    args: [run, ...flags, ...rest],
     ...(cwd === undefined ? {} : { cwd }),
     stdin: "null",
     stdout: "piped",

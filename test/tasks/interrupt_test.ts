@@ -1,12 +1,13 @@
 import { deepEqual, equal, match } from "assert";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { isHangupIgnored } from "../../core/cli/hangup.ts";
 import { readSafetensors } from "../../core/io/safetensors.ts";
 import { makeRun } from "../core/run/runs.ts";
 import { inFolder, namesIn } from "../folders.ts";
 import { Gate } from "../gate.ts";
 import { reader, untilFile } from "../wait.ts";
-import { runTask, taskArguments, taskCommand } from "./command.ts";
+import { runTask, taskCommand } from "./command.ts";
 
 /** Points in the plane; as many more are the test data, so that the final likelihood calls the denoiser. */
 const POINTS = `
@@ -24,6 +25,9 @@ const ARGS = [
   ...["./points.ts", "--denoiser", "./gated.ts", "--backend", "tfjs-cpu", "--epochs", "3", "--batch-size", "50"],
   ...["--logsnr-loc", "1", "--logsnr-scale", "1", "--reference", "none"],
 ];
+
+/** What a session that ends sends; where these tests run deaf to it, so are the processes that they start. */
+const HANGUP = isHangupIgnored() ? "SIGTERM" : "SIGHUP";
 
 async function inGate(test: (cwd: string, gate: Gate) => Promise<void>): Promise<void> {
   await inFolder(async (cwd) => {
@@ -81,7 +85,7 @@ Deno.test("a run stopped in density panels and in its last likelihoods is the ru
     );
     // The last panel is 128 calls of the denoiser; the likelihoods come after it.
     equal(
-      await stopped(cwd, gate, resume, { calls: 130 }, ["SIGTERM"]),
+      await stopped(cwd, gate, resume, { calls: 130 }, [HANGUP]),
       `Stopped before the likelihoods and figures were finished; the training is, and is saved. ${goOn}`,
     );
     equal(existsSync(join(cwd, "broken", "summary.json")), false);
@@ -168,15 +172,12 @@ Deno.test("report that is interrupted is one line and 130, and nothing is half-w
     const pipe = join(cwd, "run", "metrics.jsonl");
     equal((await new Deno.Command("mkfifo", { args: [pipe] }).output()).code, 0);
     const before = await namesIn(join(cwd, "run"));
-    // Who listens to the signal before the task does says that it is there, in the turn in which the task hears of it.
-    const listener = join(cwd, "listener.ts"), heard = join(cwd, "heard");
-    const says = `Deno.addSignalListener("SIGINT", () => Deno.writeTextFileSync(${JSON.stringify(heard)}, ""));`;
-    await Deno.writeTextFile(listener, says);
-    const [run, ...rest] = await taskArguments("report", ["run", "--live", "off", "--quiet"]);
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [run, "--preload", listener, ...rest],
-      ...{ cwd, stdin: "null", stdout: "piped", stderr: "piped", env: { NO_COLOR: "1" } },
-    }).spawn();
+    const hears = join(cwd, "hears.ts"), heard = join(cwd, "heard");
+    await Deno.writeTextFile(
+      hears,
+      `Deno.addSignalListener("SIGINT", () => Deno.writeTextFileSync(${JSON.stringify(heard)}, ""));`,
+    );
+    const child = (await taskCommand("report", ["run", "--live", "off", "--quiet"], cwd, ["--preload", hears])).spawn();
     {
       using _held = await Deno.open(pipe, { write: true });
       child.kill("SIGINT");

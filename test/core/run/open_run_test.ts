@@ -89,7 +89,7 @@ Deno.test("options of a run that are out of range are one line that names them, 
     const cases: [object, RegExp][] = [
       [
         { denoiserOptions: { ...MLP, hiddenSize: -5 } },
-        /hiddenSize of the denoiser mlp is -5, expected a whole number of/,
+        /hiddenSize of the denoiser mlp is -5, expected a whole number from 1/,
       ],
       [{ denoiserOptions: { ...MLP, hiddenSize: "4" } }, /hiddenSize of the denoiser mlp is "4"/],
       [
@@ -98,11 +98,23 @@ Deno.test("options of a run that are out of range are one line that names them, 
       ],
       [
         { denoiserOptions: { ...MLP, embeddingSize: 1e9 } },
-        /--embedding-size describe a network of 12,\d{3},\d{3},\d{3} param/,
+        /embeddingSize of the denoiser mlp is 1000000000, .* 4 to 65536/,
       ],
       [{ dataset: "moons", datasetOptions: { points: -1 } }, /points of the data set moons is -1, expected a whole/],
-      [{ evalBatchSize: 0 }, /evalBatchSize is 0, expected a whole number of at least 1/],
-      [{ logsnrScale: 0 }, /logsnrScale is 0, expected one above 0/],
+      [{ evalBatchSize: 0 }, /evalBatchSize is 0, expected a whole number from 1/],
+      [{ logsnrScale: 0 }, /logsnrScale is 0, expected a number above 0/],
+      // The checkpoint's shapes are compared with what would be drawn.
+      [
+        { denoiserOptions: { ...MLP, hiddenSize: 30_000 } },
+        /does not fit the denoiser mlp: layers\.0\.weight is of shape/,
+      ],
+      ...Object.entries({
+        ...{ batchSize: 0, seed: -1, threads: 1e6, evalBatchSize: 1e9, recipe: "__proto__", epochs: 2.5 },
+        ...{ decay: 1, ema: 1, estimator: "x", precision: "f64", proposal: null, backend: "toString", reference: [] },
+        ...{ logsnrLoc: 1e9, learningRate: -1, validationLevels: "4", patience: 0.5, microBatchSize: 1.5 },
+      }).map((
+        [key, value],
+      ): [object, RegExp] => [{ [key]: value }, new RegExp(`config\\.json is damaged: ${key} is `)]),
     ];
     for (const [changes, message] of cases) {
       await write(changes);

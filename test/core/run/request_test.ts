@@ -27,7 +27,7 @@ const mistakes: [string, readonly string[], RegExp][] = [
   ["unknown data set", ["mons"], /mons.*moons/],
   ["unknown denoiser", ["moons", "--denoiser", "mpl"], /mpl.*mlp/],
   ["unknown flag", ["moons", "--epoch", "3"], /--epoch.*--epochs/],
-  ["not a number", ["moons", "--epochs", "many"], /--epochs is many; it must be a whole number of at least 1/],
+  ["not a number", ["moons", "--epochs", "many"], /--epochs is many; it must be a whole number from 1/],
   ["zero", ["moons", "--batch-size", "0"], /--batch-size is 0/],
   ["negative", ["moons", "--hidden-size", "-4"], /--hidden-size is -4/],
   ["fraction", ["moons", "--epochs", "1.5"], /--epochs is 1\.5/],
@@ -58,7 +58,7 @@ const mistakes: [string, readonly string[], RegExp][] = [
     /--skip is mixture, but the reference is no mixture: take --reference mixture/,
   ],
   ["unknown proposal", ["moons", "--proposal", "odd"], /--proposal is odd; it must be one of even, fixed or adaptive/],
-  ["negative patience", ["moons", "--patience", "-1"], /--patience is -1; it must be a whole number of at least 0/],
+  ["negative patience", ["moons", "--patience", "-1"], /--patience is -1; it must be a whole number from 0/],
   ["two data sets", ["moons", "scg"], /scg|too many/i],
   ["nothing to resume", ["--resume", "nowhere"], /no run in nowhere/],
 ];

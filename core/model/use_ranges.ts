@@ -1,0 +1,34 @@
+import { SAMPLERS } from "../diffusion/sampling.ts";
+import { UsageError } from "../errors/usage_error.ts";
+import type { OptionRange } from "../options/values.ts";
+import { MAX_AT_ONCE, SETTINGS } from "./setting_ranges.ts";
+
+/** The most values that are drawn at a time: a gigabyte of them. */
+const MAX_VALUES = 2 ** 28;
+
+/** What the options of drawing samples may be. */
+export const DRAWING = {
+  sampler: { optional: "string", choices: SAMPLERS },
+  steps: { optional: "number", min: 2, max: 100_000, integer: true },
+  eta: { optional: "number", min: 0, max: 1 },
+  count: { optional: "number", min: 1, max: MAX_VALUES, integer: true },
+  batchSize: { optional: "number", min: 1, max: MAX_AT_ONCE, integer: true },
+  seed: SETTINGS.seed,
+} as const satisfies Readonly<Record<string, OptionRange>>;
+
+/** What the options of measuring a likelihood may be. */
+export const MEASURING = {
+  stderr: { optional: "number", above: 0 },
+  rounds: { optional: "number", min: 1, max: 1e6, integer: true },
+  budget: { optional: "number", above: 0 },
+  levels: { optional: "number", min: 1, max: 1e6, integer: true },
+  seed: SETTINGS.seed,
+} as const satisfies Readonly<Record<string, OptionRange>>;
+
+/** @throws {UsageError} For more samples of dimension `d` than are drawn at a time. */
+export function requireCount(count: number, d: number): void {
+  if (count * d <= MAX_VALUES) return;
+  throw new UsageError(
+    `--count is ${count}; of samples of ${d} values it must be at most ${Math.floor(MAX_VALUES / d)}.`,
+  );
+}

@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import { Progress, takeNotes } from "../cli/mod.ts";
 import { startEngine } from "../engine/start.ts";
 import { UserError } from "../errors/user_error.ts";
-import { type Checkpoint, latestCheckpoint, loadCheckpoint } from "../io/checkpoints.ts";
+import { type Checkpoint, latestCheckpoint, loadCheckpoint, removeOtherCheckpoints } from "../io/checkpoints.ts";
 import { type Lock, lockFolder } from "../io/lock.ts";
 import { removeLeftovers } from "../io/temporary.ts";
 import { PARTS } from "../evaluation/scatter.ts";
@@ -71,6 +71,8 @@ async function prepare(
   const random = Random.fromSeed(config.seed);
   const latest = request.resumed && await latestCheckpoint(request.resumed.path);
   const checkpoint = latest === undefined ? undefined : await loadCheckpoint(latest);
+  // A process that was killed while it removed an older one has left a part of it.
+  if (latest !== undefined && isFirst) await removeOtherCheckpoints(latest);
   // A backend that is missing is told before data is fetched.
   const started = config.backend === "auto" ? undefined : await startEngine(config.backend, config.threads, []);
   const context: LoadContext = {

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import assert from "assert";
 import {
   type Checkpoint,

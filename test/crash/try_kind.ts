@@ -3,7 +3,7 @@ import { messageOf } from "../../core/errors/user_error.ts";
 import { shellWord } from "../../core/options/shell_word.ts";
 import type { Random } from "../../core/random/random.ts";
 import type { Kind, Outcome } from "./kind.ts";
-import { inPool } from "./pool.ts";
+import { inPool } from "../pool.ts";
 import type { KnownCase } from "./try_case.ts";
 
 /** A trial that says nothing, as of a signal before the process listens, is drawn again, so often at most. */

@@ -1,4 +1,4 @@
-import type { Estimate } from "../diffusion/likelihood.ts";
+import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import type { Dataset } from "../plugins/contracts.ts";
 import { defaultThreads, startEngine } from "../engine/start.ts";
@@ -311,9 +311,8 @@ export async function mutualInformation(
       results.push({ ...measured, likelihoodOf: direction });
     }
     const networks = results.length > 0 ? combinedInformation(results) : undefined;
-    const estimator = !networks || mixture && isLikelier(mixture.perRow, splitOf("x"), results)
-      ? "mixture"
-      : "networks";
+    const isMixture = !networks || mixture && !areNetworksLikelier(mixture.perRow, splitOf("x"), results);
+    const estimator = isMixture ? "mixture" : "networks";
     const { backend, threads, versions } = engine;
     return {
       ...(estimator === "mixture" ? { nats: mixture!.nats, stderr: mixture!.stderr } : {
@@ -335,22 +334,25 @@ export async function mutualInformation(
 const NORMALISER = 0.5 * Math.log(2 * Math.PI);
 
 /**
- * Whether the mixture finds the held-out rows of a side given the other likelier than the networks do. The densities are
- * those of the ranks, so that they compare.
+ * Whether the networks find the held-out rows of a side given the other likelier than the mixture does, by more than two
+ * standard errors. The densities are those of the ranks, so that they compare.
  */
-function isLikelier(
+function areNetworksLikelier(
   { joint, x, y }: CopulaDensities,
   { test, testRows }: SplitPairs,
   networks: readonly (Information & { readonly likelihoodOf: "x" | "y" })[],
 ): boolean {
-  let difference = 0;
-  for (const { likelihoodOf, nll } of networks) {
-    const condition = likelihoodOf === "x" ? y : x, scores = toFloat32(test[likelihoodOf]);
-    const ofMixture = testRows.reduce((sum, row) => sum + joint[row] - condition[row], 0) / testRows.length;
-    const margins = scores.reduce((sum, z) => sum - z * z / 2 - NORMALISER, 0) / testRows.length;
-    difference += ofMixture - (-nll.conditional.mean - margins);
+  const gains = new Float64Array(testRows.length);
+  for (const { likelihoodOf, conditionalPerRow } of networks) {
+    const condition = likelihoodOf === "x" ? y : x, { dimension: d } = test[likelihoodOf];
+    const scores = toFloat32(test[likelihoodOf]);
+    testRows.forEach((row, i) => {
+      const margins = scores.subarray(i * d, (i + 1) * d).reduce((sum, z) => sum - z * z / 2 - NORMALISER, 0);
+      gains[i] += -conditionalPerRow[i] - margins - (joint[row] - condition[row]);
+    });
   }
-  return difference >= 0;
+  const { mean, stderr } = meanAndStderr(gains);
+  return mean > 2 * stderr;
 }
 
 /** All rows as one part; which are held out is drawn later. */

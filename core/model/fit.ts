@@ -15,7 +15,7 @@ import { loadData, type NamedDataset } from "./load_data.ts";
 import { createModel, type Model } from "./model.ts";
 import type { Rows } from "./rows.ts";
 import { requireSettings } from "./setting_ranges.ts";
-import { defaultsOf, type FitSettings, recipeDefaults } from "./settings.ts";
+import { defaultsOf, DROP_CONDITION, type FitSettings, recipeDefaults } from "./settings.ts";
 
 /** How a model is fitted. What is left out is as `deno task train:2d` and `deno task train:cifar` have it. */
 export interface FitOptions extends Partial<FitSettings>, LoadContext {
@@ -73,6 +73,7 @@ export async function fit(data: NamedDataset | Dataset | Rows, options: FitOptio
     ...{ recipe, seed, microBatchSize: 0, validationSamples: 0, backend: "auto", precision: "f32" },
     ...{ epochs: usual.epochs, batchSize: usual.batchSize, learningRate: usual.learningRate },
     ...{ evalBatchSize: usual.evalBatchSize, validationLevels: usual.validationLevels, threads: defaultThreads() },
+    dropCondition: DROP_CONDITION,
     ...recipeDefaults(recipe, usual.proposal),
     ...(typeof rest.epochs === "number" ? { validateEvery: 1 } : {}),
     ...defined(rest),

@@ -39,7 +39,8 @@ export class ExpectationStep {
   readonly #state: State;
   readonly #programs = new Map<string, CompiledProgram>();
 
-  constructor(readonly engine: Engine) {
+  /** @param rounded Whether samples of about as many rows share a program, as those of many classes should. */
+  constructor(readonly engine: Engine, readonly rounded = false) {
     this.#state = engine.createState({});
   }
 
@@ -48,7 +49,8 @@ export class ExpectationStep {
     const { count: n, dimension: d } = samples;
     const k = 2 ** Math.ceil(Math.log2(components.length));
     // Blocks of one size, so that the last is no smaller than the others and computes nothing in vain.
-    const block = Math.ceil(n / Math.ceil(n / Math.max(64, Math.floor(MAX_VALUES / (k * d)))));
+    const even = Math.ceil(n / Math.ceil(n / Math.max(64, Math.floor(MAX_VALUES / (k * d)))));
+    const block = this.rounded ? 2 ** Math.ceil(Math.log2(even)) : even;
     const program = await this.#program(block, k, d);
     const parts = whitening(components, k, d);
     const [counts, sums, products] = [k, k * d, k * d * d].map((size) => new Float64Array(size));

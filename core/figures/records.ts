@@ -63,6 +63,20 @@ export interface BlendRecord {
   readonly reference: string;
 }
 
+/** What the calibration figure shows: predicted classes by the probability that they were given. */
+export interface CalibrationRecord {
+  readonly title: string;
+  /** What was predicted and how well, on one line. */
+  readonly subtitle: string;
+  readonly bins: readonly {
+    readonly count: number;
+    /** The mean probability of the likeliest class. */
+    readonly confidence: number;
+    /** The share of right answers. */
+    readonly accuracy: number;
+  }[];
+}
+
 /** The likelihood at the end of one epoch, in nats. */
 export interface LossPoint {
   readonly epoch: number;

@@ -52,3 +52,22 @@ export function describeGiven(condition: Condition, values: readonly number[]): 
   const said = condition.flatMap(({ name }, k) => Number.isNaN(values[k]) ? [] : [`${name}=${values[k]}`]);
   return said.join(", ") || "nothing";
 }
+
+/**
+ * What samples are drawn by: values by the variables' names.
+ *
+ * @throws {ConditionError} When it does not fit the model, or is `data`.
+ */
+export function givenRecord(
+  asked: string | undefined,
+  condition: Condition | undefined,
+): { readonly given?: string; readonly values?: Readonly<Record<string, number>> } {
+  const given = parseGiven(asked ?? "none", condition);
+  if (!condition) return {};
+  if (given === "none") return { given: "nothing" };
+  if (given === "data") {
+    throw new ConditionError("--given is data, which samples that are drawn have none of. Give values, or none.");
+  }
+  const known = condition.flatMap(({ name }, k) => Number.isNaN(given[k]) ? [] : [[name, given[k]]]);
+  return { given: describeGiven(condition, given), values: Object.fromEntries(known) };
+}

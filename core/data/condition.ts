@@ -148,6 +148,21 @@ export function describeCondition(condition: Condition): string {
   ).join("; ");
 }
 
+/** Whether a value of a file is a condition: variables with names, classes with counts or numbers with a scale. */
+export function isCondition(value: unknown): value is Condition {
+  if (!Array.isArray(value) || value.length === 0) return false;
+  const areNumbers = (list: unknown): list is number[] => Array.isArray(list) && list.every(Number.isFinite);
+  return value.every((variable: Partial<Record<string, unknown>> | null) => {
+    if (typeof variable !== "object" || typeof variable?.name !== "string") return false;
+    const { kind, levels, counts, mean, scale, place } = variable;
+    if (place !== undefined && !(Number.isSafeInteger(place) && Number(place) >= 0)) return false;
+    if (kind === "number") return Number.isFinite(mean) && Number.isFinite(scale) && Number(scale) > 0;
+    return kind === "class" && areNumbers(levels) && areNumbers(counts) && levels.length > 1 &&
+      levels.length <= MAX_CLASSES && counts.length === levels.length && counts.every((n) => n >= 0) &&
+      new Set(levels).size === levels.length;
+  });
+}
+
 /** The levels of a class in words. */
 export function listedLevels({ levels }: ClassVariable): string {
   return levels.length <= 12

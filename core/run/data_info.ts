@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Condition, MAX_CLASSES } from "../data/condition.ts";
+import { type Condition, isCondition } from "../data/condition.ts";
 import { forEachBlock } from "../data/samples.ts";
 import { UserError } from "../errors/user_error.ts";
 import { encodeSafetensors, readSafetensors, type StoredTensor } from "../io/safetensors.ts";
@@ -211,20 +211,6 @@ function parsed(text: string | undefined): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** Whether a value of a file is a condition: variables with names, classes with counts or numbers with a scale. */
-function isCondition(value: unknown): value is Condition {
-  if (!Array.isArray(value) || value.length === 0) return false;
-  return value.every((variable: Partial<Record<string, unknown>> | null) => {
-    if (typeof variable !== "object" || typeof variable?.name !== "string") return false;
-    const { kind, levels, counts, mean, scale, place } = variable;
-    if (place !== undefined && !(Number.isSafeInteger(place) && Number(place) >= 0)) return false;
-    if (kind === "number") return isNumber(mean) && isNumber(scale) && scale > 0;
-    return kind === "class" && isNumbers(levels) && isNumbers(counts) && levels.length > 1 &&
-      levels.length <= MAX_CLASSES && counts.length === levels.length && counts.every((n) => n >= 0) &&
-      new Set(levels).size === levels.length;
-  });
 }
 
 function isNumber(value: unknown): value is number {

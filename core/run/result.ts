@@ -115,7 +115,9 @@ export async function finishRun(
     ...(data.condition ? { condition: describeCondition(data.condition) } : {}),
     ...(unconditional
       ? { val_nll_unconditional: unconditional.mean, val_nll_unconditional_stderr: unconditional.stderr }
-      : {}),
+      : last.val_nll_unconditional === undefined
+      ? {}
+      : { val_nll_unconditional: last.val_nll_unconditional }),
     ...(test ? { test_nll: test.mean, test_nll_stderr: test.stderr, test_bits_per_dim: bits(test.mean) } : {}),
     reference: mixtureName(referenceOf(info)),
     blended: await training.blend() !== undefined,
@@ -163,7 +165,9 @@ export function reportLines(dataset: string, s: Summary, figures: readonly strin
   if (s.val_nll_unconditional !== undefined) {
     lines.push(
       "  of −log p(x | c); told nothing, the model has " +
-        `${s.val_nll_unconditional.toFixed(3)} ± ${s.val_nll_unconditional_stderr!.toFixed(3)} on the validation data`,
+        s.val_nll_unconditional.toFixed(3) +
+        (s.val_nll_unconditional_stderr === undefined ? "" : ` ± ${s.val_nll_unconditional_stderr.toFixed(3)}`) +
+        " on the validation data",
     );
   }
   if (s.gain !== undefined && s.reference !== "one Gaussian") {

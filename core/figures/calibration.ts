@@ -1,5 +1,5 @@
 import type { Mark, Spec } from "vega";
-import { curveAxes, curveScales, figure, group, legendRow, title } from "./layout.ts";
+import { curveAxes, curveScales, figure, group, legendRow, text, title } from "./layout.ts";
 import type { CalibrationRecord } from "./records.ts";
 import { COLOURS } from "./theme.ts";
 
@@ -21,7 +21,7 @@ export function calibrationFigure({ title: name, subtitle, bins }: CalibrationRe
   const legend = legendRow(
     [
       { label: "share of right answers ± 1 s.e.", colour: COLOURS.denoiser, kind: "line" },
-      { label: "as the probability says", colour: COLOURS.gaussian, kind: "line" },
+      { label: "as the probability says", colour: COLOURS.gaussian, kind: "dash" },
     ],
     LEFT,
     84,
@@ -72,7 +72,7 @@ export function calibrationFigure({ title: name, subtitle, bins }: CalibrationRe
   ];
   return figure(WIDTH, top + SIDE + BELOW, `${name}. ${subtitle}. Share of right answers over predicted probability.`, [
     title(LEFT, 34, name, WIDTH - LEFT - RIGHT),
-    title(LEFT, 58, subtitle, WIDTH - LEFT - RIGHT),
+    text(LEFT, 56, subtitle, { colour: COLOURS.muted }),
     ...legend.marks,
     group({ ...box, y: top }, {
       data: [{ name: "bins", values: rows }],

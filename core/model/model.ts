@@ -14,12 +14,11 @@ import { type Denoiser, referenceOf, type SavedDataInfo } from "../plugins/contr
 import { Random } from "../random/random.ts";
 import { type SamplingOptions, samplingPlan } from "../sampling/plan.ts";
 import { type BatchRecord, createSampler, type EvaluationRecord, type Sampler } from "../sampling/sampler.ts";
-import { type Condition, encodeCondition, givenEach, givenNothing, givenSame } from "../data/condition.ts";
-import { givenValues } from "../data/condition_request.ts";
 import { conditionOf, type Samples, toFloat32 } from "../data/samples.ts";
 import { guidedDenoiser } from "../sampling/guidance.ts";
 import { type HostTensors, sizeOf } from "../data/tensors.ts";
 import { requireAllowed } from "../options/given.ts";
+import { type Given, toldSamples } from "./given.ts";
 import { INTERNALS, type ModelInternals } from "./internals.ts";
 import { type Rows, scaledRows } from "./rows.ts";
 import { DRAWING, MEASURING, requireCount } from "./use_ranges.ts";
@@ -57,13 +56,6 @@ export interface CommonOptions {
   /** Ends it soon after, with its reason as the error. */
   readonly signal?: AbortSignal;
 }
-
-/**
- * What is known, of a model with a condition: values by the variables' names, as `{ label: 3 }`, the same of all rows or
- * one record for each row; variables that are left out are unknown. `none` is nothing, where samples of a data set have
- * what is known of them with them.
- */
-export type Given = "none" | Readonly<Record<string, number>> | readonly Readonly<Record<string, number>>[];
 
 /** What a density, a score or a denoised row is conditioned on. */
 export interface GivenOptions {
@@ -281,24 +273,6 @@ function likelihoodOf(estimate: RunningEstimate, samples: number, d: number, log
   }
   const nats = mean + logScale;
   return { nats, stderr, noiseStderr, bitsPerDim: bitsPerDimension(nats, d), samples, rounds, evaluations };
-}
-
-/** Samples with what is given of them. @throws {UserError} When it does not fit the model or the samples. */
-function toldSamples(samples: Samples, given: Given | undefined, condition: Condition | undefined): Samples {
-  if (given === "none" || !condition && given === undefined) return givenNothing(samples);
-  if (given === undefined) return samples;
-  if (!("length" in given)) return givenSame(samples, encodeCondition(condition ?? [], requireSome(given, condition)));
-  const records = given as readonly Readonly<Record<string, number>>[];
-  if (records.length !== samples.count) {
-    throw new UserError(`given has ${records.length} records, expected one for each of the ${samples.count} rows.`);
-  }
-  const values = records.flatMap((record) => requireSome(record, condition));
-  return givenEach(samples, encodeCondition(condition ?? [], values));
-}
-
-function requireSome(given: Readonly<Record<string, number>>, condition: Condition | undefined): number[] {
-  if (condition) return givenValues(condition, given);
-  throw new UserError("Something is given, but the model was fitted without a condition. Leave it out.");
 }
 
 function requireLogsnr(logsnr: number): number {

@@ -6,7 +6,7 @@ import { initLinear, linear, linearShapes } from "../core/layers/linear.ts";
 import { requireParameters } from "../core/layers/parameter_limit.ts";
 import { UserError } from "../core/errors/user_error.ts";
 import type { ConditionalDenoiser } from "../core/plugins/conditional_denoiser.ts";
-import type { DataInfo, Denoiser, OptionValues } from "../core/plugins/contracts.ts";
+import { type DataInfo, type Denoiser, type OptionValues, widthOfCondition } from "../core/plugins/contracts.ts";
 import { type ParameterShapes, sizeOf } from "../core/data/tensors.ts";
 
 /** How the coordinates and the log SNR are scaled before they are embedded, so that they fill the frequencies. */
@@ -29,6 +29,9 @@ export const options = {
   },
 } as const;
 
+/** What is known of a sample is embedded as its coordinates are. */
+export const conditional = true;
+
 /** The seed's network has no skip. */
 export const recipes = { seed: { skip: "none", embedding: "on" } };
 
@@ -45,7 +48,15 @@ const MAX_EMBEDDED = 6;
  * With the skip, ε̂ = ε̂_G(z, α) + √σ(α)·network(z, α): the network learns only what is not Gaussian.
  */
 export function create(data: DataInfo, values: OptionValues): Denoiser {
-  return network(data, 0, values).given();
+  const width = widthOfCondition(data);
+  const { given, ...rest } = network(data, width, values);
+  if (width === 0) return given();
+  return {
+    ...rest,
+    predict(params, z, logsnr, condition = tf.zeros([z.shape[0], width])) {
+      return given(condition).predict(params, z, logsnr);
+    },
+  };
 }
 
 /**
@@ -108,7 +119,9 @@ function network(data: DataInfo, condition: number, values: OptionValues) {
       predict(params, z, logsnr) {
         const flat = z.rank === 2 ? z : tf.reshape(z, [z.shape[0], d]);
         const noise = layers(params, flat, logsnr, known);
-        const epsHat = skip ? tf.add(skip(flat, logsnr), tf.mul(signalScale(perSample(logsnr, 2)), noise)) : noise;
+        const epsHat = skip
+          ? tf.add(skip(flat, logsnr, known), tf.mul(signalScale(perSample(logsnr, 2)), noise))
+          : noise;
         return z.rank === 2 ? epsHat : tf.reshape(epsHat, z.shape);
       },
     }),

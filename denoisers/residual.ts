@@ -5,7 +5,7 @@ import { skipPrediction, SKIPS } from "../core/reference/skip.ts";
 import { initLinear, linear, linearShapes } from "../core/layers/linear.ts";
 import { requireParameters } from "../core/layers/parameter_limit.ts";
 import { silu } from "../core/layers/silu.ts";
-import type { DataInfo, Denoiser, OptionValues } from "../core/plugins/contracts.ts";
+import { type DataInfo, type Denoiser, type OptionValues, widthOfCondition } from "../core/plugins/contracts.ts";
 import { type HostTensors, type ParameterShapes, sizeOf } from "../core/data/tensors.ts";
 
 export const options = {
@@ -31,6 +31,9 @@ export const options = {
   },
 } as const;
 
+/** What is known of a sample is encoded, and added to what the log SNR gives to the blocks. */
+export const conditional = true;
+
 /** Frequencies of the log SNR, in half turns per 32 nats: no two log SNRs of a range look alike. */
 const LOGSNR_FREQUENCIES = 8;
 const LOGSNR_PERIOD = 32;
@@ -40,6 +43,9 @@ const LOGSNR_SCALE = 10;
 
 /** Values that tell the blocks of the log SNR. */
 const CONDITION = 32;
+
+/** The width of the layer between what is known of a sample and these values. */
+const ENCODER = 64;
 
 /** How many times wider a block is inside. */
 const EXPANSION = 2;
@@ -53,6 +59,9 @@ const EPSILON = 1e-5;
  * square for the norm (arXiv 1910.07467). Its inputs are the noisy values, standardised by what they should be at their log
  * SNR, and sines and cosines of them at octaves, which resolve fine structure.
  *
+ * Of data with a condition the vector of what is known of a sample passes an encoder of two layers, whose values are added
+ * to those of the log SNR before scale, shift and gate are made of them.
+ *
  * ε̂ = ε̂_skip(z, α) + √σ(α)·network(z, α): the network is zero at the start and learns what the skip leaves.
  */
 export function create(data: DataInfo, values: OptionValues): Denoiser {
@@ -62,7 +71,7 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
   const { blocks } = given,
     width = given.width || widthFor(d, data.reference === undefined),
     octaves = given.octaves < 0 ? octavesFor(d) : given.octaves;
-  const inside = EXPANSION * width;
+  const inside = EXPANSION * width, conditionSize = widthOfCondition(data);
   const layers: readonly (readonly [name: string, inputs: number, outputs: number])[] = [
     ["condition", 1 + 2 * LOGSNR_FREQUENCIES, CONDITION],
     ["film", CONDITION, 3 * width * blocks],
@@ -72,6 +81,9 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
       [`blocks.${k}.2`, inside, width] as const,
     ]).flat(),
     ["output", width, d],
+    ...(conditionSize > 0
+      ? [["known.0", conditionSize, ENCODER] as const, ["known.2", ENCODER, CONDITION] as const]
+      : []),
   ];
   const shapes: ParameterShapes = Object.assign({}, ...layers.map((layer) => linearShapes(...layer)));
   requireParameters(shapes, "--width, --blocks and --octaves");
@@ -80,10 +92,14 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
   const frequencies = Float32Array.from({ length: LOGSNR_FREQUENCIES }, (_, k) => (k + 1) * Math.PI / LOGSNR_PERIOD);
   const turns = Float32Array.from({ length: octaves }, (_, k) => Math.PI / 2 * 2 ** k);
 
-  const conditionOf = (params: Record<string, tf.Tensor>, alpha: tf.Tensor) => {
+  const conditionOf = (params: Record<string, tf.Tensor>, alpha: tf.Tensor, known: tf.Tensor | undefined) => {
     const angles = tf.mul(alpha, tf.tensor2d(frequencies, [1, LOGSNR_FREQUENCIES]));
     const features = tf.concat([tf.div(alpha, LOGSNR_SCALE), tf.sin(angles), tf.cos(angles)], 1);
-    return linear(params, "film", silu(linear(params, "condition", features)));
+    const ofLogsnr = linear(params, "condition", features);
+    if (conditionSize === 0) return linear(params, "film", silu(ofLogsnr));
+    const vector = known ?? tf.zeros([alpha.shape[0]!, conditionSize]);
+    const ofKnown = linear(params, "known.2", silu(linear(params, "known.0", vector)));
+    return linear(params, "film", silu(tf.add(ofLogsnr, ofKnown)));
   };
   const featuresOf = (z: tf.Tensor, alpha: tf.Tensor) => {
     const own = tf.mul(tf.sigmoid(alpha), tf.tensor2d(variances, [1, d]));
@@ -106,10 +122,10 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
       }
       return params;
     },
-    predict(params, z, logsnr) {
+    predict(params, z, logsnr, condition) {
       const flat = z.rank === 2 ? z : tf.reshape(z, [z.shape[0], d]);
       const alpha = perSample(logsnr, 2);
-      const film = conditionOf(params, alpha);
+      const film = conditionOf(params, alpha, condition);
       let h = linear(params, "input", featuresOf(flat, alpha));
       for (let k = 0; k < blocks; k++) {
         const [scale, shift, gate] = [0, 1, 2].map((part) => tf.slice(film, [0, (3 * k + part) * width], [-1, width]));
@@ -118,7 +134,7 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
         h = tf.add(h, tf.mul(tf.add(gate, 1), block));
       }
       const noise = tf.mul(signalScale(alpha), linear(params, "output", normal(h)));
-      const epsHat = skip ? tf.add(skip(flat, logsnr), noise) : noise;
+      const epsHat = skip ? tf.add(skip(flat, logsnr, condition), noise) : noise;
       return z.rank === 2 ? epsHat : tf.reshape(epsHat, z.shape);
     },
   };

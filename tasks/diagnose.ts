@@ -1,4 +1,5 @@
 import "../core/cli/listen.ts";
+import { givenNothing } from "../core/data/condition.ts";
 import { SETTINGS } from "../core/model/setting_ranges.ts";
 import { withDefault } from "../core/options/values.ts";
 import { basename } from "node:path";
@@ -68,7 +69,9 @@ await main((stop) =>
     const random = Random.fromSeed(o.seed).split("diagnosis");
     const count = Math.min(chosen.samples.count, o.samples ?? (imageShape(shape) ? IMAGES : POINTS));
     const rows = random.split("samples").permutation(chosen.samples.count).slice(0, count).sort();
-    const samples = selectRows(chosen.samples, rows);
+    // What is integrated is p(x), of a model with a condition as of any other.
+    const samples = givenNothing(selectRows(chosen.samples, rows));
+    if (run.info.condition) onNote("condition: the diagnosis is that of p(x), with nothing known of the samples");
 
     // Until the process ends: of two the one's figure would stand beside the other's numbers.
     await requireWithin(run.folder.path, run.folder.file(FILE));

@@ -20,6 +20,7 @@ import { Random } from "../core/random/random.ts";
 import { mixtureName } from "../core/reference/mixture.ts";
 import { noteThreads, runBackendOption } from "../core/run/backend.ts";
 import { defaultThreads, startEngine } from "../core/engine/start.ts";
+import { givenOption, givenSamples } from "../core/run/given.ts";
 import { PARTS, readingOptions, samplesOf } from "../core/run/evaluation_data.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { ESTIMATORS, openEstimate } from "../core/run/nll_estimate.ts";
@@ -43,6 +44,7 @@ const options = {
     placeholder: "data",
     help: "A file or data set (default: the run's own). NPY, safetensors and HDF5 files may be larger than the memory.",
   },
+  ...givenOption,
   part: { optional: "string", choices: PARTS, help: "Which samples of it (default: test, or validation without one)." },
   estimator: {
     default: "paired",
@@ -126,7 +128,15 @@ await mainOnRanks(async (ranks) => {
   const { delta: _, ...info } = run.info, { delta } = chosen;
   const grid = o.estimator === "paired" ? undefined : gridOf({ ...info, ...(delta === undefined ? {} : { delta }) });
   const random = Random.fromSeed(o.seed).split("nll");
-  const samples = o.estimator === "dequantised" ? dequantise(chosen.samples, grid!, random) : chosen.samples;
+  const isOne = o.estimator !== "discrete" && o.ensemble === undefined && !o.clamp;
+  if (!isOne && o.given !== undefined && o.given !== "none") {
+    throw new UsageError(
+      "--given is for the estimators paired and dequantised of one model; others are of p(x). Leave it out.",
+    );
+  }
+  const asked = isOne ? o.given : "none";
+  const { samples: told, given } = givenSamples(chosen.samples, asked, run.info.condition, chosen.name);
+  const samples = o.estimator === "dequantised" ? dequantise(told, grid!, random) : told;
   const d = sizeOf(run.info.shape);
 
   const kind = [
@@ -134,8 +144,13 @@ await mainOnRanks(async (ranks) => {
     ...(o.rounding ? [o.rounding] : []),
     ...(others.length > 0 ? ["ensemble"] : []),
     ...(o.clamp ? ["clamped"] : []),
+    ...(given === undefined ? [] : ["given", given.replace(/, /g, "-").replaceAll(" ", "-")]),
   ];
-  const stem = [chosen.name.replace(/[^\w.-]+/g, "_").slice(-80), ...kind].join("-");
+  const stem = [
+    chosen.name.replace(/[^\w.-]+/g, "_").slice(-80),
+    ...kind.map((part) => part.replace(/[^\w.=-]+/g, "_")),
+  ]
+    .join("-").slice(0, 200);
   const key = JSON.stringify({
     checkpoints: [run, ...others].map(({ checkpoint }) => checkpoint),
     ...{ data: chosen.name, version: chosen.version, samples: samples.count, seed: o.seed, adapt: o.adapt, kind },
@@ -222,6 +237,7 @@ await mainOnRanks(async (ranks) => {
     data: chosen.name,
     ...(chosen.description === undefined ? {} : { read: chosen.description }),
     samples: samples.count,
+    ...(given === undefined ? {} : { given }),
     estimator: o.estimator,
     ...(o.estimator === "discrete" ? { rounding: o.rounding ?? "soft" } : {}),
     ...(o.estimator === "discrete" ? {} : { reference: mixtureName(referenceOf(run.info)) }),
@@ -260,6 +276,7 @@ function lines(
     readonly data: string;
     readonly read?: string;
     readonly samples: number;
+    readonly given?: string;
     readonly estimator: string;
     readonly weights?: string;
     readonly gaussian_of?: string;
@@ -290,6 +307,7 @@ function lines(
   return [
     `${s.samples} ${s.samples === 1 ? "sample" : "samples"} of ${s.data} under ${s.weights ?? s.run}`,
     ...(s.read === undefined ? [] : [`  read ${s.read}`]),
+    ...(s.given === undefined ? [] : [`  −log p(${s.given === "nothing" ? "x)" : `x | c)`}, given ${s.given}`]),
     ...(s.gaussian_of === undefined ? [] : [`  compared with the Gaussian of ${s.gaussian_of}`]),
     ...(s.ensemble?.runs.map((run, i) =>
       `  with ${Math.round(100 * s.ensemble!.shares[i])}% of ${run}, on average over the log SNRs`

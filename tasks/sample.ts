@@ -6,11 +6,13 @@ import { mainOnRanks, mpiOption, parseCommandLine, printText, Progress, takeNote
 import { sizeOf } from "../core/data/tensors.ts";
 import { InterruptedError } from "../core/errors/interrupted_error.ts";
 import { imageShape, type Picture } from "../core/figures/pictures.ts";
+import { UsageError } from "../core/errors/usage_error.ts";
 import { internalsOf } from "../core/model/internals.ts";
 import { ranksRecord } from "../core/mpi/mod.ts";
 import { noteThreads, runBackendOption } from "../core/run/backend.ts";
 import { readPanel } from "../core/run/density_panels.ts";
 import { RunFolder } from "../core/run/folder.ts";
+import { givenRecord } from "../core/run/given.ts";
 import { startModel } from "../core/run/load_model.ts";
 import { openUsable } from "../core/run/open_usable.ts";
 import { peakMemory } from "../core/run/memory.ts";
@@ -47,6 +49,15 @@ const options = {
     help: "Keep estimates in the data's range (default on where it has one, off for ode).",
   },
   count: withDefault(DRAWING.count, 64, "How many samples."),
+  given: {
+    optional: "string",
+    placeholder: "values",
+    help: "Of a run with a condition: what is known of the samples, as label=3 or label=3,age=40 (default nothing).",
+  },
+  guidance: {
+    ...DRAWING.guidance,
+    help: "How strongly that guides them: 0 not at all, 1 as p(x | c), above 1 more typical of it (default 1).",
+  },
   batchSize: withDefault(DRAWING.batchSize, 64, "Samples per run of the denoiser."),
   seed: withDefault(DRAWING.seed, 0, "Seed of the noise; sample i has noise of its own."),
   out: {
@@ -81,7 +92,13 @@ await mainOnRanks(async (ranks) => {
   requireCount(o.count, d);
   const { eta, seed, batchSize } = o, { sampler, steps } = samplerOf(o, shape);
   const clip = o.clip === undefined ? undefined : o.clip === "on";
-  const drawing = { sampler, steps, eta, clip, seed, batchSize, ranks };
+  const { given, values: known } = givenRecord(o.given, info.condition);
+  if (o.guidance !== undefined && !known) {
+    throw new UsageError("--guidance is by what is given, but nothing is. Name it by --given, or leave it out.");
+  }
+  const { guidance } = o;
+  const guided = { ...(known ? { given: known } : {}), ...(guidance === undefined ? {} : { guidance }) };
+  const drawing = { sampler, steps, eta, clip, seed, batchSize, ranks, ...guided };
   // What cannot be drawn is said before anything is made.
   const { logsnr, range: clipped } = samplingPlan(drawing, proposal, info);
   // Only the first rank writes; the others must not take for full what it has begun.
@@ -113,7 +130,10 @@ await mainOnRanks(async (ranks) => {
   const name = basename(run.path);
   const record = {
     title: `${name}: samples`,
-    subtitle: describe(opened.weights === undefined ? epoch : undefined, drawing, finished),
+    subtitle: [
+      describe(opened.weights === undefined ? epoch : undefined, drawing, finished),
+      ...(known ? [`given ${given}${guidance === undefined ? "" : `, guidance ${guidance}`}`] : []),
+    ].join(", "),
   };
   const drawn = samples.subarray(0, finished * d);
   const values = inUnits(drawn, info.axes);
@@ -123,7 +143,8 @@ await mainOnRanks(async (ranks) => {
   else if (shape.length === 1 && d >= 2) {
     // As the model sees them, and as its density panel has them; the table is in the file's units.
     const asSeen = info.axes ? { ...record, subtitle: `${record.subtitle}, standardised` } : record;
-    const density = d === 2 ? await readPanel(run, epoch) : undefined;
+    // The panel is of p(x).
+    const density = d === 2 && !known ? await readPanel(run, epoch) : undefined;
     files.push(await drawPoints(folder.path, drawn, d, { ...asSeen, ...(density ? { density } : {}) }));
   }
   const summary = {
@@ -131,6 +152,8 @@ await mainOnRanks(async (ranks) => {
     run: shown(run.path),
     ...(opened.weights === undefined ? { epoch } : { weights: opened.weights }),
     count: finished,
+    ...(given === undefined ? {} : { given }),
+    ...(known ? { guidance: guidance ?? 1 } : {}),
     ...{ sampler, steps },
     ...(sampler === "ddim" ? { eta: o.eta ?? 0 } : {}),
     clip: clipped !== undefined,

@@ -4,6 +4,8 @@ export interface Samples {
   readonly count: number;
   /** The number of values in a row. */
   readonly dimension: number;
+  /** What is known of each row, as `core/data/condition.ts` has it; nothing where it is left out. */
+  readonly condition?: Samples;
   /** Copies the rows from `begin` up to but not including `end` to `out`, starting at its index `at`, 0 if left out. */
   copy(begin: number, end: number, out: Float32Array, at?: number): void;
 }
@@ -68,10 +70,11 @@ export function byteSamples(bytes: Uint8Array, dimension: number, { scale, offse
 
 /** The rows of `samples` with the given indices, in that order. Nothing is copied. */
 export function selectRows(samples: Samples, rows: Uint32Array): Samples {
-  const { dimension } = samples;
+  const { dimension, condition } = samples;
   return {
     count: rows.length,
     dimension,
+    ...(condition ? { condition: selectRows(condition, rows) } : {}),
     copy(begin, end, out, at = 0) {
       for (let i = begin; i < end; i++) samples.copy(rows[i], rows[i] + 1, out, at + (i - begin) * dimension);
     },
@@ -97,6 +100,24 @@ export function forEachBlock(samples: Samples, visit: (rows: Float32Array, first
 export function toFloat32(samples: Samples, begin = 0, end = samples.count): Float32Array {
   const out = new Float32Array((end - begin) * samples.dimension);
   samples.copy(begin, end, out);
+  return out;
+}
+
+/**
+ * What is known of the rows from `begin` up to `end`, `[copies·(end − begin), width]`; nothing of samples without a
+ * condition.
+ *
+ * @param copies How often all rows are there, one after another.
+ */
+export function conditionOf(
+  { condition }: Samples,
+  begin: number,
+  end: number,
+  copies = 1,
+): Float32Array | undefined {
+  if (!condition) return undefined;
+  const size = (end - begin) * condition.dimension, out = new Float32Array(copies * size);
+  for (let copy = 0; copy < copies; copy++) condition.copy(begin, end, out, copy * size);
   return out;
 }
 

@@ -223,12 +223,13 @@ export function discreteNllOfDequantised(nats: number, d: number, { delta }: Gri
  * @param random Decides the noise by the row.
  */
 export function dequantise(samples: Samples, { delta }: Grid, random: Random): Samples {
-  const { count, dimension } = samples;
+  const { count, dimension, condition } = samples;
   // A stream of its own, so that reads leave the caller's where it is.
   const stream = random.split("dequantisation");
   return {
     count,
     dimension,
+    ...(condition ? { condition } : {}),
     copy(begin, end, out, at = 0) {
       samples.copy(begin, end, out, at);
       stream.seek(begin * dimension);

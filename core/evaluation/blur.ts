@@ -23,12 +23,12 @@ const MARGIN = 4;
 export function blurredDenoiser(denoiser: Denoiser, deviation: number): Denoiser {
   return {
     init: (random) => denoiser.init(random),
-    predict(params, z, logsnr) {
+    predict(params, z, logsnr, condition) {
       const signal = tf.sigmoid(logsnr);
       const own = tf.sigmoid(tf.neg(logsnr));
       const noise = tf.add(tf.mul(signal, deviation ** 2), own);
       const scaled = tf.mul(z, perSample(tf.rsqrt(tf.add(signal, noise)), z.rank));
-      const epsHat = denoiser.predict(params, scaled, tf.log(tf.div(signal, noise)));
+      const epsHat = denoiser.predict(params, scaled, tf.log(tf.div(signal, noise)), condition);
       return tf.mul(epsHat, perSample(tf.sqrt(tf.div(own, noise)), z.rank));
     },
   };

@@ -2,7 +2,7 @@ import { gaussianMmse } from "../reference/gaussian.ts";
 import { requireGaussian } from "../reference/mixture.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import type { Random } from "../random/random.ts";
-import { type Samples, toFloat32 } from "../data/samples.ts";
+import { conditionOf, type Samples, toFloat32 } from "../data/samples.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 
 /** The denoiser's squared error over log SNR, beside that of the data's Gaussian. */
@@ -34,10 +34,11 @@ export async function mseCurve(
   const gaps = logsnr.map(() => new Float64Array(n));
   const block = evaluationsAtOnce(d);
   for (let begin = 0; begin < n; begin += block) {
-    const x = toFloat32(samples, begin, Math.min(n, begin + block));
+    const end = Math.min(n, begin + block);
+    const x = toFloat32(samples, begin, end), condition = conditionOf(samples, begin, end);
     const eps = random.fillNormal(new Float32Array(x.length));
     for (const [k, alpha] of logsnr.entries()) {
-      const { mse, mseReference } = await meter.measure(x, eps, new Float32Array(x.length / d).fill(alpha));
+      const { mse, mseReference } = await meter.measure(x, eps, new Float32Array(x.length / d).fill(alpha), condition);
       for (let i = 0; i < mse.length; i++) gaps[k][begin + i] = mse[i] - mseReference[i];
     }
   }

@@ -1,6 +1,7 @@
 import { mixtureNll } from "../reference/mixture.ts";
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import type { Random } from "../random/random.ts";
+import { givenEach } from "../data/condition.ts";
 import { floatSamples } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
@@ -32,6 +33,7 @@ export interface Density {
  *
  * @param points Row by row.
  * @param levels Log SNRs per point; each costs two evaluations of the denoiser.
+ * @param given What is known of each point, as its condition's vector; nothing, if left out.
  */
 export async function density(
   meter: ErrorMeter,
@@ -39,18 +41,21 @@ export async function density(
   proposal: Proposal,
   random: Random,
   levels: number,
+  given?: Float32Array,
 ): Promise<Density> {
-  const d = sizeOf(meter.shape);
+  const d = sizeOf(meter.shape), width = (given?.length ?? 0) * d / points.length;
   const n = points.length / d;
   const { quantiles, noise } = d <= MAX_SPREAD_DIMENSION ? spread(random, levels, d) : stratified(random, levels, d);
   const alpha = quantiles.map((u) => logsnrAtQuantile(u, proposal));
-  const logDensity = Float32Array.from(mixtureNll(floatSamples(points, d), meter.reference), (nll) => -nll);
+  const samples = given ? givenEach(floatSamples(points, d), given) : floatSamples(points, d);
+  const logDensity = Float32Array.from(mixtureNll(samples, meter.reference), (nll) => -nll);
   const stderr = new Float32Array(n);
   const perPoint = 2 * levels;
   const block = Math.max(1, Math.floor(Math.min(MAX_EVALUATIONS, evaluationsAtOnce(d)) / perPoint));
   const x = new Float32Array(block * perPoint * d);
   const eps = new Float32Array(block * perPoint * d);
   const logsnr = new Float32Array(block * perPoint);
+  const condition = given && new Float32Array(block * perPoint * width);
   for (let begin = 0; begin < n; begin += block) {
     const size = Math.min(block, n - begin);
     for (let i = 0; i < size; i++) {
@@ -58,6 +63,7 @@ export async function density(
         const row = i * perPoint + k;
         const sign = k % 2 === 0 ? 1 : -1;
         logsnr[row] = alpha[k >> 1];
+        condition?.set(given!.subarray((begin + i) * width, (begin + i + 1) * width), row * width);
         for (let j = 0; j < d; j++) {
           x[row * d + j] = points[(begin + i) * d + j];
           eps[row * d + j] = sign * noise[(k >> 1) * d + j];
@@ -69,6 +75,7 @@ export async function density(
       x.subarray(0, rows * d),
       eps.subarray(0, rows * d),
       logsnr.subarray(0, rows),
+      condition?.subarray(0, rows * width),
     );
     for (let i = 0; i < size; i++) {
       const gaps = Float64Array.from({ length: levels }, (_, k) => {

@@ -4,7 +4,7 @@ import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import { logsnrRange, logsnrWeight, type Proposal, proposalOfSpectrum } from "../diffusion/logsnr.ts";
 import { UserError } from "../errors/user_error.ts";
 import type { Random } from "../random/random.ts";
-import { type Samples, toFloat32 } from "../data/samples.ts";
+import { conditionOf, type Samples, toFloat32 } from "../data/samples.ts";
 import { suggestProposal } from "./curve.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 
@@ -206,7 +206,7 @@ async function pairedGaps(
   const block = evaluationsAtOnce(d) / 2, blocks = Math.ceil(n / block);
   for (let part = 0; part < blocks; part++) {
     const begin = part * block, one = toFloat32(samples, begin, Math.min(n, begin + block));
-    const size = one.length / d;
+    const size = one.length / d, condition = conditionOf(samples, begin, begin + size, 2);
     const x = new Float32Array(2 * one.length), eps = new Float32Array(2 * one.length);
     x.set(one);
     x.set(one, one.length);
@@ -214,7 +214,7 @@ async function pairedGaps(
       signal?.throwIfAborted();
       const noise = random.split(part).split(k).fillNormal(eps.subarray(0, one.length));
       eps.set(noise.map((value) => -value), one.length);
-      const { mse, mseReference } = await meter.measure(x, eps, new Float32Array(2 * size).fill(logsnr));
+      const { mse, mseReference } = await meter.measure(x, eps, new Float32Array(2 * size).fill(logsnr), condition);
       for (let i = 0; i < size; i++) {
         gaps[k][begin + i] = (mse[i] - mseReference[i] + mse[size + i] - mseReference[size + i]) / 2;
       }

@@ -1,6 +1,6 @@
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
 import type { Engine, Program, State, Tensors } from "../engine/program.ts";
-import { type DataInfo, type Denoiser, referenceOf } from "../plugins/contracts.ts";
+import { type DataInfo, type Denoiser, referenceOf, widthOfCondition } from "../plugins/contracts.ts";
 import type { Rows } from "../mpi/ranks.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { predict } from "../plugins/predict.ts";
@@ -25,8 +25,14 @@ export interface ErrorMeter {
    * @param x Samples, row by row.
    * @param eps Standard normal noise of the same size.
    * @param logsnr One log SNR per sample, in nats.
+   * @param condition What is known of each; nothing is, if left out.
    */
-  measure(x: Float32Array, eps: Float32Array, logsnr: Float32Array): Promise<SquaredErrors>;
+  measure(
+    x: Float32Array,
+    eps: Float32Array,
+    logsnr: Float32Array,
+    condition?: Float32Array,
+  ): Promise<SquaredErrors>;
   /** Of several ranks, which rows of a measurement of `count` this one computes: the others' samples it need not have. */
   readonly ownRows?: (count: number) => readonly Rows[];
   dispose(): Promise<void> | void;
@@ -39,9 +45,10 @@ export function errorProgram(
   reference: GaussianMixture,
 ): Program {
   const predictReference = mixturePrediction(reference);
-  return (state, { x, eps, logsnr }) => {
+  return (state, { x, eps, logsnr, condition }) => {
     const z = noisyChannel(x, eps, logsnr);
-    const own = predict(denoiser, weights(state), z, logsnr), other = predictReference(z, logsnr);
+    const own = predict(denoiser, weights(state), z, logsnr, condition),
+      other = predictReference(z, logsnr, condition);
     return {
       outputs: {
         mse: squaredError(eps, own),
@@ -52,9 +59,12 @@ export function errorProgram(
   };
 }
 
-/** Names and shapes of its inputs. */
-export function errorInputs(size: number, shape: readonly number[]): Record<string, readonly number[]> {
-  return { x: [size, ...shape], eps: [size, ...shape], logsnr: [size] };
+/** Names and shapes of its inputs. @param condition Values of what is known of a sample, 0 of data without a condition. */
+export function errorInputs(size: number, shape: readonly number[], condition = 0): Record<string, readonly number[]> {
+  return {
+    ...{ x: [size, ...shape], eps: [size, ...shape], logsnr: [size] },
+    ...(condition > 0 ? { condition: [size, condition] } : {}),
+  };
 }
 
 /** Evaluations, and values of their samples, that one call to a meter is given at most; bounds the memory. */
@@ -85,19 +95,20 @@ export async function createErrorMeter(
   chunk: number,
   options: MeterOptions = {},
 ): Promise<ErrorMeter> {
-  const { shape } = data, reference = referenceOf(data);
+  const { shape } = data, reference = referenceOf(data), known = widthOfCondition(data);
   const d = sizeOf(shape);
   const size = rowsOfRun(chunk, options.ranks);
-  const program = await engine.compile(errorProgram(weights, denoiser, reference), state, errorInputs(size, shape));
-  const rows = rowProgram(program, { x: d, eps: d, logsnr: 1 }, size, options);
+  const inputs = errorInputs(size, shape, known);
+  const program = await engine.compile(errorProgram(weights, denoiser, reference), state, inputs);
+  const rows = rowProgram(program, { x: d, eps: d, logsnr: 1, ...(known ? { condition: known } : {}) }, size, options);
   return {
     shape,
     reference,
     ...((options.ranks?.size ?? 1) > 1 ? { ownRows: rows.ownRows } : {}),
-    async measure(x, eps, logsnr) {
-      const n = logsnr.length;
+    async measure(x, eps, logsnr, condition) {
+      const n = logsnr.length, given = known ? { condition: condition ?? new Float32Array(n * known) } : {};
       const errors = { mse: new Float32Array(n), mseReference: new Float32Array(n), distance: new Float32Array(n) };
-      await rows.run({ x, eps, logsnr }, Object.values(errors), (got, { begin, end }) => {
+      await rows.run({ x, eps, logsnr, ...given }, Object.values(errors), (got, { begin, end }) => {
         for (const [name, all] of Object.entries(errors)) all.set(got[name].subarray(0, end - begin), begin);
       });
       return errors;

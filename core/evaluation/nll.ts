@@ -3,7 +3,7 @@ import { type Estimate, meanAndStderr, nllAgainstReference, nllAgainstStandard }
 import { logsnrAtQuantile, logsnrRange, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import { blendAt, blendedError, type BlendErrors, fitBlend } from "../reference/blend.ts";
 import type { Random } from "../random/random.ts";
-import { type Samples, toFloat32 } from "../data/samples.ts";
+import { conditionOf, type Samples, toFloat32 } from "../data/samples.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 
 /** What was measured of some samples at one log SNR each, as means over both signs of the noise. */
@@ -47,7 +47,7 @@ async function* pairedErrors(
       const x = new Float32Array(2 * size * d);
       samples.copy(begin, begin + size, x);
       x.copyWithin(size * d, 0, size * d);
-      const errors = await meter.measure(x, eps, logsnr);
+      const errors = await meter.measure(x, eps, logsnr, conditionOf(samples, begin, begin + size, 2));
       const both = (of: Float32Array) => Float64Array.from({ length: size }, (_, i) => (of[i] + of[size + i]) / 2);
       yield {
         begin,
@@ -155,7 +155,12 @@ export async function estimateNllAgainstStandard(
   for (let begin = 0; begin < n; begin += block) {
     const end = Math.min(n, begin + block);
     const eps = random.fillNormal(new Float32Array((end - begin) * d));
-    const { mse } = await meter.measure(toFloat32(samples, begin, end), eps, logsnr.subarray(begin, end));
+    const { mse } = await meter.measure(
+      toFloat32(samples, begin, end),
+      eps,
+      logsnr.subarray(begin, end),
+      conditionOf(samples, begin, end),
+    );
     mse.forEach((error, i) => {
       const alpha = logsnr[begin + i];
       nll[begin + i] = nllAgainstStandard({ logsnr: alpha, weight: logsnrWeight(alpha, proposal), mse: error }, d);

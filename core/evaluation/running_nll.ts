@@ -2,7 +2,7 @@ import { evenProposal, logsnrRange, logsnrWeight, type Proposal } from "../diffu
 import { type LogsnrDistribution, reweightedProposal } from "../diffusion/reweighted_proposal.ts";
 import type { Rows } from "../mpi/ranks.ts";
 import type { Random } from "../random/random.ts";
-import { type Samples, selectRows } from "../data/samples.ts";
+import { conditionOf, type Samples, selectRows } from "../data/samples.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 import { mixtureNll } from "../reference/mixture.ts";
 import { type NllSums, type PerSampleNll, RoundSums, type RunningEstimate, type RunningRounds } from "./round_sums.ts";
@@ -165,7 +165,8 @@ async function* measured(
       samples.copy(begin, begin + size, x);
       x.copyWithin(size * d, 0, size * d);
     }
-    yield { begin, logsnr, ...await meter.measure(x, eps, logsnr) };
+    const condition = conditionOf(samples, begin, begin + size, 2);
+    yield { begin, logsnr, ...await meter.measure(x, eps, logsnr, condition) };
   }
 }
 

@@ -1,3 +1,4 @@
+import { type Condition, isCondition } from "../data/condition.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import { DESCRIPTION_BOUNDS, readBoundedJson } from "../io/bounded_json.ts";
 import type { UsableModel } from "../run/open_usable.ts";
@@ -8,6 +9,8 @@ export interface ExportFacts {
   /** The values of the data that became -1 and 1, where the user said them. */
   readonly range?: readonly [number, number];
   readonly proposal: Proposal;
+  /** What may be known of a sample, of a model with a condition. */
+  readonly condition?: Condition;
 }
 
 const FORMAT = "itdiffusion-export";
@@ -22,6 +25,7 @@ export function factsText({ info, config, proposal }: Pick<UsableModel, "info" |
     ...(info.logScale === undefined ? {} : { logScale: info.logScale }),
     ...{ logsnrLoc: proposal.loc, logsnrScale: proposal.scale },
     ...(proposal.even ? { logsnrEven: true } : {}),
+    ...(info.condition ? { condition: info.condition } : {}),
   };
   return `${JSON.stringify(facts, null, 2)}\n`;
 }
@@ -46,14 +50,16 @@ export async function readFacts(path: string): Promise<ExportFacts> {
   if (typeof json !== "object" || json === null || !("format" in json) || json.format !== FORMAT) {
     throw fail(`does not say "${FORMAT}"`);
   }
-  const { version, range, logsnrLoc: loc, logsnrScale: scale, logsnrEven } = json as Record<string, unknown>;
+  const { version, range, logsnrLoc: loc, logsnrScale: scale, logsnrEven, condition } = json as Record<string, unknown>;
   if (version !== VERSION) throw fail(`has the version ${JSON.stringify(version)}, but ${VERSION} is read`);
   if (range !== undefined && !isRange(range)) throw fail("has a range that is not a smallest and a largest value");
   if (!Number.isFinite(loc) || !Number.isFinite(scale) || (scale as number) <= 0) {
     throw fail("has no finite logsnrLoc and logsnrScale above 0");
   }
+  if (condition !== undefined && !isCondition(condition)) throw fail("has a condition that is none");
   return {
     ...(range === undefined ? {} : { range }),
+    ...(condition === undefined ? {} : { condition }),
     proposal: { loc: loc as number, scale: scale as number, ...(logsnrEven === true ? { even: true } : {}) },
   };
 }

@@ -1,7 +1,7 @@
 import type { Mark, Spec } from "vega";
 import { densityLegend, densityMark, LEGEND_WIDTH } from "./density.ts";
 import { figure, text, title } from "./layout.ts";
-import type { ContourRecord } from "./records.ts";
+import type { ContourRecord, DensityPanel } from "./records.ts";
 import { COLOURS, SIZE } from "./theme.ts";
 
 /** Panel sizes in pixels by the number of columns: fewer panels are larger. */
@@ -13,8 +13,12 @@ const GAP = 18;
 const ROW_GAP = 34;
 const BOTTOM = 52;
 
+function labelOf({ epoch, label }: DensityPanel): string {
+  return label ?? `Epoch ${epoch}`;
+}
+
 /**
- * The density through training: up to eight square panels of filled contours of log p(x), in two rows where there are
+ * The density through training, or given what is known of a sample: up to eight square panels of filled contours of log p(x), in two rows where there are
  * more than four, with data points and one scale of colours.
  *
  * @throws {RangeError} If there are no panels or more than eight, or if a panel's grid is incomplete.
@@ -36,9 +40,12 @@ export function contourFigure(record: ContourRecord): Spec {
     const [column, row] = [i % columns, Math.floor(i / columns)];
     const box = { x: LEFT + column * (size + GAP), y: TOP + row * (size + ROW_GAP), width: size, height: size };
     const lowest = i + columns >= count;
-    marks.push(text(box.x, box.y - 8, `Epoch ${panel.epoch}`, { size: SIZE.heading, weight: 500 }));
+    marks.push(text(box.x, box.y - 8, labelOf(panel), { size: SIZE.heading, weight: 500 }));
     marks.push(
-      densityMark(panel, record.side, record.extent, record.points, box, { bottom: lowest, left: column === 0 }),
+      densityMark(panel, record.side, record.extent, panel.points ?? record.points, box, {
+        bottom: lowest,
+        left: column === 0,
+      }),
     );
     const name = { colour: COLOURS.muted, align: "center" } as const;
     if (lowest) marks.push(text(box.x + size / 2, box.y + size + 38, "x₁", name));
@@ -46,11 +53,13 @@ export function contourFigure(record: ContourRecord): Spec {
   });
   marks.push(...densityLegend(right + 24, TOP, record.resolution));
 
-  const epochs = record.panels.map((panel) => panel.epoch).join(", ");
+  const panels = record.panels.map((panel) => labelOf(panel)).join(", ");
+  const isEpochs = record.panels.every(({ label }) => label === undefined);
+  const what = isEpochs ? `at epochs ${record.panels.map(({ epoch }) => epoch).join(", ")}` : `for ${panels}`;
   return figure(
     width,
     bottom + BOTTOM,
-    `${record.title}. Filled contours of log p(x) from −5 to −1 nats at epochs ${epochs}, with data points.`,
+    `${record.title}. Filled contours of log p(x) from −5 to −1 nats ${what}, with data points.`,
     marks,
   );
 }

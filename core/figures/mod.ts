@@ -1,4 +1,5 @@
 export { blendFigure } from "./blend.ts";
+export { calibrationFigure } from "./calibration.ts";
 export { contourFigure } from "./contours.ts";
 export { imageGridFigure } from "./image_grid.ts";
 export { lossFigure } from "./loss.ts";

@@ -6,9 +6,13 @@ export interface DensityPanel {
    * x₁. Values that are not finite are allowed: NaN and −∞ are drawn as blank.
    */
   readonly logDensity: Float32Array;
+  /** What stands above it; its epoch if left out. */
+  readonly label?: string;
+  /** Data points that it is shown with, `[n, 2]` row by row; those of all panels if left out. */
+  readonly points?: Float32Array;
 }
 
-/** What the contour figure shows: the density at up to eight epochs, with some of the data. */
+/** What the contour figure shows: the density at up to eight epochs, or given up to eight classes, with some of the data. */
 export interface ContourRecord {
   readonly title: string;
   /** One to eight panels, in the order in which they are drawn. */
@@ -61,6 +65,20 @@ export interface BlendRecord {
   readonly weight: readonly number[];
   /** What to call the reference. */
   readonly reference: string;
+}
+
+/** What the calibration figure shows: predicted classes by the probability that they were given. */
+export interface CalibrationRecord {
+  readonly title: string;
+  /** What was predicted and how well, on one line. */
+  readonly subtitle: string;
+  readonly bins: readonly {
+    readonly count: number;
+    /** The mean probability of the likeliest class. */
+    readonly confidence: number;
+    /** The share of right answers. */
+    readonly accuracy: number;
+  }[];
 }
 
 /** The likelihood at the end of one epoch, in nats. */

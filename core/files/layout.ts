@@ -101,6 +101,12 @@ function layoutOf(name: string, shape: readonly number[], layout: string, notes:
   );
 }
 
+/** A layout whose values come in another order. @param order Their places among those that it has now; as they are, if left out. */
+export function reordered(layout: Layout, order: Uint32Array | undefined, shape = layout.shape): Layout {
+  if (!order) return { ...layout, shape };
+  return { ...layout, shape, order: order.map((place) => layout.order ? layout.order[place] : place) };
+}
+
 /** The places of the values of an image whose channels come last. */
 function channelsFirst([channels, height, width]: readonly number[]): Uint32Array {
   const pixels = height * width;

@@ -1,3 +1,5 @@
+import { type Condition, describeCondition, encodeCondition, givenEach } from "../data/condition.ts";
+import { parseConditionRequest, type RequestedVariable, variableOf } from "../data/condition_request.ts";
 import { byteSamples, floatSamples, type Samples, selectRows } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { DataFileError } from "../io/data_array.ts";
@@ -6,12 +8,13 @@ import { toFloat32 } from "../data/samples.ts";
 import type { OptionSpec, OptionValues } from "../options/spec.ts";
 import type { Dataset, LoadContext } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
-import { laidOut, type Layout } from "./layout.ts";
+import { laidOut, type Layout, reordered } from "./layout.ts";
 import { locate, type Part, type Parts } from "./locate.ts";
 import { matchColumns } from "./match_columns.ts";
 import { momentsOf } from "./moments.ts";
 import { describe, logScaleOf, rowMap, scaledFacts, scaleOf } from "./open_rows.ts";
 import { optionsOf, READ_OPTIONS } from "./options.ts";
+import { splitRequested } from "./read_conditions.ts";
 import { describeRange, likelyRange, parseRange, type Range, requireWithin, surveyedRange } from "./value_range.ts";
 
 /** The options of the data set `file`. */
@@ -22,6 +25,12 @@ export const options = {
     choices: ["auto", "on", "off"],
     help: "bring each axis to mean 0 and standard deviation 1; auto: for points that are not bytes",
   },
+  condition: {
+    default: "",
+    help:
+      "what is known of each sample, for p(x | c): columns by name or number from 0, or another array of the file, " +
+      "as label,age; label:class or age:number say what it is",
+  },
   ...READ_OPTIONS,
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
@@ -30,7 +39,12 @@ interface Source {
   readonly name: string;
   readonly rows: StoredRows;
   readonly layout: Layout;
+  /** The names of the samples' columns. */
+  readonly columns?: readonly string[];
   readonly surveyed: Range;
+  /** What is known of the rows, `[n, variables]`, and the columns that it was read from. */
+  readonly known?: Float64Array;
+  readonly places?: readonly (number | undefined)[];
 }
 
 /**
@@ -41,12 +55,19 @@ interface Source {
  */
 export async function load(random: Random, values: OptionValues = {}, context: LoadContext = {}): Promise<Dataset> {
   const given = optionsOf(values), path = String(values.path ?? options.path.default);
+  const asked = String(values.condition ?? options.condition.default);
+  const requested = asked === "" ? [] : parseConditionRequest(asked);
   using stack = new DisposableStack();
   const sources: Partial<Record<Part, Source>> = {};
-  for (const [part, { name, open }] of Object.entries(await locate(path, given))) {
+  for (const [part, { name, array, open }] of Object.entries(await locate(path, given))) {
     context.signal?.throwIfAborted();
-    const { rows, layout } = laidOut(stack.use(await open()), name, given.layout);
-    sources[part as Part] = { name, rows, layout, surveyed: surveyedRange(rows, name) };
+    const { rows, layout } = laidOut(stack.use(await open()), name, given.layout), { columns } = rows;
+    const whole = { name, rows, layout, ...(columns ? { columns } : {}), surveyed: surveyedRange(rows, name) };
+    if (requested.length === 0) sources[part as Part] = whole;
+    else {
+      const split = await splitRequested(rows, layout, { name, array, spec: path, options: given }, requested);
+      sources[part as Part] = { ...whole, ...split, known: split.values };
+    }
   }
   const parts = alike(sources as Parts<Source>);
   const { train } = parts, { shape } = train.layout, isPoints = shape.length === 1, isBytes = train.rows.type === "u1";
@@ -59,22 +80,60 @@ export async function load(random: Random, values: OptionValues = {}, context: L
     : isStandardised
     ? "each axis standardised"
     : "values as they are";
-  const { columns } = train.rows;
-  const description = describe(path, train.rows, shape, [...train.layout.notes, taken]);
-  const data = isStandardised ? standardised(parts, random) : scaled(parts, range, random);
-  return { ...data, shape, ...(columns && isPoints ? { columns } : {}), description };
+  const { columns, rows } = train, { shape: sizes, type } = rows;
+  const order = parts.validation ? undefined : splitOrder(sizes[0], train.name, random);
+  const condition = requested.length === 0 ? undefined : conditionOf(parts, requested, order);
+  const description = describe(path, { shape: sizes, type, ...(columns ? { columns } : {}) }, shape, [
+    ...train.layout.notes,
+    taken,
+    ...(condition ? [`given ${describeCondition(condition)}`] : []),
+  ]);
+  const data = isStandardised ? standardised(parts, order) : scaled(parts, range);
+  const samples = condition
+    ? mapParts(data.samples, (each, part) => told(each, parts[part]!, condition))
+    : data.samples;
+  return {
+    ...partsOf(samples, order),
+    ...data.facts,
+    shape,
+    ...(columns && isPoints ? { columns } : {}),
+    ...(condition ? { condition } : {}),
+    description,
+  };
+}
+
+/** What the variables of a condition are, by the values of all parts; their scales are those of the training rows. */
+function conditionOf(
+  { train, ...others }: Parts<Source>,
+  requested: readonly RequestedVariable[],
+  order: Uint32Array | undefined,
+): Condition {
+  const m = requested.length, all = [train, ...Object.values(others)].map(({ known }) => known!);
+  const rows = train.rows.shape[0];
+  const training = order?.subarray(0, trainCount(rows)) ?? Uint32Array.from({ length: rows }, (_, row) => row);
+  return requested.map((one, k) => {
+    const values = new Float64Array(all.reduce((sum, known) => sum + known.length / m, 0));
+    let at = 0;
+    for (const known of all) for (let i = k; i < known.length; i += m) values[at++] = known[i];
+    return variableOf(one, values, training, train.places![k]);
+  });
+}
+
+/** Samples with what is known of them. */
+function told(samples: Samples, { known, name }: Source, condition: Condition): Samples {
+  return givenEach(samples, encodeCondition(condition, known!, name));
 }
 
 /** Checks that all parts hold samples of one kind, with their columns in the order of the training part's. */
 function alike(parts: Parts<Source>): Parts<Source> {
   const { train } = parts, isBytes = train.rows.type === "u1";
   return mapParts(parts, (source) => {
-    const { name, rows, layout } = source;
+    const { name, rows, layout, columns } = source;
     if (source === train) return source;
-    if (layout.shape.length === 1 && train.layout.shape.length === 1 && rows.columns && train.rows.columns) {
-      const wanted = { width: train.layout.shape[0], names: train.rows.columns };
-      const { notes: _, ...match } = matchColumns(name, layout.shape[0], rows.columns, wanted);
-      return { ...source, layout: { ...layout, ...match, shape: train.layout.shape } };
+    if (layout.shape.length === 1 && train.layout.shape.length === 1 && columns && train.columns) {
+      const wanted = { width: train.layout.shape[0], names: train.columns };
+      const { order } = matchColumns(name, layout.shape[0], columns, wanted);
+      return { ...source, layout: reordered(layout, order, train.layout.shape) };
     }
     if (String(layout.shape) !== String(train.layout.shape)) {
       throw new DataFileError(
@@ -99,28 +158,32 @@ function automaticRange({ train, ...others }: Parts<Source>, given: string): Ran
   return range && (high > range[1] / 2 || low < range[0] / 2) ? range : undefined;
 }
 
+/** Samples as a model sees them, and how they were brought to that. */
+interface ScaledParts {
+  readonly samples: Parts<Samples>;
+  readonly facts: Omit<Dataset, "shape" | "train" | "validation" | "test">;
+}
+
 /** Samples whose axes have mean 0 and standard deviation 1 over the training rows. */
-function standardised(parts: Parts<Source>, random: Random): Omit<Dataset, "shape"> {
-  const { name, rows, layout } = parts.train, d = sizeOf(layout.shape), count = rows.shape[0];
-  const order = parts.validation ? undefined : splitOrder(count, name, random);
+function standardised(parts: Parts<Source>, order: Uint32Array | undefined): ScaledParts {
+  const { rows, layout } = parts.train, d = sizeOf(layout.shape), count = rows.shape[0];
   const isTaken = order && new Uint8Array(count);
   order?.subarray(0, trainCount(count)).forEach((row) => isTaken![row] = 1);
   const { mean, scale } = momentsOf(rows, d, layout.order, isTaken);
   // A value that does not vary is only centred.
   const axes = { mean, scale: scale.map((deviation) => deviation || 1) };
   const samples = mapParts(parts, ({ rows, layout }) => filled(rows, layout, axes, undefined));
-  return { ...partsOf(samples, order), axes, logScale: logScaleOf(axes) };
+  return { samples, facts: { axes, logScale: logScaleOf(axes) } };
 }
 
 /** Samples whose values are moved from a range to [−1, 1], or as they are. */
-function scaled(parts: Parts<Source>, range: Range | undefined, random: Random): Omit<Dataset, "shape"> {
-  const { name, rows, layout } = parts.train, isBytes = rows.type === "u1";
+function scaled(parts: Parts<Source>, range: Range | undefined): ScaledParts {
+  const { rows, layout } = parts.train, isBytes = rows.type === "u1";
   const samples = mapParts(parts, (source) => {
     if (range) requireWithin(source.rows, range, source.name);
     return isBytes ? bytesOf(source, range) : filled(source.rows, source.layout, undefined, range);
   });
-  const order = parts.validation ? undefined : splitOrder(rows.shape[0], name, random);
-  return { ...partsOf(samples, order), ...(range ? scaledFacts(sizeOf(layout.shape), range, isBytes) : {}) };
+  return { samples, facts: range ? scaledFacts(sizeOf(layout.shape), range, isBytes) : {} };
 }
 
 /** Samples as float32. */
@@ -131,13 +194,15 @@ function filled(rows: StoredRows, layout: Layout, axes: Dataset["axes"], range: 
 
 /** Samples as the bytes that they are. */
 function bytesOf({ name, rows, layout: { shape, order } }: Source, range: Range | undefined): Samples {
-  const data = readAll(rows, name).data as Uint8Array, d = sizeOf(shape), one = new Uint8Array(d);
+  const all = readAll(rows, name).data as Uint8Array, d = sizeOf(shape), width = sizeOf(rows.shape.slice(1));
+  const one = new Uint8Array(width), count = all.length / width;
   if (order) {
-    for (let begin = 0; begin < data.length; begin += d) {
-      one.set(data.subarray(begin, begin + d));
-      for (let k = 0; k < d; k++) data[begin + k] = one[order[k]];
+    for (let row = 0; row < count; row++) {
+      one.set(all.subarray(row * width, (row + 1) * width));
+      for (let k = 0; k < d; k++) all[row * d + k] = one[order[k]];
     }
   }
+  const data = all.subarray(0, count * d);
   return byteSamples(data, d, range ? scaleOf(range) : { scale: 1, offset: 0 });
 }
 
@@ -160,6 +225,7 @@ function partsOf({ train, validation, test }: Parts<Samples>, order: Uint32Array
   return { ...parts, ...(test ? { test } : {}) };
 }
 
-function mapParts<T, U>(parts: Parts<T>, map: (part: T) => U): Parts<U> {
-  return Object.fromEntries(Object.entries(parts).map(([part, value]) => [part, map(value)])) as unknown as Parts<U>;
+function mapParts<T, U>(parts: Parts<T>, map: (value: T, part: Part) => U): Parts<U> {
+  const mapped = Object.entries(parts).map(([part, value]) => [part, map(value, part as Part)]);
+  return Object.fromEntries(mapped) as unknown as Parts<U>;
 }

@@ -14,6 +14,8 @@ export type Parts<T> = Partial<Record<Part, T>> & { readonly train: T };
 export interface StoredSource {
   /** What to call it in messages. */
   readonly name: string;
+  /** Its name in the file, empty in a file of one. */
+  readonly array: string;
   open(): Promise<StoredRows>;
 }
 
@@ -42,7 +44,7 @@ export async function locate(spec: string, options: ReadOptions): Promise<Parts<
   }
   const named = (name: string): StoredSource => {
     const source = name === "" ? path : `${path}:${name}`;
-    return { name: source, open: () => format.open(path, name, source, options) };
+    return { name: source, array: name, open: () => format.open(path, name, source, options) };
   };
   if (!format.names) {
     if (file.name !== undefined) throw new DataFileError(`${path} holds a single array. Leave out ":${file.name}".`);
@@ -71,6 +73,32 @@ export async function locate(spec: string, options: ReadOptions): Promise<Parts<
   }
   if (names.length !== 1) throw new DataFileError(`${path} holds ${names.length} data sets. ${choice(path, names)}`);
   return { train: named(names[0]) };
+}
+
+/**
+ * Another array of the file, with what is known of the rows of one: of `train` and `test` those named `train_label`,
+ * `label_train` or `train/label` and so on, of an array of another name the one beside it.
+ *
+ * @param of The array's name in the file.
+ * @returns Nothing where there is none.
+ */
+export async function locateBeside(
+  spec: string,
+  of: string,
+  name: string,
+  options: ReadOptions,
+): Promise<StoredSource | undefined> {
+  const file = parseDataFile(spec), path = file?.path ?? spec, format = formatOf(path);
+  if (!format?.names || of === "") return undefined;
+  const isPart = Object.values(PART_NAMES).some((names) => names.includes(of));
+  const folder = of.includes("/") ? of.slice(0, of.lastIndexOf("/") + 1) : "";
+  const names = await listedNames(format.names, path);
+  const ofPart = [`${of}_${name}`, `${name}_${of}`, `${of}/${name}`, `${name}/${of}`];
+  const isAlone = !isPart || !names.some((other) => other !== of && Object.values(PART_NAMES).flat().includes(other));
+  const found = [...isPart ? ofPart : [], ...isAlone ? [folder + name, name] : []].find((one) => names.includes(one));
+  if (found === undefined || found === of) return undefined;
+  const source = `${path}:${found}`;
+  return { name: source, array: found, open: () => format.open(path, found, source, options) };
 }
 
 async function listedNames(names: (path: string) => Promise<string[]>, path: string): Promise<string[]> {

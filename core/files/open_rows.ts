@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { type Condition, encodeCondition, givenEach } from "../data/condition.ts";
 import type { Samples } from "../data/samples.ts";
 import type { AxisMap } from "../data/standardisation.ts";
 import { sizeOf } from "../data/tensors.ts";
@@ -6,10 +7,11 @@ import { DataFileError, type Values } from "../io/data_array.ts";
 import { typeName } from "../io/numbers.ts";
 import { type StoredRows, storedSamples } from "../io/stored_rows.ts";
 import type { Dataset, OptionValues } from "../plugins/contracts.ts";
-import { describeShape, laidOut, type Layout } from "./layout.ts";
+import { describeShape, laidOut, type Layout, reordered } from "./layout.ts";
 import { locate } from "./locate.ts";
 import { listed, matchColumns } from "./match_columns.ts";
 import { optionsOf } from "./options.ts";
+import { splitKnown } from "./read_conditions.ts";
 import { describeRange, likelyRange, parseRange, type Range, requireWithin, surveyedRange } from "./value_range.ts";
 
 /** What a model knows of the data that it was trained on. */
@@ -21,6 +23,8 @@ export interface ModelData {
   /** Smallest and largest value of what the model sees, where its data was brought to a range. */
   readonly range?: readonly [number, number];
   readonly columns?: readonly string[];
+  /** What may be known of a sample: where the file says it, the samples have it. */
+  readonly condition?: Condition;
 }
 
 /** All rows of a file as samples. The file is open until this is disposed of. */
@@ -44,24 +48,31 @@ export interface FileRows
  */
 export async function openRows(spec: string, model: ModelData, values: OptionValues = {}): Promise<FileRows> {
   const given = optionsOf(values), sources = await locate(spec, given);
-  const { name, open } = sources.test ?? sources.validation ?? sources.train;
+  const { name, array, open } = sources.test ?? sources.validation ?? sources.train;
   const opened = await open();
   try {
-    const { rows, layout } = laidOut(opened, name, given.layout, model.shape);
-    const { order, notes } = orderFor(name, rows, layout, model);
+    const { rows, layout: whole } = laidOut(opened, name, given.layout, model.shape), { condition } = model;
+    const from = { name, array, spec, options: given };
+    const split = condition && await splitKnown(rows, whole, from, condition, sizeOf(model.shape ?? whole.shape));
+    const { layout, columns: names } = split ?? { layout: whole, columns: rows.columns };
+    const { order, notes } = orderFor(name, names, layout, model);
+    const missing = split?.missing ?? [], isGiven = condition !== undefined && missing.length < condition.length;
     const shape = model.shape ?? layout.shape, surveyed = surveyedRange(rows, name);
     const isScaled = model.range !== undefined && model.axes === undefined;
     const range = isScaled ? rangeFor(rows, name, given.range, surveyed) : undefined;
     if (range) requireWithin(rows, range, name);
-    const columns = model.columns ?? rows.columns;
+    const columns = model.columns ?? names;
+    const samples = storedSamples(rows, rowMap(rows, { ...layout, shape }, order, model.axes, range), sizeOf(shape));
+    const { shape: sizes, type } = rows;
     return {
       shape,
-      samples: storedSamples(rows, rowMap(rows, { ...layout, shape }, order, model.axes, range), sizeOf(shape)),
+      samples: isGiven ? givenEach(samples, encodeCondition(condition, split!.values, name)) : samples,
       ...(columns ? { columns } : {}),
       ...(range ? scaledFacts(sizeOf(shape), range, rows.type === "u1") : {}),
       ...(model.axes ? { logScale: logScaleOf(model.axes) } : {}),
-      description: describe(spec, rows, shape, [
+      description: describe(spec, { shape: sizes, type, ...(names ? { columns: names } : {}) }, shape, [
         ...notes,
+        ...(missing.length > 0 ? [`${listed(missing)} not there, so unknown`] : []),
         ...(range ? [`${describeRange(range)} taken to [−1, 1]`] : model.axes ? [] : ["values as they are"]),
       ]),
       [Symbol.dispose]: () => opened[Symbol.dispose](),
@@ -75,15 +86,15 @@ export async function openRows(spec: string, model: ModelData, values: OptionVal
 /** Where the values of the model's samples lie in a row of a file. */
 function orderFor(
   name: string,
-  { shape: [, width = 1], columns }: StoredRows,
+  columns: readonly string[] | undefined,
   layout: Layout,
   model: ModelData,
 ): { readonly order?: Uint32Array; readonly notes: readonly string[] } {
   if (model.shape === undefined) return layout;
   if (layout.shape.length === 1 && model.shape.length === 1) {
     const wanted = { width: model.shape[0], names: model.columns };
-    const { order, notes } = matchColumns(name, width, columns, wanted);
-    return { ...(order ? { order } : {}), notes: [...layout.notes, ...notes] };
+    const { order, notes } = matchColumns(name, layout.shape[0], columns, wanted);
+    return { ...reordered(layout, order), notes: [...layout.notes, ...notes] };
   }
   if (layout.shape.join() === model.shape.join()) return layout;
   throw new DataFileError(
@@ -151,7 +162,7 @@ export function logScaleOf({ scale }: AxisMap): number {
 /** What was read and how it was taken, in one line. */
 export function describe(
   spec: string,
-  { shape: [count], type, columns }: StoredRows,
+  { shape: [count], type, columns }: Pick<StoredRows, "shape" | "type" | "columns">,
   shape: readonly number[],
   notes: readonly string[],
 ): string {

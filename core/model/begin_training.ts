@@ -81,6 +81,13 @@ export async function beginTraining<S extends FitSettings>(
       `--batch-size is ${batchSize}, but the data set ${dataName} has ${rows} training samples. Give at most ${rows}.`,
     );
   }
+  const known = { shape: data.shape, ...(data.condition ? { condition: data.condition } : {}) };
+  if (data.condition && !plugin.conditional) {
+    throw new UserError(
+      `The denoiser ${plugin.name} takes nothing that is known of a sample, but the data has a condition. ` +
+        "Leave out --condition, or take --denoiser residual or mlp.",
+    );
+  }
   const { engine, reason } = started ?? await startEngine(config.backend, config.threads, data.shape);
   if (!engine.precisions.includes(config.precision)) {
     throw new EngineError(
@@ -107,7 +114,7 @@ export async function beginTraining<S extends FitSettings>(
   const gaussian = saved.gaussian ?? fitGaussian(data.train, data.shape);
   if (!reference && data.shape.length === 1) {
     // What is wrong with the denoiser's options, or too large, is told before a mixture is fitted, which takes its time.
-    const plain = { shape: data.shape, gaussian };
+    const plain = { ...known, gaussian };
     const trial = await plugin.create(plain, config.denoiserOptions, { signal: ranks.stop, training: true });
     requireTrainingMemory(engine, trial, plain, recipe, sizes);
   }
@@ -115,7 +122,7 @@ export async function beginTraining<S extends FitSettings>(
     ? { reference, structure: reference }
     : await referenceFor(engine, data, gaussian, config, random, ranks.stop);
   const isOne = chosen.reference.components.length === 1;
-  const info: DataInfo = { shape: data.shape, gaussian, ...(isOne ? {} : { reference: chosen.reference }) };
+  const info: DataInfo = { ...known, gaussian, ...(isOne ? {} : { reference: chosen.reference }) };
   const made = await plugin.create(info, config.denoiserOptions, { ...context, training: true });
   ranks.stop.throwIfAborted();
   const denoiser = {
@@ -153,6 +160,7 @@ export async function beginTraining<S extends FitSettings>(
     validationSamples: config.validationSamples || Infinity,
     blend: config.reference !== "none" && config.estimator === "paired" && !denoiser.form,
     patience: patience || Infinity,
+    ...(data.condition ? { dropCondition: config.dropCondition } : {}),
   };
   const resolved = {
     ...{ ...config, epochs, patience, validateEvery, batchSize, microBatchSize, learningRate },
@@ -161,7 +169,14 @@ export async function beginTraining<S extends FitSettings>(
   };
   await requireSameSettings(ranks, {
     ...{ config: { ...resolved, threads: 0 }, version: configuration.version, step: from?.step ?? 0 },
-    data: [data.shape, data.train.count, data.validation.count, [...gaussian.mean], [...gaussian.eigenvalues]],
+    data: [
+      data.shape,
+      data.train.count,
+      data.validation.count,
+      [...gaussian.mean],
+      [...gaussian.eigenvalues],
+      data.condition ?? 0,
+    ],
     reference: [...chosen.reference.weights, ...chosen.reference.components[0].eigenvalues],
   });
   const training = await createTraining(engine, denoiser, data, info, settings, random.split("training"), {
@@ -226,6 +241,7 @@ async function referenceFor(
 ): Promise<ChosenReference> {
   const request = referenceRequest(reference), one = onlyGaussian(gaussian);
   const isOpen = logsnrLoc === "auto" || logsnrScale === "auto";
-  if (!isOpen && (request.kind === "none" || request.kind === "gaussian")) return { reference: one, structure: one };
-  return await chooseReference(engine, data, gaussian, request, random.split("reference"), signal);
+  const isOne = request.kind === "none" || request.kind === "gaussian" && !data.condition;
+  if (!isOpen && isOne) return { reference: one, structure: one };
+  return await chooseReference(engine, data, gaussian, request, random.split("reference"), signal, data.condition);
 }

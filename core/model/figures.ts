@@ -1,4 +1,4 @@
-import { type Samples, toFloat32 } from "../data/samples.ts";
+import { conditionOf, floatSamples, type Samples, toFloat32 } from "../data/samples.ts";
 import { UserError } from "../errors/user_error.ts";
 import { mseCurve, suggestProposal } from "../evaluation/curve.ts";
 import { density, gridPoints } from "../evaluation/density.ts";
@@ -7,6 +7,7 @@ import { Random } from "../random/random.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { FittedModel } from "./fit.ts";
 import { internalsOf } from "./internals.ts";
+import { toldSamples } from "./given.ts";
 import type { CommonOptions, Model } from "./model.ts";
 import { onlyGaussian } from "../reference/mixture.ts";
 
@@ -26,13 +27,14 @@ const CURVE_POINTS = 97, CURVE_SAMPLES = 2000;
  * The density of a two-dimensional model as an SVG document: filled contours of log p from −5 to −1 nats on [−3, 3]², in the
  * values that the model sees.
  *
- * @param options `points`: samples that are drawn over it, the first 200.
+ * @param options `points`: samples that are drawn over it, the first 200; `given`: what is known, for log p(x | c).
  * @throws {UserError} When the model is not of two dimensions.
  */
 export async function densityFigure(
   model: Model & Partial<FittedModel>,
-  { title = "Density", points = model.data?.train, seed = 0, signal }: FigureOptions & { readonly points?: Samples } =
-    {},
+  { title = "Density", points = model.data?.train, seed = 0, signal, given }:
+    & FigureOptions
+    & { readonly points?: Samples; readonly given?: Readonly<Record<string, number>> } = {},
 ): Promise<string> {
   if (model.shape.length !== 1 || model.shape[0] !== 2) {
     throw new UserError(`The model is of samples of shape [${model.shape}], but a density is drawn of shape [2].`);
@@ -46,7 +48,9 @@ export async function densityFigure(
   );
   const { meter, proposal, resolution } = pictured;
   const random = Random.fromSeed(seed).split("density figure");
-  const { logDensity } = await density(meter, gridPoints(FINE_SIDE, EXTENT), proposal, random, FINE_LEVELS);
+  const grid = toldSamples(floatSamples(gridPoints(FINE_SIDE, EXTENT), 2), given, model.info.condition);
+  const known = conditionOf(grid, 0, grid.count);
+  const { logDensity } = await density(meter, toFloat32(grid), proposal, random, FINE_LEVELS, known);
   if (meter !== plain) await meter.dispose();
   const { contourFigure, renderSvg } = await import("../figures/mod.ts");
   return await renderSvg(contourFigure({
@@ -73,6 +77,7 @@ export async function errorFigure(
   const random = Random.fromSeed(seed).split("error figure");
   const some = {
     ...{ count: Math.min(samples.count, CURVE_SAMPLES), dimension: samples.dimension },
+    ...(samples.condition ? { condition: samples.condition } : {}),
     copy: samples.copy.bind(samples),
   };
   const options = { reference: onlyGaussian(model.info.gaussian), ...(signal ? { signal } : {}) };

@@ -2,6 +2,7 @@ import type { Estimate } from "../diffusion/likelihood.ts";
 import { logsnrRange } from "../diffusion/logsnr.ts";
 import { defaultThreads } from "../engine/start.ts";
 import { InterruptedError } from "../errors/interrupted_error.ts";
+import { UsageError } from "../errors/usage_error.ts";
 import { oneRank } from "../mpi/ranks.ts";
 import { givenOptions } from "../options/given.ts";
 import { type Dataset, type DenoiserPlugin, type LoadContext, referenceOf } from "../plugins/contracts.ts";
@@ -13,14 +14,16 @@ import type { EpochRecord, StepRecord } from "../training/train.ts";
 import { beginTraining, type ResolvedSettings } from "./begin_training.ts";
 import { loadData, type NamedDataset } from "./load_data.ts";
 import { createModel, type Model } from "./model.ts";
-import type { Rows } from "./rows.ts";
+import type { ConditionColumns, Rows } from "./rows.ts";
 import { requireSettings } from "./setting_ranges.ts";
-import { defaultsOf, type FitSettings, recipeDefaults } from "./settings.ts";
+import { defaultsOf, DROP_CONDITION, type FitSettings, recipeDefaults } from "./settings.ts";
 
 /** How a model is fitted. What is left out is as `deno task train:2d` and `deno task train:cifar` have it. */
 export interface FitOptions extends Partial<FitSettings>, LoadContext {
   /** A denoiser's name (`mlp`), path or URL, or a plugin's module. */
   readonly denoiser?: string | DenoiserPlugin;
+  /** Of rows: which of their columns are known of a sample, as {@linkcode LoadDataOptions.condition}. */
+  readonly condition?: ConditionColumns;
   /** Called after every step. */
   readonly onStep?: (record: StepRecord) => void | Promise<void>;
   /** Called after every epoch, with the NLL on the validation data. */
@@ -62,10 +65,11 @@ export interface FittedModel extends Model {
  * ```
  */
 export async function fit(data: NamedDataset | Dataset | Rows, options: FitOptions = {}): Promise<FittedModel> {
-  const { onStep, onEpoch, onNote, signal, onProgress, denoiser: named, denoiserOptions: given, ...rest } = options;
+  const { onStep, onEpoch, onNote, signal, onProgress, denoiser: named, denoiserOptions: given, condition, ...rest } =
+    options;
   requireSettings(rest);
   const seed = rest.seed ?? 0;
-  const dataset = await namedDataset(data, seed);
+  const dataset = await namedDataset(data, seed, condition);
   const recipe = rest.recipe ?? "default";
   const usual = defaultsOf(dataset.shape.length === 1 ? "points" : "images", recipe);
   const plugin = await pluginFor(named ?? usual.denoiser);
@@ -73,6 +77,7 @@ export async function fit(data: NamedDataset | Dataset | Rows, options: FitOptio
     ...{ recipe, seed, microBatchSize: 0, validationSamples: 0, backend: "auto", precision: "f32" },
     ...{ epochs: usual.epochs, batchSize: usual.batchSize, learningRate: usual.learningRate },
     ...{ evalBatchSize: usual.evalBatchSize, validationLevels: usual.validationLevels, threads: defaultThreads() },
+    dropCondition: DROP_CONDITION,
     ...recipeDefaults(recipe, usual.proposal),
     ...(typeof rest.epochs === "number" ? { validateEvery: 1 } : {}),
     ...defined(rest),
@@ -131,8 +136,15 @@ export async function fit(data: NamedDataset | Dataset | Rows, options: FitOptio
   }
 }
 
-async function namedDataset(data: NamedDataset | Dataset | Rows, seed: number): Promise<NamedDataset> {
-  if (!("train" in data)) return await loadData(data, { seed });
+async function namedDataset(
+  data: NamedDataset | Dataset | Rows,
+  seed: number,
+  condition: ConditionColumns | undefined,
+): Promise<NamedDataset> {
+  if (!("train" in data)) return await loadData(data, { seed, ...(condition ? { condition } : {}) });
+  if (condition) {
+    throw new UsageError("condition is for rows; a data set has its own, by loadData(…, { condition }). Leave it out.");
+  }
   const named = "name" in data ? data : { ...data, name: "data" };
   checkDataset(named.name, named);
   return named;

@@ -35,8 +35,8 @@ export async function importUnet(
   data: Dataset,
   { logsnrLoc, logsnrScale, backend = "auto", threads = defaultThreads(), ...context }: ImportOptions = {},
 ): Promise<Model> {
-  const { shape, entropy, range, delta, logScale, axes } = data;
-  const info = { shape, gaussian: fitGaussian(data.train, shape) };
+  const { shape, entropy, range, delta, logScale, axes, condition } = data;
+  const info = { shape, gaussian: fitGaussian(data.train, shape), ...(condition ? { condition } : {}) };
   const plugin = await loadDenoiser(UNET_PLUGIN);
   const options = givenOptions(`denoiser ${plugin.name}`, plugin.options, { weights });
   const denoiser = await plugin.create(info, options, context);

@@ -3,7 +3,7 @@ import type { OptionValues } from "../options/spec.ts";
 import type { Dataset, LoadContext } from "../plugins/contracts.ts";
 import { loadDataset } from "../plugins/load.ts";
 import { Random } from "../random/random.ts";
-import { datasetOf, type Rows } from "./rows.ts";
+import { type ConditionColumns, datasetOf, type Rows } from "./rows.ts";
 
 /** How data is loaded. */
 export interface LoadDataOptions extends LoadContext {
@@ -11,6 +11,11 @@ export interface LoadDataOptions extends LoadContext {
   readonly seed?: number;
   /** Of the data set, as `{ points: 2000 }` of `moons`; of a file `{ layout: "nchw" }` and others. */
   readonly options?: OptionValues;
+  /**
+   * What is known of each sample, for p(x | c): columns of rows by number from 0, of a file by name or number, or another
+   * array of it; `label:class` or `age:number` say what one is.
+   */
+  readonly condition?: ConditionColumns;
 }
 
 /** A data set, and the name that messages call it by. */
@@ -40,11 +45,16 @@ export interface NamedDataset extends Dataset {
  * ```
  */
 export async function loadData(source: string | Rows, options: LoadDataOptions = {}): Promise<NamedDataset> {
-  const { seed = 0, options: given = {}, ...context } = options;
+  const { seed = 0, options: given = {}, condition = [], ...context } = options;
   const random = Random.fromSeed(seed).split("data");
-  if (typeof source !== "string") return { ...datasetOf(source, random.split("split")), name: "rows" };
+  if (typeof source !== "string") {
+    return { ...datasetOf(source, random.split("split"), undefined, condition), name: "rows" };
+  }
   const plugin = await loadDataset(source);
-  const values = givenOptions(`data set ${plugin.name}`, plugin.options, given);
+  const values = givenOptions(`data set ${plugin.name}`, plugin.options, {
+    ...given,
+    ...(condition.length > 0 ? { condition: condition.join() } : {}),
+  });
   const loaded = await plugin.load(random, values, context);
   return { ...loaded, name: plugin.name, source: { spec: source, options: values } };
 }

@@ -2,6 +2,7 @@ import { bitsPerDimension } from "../diffusion/likelihood.ts";
 import { type Proposal, sigmoid } from "../diffusion/logsnr.ts";
 import type { Engine } from "../engine/mod.ts";
 import { InterruptedError } from "../errors/interrupted_error.ts";
+import { UsageError } from "../errors/usage_error.ts";
 import { UserError } from "../errors/user_error.ts";
 import { density } from "../evaluation/density.ts";
 import { createErrorMeter } from "../evaluation/errors.ts";
@@ -13,9 +14,11 @@ import { type Denoiser, referenceOf, type SavedDataInfo } from "../plugins/contr
 import { Random } from "../random/random.ts";
 import { type SamplingOptions, samplingPlan } from "../sampling/plan.ts";
 import { type BatchRecord, createSampler, type EvaluationRecord, type Sampler } from "../sampling/sampler.ts";
-import { type Samples, toFloat32 } from "../data/samples.ts";
+import { conditionOf, type Samples, toFloat32 } from "../data/samples.ts";
+import { guidedDenoiser } from "../sampling/guidance.ts";
 import { type HostTensors, sizeOf } from "../data/tensors.ts";
 import { requireAllowed } from "../options/given.ts";
+import { type Given, toldSamples } from "./given.ts";
 import { INTERNALS, type ModelInternals } from "./internals.ts";
 import { type Rows, scaledRows } from "./rows.ts";
 import { DRAWING, MEASURING, requireCount } from "./use_ranges.ts";
@@ -54,8 +57,19 @@ export interface CommonOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a density, a score or a denoised row is conditioned on. */
+export interface GivenOptions {
+  /** Where it is left out, what a data set's samples have with them; otherwise nothing. */
+  readonly given?: Given;
+}
+
 /** How samples are drawn. */
-export interface DrawOptions extends SamplingOptions, CommonOptions {
+export interface DrawOptions extends SamplingOptions, CommonOptions, GivenOptions {
+  /**
+   * How strongly what is given guides the samples, 1 if left out, which draws from p(x | c): 0 is as without it, and above
+   * 1 samples are more typical of it.
+   */
+  readonly guidance?: number;
   /** Samples per run of the denoiser, 64 if left out. */
   readonly batchSize?: number;
 }
@@ -75,11 +89,14 @@ export interface Model extends AsyncDisposable {
   /** The weights, under PyTorch's parameter names. */
   readonly params: HostTensors;
   /**
-   * log p of each row, in nats, with its standard error (arXiv 2302.03792, equation 8, by the paired estimator).
+   * log p of each row, or log p(x | c) where something is given, in nats, with its standard error (arXiv 2302.03792, equation 8, by the paired estimator).
    *
    * @param levels Log SNRs per row, 128 if left out; each costs two evaluations of the denoiser.
    */
-  logDensity(rows: Rows | Samples, options?: CommonOptions & { readonly levels?: number }): Promise<LogDensity>;
+  logDensity(
+    rows: Rows | Samples,
+    options?: CommonOptions & GivenOptions & { readonly levels?: number },
+  ): Promise<LogDensity>;
   /**
    * E[−log p(x)] over samples, with its standard error.
    *
@@ -87,7 +104,7 @@ export interface Model extends AsyncDisposable {
    */
   nll(
     rows: Rows | Samples,
-    options?: CommonOptions & RoundLimits & { readonly adapt?: boolean },
+    options?: CommonOptions & GivenOptions & RoundLimits & { readonly adapt?: boolean },
   ): Promise<Likelihood>;
   /** Draws samples, `[count, ...shape]` row by row. */
   sample(count: number, options?: DrawOptions): Promise<Float32Array>;
@@ -100,13 +117,16 @@ export interface Model extends AsyncDisposable {
    * @param logsnr α in nats, the location of the proposal and two scales if left out. The higher, the less blur, and the more
    * a denoiser's own error weighs.
    */
-  score(rows: Rows | Samples, options?: CommonOptions & { readonly logsnr?: number }): Promise<Float64Array>;
+  score(
+    rows: Rows | Samples,
+    options?: CommonOptions & GivenOptions & { readonly logsnr?: number },
+  ): Promise<Float64Array>;
   /**
    * E[x | y] of noisy rows y = x + e^(−α/2)·s·ε, row by row, where s is 1, or the scale of each axis that was standardised.
    *
    * @param logsnr α in nats.
    */
-  denoise(rows: Rows | Samples, logsnr: number, options?: CommonOptions): Promise<Float64Array>;
+  denoise(rows: Rows | Samples, logsnr: number, options?: CommonOptions & GivenOptions): Promise<Float64Array>;
 }
 
 /** What a model is made of. */
@@ -132,9 +152,9 @@ export function createModel(
   const state = engine.createState(params);
   /** What a log density of the values that the model sees lacks of one in the data's own units. */
   const logScale = axes ? info.logScale ?? 0 : 0;
-  const samplesOf = (rows: Rows | Samples): Samples => {
-    if (!isSamples(rows)) return scaledRows(rows, d, axes);
-    if (rows.dimension === d) return rows;
+  const samplesOf = (rows: Rows | Samples, given?: Given): Samples => {
+    if (!isSamples(rows)) return toldSamples(scaledRows(rows, d, axes), given, info.condition);
+    if (rows.dimension === d) return toldSamples(rows, given, info.condition);
     throw new UserError(`Got samples of ${rows.dimension} values, but the model is of samples of ${d}.`);
   };
   const meter: ModelInternals["meter"] = async (options = {}) => {
@@ -145,14 +165,17 @@ export function createModel(
   };
   let predictor: Promise<Sampler> | undefined;
   /** ε̂ and x̂ of noisy values at one log SNR. */
-  const predict = async (z: Float32Array, logsnr: number, signal: AbortSignal | undefined) => {
+  const predict = async (samples: Samples, scale: number, logsnr: number, signal: AbortSignal | undefined) => {
+    const z = toFloat32(samples).map((x) => scale * x);
     predictor ??= createSampler(engine, state, (s) => s, denoiser, info, evalBatchSize);
     const sampler = await predictor;
     const [epsHat, xHat] = [new Float32Array(z.length), new Float32Array(z.length)];
     for (let begin = 0; begin < z.length; begin += evalBatchSize * d) {
       signal?.throwIfAborted();
       const start = z.subarray(begin, begin + evalBatchSize * d);
-      for await (const level of sampler.follow(start, { logsnr: Float64Array.of(logsnr), steps: [] }, () => {})) {
+      const known = conditionOf(samples, begin / d, (begin + start.length) / d);
+      const plan = { logsnr: Float64Array.of(logsnr), steps: [] };
+      for await (const level of sampler.follow(start, plan, () => {}, known)) {
         epsHat.set(level.epsHat, begin);
         xHat.set(level.xHat, begin);
       }
@@ -161,15 +184,21 @@ export function createModel(
   };
   const draw: ModelInternals["draw"] = async function* (
     count,
-    { batchSize = BATCH, seed = 0, signal, ranks = oneRank(), ...options } = {},
+    { batchSize = BATCH, seed = 0, signal, ranks = oneRank(), given, guidance, ...options } = {},
   ) {
-    requireAllowed(DRAWING, { ...options, count, batchSize, seed });
+    requireAllowed(DRAWING, { ...options, count, batchSize, seed, guidance });
+    if (guidance !== undefined && (given === undefined || given === "none")) {
+      throw new UsageError("--guidance is by what is given, but nothing is. Name it by --given, or leave it out.");
+    }
+    const told = toldSamples({ count, dimension: d, copy() {} }, given, info.condition).condition;
     requireCount(count, d);
     const plan = samplingPlan(options, proposal, info);
     const batch = Math.min(batchSize, mostRows(ranks, count));
-    const sampler = await createSampler(engine, state, (s) => s, denoiser, info, batch, ranks);
+    const { condition: _, ...untold } = info;
+    const guided = guidedDenoiser(denoiser, guidance ?? 1);
+    const sampler = await createSampler(engine, state, (s) => s, guided, told ? info : untold, batch, ranks);
     try {
-      for await (const record of sampler.draw(count, plan, Random.fromSeed(seed))) {
+      for await (const record of sampler.draw(count, plan, Random.fromSeed(seed), told)) {
         signal?.throwIfAborted();
         yield record;
       }
@@ -182,20 +211,21 @@ export function createModel(
   return {
     ...{ shape, info, proposal, params },
     [INTERNALS]: { engine, denoiser, evalBatchSize, meter, draw },
-    async logDensity(rows, { levels = LEVELS, seed = 0, signal } = {}) {
+    async logDensity(rows, { levels = LEVELS, seed = 0, signal, given } = {}) {
       requireAllowed(MEASURING, { levels, seed });
-      const samples = samplesOf(rows);
+      const samples = samplesOf(rows, given);
       const random = Random.fromSeed(seed).split("log density");
       await using own = await meter(withSignal(signal));
-      const { logDensity, stderr } = await density(own, toFloat32(samples), proposal, random, levels);
+      const known = conditionOf(samples, 0, samples.count);
+      const { logDensity, stderr } = await density(own, toFloat32(samples), proposal, random, levels, known);
       return {
         logDensity: Float64Array.from(logDensity, (value) => value - logScale),
         stderr: Float64Array.from(stderr),
       };
     },
-    async nll(rows, { seed = 0, signal, adapt = true, ...limits } = {}) {
+    async nll(rows, { seed = 0, signal, adapt = true, given, ...limits } = {}) {
       requireAllowed(MEASURING, { ...limits, seed });
-      const samples = samplesOf(rows);
+      const samples = samplesOf(rows, given);
       const random = Random.fromSeed(seed).split("nll");
       await using own = await meter({ batch: Math.min(evalBatchSize, 2 * samples.count), ...withSignal(signal) });
       const running = new RunningNll(own, samples, proposal, random);
@@ -214,17 +244,15 @@ export function createModel(
       return all;
     },
     draw,
-    async score(rows, { logsnr = proposal.loc + 2 * proposal.scale, signal } = {}) {
+    async score(rows, { logsnr = proposal.loc + 2 * proposal.scale, signal, given } = {}) {
       const signalScale = Math.sqrt(sigmoid(requireLogsnr(logsnr)));
-      const z = toFloat32(samplesOf(rows)).map((x) => signalScale * x);
-      const { epsHat } = await predict(z, logsnr, signal);
+      const { epsHat } = await predict(samplesOf(rows, given), signalScale, logsnr, signal);
       const factor = -Math.exp(logsnr / 2);
       return Float64Array.from(epsHat, (eps, i) => factor * eps / (axes?.scale[i % d] ?? 1));
     },
-    async denoise(rows, logsnr, { signal } = {}) {
+    async denoise(rows, logsnr, { signal, given } = {}) {
       const signalScale = Math.sqrt(sigmoid(requireLogsnr(logsnr)));
-      const z = toFloat32(samplesOf(rows)).map((y) => signalScale * y);
-      const { xHat } = await predict(z, logsnr, signal);
+      const { xHat } = await predict(samplesOf(rows, given), signalScale, logsnr, signal);
       return Float64Array.from(xHat, (x, i) => axes ? x * axes.scale[i % d] + axes.mean[i % d] : x);
     },
     async [Symbol.asyncDispose]() {

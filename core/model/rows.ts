@@ -1,3 +1,5 @@
+import { encodeCondition, givenEach } from "../data/condition.ts";
+import { parseConditionRequest, variableOf } from "../data/condition_request.ts";
 import { floatSamples, type Samples, selectRows } from "../data/samples.ts";
 import { applyAxisMap, type AxisMap, standardisation } from "../data/standardisation.ts";
 import { UserError } from "../errors/user_error.ts";
@@ -56,26 +58,62 @@ export function scaledRows(rows: Rows, dimension: number, axes: AxisMap | undefi
   return floatSamples(axes ? applyAxisMap(values, axes) : Float32Array.from(values), dimension);
 }
 
+/** Columns of rows, counted from 0, that are known of a sample: `[2]`, or `["2:class", 3]` where it is said what they are. */
+export type ConditionColumns = readonly (number | string)[];
+
+/**
+ * Splits rows in what is known of the samples and their values.
+ *
+ * @throws {RowsError} For a column that there is not, or where none is left.
+ */
+function splitColumns(values: Float64Array, width: number, columns: ConditionColumns) {
+  const requested = parseConditionRequest(columns.join());
+  const places = requested.map(({ name }) => {
+    const place = Number(name);
+    if (Number.isInteger(place) && place >= 0 && place < width) return place;
+    throw new RowsError(`condition names column ${name}, expected whole numbers from 0 to ${width - 1}.`);
+  });
+  const kept = Array.from({ length: width }, (_, place) => place).filter((place) => !places.includes(place));
+  if (kept.length === 0) throw new RowsError("condition takes every column of the rows. Leave one.");
+  const n = values.length / width,
+    at = (of: readonly number[]) => (_: unknown, i: number) =>
+      values[Math.floor(i / of.length) * width + of[i % of.length]];
+  return {
+    ...{ requested, places, dimension: kept.length },
+    known: Float64Array.from({ length: n * places.length }, at(places)),
+    own: Float64Array.from({ length: n * kept.length }, at(kept)),
+  };
+}
+
 /**
  * A data set of rows: a tenth of them, drawn at random, validates, and each axis is brought to mean 0 and standard
  * deviation 1 over the others. What a model of it says is again in the rows' own units.
  *
- * @throws {RowsError}
+ * @param columns What is known of a sample; nothing, if left out.
+ * @throws {UserError} For rows, or columns of them, that do not fit.
  */
-export function datasetOf(rows: Rows, random: Random, dimension?: number): Dataset {
-  const { values, dimension: d } = flatRows(rows, dimension);
+export function datasetOf(rows: Rows, random: Random, dimension?: number, columns: ConditionColumns = []): Dataset {
+  const { values: all, dimension: width } = flatRows(rows, dimension);
+  const split = columns.length > 0 ? splitColumns(all, width, columns) : undefined;
+  const { own: values, dimension: d } = split ?? { own: all, dimension: width };
   const n = values.length / d;
   if (n < 20) throw new RowsError(`Got ${n} rows, expected at least 20 to train on. Give more.`);
   const order = random.permutation(n), trained = Math.floor(0.9 * n);
   const training = new Float64Array(trained * d);
   for (let i = 0; i < trained; i++) training.set(values.subarray(order[i] * d, (order[i] + 1) * d), i * d);
   const axes = standardisation(training, d);
-  const all = floatSamples(applyAxisMap(values, axes), d);
-  const part = (begin: number, end: number) => selectRows(all, order.subarray(begin, end));
+  const plain = floatSamples(applyAxisMap(values, axes), d);
+  const condition = split?.requested.map((one, k) => {
+    const m = split.places.length, own = Float64Array.from({ length: n }, (_, i) => split.known[i * m + k]);
+    return variableOf(one, own, order.subarray(0, trained), split.places[k]);
+  });
+  const samples = condition ? givenEach(plain, encodeCondition(condition, split!.known)) : plain;
+  const part = (begin: number, end: number) => selectRows(samples, order.subarray(begin, end));
   return {
     shape: [d],
     train: part(0, trained),
     validation: part(trained, n),
+    ...(condition ? { condition } : {}),
     axes,
     logScale: axes.scale.reduce((sum, s) => sum + Math.log(s), 0),
   };

@@ -40,6 +40,7 @@ export const SETTINGS = {
   threads: { optional: "number", min: 1, max: MAX_THREADS, integer: true },
   precision: { optional: "string", choices: PRECISIONS },
   proposal: { optional: "string", choices: ["even", "fixed", "adaptive"] },
+  dropCondition: { optional: "number", min: 0, max: 0.99 },
 } as const satisfies Readonly<Record<Exclude<keyof FitSettings, "denoiserOptions">, OptionRange>>;
 
 /** Settings with their names, of which some may be missing. */

@@ -48,7 +48,12 @@ export interface FitSettings {
   readonly precision: Precision;
   /** How log SNRs are drawn: evenly over the range, by a logistic distribution, or more often where the loss scattered. */
   readonly proposal: "even" | "fixed" | "adaptive";
+  /** How often a step is not told what is known of a sample, so that the model knows p(x) as well; of data with a condition. */
+  readonly dropCondition: number;
 }
+
+/** How often what is known of a sample is dropped in training, where nothing is said. */
+export const DROP_CONDITION = 0.1;
 
 /** Adam's learning rate for points, and that above so many dimensions, where a wide network learns late at the larger. */
 export const RATE = 2e-3, WIDE_RATE = 1e-3, WIDE = 16;

@@ -13,6 +13,7 @@ export const DRAWING = {
   eta: { optional: "number", min: 0, max: 1 },
   count: { optional: "number", min: 1, max: MAX_VALUES, integer: true },
   batchSize: { optional: "number", min: 1, max: MAX_AT_ONCE, integer: true },
+  guidance: { optional: "number", min: 0, max: 100 },
   seed: SETTINGS.seed,
 } as const satisfies Readonly<Record<string, OptionRange>>;
 

@@ -83,7 +83,7 @@ export async function copulaInformation(
   const tried: TriedCopula[] = [];
   const steps = new Map<number, ExpectationStep>();
   const scores = new Map<number, Scores>();
-  const stepOf = (dof: number) => steps.get(dof) ?? steps.set(dof, new ExpectationStep(engine, dof)).get(dof)!;
+  const stepOf = (dof: number) => steps.get(dof) ?? steps.set(dof, new ExpectationStep(engine, { dof })).get(dof)!;
   const scoresOf = (dof: number) => scores.get(dof) ?? scores.set(dof, scoresFor(ranks, d, dof)).get(dof)!;
   let best: (TriedCopula & { fitted: readonly Component[] }) | undefined;
   const attempt = async (dof: number, k: number, last: readonly Component[]) => {

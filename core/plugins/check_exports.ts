@@ -19,7 +19,10 @@ export function exportProblems(
   if (!(name in exports)) problems.push(`${name} is missing, ${expected}`);
   else if (typeof exports[name] !== "function") problems.push(`${name} is ${describe(exports[name])}, ${expected}`);
 
-  const { options, recipes } = exports;
+  const { options, recipes, conditional } = exports;
+  if (conditional !== undefined && typeof conditional !== "boolean") {
+    problems.push(`conditional is ${describe(conditional)}, expected true or false`);
+  }
   if (options !== undefined) problems.push(...optionProblems(options));
   if (recipes !== undefined && problems.length === 0) {
     problems.push(...recipeProblems(recipes, (options ?? {}) as Readonly<Record<string, OptionSpec>>));

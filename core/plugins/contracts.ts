@@ -2,6 +2,7 @@ import type * as tf from "@tensorflow/tfjs";
 import type { Gaussian } from "../reference/gaussian.ts";
 import { type GaussianMixture, onlyGaussian } from "../reference/mixture.ts";
 import type { Random } from "../random/random.ts";
+import { type Condition, conditionWidth } from "../data/condition.ts";
 import type { Samples } from "../data/samples.ts";
 import type { AxisMap } from "../data/standardisation.ts";
 import type { HostTensors, ParameterShapes } from "../data/tensors.ts";
@@ -17,6 +18,13 @@ export interface DataInfo {
   readonly gaussian: Gaussian;
   /** The density that a model is compared and blended with, where it is another one than that Gaussian. */
   readonly reference?: GaussianMixture;
+  /** What may be known of a sample, where the model is a conditional one. */
+  readonly condition?: Condition;
+}
+
+/** The number of values of what is known of a sample; 0 where nothing ever is. */
+export function widthOfCondition({ condition }: Pick<DataInfo, "condition">): number {
+  return condition ? conditionWidth(condition) : 0;
 }
 
 /** The density that a model of the data is compared with. */
@@ -40,9 +48,11 @@ export interface Denoiser {
    * @param params The tensors of `init`, by name.
    * @param z Noisy samples, `[batch, ...shape]`.
    * @param logsnr Log SNR of each sample in nats, `[batch]`.
+   * @param condition What is known of each sample, `[batch, width]` as {@linkcode Condition} has it; of data that has a
+   * condition it may be left out where nothing is known.
    * @returns The estimate of ε, of the shape of `z`.
    */
-  predict(params: Record<string, Tensor>, z: Tensor, logsnr: Tensor1D): Tensor;
+  predict(params: Record<string, Tensor>, z: Tensor, logsnr: Tensor1D, condition?: Tensor): Tensor;
   /**
    * The shapes of the tensors of `init`, by name. Where they are given, a network that is too large for the memory, or that
    * does not fit a checkpoint, is refused before any of its parameters are drawn.
@@ -68,6 +78,8 @@ export interface DenoiserPlugin {
   readonly options?: Readonly<Record<string, OptionSpec>>;
   /** Other defaults of its options under a recipe, by the recipe's name. */
   readonly recipes?: Readonly<Record<string, OptionValues>>;
+  /** Whether its denoisers take what is known of a sample; others refuse data with a condition. */
+  readonly conditional?: boolean;
   /** Makes a denoiser for data of a kind. */
   create(data: DataInfo, options: OptionValues, context?: CreateContext): Denoiser | Promise<Denoiser>;
 }
@@ -132,6 +144,8 @@ export interface Dataset {
   readonly delta?: number;
   /** The names of the columns of points, where they have some. */
   readonly columns?: readonly string[];
+  /** What is known of each sample besides its values, which `Samples.condition` holds. */
+  readonly condition?: Condition;
   /** The values before they were scaled that became the smallest and the largest of `range`. */
   readonly fileRange?: readonly [number, number];
   /** What was read and how it was taken, in one line: `points.csv: 500 rows, columns x, y; header found`. */
@@ -149,7 +163,7 @@ export interface DatasetPlugin {
 /** What a data set says of its samples besides the samples. */
 export type DataFacts = Pick<
   Dataset,
-  "shape" | "entropy" | "range" | "delta" | "logScale" | "axes" | "columns" | "fileRange" | "description"
+  "shape" | "entropy" | "range" | "delta" | "logScale" | "axes" | "columns" | "condition" | "fileRange" | "description"
 >;
 
 /** What a model knows of its data without the data itself. */

@@ -45,11 +45,12 @@ export function pluginOf(name: string, plugin: DenoiserPlugin): DenoiserPlugin &
 }
 
 function checkedDenoiser(name: string, plugin: DenoiserPlugin): DenoiserPlugin & { name: string } {
-  const { options, recipes } = plugin;
+  const { options, recipes, conditional } = plugin;
   return {
     name,
     ...(options && { options }),
     ...(recipes && { recipes }),
+    ...(conditional && { conditional }),
     create: async (data, values, context) => checkDenoiser(name, await plugin.create(data, values, context)),
   };
 }

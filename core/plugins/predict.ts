@@ -8,8 +8,9 @@ export function predict(
   params: Record<string, tf.Tensor>,
   z: tf.Tensor,
   logsnr: tf.Tensor,
+  condition?: tf.Tensor,
 ): tf.Tensor {
-  const epsHat = denoiser.predict(params, z, logsnr as tf.Tensor1D);
+  const epsHat = denoiser.predict(params, z, logsnr as tf.Tensor1D, condition);
   const got = (epsHat as { shape?: readonly number[] } | undefined)?.shape;
   if (got?.join() !== z.shape.join()) {
     throw new EngineError(

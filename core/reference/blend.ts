@@ -129,11 +129,11 @@ export function blendedDenoiser(
       ...denoiser.init(random),
       [BLEND]: { shape: [BLEND_NODES], data: new Float32Array(BLEND_NODES).fill(1) },
     }),
-    predict({ [BLEND]: weights, ...params }, z, logsnr) {
+    predict({ [BLEND]: weights, ...params }, z, logsnr, condition) {
       const shares = nodeShares(logsnr, range);
       const lambda = perSample(tf.sum(tf.mul(shares, tf.reshape(weights, [1, BLEND_NODES])), 1), z.rank);
-      const other = predictReference(z, logsnr);
-      return tf.add(other, tf.mul(lambda, tf.sub(predict(denoiser, params, z, logsnr), other)));
+      const other = predictReference(z, logsnr, condition);
+      return tf.add(other, tf.mul(lambda, tf.sub(predict(denoiser, params, z, logsnr, condition), other)));
     },
   };
 }

@@ -232,10 +232,13 @@ function mixtureOf(components: readonly Component[]): GaussianMixture {
   const total = components.reduce((sum, { count }) => sum + count, 0);
   return {
     weights: Float64Array.from(components, ({ count }) => count / total),
-    components: components.map(({ mean, factor }) => {
-      const d = mean.length;
-      const identity = Float64Array.from({ length: d * d }, (_, at) => Number(at % (d + 1) === 0));
-      return gaussianOf(mean, congruence(factor, identity, d));
-    }),
+    components: components.map((component) => gaussianOf(component.mean, covarianceOf(component))),
   };
+}
+
+/** L·Lᵀ of a component. */
+export function covarianceOf({ mean, factor }: Pick<Component, "mean" | "factor">): Float64Array {
+  const d = mean.length;
+  const identity = Float64Array.from({ length: d * d }, (_, at) => Number(at % (d + 1) === 0));
+  return congruence(factor, identity, d);
 }

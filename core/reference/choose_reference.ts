@@ -2,9 +2,12 @@ import { createEngine, type Engine } from "../engine/mod.ts";
 import { UserError } from "../errors/user_error.ts";
 import type { Dataset } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
+import type { Condition } from "../data/condition.ts";
 import { floatSamples, type Samples, selectRows, toFloat32 } from "../data/samples.ts";
 import { evenProposal, type Proposal } from "../diffusion/logsnr.ts";
+import { chooseConditional, isBetter } from "./choose_conditional.ts";
 import { chooseMixture, MAX_MIXTURE_DIMENSION } from "./choose_mixture.ts";
+import { structureOf } from "./conditioning.ts";
 import { someSamples } from "./fit_mixture.ts";
 import { fitGaussian, type Gaussian } from "./gaussian.ts";
 import { type GaussianMixture, mixtureNll, onlyGaussian } from "./mixture.ts";
@@ -69,6 +72,8 @@ export function referenceRequest(text: string): ReferenceRequest {
  * Fits the density that a model of the data is compared and blended with.
  *
  * @param gaussian The training data's.
+ * @param condition What is known of the samples, which they have with them. The reference is then a conditional density
+ * where that says more of the validation samples than one without it.
  * @throws {UserError} When what is asked for cannot be had in so many dimensions, or of so few samples.
  */
 export async function chooseReference(
@@ -78,6 +83,7 @@ export async function chooseReference(
   { kind, components }: ReferenceRequest,
   random: Random,
   signal?: AbortSignal,
+  condition?: Condition,
 ): Promise<ChosenReference> {
   const d = train.dimension, one = onlyGaussian(gaussian);
   const within = d > MAX_MIXTURE_DIMENSION ? widestSubspace(gaussian, SUBSPACE) : undefined;
@@ -104,13 +110,23 @@ export async function chooseReference(
   const compiled = engine.backend === FITTING ? engine : await createEngine(FITTING, engine.threads);
   const options = { components, signal };
   const parts = within ? { train: part(train, within), validation: part(validation, within) } : { train, validation };
-  const { mixture: chosen } = await chooseMixture(
-    compiled,
-    parts.train,
-    parts.validation,
-    random.split("mixture"),
-    options,
-  ).finally(() => compiled === engine || compiled.dispose());
+  const choose = async () => {
+    const plain = await chooseMixture(compiled, parts.train, parts.validation, random.split("mixture"), options);
+    if (!condition || kind === "kernel") return { chosen: plain.mixture };
+    const each = { ...options, ...(kind === "gaussian" ? { components: 1 } : {}) };
+    const stream = random.split("conditional");
+    const conditional = await chooseConditional(compiled, parts.train, parts.validation, condition, stream, each);
+    const than = kind === "gaussian" ? one : plain.mixture;
+    // Of samples in a subspace both are compared within it.
+    const isChosen = conditional &&
+      isBetter(conditional, within && than === one ? plain.mixture : than, parts.validation);
+    return { chosen: plain.mixture, ...(isChosen ? { conditional } : {}) };
+  };
+  const { chosen, conditional } = await choose().finally(() => compiled === engine || compiled.dispose());
+  if (conditional) {
+    const mixture = { ...conditional, ...(within ? { within } : {}) };
+    return { reference: kind === "none" ? one : mixture, structure: structureOf(mixture) };
+  }
   const mixture = within && chosen.components.length > 1 ? { ...chosen, within } : within ? one : chosen;
   if (kind === "kernel") {
     return { reference: kernelDensity(train, validation, gaussian, random.split("kernel")), structure: mixture };
@@ -123,7 +139,8 @@ export async function chooseReference(
 function part(samples: Samples, within: Subspace): Samples {
   const step = Math.max(1, samples.count / SUBSPACE_SAMPLES);
   const rows = Uint32Array.from({ length: Math.floor(samples.count / step) }, (_, k) => Math.floor(k * step));
-  return floatSamples(projected(step === 1 ? samples : selectRows(samples, rows), within), within.axes.length);
+  const { condition, ...some } = step === 1 ? samples : selectRows(samples, rows);
+  return { ...floatSamples(projected(some, within), within.axes.length), ...(condition ? { condition } : {}) };
 }
 
 /** A part of the samples that their structure is chosen by, where there are no others. */

@@ -36,6 +36,14 @@ const FEW_DIMENSIONS = 8;
 /** The log weight of places that no component has. */
 const NOTHING = -1e30;
 
+/** What an expectation step sums up, and how. */
+export interface ExpectationOptions {
+  /** ν of Student distributions, a whole number; of Gaussians, and if left out, infinite. */
+  readonly dof?: number;
+  /** Whether samples of about as many rows share a program, as those of many classes should. */
+  readonly rounded?: boolean;
+}
+
 /**
  * The expectation step of a mixture of full Gaussians, or of Student distributions with ν degrees of freedom (D. Peel and
  * G. J. McLachlan, 2000), compiled for numbers of components as they come.
@@ -45,8 +53,13 @@ export class ExpectationStep {
   readonly #programs = new Map<string, CompiledProgram>();
   readonly #program: Program;
 
-  /** @param dof ν, a whole number, or infinite for Gaussians. */
-  constructor(readonly engine: Engine, readonly dof: number = Infinity) {
+  readonly #rounded: boolean;
+  readonly #dof: number;
+
+  /** @param options What is summed up, and how. */
+  constructor(readonly engine: Engine, { dof = Infinity, rounded = false }: ExpectationOptions = {}) {
+    this.#rounded = rounded;
+    this.#dof = dof;
     this.#state = engine.createState({});
     this.#program = dof === Infinity ? expectation : studentExpectation(dof);
   }
@@ -56,9 +69,10 @@ export class ExpectationStep {
     const { count: n, dimension: d } = samples;
     const k = 2 ** Math.ceil(Math.log2(components.length));
     // Blocks of one size, so that the last is no smaller than the others and computes nothing in vain.
-    const block = Math.ceil(n / Math.ceil(n / Math.max(64, Math.floor(MAX_VALUES / (k * d)))));
+    const even = Math.ceil(n / Math.ceil(n / Math.max(64, Math.floor(MAX_VALUES / (k * d)))));
+    const block = this.#rounded ? 2 ** Math.ceil(Math.log2(even)) : even;
     const program = await this.#compiled(block, k, d);
-    const parts = whitening(components, k, d, this.dof);
+    const parts = whitening(components, k, d, this.#dof);
     const [counts, precisions, sums, products] = [k, k, k * d, k * d * d].map((size) => new Float64Array(size));
     const add = (total: Float64Array, part: Float32Array) => part.forEach((value, i) => total[i] += value);
     const x = new Float32Array(block * d), weight = new Float32Array(block);
@@ -75,7 +89,7 @@ export class ExpectationStep {
       add(products, got.products);
       logLikelihood += got.logLikelihood[0] / n;
     }
-    return { counts, precisions: this.dof === Infinity ? counts : precisions, sums, products, logLikelihood };
+    return { counts, precisions: this.#dof === Infinity ? counts : precisions, sums, products, logLikelihood };
   }
 
   async #compiled(block: number, k: number, d: number): Promise<CompiledProgram> {

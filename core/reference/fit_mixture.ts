@@ -64,21 +64,83 @@ export async function fitMixture(
 
 /** The components that the expectations make the most likely under the prior. */
 function maximise(components: readonly Component[], expected: Expectation, prior: CovariancePrior): Component[] {
-  const d = prior.floor.length;
-  return withPrior(
-    components.flatMap(({ mean, factor }, c) => {
-      const count = expected.counts[c];
-      if (!(count > LEAST_COUNT)) return [];
-      const precision = expected.precisions[c], part = precision / count;
-      const shift = expected.sums.subarray(c * d, (c + 1) * d).map((sum) => sum / precision);
-      const whitened = expected.products.subarray(c * d * d, (c + 1) * d * d)
-        .map((sum, at) => sum / count - part * shift[Math.floor(at / d)] * shift[at % d]);
-      const moved = mean.slice();
-      for (let i = 0; i < d; i++) for (let j = 0; j <= i; j++) moved[i] += factor[i * d + j] * shift[j];
-      return [{ count, mean: moved, covariance: congruence(factor, whitened, d) }];
-    }),
+  return withPrior(momentsOf(components, expected), prior);
+}
+
+/** The moments of the samples that each component stands for; of those that stand for too few, nothing. */
+function momentsOf(components: readonly Component[], expected: Expectation): Moments[] {
+  return components.flatMap(({ mean, factor }, c) => {
+    const count = expected.counts[c], d = mean.length;
+    if (!(count > LEAST_COUNT)) return [];
+    const precision = expected.precisions[c], part = precision / count;
+    const shift = expected.sums.subarray(c * d, (c + 1) * d).map((sum) => sum / precision);
+    const whitened = expected.products.subarray(c * d * d, (c + 1) * d * d)
+      .map((sum, at) => sum / count - part * shift[Math.floor(at / d)] * shift[at % d]);
+    const moved = mean.slice();
+    for (let i = 0; i < d; i++) for (let j = 0; j <= i; j++) moved[i] += factor[i * d + j] * shift[j];
+    return [{ count, mean: moved, covariance: congruence(factor, whitened, d) }];
+  });
+}
+
+/** Several mixtures, each of samples of its own, and the mean log likelihood of these before the last step, in nats. */
+export interface FittedClasses {
+  readonly classes: readonly (readonly Component[])[];
+  readonly logLikelihood: number;
+}
+
+/**
+ * Fits a mixture to the samples of each class, as {@linkcode fitMixture} does to all, with one prior: covariances of few
+ * samples are drawn to the shape that the components of all classes have together, as regularised discriminant analysis
+ * has it (J. H. Friedman, 1989).
+ *
+ * @param start Where it begins, by classes.
+ */
+export async function fitClasses(
+  step: ExpectationStep,
+  classes: readonly Samples[],
+  start: readonly (readonly Component[])[],
+  prior: CovariancePrior,
+  { steps, tolerance }: FitLimits,
+  signal?: AbortSignal,
+): Promise<FittedClasses> {
+  const total = classes.reduce((sum, { count }) => sum + count, 0);
+  let fitted = start, logLikelihood = -Infinity;
+  for (let k = 0; k < steps; k++) {
+    signal?.throwIfAborted();
+    const moments: Moments[][] = [];
+    let now = 0;
+    for (const [c, samples] of classes.entries()) {
+      const expected = await step.run(samples, fitted[c]);
+      now += expected.logLikelihood * samples.count / total;
+      moments.push(momentsOf(fitted[c], expected));
+    }
+    const gain = now - logLikelihood;
+    logLikelihood = now;
+    const next = classesWithPrior(moments, prior);
+    if (next.some((components) => components.length === 0)) break;
+    fitted = next;
+    if (!(gain > tolerance)) break;
+  }
+  return { classes: fitted, logLikelihood };
+}
+
+/** Where fits of classes begin, each by {@linkcode startingComponents} on its own samples. */
+export function startingClasses(
+  classes: readonly Samples[],
+  counts: readonly number[],
+  prior: CovariancePrior,
+  random: Random,
+): Component[][] {
+  return classesWithPrior(
+    classes.map((samples, c) => startingMoments(samples, counts[c], random.split(c))),
     prior,
   );
+}
+
+/** Components by classes, with one prior. */
+function classesWithPrior(moments: readonly (readonly Moments[])[], prior: CovariancePrior): Component[][] {
+  const pooled = poolOf(moments.flat(), prior);
+  return moments.map((own) => withPrior(own, prior, pooled));
 }
 
 interface Moments {
@@ -87,8 +149,8 @@ interface Moments {
   readonly covariance: Float64Array;
 }
 
-/** Components of moments, whose covariances are drawn to the shape that all have together. */
-function withPrior(moments: readonly Moments[], { pseudoSamples, floor }: CovariancePrior): Component[] {
+/** The covariance that moments have together. */
+function poolOf(moments: readonly Moments[], { floor }: CovariancePrior): Float64Array {
   const d = floor.length;
   const total = moments.reduce((sum, { count }) => sum + count, 0);
   const pooled = new Float64Array(d * d);
@@ -96,6 +158,16 @@ function withPrior(moments: readonly Moments[], { pseudoSamples, floor }: Covari
     for (let i = 0; i < d * d; i++) pooled[i] += count / total * covariance[i];
   }
   for (let i = 0; i < d; i++) pooled[i * d + i] += floor[i];
+  return pooled;
+}
+
+/** Components of moments, whose covariances are drawn to a shape, that which all have together if left out. */
+function withPrior(
+  moments: readonly Moments[],
+  prior: CovariancePrior,
+  pooled: Float64Array = poolOf(moments, prior),
+): Component[] {
+  const { pseudoSamples, floor } = prior, d = floor.length;
   const factor = cholesky(pooled, d);
   const whitener = factor && inverseTranspose(factor, d);
   const drawn = pseudoSamples * d;
@@ -129,6 +201,10 @@ function relativeSize(covariance: Float64Array, whitener: Float64Array, d: numbe
  * @param samples As many as are worth `k` passes over them.
  */
 export function startingComponents(samples: Samples, k: number, prior: CovariancePrior, random: Random): Component[] {
+  return withPrior(startingMoments(samples, k, random), prior);
+}
+
+function startingMoments(samples: Samples, k: number, random: Random): Moments[] {
   const { count: n, dimension: d } = samples;
   const rows = toFloat32(samples);
   const owner = new Uint32Array(n), nearest = new Float64Array(n).fill(Infinity);
@@ -180,7 +256,7 @@ export function startingComponents(samples: Samples, k: number, prior: Covarianc
     mean: means.slice(c * d, (c + 1) * d),
     covariance: covariances.slice(c * d * d, (c + 1) * d * d),
   }));
-  return withPrior(moments.filter(({ count }) => count >= LEAST_COUNT), prior);
+  return moments.filter(({ count }) => count >= LEAST_COUNT);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { wholeBasis } from "./eigenbasis.ts";
+import type { Conditioning } from "./conditioning.ts";
 import type { Gaussian } from "./gaussian.ts";
 import type { GaussianMixture } from "./mixture.ts";
 
@@ -35,7 +36,9 @@ export function gaussianTensors(
  * `reference.means` and `reference.eigenvalues`, `[k, d]`, and `reference.eigenvectors`, `[k, d, d]`. Of components along some
  * coordinates of the data's Gaussian, which are d of them, `reference.axes` says which.
  */
-export function mixtureTensors({ weights, components, within }: GaussianMixture): Record<string, DoubleTensor> {
+export function mixtureTensors(
+  { weights, components, within, given }: GaussianMixture,
+): Record<string, DoubleTensor> {
   const k = components.length, d = components[0].mean.length;
   const all = (size: number, of: (component: Gaussian) => Float64Array) => {
     const data = new Float64Array(k * size);
@@ -50,5 +53,21 @@ export function mixtureTensors({ weights, components, within }: GaussianMixture)
       ? { "reference.eigenvectors": { shape: [k, d, d], data: all(d * d, (component) => wholeBasis(component, d)) } }
       : {}),
     ...(within ? { "reference.axes": { shape: [d], data: Float64Array.from(within.axes) } } : {}),
+    ...(given ? conditioningTensors(given, k, d) : {}),
+  };
+}
+
+/** Of what is known of a sample `reference.logits`, and `reference.numbers.…` of what is normal together with its values. */
+function conditioningTensors({ logits, means, cross, covariances }: Conditioning, k: number, d: number) {
+  const m = means.length / k;
+  return {
+    "reference.logits": { shape: [k, logits.length / k], data: logits },
+    ...(m > 0
+      ? {
+        "reference.numbers.means": { shape: [k, m], data: means },
+        "reference.numbers.cross": { shape: [k, d, m], data: cross },
+        "reference.numbers.covariances": { shape: [k, m, m], data: covariances },
+      }
+      : {}),
   };
 }

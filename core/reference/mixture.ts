@@ -1,3 +1,4 @@
+import { conditionalNll, type Conditioning } from "./conditioning.ts";
 import { fromCoordinates } from "./eigenbasis.ts";
 import { nllOfOthers, samplesWithin, type Subspace } from "./subspace.ts";
 import { blurredGaussian, type Gaussian, gaussianNll, gaussianOf } from "./gaussian.ts";
@@ -16,6 +17,8 @@ export interface GaussianMixture {
   readonly components: readonly Gaussian[];
   /** Of data of many dimensions the coordinates that the components are of; left out where they are of all values. */
   readonly within?: Subspace;
+  /** Of a conditional density what its components say of what is known of a sample. */
+  readonly given?: Conditioning;
 }
 
 /** A Gaussian as a mixture of one. */
@@ -33,9 +36,9 @@ export function requireGaussian({ components }: GaussianMixture): Gaussian {
 
 /** What to call a mixture in a sentence. */
 export function mixtureName(mixture: GaussianMixture): string {
-  const { components: { length }, within } = mixture;
+  const { components: { length }, within, given } = mixture;
   const where = within ? ` along ${within.axes.length} of ${dimensionOf(mixture)} axes` : "";
-  return length === 1 ? "one Gaussian" : `a mixture of ${length} Gaussians${where}`;
+  return length === 1 ? "one Gaussian" : `a ${given ? "conditional " : ""}mixture of ${length} Gaussians${where}`;
 }
 
 /** The dimension of the data that a mixture is of. */
@@ -44,12 +47,16 @@ export function dimensionOf({ components, within }: GaussianMixture): number {
 }
 
 /** The mixture's distribution seen through noise. @param deviation Of the noise. */
-export function blurredMixture({ weights, components, within }: GaussianMixture, deviation: number): GaussianMixture {
+export function blurredMixture(
+  { weights, components, within, given }: GaussianMixture,
+  deviation: number,
+): GaussianMixture {
   const blurred = (gaussian: Gaussian) => blurredGaussian(gaussian, deviation);
   return {
     weights,
     components: components.map(blurred),
     ...(within ? { within: { ...within, gaussian: blurred(within.gaussian) } } : {}),
+    ...(given ? { given } : {}),
   };
 }
 
@@ -155,12 +162,19 @@ function component(mean: Float64Array, covariance: Float64Array, what: string): 
   return gaussian;
 }
 
-/** −log p(x) of each sample in nats, one value per sample. */
-export function mixtureNll(samples: Samples, { weights, components, within }: GaussianMixture): Float64Array {
+/**
+ * −log p(x) of each sample in nats, one value per sample; of samples with a condition, under a mixture that goes by it,
+ * −log p(x | c).
+ */
+export function mixtureNll(
+  samples: Samples,
+  { weights, components, within, given }: GaussianMixture,
+): Float64Array {
   if (within) {
-    const own = mixtureNll(samplesWithin(samples, within), { weights, components });
+    const own = mixtureNll(samplesWithin(samples, within), { weights, components, ...(given ? { given } : {}) });
     return nllOfOthers(samples, within).map((nll, i) => nll + own[i]);
   }
+  if (given && samples.condition) return conditionalNll(samples, samples.condition, { weights, components }, given);
   const parts = components.map((gaussian) => gaussianNll(samples, gaussian));
   return Float64Array.from({ length: samples.count }, (_, row) => {
     const logs = parts.map((nll, i) => Math.log(weights[i]) - nll[row]);

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { noiseScale, perSample, signalScale } from "../diffusion/channel.ts";
+import { conditionalPrediction } from "./conditioning.ts";
 import { wholeBasis } from "./eigenbasis.ts";
 import { gaussianDenoiser } from "./gaussian.ts";
 import type { GaussianMixture } from "./mixture.ts";
@@ -9,12 +10,18 @@ import { columnsOf, gaussianWithin, type Subspace } from "./subspace.ts";
  * The ideal denoiser of data of a mixture's distribution: at every log SNR the posterior mean of ε, which is the mean of
  * the components' linear ones under the components' posterior probabilities. It has no parameters.
  *
- * @returns ε̂ of the shape of z, `[batch, ...]`, at log SNRs `[batch]`.
+ * @returns ε̂ of the shape of z, `[batch, ...]`, at log SNRs `[batch]`; of a mixture that goes by what is known of a sample
+ * given that, `[batch, width]`, or without it where it is left out.
  */
 export function mixturePrediction(
-  { weights, components, within }: GaussianMixture,
-): (z: tf.Tensor, logsnr: tf.Tensor) => tf.Tensor {
-  if (within) return predictionWithin({ weights, components }, within);
+  { weights, components, within, given }: GaussianMixture,
+): (z: tf.Tensor, logsnr: tf.Tensor, condition?: tf.Tensor) => tf.Tensor {
+  if (within) return predictionWithin({ weights, components, ...(given ? { given } : {}) }, within);
+  if (given) {
+    const plain = mixturePrediction({ weights, components }),
+      conditional = conditionalPrediction({ weights, components }, given);
+    return (z, logsnr, condition) => condition ? conditional(z, logsnr, condition) : plain(z, logsnr);
+  }
   const k = components.length, d = components[0].mean.length;
   if (k === 1) return (z, logsnr) => gaussianDenoiser(z, logsnr, components[0]);
   // Column i·d + j is eigenvector j of component i, so that one product projects on the axes of all.
@@ -64,18 +71,18 @@ export function mixturePrediction(
 function predictionWithin(
   mixture: GaussianMixture,
   within: Subspace,
-): (z: tf.Tensor, logsnr: tf.Tensor) => tf.Tensor {
+): ReturnType<typeof mixturePrediction> {
   const { gaussian, axes } = within, d = gaussian.mean.length;
   const columns = Float32Array.from(columnsOf(within)),
     mean = Float32Array.from(gaussian.mean),
     same = gaussianWithin(within);
   const predictOwn = mixturePrediction(mixture);
-  return (z, logsnr) => {
+  return (z, logsnr, condition) => {
     const basis = tf.tensor2d(columns, [d, axes.length]);
     const flat = tf.reshape(z, [z.shape[0], d]);
     const centred = tf.sub(flat, tf.mul(signalScale(perSample(logsnr, 2)), tf.tensor2d(mean, [1, d])));
     const own = tf.matMul(centred as tf.Tensor2D, basis);
-    const change = tf.sub(predictOwn(own, logsnr), gaussianDenoiser(own, logsnr, same));
+    const change = tf.sub(predictOwn(own, logsnr, condition), gaussianDenoiser(own, logsnr, same));
     const turned = tf.matMul(change as tf.Tensor2D, basis, false, true);
     return tf.add(gaussianDenoiser(z, logsnr, gaussian), tf.reshape(turned, z.shape));
   };

@@ -1,4 +1,3 @@
-import type * as tf from "@tensorflow/tfjs";
 import { UserError } from "../errors/user_error.ts";
 import type { DataInfo } from "../plugins/contracts.ts";
 import { gaussianDenoiser } from "./gaussian.ts";
@@ -15,7 +14,7 @@ export const SKIPS = ["gaussian", "mixture", "none"] as const;
 export function skipPrediction(
   { gaussian, reference }: DataInfo,
   skip: typeof SKIPS[number],
-): ((z: tf.Tensor, logsnr: tf.Tensor) => tf.Tensor) | undefined {
+): ReturnType<typeof mixturePrediction> | undefined {
   if (skip === "none") return undefined;
   if (skip === "gaussian") return (z, logsnr) => gaussianDenoiser(z, logsnr, gaussian);
   if (reference) return mixturePrediction(reference);

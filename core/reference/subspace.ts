@@ -31,6 +31,7 @@ export function samplesWithin(samples: Samples, within: Subspace): Samples {
   return {
     count: samples.count,
     dimension: r,
+    ...(samples.condition ? { condition: samples.condition } : {}),
     copy(begin, end, out, at = 0) {
       const row = new Float32Array(d), sums = new Float64Array(r);
       for (let i = begin; i < end; i++) {

@@ -4,12 +4,13 @@ import { optionName } from "../options/names.ts";
 import { storedOptions } from "../options/stored.ts";
 import { type CommandLine, parseCommandLine, type ValuesOf } from "../cli/mod.ts";
 import { parseDataFile } from "../data/data_file.ts";
+import { UsageError } from "../errors/usage_error.ts";
 import { UserError } from "../errors/user_error.ts";
 import { loadDataset, loadDenoiser } from "../plugins/load.ts";
 import { loadStoredDataset, loadStoredDenoiser, RESUME_OPTIONS, trustOfCommand } from "../plugins/trust.ts";
 import type { DatasetPlugin, DenoiserPlugin, OptionSpec, OptionValues } from "../plugins/contracts.ts";
 import { requireStoredSettings } from "../model/setting_ranges.ts";
-import { type FitDefaults, type FitSettings, recipeDefaults } from "../model/settings.ts";
+import { DROP_CONDITION, type FitDefaults, type FitSettings, recipeDefaults } from "../model/settings.ts";
 import { referenceRequest } from "../reference/choose_reference.ts";
 import { RunFolder } from "./folder.ts";
 import { defaultThreads } from "../engine/start.ts";
@@ -108,6 +109,11 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
     reading: givenOf(line.groups[1].values, line.groups[1].given),
   });
   const fresh = configOf(spec, line, denoiser, dataset);
+  if (line.given.has("dropCondition") && !fresh.datasetOptions.condition && !earlier) {
+    throw new UsageError(
+      "--drop-condition is given, but there is no condition to drop. Name one by --condition, or leave it out.",
+    );
+  }
   if (earlier) requireSame(line, fresh, earlier.config, spec);
   const { backend, threads, precision } = line.options;
   const taskOptions = taskOptionsOf(spec, line, earlier);
@@ -191,6 +197,7 @@ function configOf(
     threads: options.threads ?? defaultThreads(),
     precision: options.precision,
     proposal: options.proposal ?? usual.proposal,
+    dropCondition: options.dropCondition ?? DROP_CONDITION,
   };
 }
 
@@ -255,7 +262,10 @@ async function openEarlier(
 }
 
 /** What runs of earlier versions are, which do not say it. */
-const EARLIER = { precision: "f32", proposal: "fixed", reference: "none", patience: 0, validateEvery: 1 };
+const EARLIER = {
+  ...{ precision: "f32", proposal: "fixed", reference: "none", patience: 0, validateEvery: 1 },
+  dropCondition: DROP_CONDITION,
+};
 
 function missing(config: object): Partial<typeof EARLIER> {
   return Object.fromEntries(Object.entries(EARLIER).filter(([key]) => !(key in config)));

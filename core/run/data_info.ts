@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
+import { type Condition, isCondition } from "../data/condition.ts";
 import { forEachBlock } from "../data/samples.ts";
 import { UserError } from "../errors/user_error.ts";
 import { encodeSafetensors, readSafetensors, type StoredTensor } from "../io/safetensors.ts";
 import type { DataFacts, DataInfo, Dataset, SavedDataInfo } from "../plugins/contracts.ts";
+import { type Conditioning, numberPlaces, sizesOf } from "../reference/conditioning.ts";
 import { type Eigenbasis, isOrthonormal } from "../reference/eigenbasis.ts";
 import { axisBasisName, gaussianTensors, mixtureTensors } from "../reference/gaussian_tensors.ts";
 import type { GaussianMixture } from "../reference/mixture.ts";
@@ -27,10 +29,11 @@ const FORMAT = "itdiffusion-data";
  * digits.
  */
 export function digestOfData({ shape, train, validation }: Pick<Dataset, "shape" | "train" | "validation">): string {
+  const known = [train.condition, validation.condition].filter((samples) => samples !== undefined);
   // To notice a change, not a forger: it takes little longer than going through the samples.
   const hash = createHash("sha1");
   hash.update(JSON.stringify([shape, train.count, validation.count]));
-  for (const samples of [train, validation]) {
+  for (const samples of [train, validation, ...known]) {
     forEachBlock(samples, ({ buffer, byteOffset, byteLength }) => {
       hash.update(new Uint8Array(buffer, byteOffset, byteLength));
     });
@@ -57,8 +60,8 @@ export async function writeDataInfo(
     ...(reference ? mixtureTensors(reference) : {}),
     ...(axes ? { "axes.mean": { shape: [d], data: axes.mean }, "axes.scale": { shape: [d], data: axes.scale } } : {}),
   };
-  const { entropy, range, delta, logScale, columns, fileRange, description } = known;
-  const facts = { shape, entropy, range, delta, logScale, columns, fileRange, description, digest };
+  const { entropy, range, delta, logScale, columns, condition, fileRange, description } = known;
+  const facts = { shape, entropy, range, delta, logScale, columns, condition, fileRange, description, digest };
   const metadata = Object.entries(facts).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, JSON.stringify(value)]]
   );
@@ -106,6 +109,8 @@ export async function readDataInfo(folder: RunFolder): Promise<RunDataInfo> {
   const areNames = Array.isArray(columns) && columns.every((name) => typeof name === "string") &&
     columns.length === sizeOf(shape);
   if (metadata.columns !== undefined && !areNames) throw fail(`its columns are not ${sizeOf(shape)} names`);
+  const condition = parsed(metadata.condition);
+  if (metadata.condition !== undefined && !isCondition(condition)) throw fail("its condition is not one");
   const d = sizeOf(shape);
   const values = (name: string, ...size: number[]) => {
     const tensor: StoredTensor | undefined = tensors[name];
@@ -135,6 +140,9 @@ export async function readDataInfo(folder: RunFolder): Promise<RunDataInfo> {
   const reference = components === undefined ? undefined : {
     ...readMixture(components, axesOfIt ?? d, values, positive, "reference.eigenvectors" in tensors),
     ...(ofReference ? { within: { gaussian, axes: ofReference } } : {}),
+    ...("reference.logits" in tensors
+      ? { given: readConditioning(components, axesOfIt ?? d, isCondition(condition) ? condition : [], values) }
+      : {}),
   };
   return {
     shape,
@@ -147,6 +155,7 @@ export async function readDataInfo(folder: RunFolder): Promise<RunDataInfo> {
     ...rangeOf("range"),
     ...rangeOf("fileRange"),
     ...(areNames ? { columns } : {}),
+    ...(isCondition(condition) ? { condition } : {}),
     ...(typeof description === "string" ? { description } : {}),
     ...(typeof digest === "string" ? { digest } : {}),
   };
@@ -182,6 +191,16 @@ function readMixture(k: number, d: number, values: ReadValues, positive: ReadVal
       eigenvalues: eigenvalues.slice(i * d, (i + 1) * d),
       ...(eigenvectors ? { eigenvectors: eigenvectors.slice(i * d * d, (i + 1) * d * d) } : {}),
     })),
+  };
+}
+
+function readConditioning(k: number, d: number, condition: Condition, values: ReadValues): Conditioning {
+  const sizes = sizesOf(k, d, condition), numbers = numberPlaces(condition);
+  const ofNumbers = (name: "means" | "cross" | "covariances") =>
+    numbers.length > 0 ? values(`reference.numbers.${name}`, ...sizes[name]) : new Float64Array();
+  return {
+    ...{ logits: values("reference.logits", ...sizes.logits), numbers },
+    ...{ means: ofNumbers("means"), cross: ofNumbers("cross"), covariances: ofNumbers("covariances") },
   };
 }
 

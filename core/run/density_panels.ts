@@ -1,3 +1,5 @@
+import { givenSame } from "../data/condition.ts";
+import { floatSamples, toFloat32 } from "../data/samples.ts";
 import { density, gridPoints } from "../evaluation/density.ts";
 import type { DensityPanel } from "../figures/records.ts";
 import { encodeSafetensors, readSafetensors } from "../io/safetensors.ts";
@@ -90,11 +92,18 @@ export class DensityPanels {
     return this.#density(FINE_SIDE, FINE_LEVELS);
   }
 
-  async #density(side: number, levels: number): Promise<Float32Array> {
+  /** The model's density as it is now given what is known, as its condition's vector. */
+  given(vector: Float32Array): Promise<Float32Array> {
+    return this.#density(SIDE, LEVELS, vector);
+  }
+
+  async #density(side: number, levels: number, vector?: Float32Array): Promise<Float32Array> {
     // Drawn anew, so that a panel does not depend on how many were drawn before.
     const random = this.random.split(side);
     const { meter, proposal } = this.pictured;
-    return (await density(meter, gridPoints(side, EXTENT), proposal, random, levels)).logDensity;
+    const points = gridPoints(side, EXTENT), n = points.length / 2;
+    const given = vector && toFloat32(givenSame(floatSamples(points, 2), vector).condition!, 0, n);
+    return (await density(meter, points, proposal, random, levels, given)).logDensity;
   }
 
   #isShown(epoch: number): boolean {

@@ -4,6 +4,7 @@ import { logsnrRange } from "../diffusion/logsnr.ts";
 import { referenceOf } from "../plugins/contracts.ts";
 import { blendNodes } from "../reference/blend.ts";
 import { mixtureName } from "../reference/mixture.ts";
+import { classPanels } from "./class_panels.ts";
 import type { DensityPanels } from "./density_panels.ts";
 import { EXTENT, FINE_SIDE, SIDE } from "../evaluation/picture.ts";
 import type { PreparedRun } from "./prepare.ts";
@@ -70,6 +71,15 @@ export async function drawFigures(
         ...(panels.list().length > 0
           ? { contours: contourFigure({ title: `${name}: density through training`, panels: panels.list(), ...grid }) }
           : {}),
+      }
+      : {}),
+    ...(panels && data.condition
+      ? {
+        given: contourFigure({
+          title: `${name}: density given ${data.condition[0].name}`,
+          panels: await classPanels(panels, data.condition, data.train, last.epoch),
+          ...grid,
+        }),
       }
       : {}),
     ...(blend

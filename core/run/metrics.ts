@@ -9,6 +9,8 @@ export interface EpochMetrics {
   readonly train_nll: number;
   readonly val_nll: number;
   readonly val_nll_stderr: number;
+  /** Of a model with a condition: of the validation samples without it. */
+  readonly val_nll_unconditional?: number;
   /** Since the run began, resumed parts added up. */
   readonly seconds: number;
 }

@@ -117,7 +117,8 @@ export async function openEstimate(
   }
   const own = run.info.gaussian;
   const shared = estimator === "dequantised" ? { gaussian: dequantisedGaussian(own, grid!) } : run.info;
-  const data = { ...shared, shape: run.info.shape };
+  const { condition } = run.info;
+  const data = { ...shared, shape: run.info.shape, ...(condition ? { condition } : {}) };
   runs.forEach(({ info, member, folder }) => {
     if (info.shape.join() === run.info.shape.join()) return;
     throw new UserError(

@@ -12,7 +12,7 @@ import { standardGaussian } from "../reference/gaussian.ts";
 import type { RunConfig } from "./config.ts";
 import { freeFolder, RunFolder } from "./folder.ts";
 import { type OpenRun, openRun } from "./open_run.ts";
-import { EVAL_BATCH_SIZE, factsOf, isCheckpoint, isWeights, LOGSNR, PLUGIN } from "./open_weights.ts";
+import { conditionOf, EVAL_BATCH_SIZE, factsOf, isCheckpoint, isWeights, LOGSNR, PLUGIN } from "./open_weights.ts";
 
 /** A model to draw from or to export: a run's, or weights without a run, of whose data nothing is known. */
 export interface UsableModel extends Omit<OpenRun, "config"> {
@@ -36,7 +36,11 @@ async function openAlone(name: string, trust: Trust, context: LoadContext): Prom
   const files = await locateModel(name), shape = await shapeOf(files);
   const facts = await factsOf(files, "", context);
   context.onNote?.("data: none is known, so that values are taken to be from −1 to 1, of the standard Gaussian");
-  const info = { shape, gaussian: standardGaussian(sizeOf(shape)), range: [-1, 1] as const };
+  const condition = facts?.condition ?? await conditionOf(files);
+  const info = {
+    ...{ shape, gaussian: standardGaussian(sizeOf(shape)), range: [-1, 1] as const },
+    ...(condition ? { condition } : {}),
+  };
   const plugin = await loadDenoiser(PLUGIN), denoiserOptions = { weights: resolve(name) };
   const denoiser = await plugin.create(info, denoiserOptions, context);
   return {

@@ -12,6 +12,8 @@ import { checkParams, loadDataset, loadDenoiser } from "../plugins/load.ts";
 import type { LoadContext, OptionValues } from "../plugins/contracts.ts";
 import type { Trust } from "../plugins/trust.ts";
 import { Random } from "../random/random.ts";
+import { type Condition, MAX_CLASSES } from "../data/condition.ts";
+import { DESCRIPTION_BOUNDS, readBoundedJson } from "../io/bounded_json.ts";
 import type { Samples } from "../data/samples.ts";
 import { openRows } from "../files/open_rows.ts";
 import type { RunConfig } from "./config.ts";
@@ -125,11 +127,13 @@ async function openWeights(
   const folder = new RunFolder(await resultFolder(out, basename(resolve(name)).replace(/@.*$/, "")));
   const files = await locateModel(name, hubOptionsOf(context));
   const facts = await factsOf(files, range, context), known = range ?? facts?.range?.join();
-  const { info, datasetOptions } = await fittedTo(
+  const condition = facts?.condition ?? await conditionOf(files);
+  const { info: fitted, datasetOptions } = await fittedTo(
     spec,
     { ...(known ? { range: known } : {}), ...(layout ? { layout } : {}) },
     context,
   );
+  const info = { ...fitted, ...(condition ? { condition } : {}) };
   const plugin = await loadDenoiser(PLUGIN);
   const denoiser = await plugin.create(info, { weights: name }, context);
   return {
@@ -144,6 +148,16 @@ async function openWeights(
     trust,
     weights: { name, fit: itself ? "the data itself" : fit },
   };
+}
+
+/** What a U-Net of classes may be told, where nothing else says what these are: their places in its table, or a number. */
+export async function conditionOf({ config }: Pick<ModelFiles, "config">): Promise<Condition | undefined> {
+  const json = await readBoundedJson(config, DESCRIPTION_BOUNDS) as Record<string, unknown> | null;
+  const { class_embed_type: type = null, num_class_embeds: count = null } = json ?? {};
+  if (type === "timestep") return [{ name: "class", kind: "number", mean: 0, scale: 1 }];
+  if (type !== null || typeof count !== "number" || !(count >= 2 && count <= MAX_CLASSES)) return undefined;
+  const levels = Array.from({ length: count }, (_, level) => level);
+  return [{ name: "class", kind: "class", levels, counts: levels.map(() => 1) }];
 }
 
 /**

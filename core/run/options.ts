@@ -3,7 +3,7 @@ import { mpiOption } from "../cli/mod.ts";
 import { type Trust, trustOfCommand } from "../plugins/trust.ts";
 import { withDefault } from "../options/values.ts";
 import { SETTINGS } from "../model/setting_ranges.ts";
-import { type FitDefaults, RATE, WIDE, WIDE_RATE } from "../model/settings.ts";
+import { DROP_CONDITION, type FitDefaults, RATE, WIDE, WIDE_RATE } from "../model/settings.ts";
 import { backendOption } from "./backend.ts";
 
 /** What a training task has of its own. */
@@ -115,6 +115,10 @@ export function trainingOptions(
     proposal: {
       ...SETTINGS.proposal,
       help: "Log SNRs evenly over their range, by a logistic distribution, or more where the loss scattered (recipe).",
+    },
+    dropCondition: {
+      ...SETTINGS.dropCondition,
+      help: `How often a step is not told what --condition says of a sample (default ${DROP_CONDITION}).`,
     },
     evalBatchSize: withDefault(
       SETTINGS.evalBatchSize,

@@ -11,13 +11,13 @@ export function requirePerSamplePath(path: string): void {
 /** Rows of a table that are text at the same time. */
 const ROWS = 1 << 16;
 
-function* tableParts(nll: Float64Array, stderr: Float64Array): Generator<Uint8Array> {
-  const encoder = new TextEncoder();
-  yield encoder.encode("row,nll,stderr\n");
-  for (let begin = 0; begin < nll.length; begin += ROWS) {
+function* tableParts(columns: Readonly<Record<string, Float64Array>>): Generator<Uint8Array> {
+  const encoder = new TextEncoder(), values = Object.values(columns), [{ length }] = values;
+  yield encoder.encode(`${["row", ...Object.keys(columns)].join()}\n`);
+  for (let begin = 0; begin < length; begin += ROWS) {
     const rows = Array.from(
-      nll.subarray(begin, begin + ROWS),
-      (value, i) => `${begin + i},${value},${stderr[begin + i]}\n`,
+      { length: Math.min(ROWS, length - begin) },
+      (_, i) => `${begin + i},${values.map((column) => column[begin + i]).join()}\n`,
     );
     yield encoder.encode(rows.join(""));
   }
@@ -29,7 +29,16 @@ function* tableParts(nll: Float64Array, stderr: Float64Array): Generator<Uint8Ar
  * @throws {StorageError} When it cannot be written; an earlier file is then as it was.
  */
 export async function writePerSample(path: string, { nll, stderr }: PerSampleNll): Promise<void> {
-  const contents = /\.csv$/i.test(path) ? [...tableParts(nll, stderr)] : await hdf5Bytes({ nll, stderr });
+  await writeColumns(path, { nll, stderr });
+}
+
+/**
+ * Writes columns of a value for each sample as a table that begins with `row`, or as data sets of an HDF5 file.
+ *
+ * @throws {StorageError} When it cannot be written; an earlier file is then as it was.
+ */
+export async function writeColumns(path: string, columns: Readonly<Record<string, Float64Array>>): Promise<void> {
+  const contents = /\.csv$/i.test(path) ? [...tableParts(columns)] : await hdf5Bytes(columns);
   await writeFileAtomic(path, contents);
 }
 

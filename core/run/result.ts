@@ -1,4 +1,5 @@
 import { relative } from "node:path";
+import { describeCondition } from "../data/condition.ts";
 import { gaussianNll } from "../reference/gaussian.ts";
 import { meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
@@ -27,6 +28,11 @@ export interface Summary {
   readonly val_nll: number;
   readonly val_nll_stderr: number;
   readonly val_bits_per_dim: number;
+  /** Of a model with a condition, whose other NLLs are E[−log p(x | c)]: E[−log p(x)] on the validation data. */
+  readonly val_nll_unconditional?: number;
+  readonly val_nll_unconditional_stderr?: number;
+  /** What is known of a sample, in words. */
+  readonly condition?: string;
   /** On samples that neither training nor validation saw; only where the data set has them. */
   readonly test_nll?: number;
   readonly test_nll_stderr?: number;
@@ -79,9 +85,11 @@ export interface Summary {
 export async function finishRun(
   { config, data, info, engine, engineReason, training, folder, proposal, ranks, notes }: PreparedRun,
   { metrics, trainSeconds, msPerStep, seconds }: TrainRunResult,
-  { validation, test, suggestion, started, bits }: {
+  { validation, unconditional, test, suggestion, started, bits }: {
     /** More exact than the last epoch's, where the estimator allows it. */
     readonly validation: ComparedNll | undefined;
+    /** Of samples of which nothing is known, of a model with a condition. */
+    readonly unconditional: ComparedNll | undefined;
     readonly test: ComparedNll | undefined;
     readonly suggestion: Proposal | undefined;
     readonly started: number;
@@ -104,6 +112,12 @@ export async function finishRun(
     val_nll: mean,
     val_nll_stderr: stderr,
     val_bits_per_dim: bits(mean),
+    ...(data.condition ? { condition: describeCondition(data.condition) } : {}),
+    ...(unconditional
+      ? { val_nll_unconditional: unconditional.mean, val_nll_unconditional_stderr: unconditional.stderr }
+      : last.val_nll_unconditional === undefined
+      ? {}
+      : { val_nll_unconditional: last.val_nll_unconditional }),
     ...(test ? { test_nll: test.mean, test_nll_stderr: test.stderr, test_bits_per_dim: bits(test.mean) } : {}),
     reference: mixtureName(referenceOf(info)),
     blended: await training.blend() !== undefined,
@@ -147,6 +161,14 @@ export function reportLines(dataset: string, s: Summary, figures: readonly strin
   ];
   if (s.test_nll !== undefined) {
     lines.push(`NLL on fresh data           ${nll(s.test_nll, s.test_nll_stderr!, s.test_bits_per_dim!)}`);
+  }
+  if (s.val_nll_unconditional !== undefined) {
+    lines.push(
+      "  of −log p(x | c); told nothing, the model has " +
+        s.val_nll_unconditional.toFixed(3) +
+        (s.val_nll_unconditional_stderr === undefined ? "" : ` ± ${s.val_nll_unconditional_stderr.toFixed(3)}`) +
+        " on the validation data",
+    );
   }
   if (s.gain !== undefined && s.reference !== "one Gaussian") {
     lines.push(

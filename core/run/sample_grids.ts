@@ -1,4 +1,6 @@
 import { existsSync } from "node:fs";
+import { type ClassVariable, conditionWidth, encodeCondition, listedLevels } from "../data/condition.ts";
+import { floatSamples, type Samples } from "../data/samples.ts";
 import { samplingGrid, type SamplingPlan, samplingSteps } from "../diffusion/sampling.ts";
 import { type ImageShape, imageShape, type Picture } from "../figures/pictures.ts";
 import type { Events } from "../io/tensorboard.ts";
@@ -30,6 +32,19 @@ export class SampleGrids {
     this.#shape = imageShape(run.data.shape)!;
   }
 
+  /** The class that the samples have in turn, where that is what is known of one. */
+  #classes(): ClassVariable | undefined {
+    const [own, ...others] = this.run.data.condition ?? [];
+    return own?.kind === "class" && others.length === 0 ? own : undefined;
+  }
+
+  #given(): Samples | undefined {
+    const own = this.#classes(), { condition } = this.run.data;
+    if (!own || !condition) return undefined;
+    const values = Array.from({ length: this.count }, (_, i) => own.levels[i % own.levels.length]);
+    return floatSamples(encodeCondition(condition, values), conditionWidth(condition));
+  }
+
   /**
    * Draws a grid as `figures/samples-EPOCH.svg` and for TensorBoard, unless a resumed run has it already, or the run
    * is asked to stop meanwhile.
@@ -48,7 +63,7 @@ export class SampleGrids {
     // Made anew for each grid, so that its memory is free while the model trains.
     const sampler = await training.samplerOf(Math.min(BATCH, mostRows(ranks, this.count)));
     try {
-      for await (const record of sampler.draw(this.count, this.#plan, random.split("samples"))) {
+      for await (const record of sampler.draw(this.count, this.#plan, random.split("samples"), this.#given())) {
         if (ranks.stop.aborted) return;
         if (record.kind !== "batch") continue;
         for (let i = 0; i < record.samples.length; i += size) {
@@ -63,7 +78,9 @@ export class SampleGrids {
     events.image("samples", encodePng(grid), grid.width, grid.height, step);
     // A run that goes on takes the file for a sign that both are there.
     events.sync();
-    const subtitle = `${this.count} samples after epoch ${epoch}, by ode in ${this.steps} steps`;
+    const own = this.#classes();
+    const given = own ? `, given ${own.name} ${listedLevels(own)} in turn` : "";
+    const subtitle = `${this.count} samples after epoch ${epoch}, by ode in ${this.steps} steps${given}`;
     const svg = await renderSvg(imageGridFigure({ title: `${this.name}: samples`, subtitle }, pictures));
     await folder.write(file, svg);
     this.last = file;

@@ -162,21 +162,26 @@ function stoppedAt(step: number, training: Training, epochs: number): string {
   return `Stopped in epoch ${finished + 1} of ${epochs}, and saved.`;
 }
 
-function metricsOf({ epoch, step, trainNll, validation }: EpochRecord, seconds: number): EpochMetrics {
+function metricsOf({ epoch, step, trainNll, validation, unconditional }: EpochRecord, seconds: number): EpochMetrics {
   return {
     epoch,
     step,
     train_nll: trainNll,
     val_nll: validation.mean,
     val_nll_stderr: validation.stderr,
+    ...(unconditional ? { val_nll_unconditional: unconditional.mean } : {}),
     seconds: Math.round(seconds * 1000) / 1000,
   };
 }
 
-function logEpoch(events: Events, { step, trainNll, validation, learningRate }: EpochRecord): void {
+function logEpoch(
+  events: Events,
+  { step, trainNll, validation, unconditional, learningRate }: EpochRecord,
+): void {
   events.scalar("nll/train", trainNll, step);
   events.scalar("nll/validation", validation.mean, step);
   events.scalar("nll/validation_stderr", validation.stderr, step);
+  if (unconditional) events.scalar("nll/validation_unconditional", unconditional.mean, step);
   events.scalar("learning_rate", learningRate, step);
 }
 

@@ -11,6 +11,7 @@ import { nllPerSample } from "../evaluation/nll.ts";
 import { latestCheckpoint } from "../io/checkpoints.ts";
 import type { Dataset } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
+import { givenNothing } from "../data/condition.ts";
 import { type Samples, selectRows } from "../data/samples.ts";
 import { mixtureNll, onlyGaussian } from "../reference/mixture.ts";
 import { sizeOf } from "../data/tensors.ts";
@@ -92,9 +93,10 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
       "Stopped before the likelihoods and figures were finished; the training is, and is saved.",
       () => measure(task, run, trained, quiet, draw),
     );
-    const { validation, test, suggestion, figures } = measured;
+    const { validation, unconditional, test, suggestion, figures } = measured;
     const summary = await finishRun(run, trained, {
       validation,
+      unconditional,
       test,
       suggestion,
       started,
@@ -133,6 +135,10 @@ async function measure(
   const validation = validationLevels !== undefined && config.estimator === "paired"
     ? await compared(training.meter, data.validation, proposal, random.split("final"), validationLevels)
     : undefined;
+  // What the same network knows of samples of which it is told nothing.
+  const unconditional = data.condition && validation
+    ? await compared(training.meter, givenNothing(data.validation), proposal, random.split("final"), validationLevels!)
+    : undefined;
   const test = data.test && await compared(training.meter, data.test, proposal, random.split("test"), testLevels);
   const curveData = atMost(data.validation, curveSamples, random.split("curve samples"));
   const curveMeter = await training.meterOf((denoiser) => denoiser, onlyGaussian(info.gaussian));
@@ -142,7 +148,7 @@ async function measure(
   const suggestion = proposal.even ? undefined : suggestProposal(curve, sizeOf(data.shape));
   ranks.stop.throwIfAborted();
   const figures = await draw?.({ metrics, curve, suggestion, test }) ?? [];
-  return { validation, test, suggestion, figures };
+  return { validation, unconditional, test, suggestion, figures };
 }
 
 function goOn({ config, folder }: PreparedRun, { figures }: RunRequest): string {

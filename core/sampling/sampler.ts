@@ -3,8 +3,9 @@ import { gaussianStart } from "../reference/gaussian.ts";
 import type { Engine, State, Tensors } from "../engine/program.ts";
 import { UserError } from "../errors/user_error.ts";
 import { oneRank, type Ranks } from "../mpi/ranks.ts";
-import type { DataInfo, Denoiser } from "../plugins/contracts.ts";
+import { type DataInfo, type Denoiser, widthOfCondition } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
+import { type Samples, toFloat32 } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { predict } from "../plugins/predict.ts";
 
@@ -47,16 +48,28 @@ export interface Sampler {
    * Draws samples batch by batch; memory is that of one batch. Sample i has a noise stream of its own,
    * `random.split(i)`, so that it is the same, within rounding, whatever the batch or the count.
    *
+   * @param given What is known of each sample, `count` rows; nothing, if left out.
    * @throws {SamplingError} When a sample is not finite.
    */
-  draw(count: number, plan: SamplingPlan, random: Random): AsyncGenerator<EvaluationRecord | BatchRecord>;
+  draw(
+    count: number,
+    plan: SamplingPlan,
+    random: Random,
+    given?: Samples,
+  ): AsyncGenerator<EvaluationRecord | BatchRecord>;
   /**
    * Follows one batch through the levels of the grid.
    *
    * @param start Noisy samples at the first level, `[n, ...shape]` with n at most the sampler's batch.
    * @param fill Fills an array of that size with standard normal noise; called where a step needs fresh noise.
+   * @param given What is known of each row, `[n, width]`, where the model is a conditional one; nothing, if left out.
    */
-  follow(start: Float32Array, plan: SamplingPlan, fill: (noise: Float32Array) => void): AsyncGenerator<SamplingLevel>;
+  follow(
+    start: Float32Array,
+    plan: SamplingPlan,
+    fill: (noise: Float32Array) => void,
+    given?: Float32Array,
+  ): AsyncGenerator<SamplingLevel>;
   dispose(): Promise<void> | void;
 }
 
@@ -92,21 +105,22 @@ export async function createSampler(
   state: State,
   weights: (state: Tensors) => Tensors,
   denoiser: Denoiser,
-  { shape, gaussian }: DataInfo,
+  data: DataInfo,
   batch: number,
   ranks: Ranks = oneRank(),
 ): Promise<Sampler> {
-  const d = sizeOf(shape);
+  const { shape, gaussian } = data, d = sizeOf(shape), width = widthOfCondition(data);
   const program = await engine.compile(
-    (s, { z, logsnr }) => ({ outputs: { epsHat: predict(denoiser, weights(s), z, logsnr) } }),
+    (s, { z, logsnr, condition }) => ({ outputs: { epsHat: predict(denoiser, weights(s), z, logsnr, condition) } }),
     state,
-    { z: [batch, ...shape], logsnr: [batch] },
+    { z: [batch, ...shape], logsnr: [batch], ...(width ? { condition: [batch, width] } : {}) },
   );
 
   async function* follow(
     start: Float32Array,
     { logsnr, steps, range }: SamplingPlan,
     fill: (noise: Float32Array) => void,
+    given?: Float32Array,
   ): AsyncGenerator<SamplingLevel> {
     if (start.length % d !== 0 || start.length > batch * d) {
       throw new RangeError(`Got ${start.length} values to start from, expected at most ${batch} rows of ${d}.`);
@@ -115,7 +129,12 @@ export async function createSampler(
     const fresh = new Float32Array(z.length);
     let [xHat, before] = [new Float32Array(z.length), new Float32Array(z.length)];
     // Rows beyond the start stay zero; what becomes of them is not used.
-    const inputs = { z: new Float32Array(batch * d), logsnr: new Float32Array(batch) };
+    const known = width ? new Float32Array(batch * width) : undefined;
+    if (given) known?.set(given);
+    const inputs = {
+      ...{ z: new Float32Array(batch * d), logsnr: new Float32Array(batch) },
+      ...(known ? { condition: known } : {}),
+    };
     for (let level = 0; level < logsnr.length; level++) {
       inputs.z.set(z);
       inputs.logsnr.fill(logsnr[level]);
@@ -133,7 +152,7 @@ export async function createSampler(
   return {
     shape,
     follow,
-    async *draw(count, plan, random) {
+    async *draw(count, plan, random, given) {
       const levels = plan.logsnr.length;
       const together = batch * ranks.size;
       for (let beginning = 0; beginning < count; beginning += together) {
@@ -148,7 +167,8 @@ export async function createSampler(
         gaussianStart(start, plan.logsnr[0], gaussian);
         const samples = new Float32Array(total * d);
         if (n > 0) {
-          for await (const { level, xHat } of follow(start, plan, fill)) {
+          const known = given && toFloat32(given, first, first + n);
+          for await (const { level, xHat } of follow(start, plan, fill, known)) {
             yield { kind: "evaluation", done: beginning + total * (level + 1) / levels };
             if (level === levels - 1) samples.set(xHat, (first - beginning) * d);
           }
@@ -167,10 +187,11 @@ export async function drawSamples(
   count: number,
   plan: SamplingPlan,
   random: Random,
+  given?: Samples,
 ): Promise<Float32Array> {
   const d = sizeOf(sampler.shape);
   const all = new Float32Array(count * d);
-  for await (const record of sampler.draw(count, plan, random)) {
+  for await (const record of sampler.draw(count, plan, random, given)) {
     if (record.kind === "batch") all.set(record.samples, record.first * d);
   }
   return all;

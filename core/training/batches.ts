@@ -2,11 +2,12 @@ import { nllAgainstReference, nllAgainstStandard } from "../diffusion/likelihood
 import { reweightedProposal } from "../diffusion/reweighted_proposal.ts";
 import type { Engine, State } from "../engine/program.ts";
 import { mostRows, ownRows, type Ranks } from "../mpi/ranks.ts";
-import { type DataInfo, type Dataset, type Denoiser, referenceOf } from "../plugins/contracts.ts";
+import { type DataInfo, type Dataset, type Denoiser, referenceOf, widthOfCondition } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
 import { mixtureNll } from "../reference/mixture.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { adamSchedule } from "./adam.ts";
+import { dropping } from "./drop_condition.ts";
 import { DivergenceError } from "./divergence.ts";
 import type { ParameterLayout } from "./parameters.ts";
 import type { ProposalLearner } from "./proposal_learner.ts";
@@ -50,13 +51,13 @@ export async function createBatches(
   ranks: Ranks,
 ): Promise<Batches> {
   const { recipe, proposal, batchSize, learningRate, epochs, precision } = settings;
-  const { shape } = info, reference = referenceOf(info);
+  const { shape } = info, reference = referenceOf(info), width = widthOfCondition(info);
   const severalParts = inParts(ranks, settings);
   const partSize = Math.min(settings.microBatchSize, mostRows(ranks, batchSize));
   const gradient = await engine.compile(
     gradientStep(denoiser, layout, recipe, reference, severalParts ? PARTIAL_GRADIENT : GRADIENT),
     state,
-    gradientInputs(partSize, shape, precision),
+    gradientInputs(partSize, shape, precision, width),
     precision,
   );
   const accumulation = severalParts ? await engine.compile(accumulationStep, state, { keep: [] }) : undefined;
@@ -79,8 +80,15 @@ export async function createBatches(
     eps: new Float32Array(partSize * d),
     logsnr: new Float32Array(partSize),
     weight: new Float32Array(partSize),
+    ...(width > 0 ? { condition: new Float32Array(partSize * width) } : {}),
   };
-  const streams = { order: random.split("order"), noise: random.split("noise") };
+  const streams = {
+    order: random.split("order"),
+    noise: random.split("noise"),
+    conditions: random.split("conditions"),
+  };
+  const drop = info.condition && dropping(info.condition, settings.dropCondition ?? 0);
+  const known = new Float32Array(batchSize * width), isTold = new Uint8Array(batchSize).fill(1);
   let order: { epoch: number; rows: Uint32Array } | undefined;
 
   /** The gradient of the samples from `begin` on. The last part may have fewer than a part holds. */
@@ -91,6 +99,7 @@ export async function createBatches(
       const row = order!.rows[first + begin + i];
       data.train.copy(row, row + 1, part.x, i * d);
     }
+    part.condition?.set(known.subarray(begin * width, (begin + size) * width));
     part.logsnr.set(logsnr.subarray(begin, begin + size));
     // A part's loss is a mean over the part; weighted so, all parts add up to the batch's. What is beyond has no weight.
     for (let i = 0; i < partSize; i++) part.weight[i] = i < size ? weight[begin + i] * partSize / batchSize : 0;
@@ -138,13 +147,18 @@ export async function createBatches(
         logsnr[i] = distribution.atQuantile(proposal.even ? (i + u[i]) / batchSize : u[i]);
         weight[i] = distribution.weight(logsnr[i]);
       }
+      if (drop) {
+        const rows = order.rows.subarray(first, first + batchSize);
+        rows.forEach((row, i) => data.train.condition!.copy(row, row + 1, known, i * width));
+        drop(known, isTold, streams.conditions.split(step));
+      }
       errors.fill(0);
       for (let begin = own.begin; begin < own.end; begin += partSize) {
         if (begin > own.begin && ranks.stop.aborted) return undefined;
         await runPart(begin, first, noise);
       }
       await ranks.sum(errors);
-      let total = 0;
+      let total = 0, told = 0;
       for (let i = 0; i < batchSize; i++) {
         const error = { logsnr: logsnr[i], weight: weight[i], mse: mse[i] };
         const nll = paired
@@ -152,13 +166,15 @@ export async function createBatches(
           : nllAgainstStandard(error, d);
         if (!Number.isFinite(nll)) throw new DivergenceError(step, error.logsnr, "loss");
         if (Number.isNaN(overflow[i])) throw new DivergenceError(step, error.logsnr, "gradient");
-        total += nll;
+        // The batch's NLL is that of what is asked later, −log p(x | c), and its loss has the others too.
+        if (isTold[i] === 1) total += nll;
+        told += isTold[i];
       }
       for (let i = 0; learner && i < batchSize; i++) {
         learner.add({ logsnr: logsnr[i], weight: weight[i], mse: mse[i] }, paired ? mseReference[i] : 0);
       }
       await optimise(step);
-      return total / batchSize;
+      return told > 0 ? total / told : 0;
     },
     async dispose() {
       await gradient.dispose();

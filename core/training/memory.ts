@@ -3,7 +3,7 @@ import type { Engine } from "../engine/program.ts";
 import { bytesOfInputs, peakBytes, requireMemory } from "../engine/graph_memory.ts";
 import { record } from "../engine/recording.ts";
 import { errorInputs, errorProgram } from "../evaluation/errors.ts";
-import { type DataInfo, type Denoiser, referenceOf } from "../plugins/contracts.ts";
+import { type DataInfo, type Denoiser, referenceOf, widthOfCondition } from "../plugins/contracts.ts";
 import { layoutOf, unflattenTensor } from "./parameters.ts";
 import type { Recipe } from "./recipe.ts";
 import { GRADIENT, gradientInputs, gradientStep, PARAMS } from "./step.ts";
@@ -37,8 +37,8 @@ export function requireTrainingMemory(
   requireMemory(held, `Training ${network}`, "Take a smaller one.", free);
   if (layout.size === 0 || !HOSTS.includes(backend)) return;
 
-  const reference = referenceOf(info);
-  const steps = gradientInputs(sizes.step, info.shape);
+  const reference = referenceOf(info), condition = widthOfCondition(info);
+  const steps = gradientInputs(sizes.step, info.shape, "f32", condition);
   const step = record(
     gradientStep(denoiser, layout, recipe, reference),
     { [PARAMS]: vector, [GRADIENT]: vector },
@@ -50,7 +50,7 @@ export function requireTrainingMemory(
     "Lower --micro-batch-size or --batch-size, or take a smaller network.",
     free,
   );
-  const rows = errorInputs(sizes.evaluation, info.shape);
+  const rows = errorInputs(sizes.evaluation, info.shape, condition);
   const evaluation = record(
     errorProgram((state) => unflattenTensor(layout, state[PARAMS]), denoiser, reference),
     { [PARAMS]: vector },

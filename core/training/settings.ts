@@ -28,4 +28,6 @@ export interface TrainingSettings {
   readonly blend: boolean;
   /** Training ends once for so many epochs neither the model nor the denoiser by itself was better than before. */
   readonly patience: number;
+  /** How often a training step is not told what is known of a sample, of data with a condition; 0 if left out. */
+  readonly dropCondition?: number;
 }

@@ -18,13 +18,21 @@ export const PARTIAL_GRADIENT = "gradient.partial";
 export const EMA = "ema";
 export const MOMENTS = ["adam.m", "adam.v"] as const;
 
-/** Names and shapes of a gradient's inputs. With float16 there is the loss scale besides, a scalar. */
+/**
+ * Names and shapes of a gradient's inputs. With float16 there is the loss scale besides, a scalar.
+ *
+ * @param condition Values of what is known of a sample; 0 of data without a condition.
+ */
 export function gradientInputs(
   batch: number,
   shape: readonly number[],
   precision: Precision = "f32",
+  condition = 0,
 ): Record<string, readonly number[]> {
-  const inputs = { x: [batch, ...shape], eps: [batch, ...shape], logsnr: [batch], weight: [batch] };
+  const inputs = {
+    ...{ x: [batch, ...shape], eps: [batch, ...shape], logsnr: [batch], weight: [batch] },
+    ...(condition > 0 ? { condition: [batch, condition] } : {}),
+  };
   return precision === "f16" ? { ...inputs, lossScale: [] } : inputs;
 }
 
@@ -46,10 +54,10 @@ export function gradientStep(
   target: typeof GRADIENT | typeof PARTIAL_GRADIENT = GRADIENT,
 ): Program {
   const predictReference = mixturePrediction(reference);
-  return (state, { x, eps, logsnr, weight, lossScale }) => {
+  return (state, { x, eps, logsnr, weight, lossScale, condition }) => {
     const z = noisyChannel(x, eps, logsnr);
     const { gradients: grads, aux } = gradients((params) => {
-      const mse = squaredError(eps, predict(denoiser, params, z, logsnr));
+      const mse = squaredError(eps, predict(denoiser, params, z, logsnr, condition));
       const loss = tf.mul(tf.mean(tf.mul(weight, mse)), 0.5) as tf.Scalar;
       return { loss: lossScale ? tf.mul(loss, lossScale) : loss, aux: { mse } };
     }, unflattenTensor(layout, state[PARAMS]));
@@ -58,7 +66,7 @@ export function gradientStep(
     const overflow = lossScale ? { overflow: tf.sum(tf.mul(gradient, 0)) } : {};
     const baseline = recipe.estimator === "standard"
       ? {}
-      : { mseReference: squaredError(eps, predictReference(z, logsnr)) };
+      : { mseReference: squaredError(eps, predictReference(z, logsnr, condition)) };
     return { outputs: { mse: aux.mse, ...baseline, ...overflow }, state: { [target]: gradient } };
   };
 }

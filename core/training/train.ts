@@ -10,6 +10,7 @@ import type { Random } from "../random/random.ts";
 import { BLEND, BLEND_NODES, blendedDenoiser } from "../reference/blend.ts";
 import type { GaussianMixture } from "../reference/mixture.ts";
 import { createSampler, type Sampler } from "../sampling/sampler.ts";
+import { givenNothing } from "../data/condition.ts";
 import { type Samples, selectRows } from "../data/samples.ts";
 import { type HostTensors, shapesOf } from "../data/tensors.ts";
 import { createBatches, inParts } from "./batches.ts";
@@ -49,6 +50,11 @@ export interface EpochRecord {
   readonly trainNll: number;
   /** On the validation data, with its standard error, in nats. */
   readonly validation: Estimate;
+  /**
+   * Of a model with a condition, whose `validation` is E[−log p(x | c)]: E[−log p(x)], of the same network that is told
+   * nothing, on the same noise.
+   */
+  readonly unconditional?: Estimate;
   /** That of the epoch's last step. */
   readonly learningRate: number;
   /** Whether training ends with it: it is the last, or no epoch has been better for as long as the settings wait. */
@@ -170,6 +176,9 @@ export async function createTraining(
   const isTired = (after: number, { epoch, own }: BestEpoch) => after - Math.max(epoch, own.epoch) >= patience;
   const isOver = () => epoch >= settings.epochs || best !== undefined && isTired(epoch, best);
 
+  const estimateUntold = (of: ErrorMeter) =>
+    estimateNll(of, givenNothing(held), settings.proposal, random.split("validation"), settings.validationLevels);
+
   async function* run(): AsyncGenerator<StepRecord | EpochRecord> {
     const steps = settings.epochs * stepsPerEpoch;
     while (!isOver()) {
@@ -211,6 +220,10 @@ export async function createTraining(
         : blend;
       if (blend && !refined) return;
       if (refined) state.write({ [BLEND]: { shape: [BLEND_NODES], data: refined } });
+      const { unconditional } = info.condition && recipe.estimator === "paired"
+        ? await unlessAborted(async () => ({ unconditional: await estimateUntold(meter) }), signal) ?? {}
+        : {};
+      if (info.condition && signal.aborted) return;
       if (!Number.isFinite(validation.mean)) throw new DivergenceError(step, settings.proposal.loc, "validation NLL");
       const epochs = epoch + 1 - Math.floor(epoch / every) * every;
       const trainNll = batches ? nllSum / epochs / stepsPerEpoch : validation.mean;
@@ -219,7 +232,10 @@ export async function createTraining(
       nllSum = 0;
       best = next;
       learner?.learn();
-      yield { kind: "epoch", epoch, step, trainNll, validation, learningRate, isLast };
+      yield {
+        ...{ kind: "epoch", epoch, step, trainNll, validation, learningRate, isLast },
+        ...(unconditional ? { unconditional } : {}),
+      };
     }
   }
 

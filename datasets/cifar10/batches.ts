@@ -12,7 +12,7 @@ export const IMAGE_BYTES = 3 * 32 * 32;
 
 /** A record is an image with its label, from 0 to 9, before it. */
 const RECORD_BYTES = 1 + IMAGE_BYTES;
-const LABELS = 10;
+export const LABELS = 10;
 
 /** The records of a file as published. Smaller sets of the same layout have fewer. */
 const MAX_RECORDS = 10_000;
@@ -30,11 +30,12 @@ export interface Batches {
    */
   room(name: string, size: number): Uint8Array<ArrayBuffer>;
   /**
-   * The images of all files, `[count, 3, 32, 32]`, in the order of the names. To be called once, when all are filled.
+   * The images of all files, `[count, 3, 32, 32]`, in the order of the names, and their labels, `[count]`. To be called
+   * once, when all are filled.
    *
    * @throws CifarError naming a file that is missing or that holds something else.
    */
-  images(): Uint8Array<ArrayBuffer>;
+  images(): { readonly pixels: Uint8Array<ArrayBuffer>; readonly labels: Uint8Array };
 }
 
 /**
@@ -62,6 +63,7 @@ export function batchesOf(names: readonly string[], source: string): Batches {
       const missing = names.filter((name) => !sizes.has(name));
       if (missing.length > 0) throw new CifarError(`${source} has no ${missing.join(", ")}. ${ADVICE}`);
       let end = 0;
+      const labels: number[] = [];
       names.forEach((name, i) => {
         const begin = i * MAX_FILE_BYTES, size = sizes.get(name) ?? 0;
         for (let at = begin; at < begin + size; at += RECORD_BYTES) {
@@ -71,12 +73,13 @@ export function batchesOf(names: readonly string[], source: string): Batches {
               `${source}: record ${record} (from 0) of ${name} has the label ${bytes[at]}, expected 0 to 9. ${ADVICE}`,
             );
           }
+          labels.push(bytes[at]);
           bytes.copyWithin(end, at + 1, at + RECORD_BYTES);
           end += IMAGE_BYTES;
         }
       });
       const isFull = end === names.length * MAX_RECORDS * IMAGE_BYTES;
-      return isFull ? bytes.subarray(0, end) : bytes.slice(0, end);
+      return { pixels: isFull ? bytes.subarray(0, end) : bytes.slice(0, end), labels: Uint8Array.from(labels) };
     },
   };
 }

@@ -10,8 +10,18 @@ import { download } from "../../core/io/download.ts";
 import { filesOfTarGz } from "../../core/io/tar.ts";
 import type { Dataset, LoadContext, OptionValues } from "../../core/plugins/contracts.ts";
 import type { Random } from "../../core/random/random.ts";
-import { byteSamples, IMAGE_SCALE } from "../../core/data/samples.ts";
-import { type Batches, batchesOf, CifarError, IMAGE_BYTES, MAX_FILE_BYTES, TEST_FILE, TRAIN_FILES } from "./batches.ts";
+import { type Condition, encodeCondition, givenEach } from "../../core/data/condition.ts";
+import { byteSamples, IMAGE_SCALE, type Samples } from "../../core/data/samples.ts";
+import {
+  type Batches,
+  batchesOf,
+  CifarError,
+  IMAGE_BYTES,
+  LABELS,
+  MAX_FILE_BYTES,
+  TEST_FILE,
+  TRAIN_FILES,
+} from "./batches.ts";
 
 export { CifarError } from "./batches.ts";
 
@@ -22,6 +32,7 @@ export const options = {
     path: true,
     help: "folder with data_batch_1.bin and so on, or cifar-10-binary.tar.gz; downloaded if left out",
   },
+  condition: { default: "", help: "label, for p(x | label) of the pictures' classes 0 to 9" },
 } as const;
 
 /** Where the binary version is published. */
@@ -41,12 +52,16 @@ export interface CifarContext extends LoadContext {
 }
 
 /**
- * Loads the images, scaled to [−1, 1], without their labels. They are kept as bytes.
+ * Loads the images, scaled to [−1, 1], with their labels where these are asked for. They are kept as bytes.
  *
  * @throws CifarError, ArchiveError or DownloadError if the files are not those of CIFAR-10 or smaller ones of the same
  * layout, NetworkError if they have to be downloaded and cannot be.
  */
 export async function load(_random: Random, values: OptionValues = {}, context: CifarContext = {}): Promise<Dataset> {
+  const asked = String(values.condition ?? options.condition.default);
+  if (asked !== "" && asked !== LABEL) {
+    throw new CifarError(`--condition is ${asked}, but what CIFAR-10 knows of a picture is its ${LABEL}. Give that.`);
+  }
   const source = String(values.data ?? options.data.default) || await downloaded(context);
   const train = batchesOf(TRAIN_FILES, source), test = batchesOf([TEST_FILE], source);
   const batchOf = (name: string) => TRAIN_FILES.includes(name) ? train : name === TEST_FILE ? test : undefined;
@@ -54,11 +69,27 @@ export async function load(_random: Random, values: OptionValues = {}, context: 
   else await readArchive(source, batchOf);
   return {
     shape: [3, 32, 32],
-    train: byteSamples(train.images(), IMAGE_BYTES, IMAGE_SCALE),
-    validation: byteSamples(test.images(), IMAGE_BYTES, IMAGE_SCALE),
+    ...labelled(train.images(), test.images(), asked === LABEL),
     range: [-1, 1],
     delta: 2 / 255,
   };
+}
+
+/** What is known of a picture. */
+const LABEL = "label";
+
+function labelled(
+  train: ReturnType<Batches["images"]>,
+  validation: ReturnType<Batches["images"]>,
+  isAsked: boolean,
+): Pick<Dataset, "train" | "validation" | "condition"> {
+  const [own, other] = [train, validation].map(({ pixels }) => byteSamples(pixels, IMAGE_BYTES, IMAGE_SCALE));
+  if (!isAsked) return { train: own, validation: other };
+  const levels = Array.from({ length: LABELS }, (_, label) => label);
+  const counts = levels.map((level) => train.labels.reduce((count, label) => count + Number(label === level), 0));
+  const condition: Condition = [{ name: LABEL, kind: "class", levels, counts }];
+  const told = (samples: Samples, labels: Uint8Array) => givenEach(samples, encodeCondition(condition, labels));
+  return { condition, train: told(own, train.labels), validation: told(other, validation.labels) };
 }
 
 /** The path of the published archive, which is downloaded once. */

@@ -30,9 +30,17 @@ export interface UnetConfig {
   readonly normEps: number;
   /** Whether the time embedding scales and shifts the second normalisation, instead of being added before it. */
   readonly timeScaleShift: boolean;
+  /** How classes are embedded; none of a U-Net that takes none. */
+  readonly classes?: ClassEmbedding;
   /** The share of values that diffusers drops in training; this network drops none. */
   readonly dropout: number;
 }
+
+/** A table with a row for each class, a number that is embedded as a time step, or an embedding that is given as it is. */
+export type ClassEmbedding =
+  | { readonly kind: "table"; readonly count: number }
+  | { readonly kind: "timestep" }
+  | { readonly kind: "identity" };
 
 /** A configuration that is not valid or has a value that this U-Net does not support. */
 export class UnetConfigError extends UserError {}
@@ -65,9 +73,7 @@ const IGNORED = new Set(["sample_size", "dropout_rate", "num_train_timesteps"]);
 /** Values that have one supported choice. What a file leaves out has diffusers' default, the first. */
 const FIXED: Readonly<Record<string, readonly unknown[]>> = {
   act_fn: ["silu", "swish"],
-  class_embed_type: [null],
   downsample_type: ["conv"],
-  num_class_embeds: [null],
   time_embedding_type: ["positional"],
   upsample_type: ["conv"],
 };
@@ -129,7 +135,21 @@ export function parseUnetConfig(json: unknown, source: string): UnetConfig {
   const normNumGroups = count("norm_num_groups", 32, MAX_CHANNELS);
   const timeScaleShift =
     take("resnet_time_scale_shift", "default", isOneOfStrings(SHIFT), SHIFT.map(show).join(" or ")) === SHIFT[1];
+  const embedType = take(
+    "class_embed_type",
+    null as "timestep" | "identity" | null,
+    (v): v is "timestep" | "identity" | null => v === null || v === "timestep" || v === "identity",
+    'null, "timestep" or "identity"',
+  );
+  const embeds = countOrNull("num_class_embeds", null);
+  // As diffusers has it: another type leaves the number without meaning.
+  const classes: ClassEmbedding | undefined = embedType
+    ? { kind: embedType }
+    : embeds === null
+    ? undefined
+    : { kind: "table", count: embeds };
   const config: UnetConfig = {
+    ...(classes ? { classes } : {}),
     inChannels: count("in_channels", 3, 4),
     outChannels: count("out_channels", 3, 4),
     centerInputSample: flag("center_input_sample", false),

@@ -11,7 +11,8 @@ import { UserError } from "../../core/errors/user_error.ts";
 import { DESCRIPTION_BOUNDS, parseBoundedJson, readBoundedJson } from "../../core/io/bounded_json.ts";
 import { MAX_PARAMETERS } from "../../core/layers/parameter_limit.ts";
 import type { CreateContext, DataInfo, Denoiser, LoadContext, OptionValues } from "../../core/plugins/contracts.ts";
-import type { HostTensors } from "../../core/data/tensors.ts";
+import { type HostTensors, sizeOf } from "../../core/data/tensors.ts";
+import { classInputOf, withClasses } from "./classes.ts";
 import { DDPM_CIFAR10, parseUnetConfig, type UnetConfig } from "./config.ts";
 import { halvings, initParams, parameterCount, parameterShapes, unet, zeroParams } from "./network.ts";
 import { DDPM_SCHEDULE, parseSchedule, type Schedule, withPredictionType } from "./schedule.ts";
@@ -40,6 +41,9 @@ export const options = {
   channels: { default: "", help: "Its channels by level, as 64,128; attention at the second level." },
 } as const;
 
+/** One class is given by a table of embeddings, `num_class_embeds`, or as `class_embed_type` says. */
+export const conditional = true;
+
 /** The most parameters of a checkpoint, which a fine-tuned model may have more of. */
 const MAX_SAVED = 2 ** 30;
 
@@ -49,7 +53,7 @@ const MAX_SAVED = 2 ** 30;
  * @throws {UserError} When the model cannot be had, is not supported, or does not fit the data.
  */
 export async function create(
-  { shape }: DataInfo,
+  { shape, condition }: DataInfo,
   values: OptionValues = {},
   { saved, training = false, ...context }: CreateContext = {},
 ): Promise<Denoiser> {
@@ -59,7 +63,9 @@ export async function create(
     : values.fromScratch
     ? await newModel(values, shape)
     : await pretrainedModel(String(values.weights ?? PRETRAINED), context);
-  const config = parseUnetConfig(source.config, source.name);
+  const { json: described, isAdded } = withClasses(source.config, condition);
+  const config = parseUnetConfig(described, source.name);
+  const inputOf = classInputOf(config.classes, condition, config.timeEmbeddingDim, source.name);
   const schedule = parseSchedule(source.scheduler, source.schedulerName);
   requireFit(config, shape, source.name);
   requireRoom(config, source);
@@ -72,20 +78,29 @@ export async function create(
     );
   }
   if (training && config.dropout > 0) context.onNote?.(`dropout ${config.dropout} is left out of training`);
-  const weights = source.readWeights && matchWeights(config, await source.readWeights(), source.name);
+  const read = source.readWeights && await source.readWeights();
+  const weights = read && matchWeights(config, isAdded ? { ...emptyTable(config), ...read } : read, source.name);
+  if (isAdded && read) context.onNote?.(`classes: ${source.name} has none, so that it begins with a table of zeros`);
   return {
     shapes: Object.fromEntries(parameterShapes(config)),
     // Of what a checkpoint has, the names and shapes alone are looked at.
     init: (random) => weights ?? (saved ? zeroParams(config) : initParams(config, random)),
-    predict(params, z, logsnr) {
-      const output = unet(config, params, z, schedule.timestep(logsnr));
+    predict(params, z, logsnr, known) {
+      const classes = inputOf?.(known, z.shape[0]);
+      const output = unet(config, params, z, schedule.timestep(logsnr), classes);
       return epsilon(schedule, output, z, perSample(logsnr, z.rank));
     },
     form: {
       weights: WEIGHTS,
-      files: { [CONFIG]: json(source.config), [SCHEDULER]: json(withPredictionType(source.scheduler, schedule)) },
+      files: { [CONFIG]: json(described), [SCHEDULER]: json(withPredictionType(source.scheduler, schedule)) },
     },
   };
+}
+
+/** Classes of a U-Net that had none, to which nothing is added yet. */
+function emptyTable({ classes, timeEmbeddingDim }: UnetConfig): HostTensors {
+  const rows = classes?.kind === "table" ? classes.count : 0, shape = [rows, timeEmbeddingDim];
+  return { "class_embedding.weight": { shape, data: new Float32Array(sizeOf(shape)) } };
 }
 
 /** A model's parts, and what they are called in messages. */

@@ -7,6 +7,7 @@ import { silu } from "../../core/layers/silu.ts";
 import { upsample } from "../../core/layers/upsample.ts";
 import type { Random } from "../../core/random/random.ts";
 import { type HostTensors, sizeOf } from "../../core/data/tensors.ts";
+import { classEmbedding, type ClassInput } from "./classes.ts";
 import type { UnetConfig } from "./config.ts";
 import { timeEmbedding } from "./time_embedding.ts";
 
@@ -91,6 +92,7 @@ export function halvings({ levels }: UnetConfig): number {
 /** What one layer's parameters are. */
 type Layer =
   | { readonly kind: "convolution"; readonly name: string; readonly shape: readonly [number, number, number, number] }
+  | { readonly kind: "table"; readonly name: string; readonly rows: number; readonly size: number }
   | { readonly kind: "linear"; readonly name: string; readonly inputs: number; readonly outputs: number }
   | { readonly kind: "norm"; readonly name: string; readonly channels: number };
 
@@ -127,6 +129,13 @@ function layersOf(config: UnetConfig): Layer[] {
   conv("conv_in", config.inChannels, first);
   affine("time_embedding.linear_1", first, time);
   affine("time_embedding.linear_2", time, time);
+  const { classes } = config;
+  if (classes?.kind === "table") {
+    layers.push({ kind: "table", name: "class_embedding", rows: classes.count, size: time });
+  } else if (classes?.kind === "timestep") {
+    affine("class_embedding.linear_1", first, time);
+    affine("class_embedding.linear_2", time, time);
+  }
   down.forEach(block);
   up.forEach(block);
   mid.forEach(attention);
@@ -140,6 +149,7 @@ function layersOf(config: UnetConfig): Layer[] {
 export function parameterShapes(config: UnetConfig): Map<string, readonly number[]> {
   return new Map(
     layersOf(config).flatMap((layer): [string, readonly number[]][] => {
+      if (layer.kind === "table") return [[`${layer.name}.weight`, [layer.rows, layer.size]]];
       const [weight, bias] = layer.kind === "convolution"
         ? [layer.shape, [layer.shape[0]]]
         : layer.kind === "linear"
@@ -167,6 +177,8 @@ export function initParams(config: UnetConfig, random: Random): HostTensors {
   const params = layersOf(config).map((layer) => {
     if (layer.kind === "norm") return initGroupNorm(layer.name, layer.channels);
     const own = random.split(layer.name);
+    // As PyTorch's nn.Embedding.
+    if (layer.kind === "table") return { [`${layer.name}.weight`]: own.normalTensor([layer.rows, layer.size]) };
     return layer.kind === "convolution"
       ? initConv2d(own, layer.name, layer.shape)
       : initLinear(own, layer.name, layer.inputs, layer.outputs);
@@ -180,9 +192,19 @@ export function initParams(config: UnetConfig, random: Random): HostTensors {
  * @param params Under diffusers' names and in its layouts.
  * @param sample Images, `[batch, channels, height, width]`.
  * @param timestep May be fractional, `[batch]`.
+ * @param classes Of a U-Net that takes some.
  * @returns Of the shape of `sample`.
  */
-export function unet(config: UnetConfig, params: Params, sample: tf.Tensor, timestep: tf.Tensor): tf.Tensor {
+export function unet(
+  config: UnetConfig,
+  params: Params,
+  sample: tf.Tensor,
+  timestep: tf.Tensor,
+  classes?: ClassInput,
+): tf.Tensor {
+  if ((config.classes === undefined) !== (classes === undefined)) {
+    throw new RangeError("A U-Net of classes is given classes, and another none.");
+  }
   const { down, mid, up } = planOf(config);
   const norm = (name: string, x: tf.Tensor, groups = config.normNumGroups) =>
     groupNorm(params, name, x, groups, config.normEps);
@@ -211,7 +233,11 @@ export function unet(config: UnetConfig, params: Params, sample: tf.Tensor, time
   const raw = timeEmbedding(timestep, config.levels[0].channels, config.freqShift, config.flipSinToCos);
   const hidden = silu(linear(params, "time_embedding.linear_1", raw));
   // Every residual block applies SiLU to the embedding first.
-  const embedding = silu(linear(params, "time_embedding.linear_2", hidden));
+  const ofTime = linear(params, "time_embedding.linear_2", hidden);
+  const timesteps = { size: config.levels[0].channels, freqShift: config.freqShift, flipSinToCos: config.flipSinToCos };
+  const embedding = silu(
+    classes ? tf.add(ofTime, classEmbedding(config.classes!, params, classes, timesteps)) : ofTime,
+  );
 
   let h = conv2d(params, "conv_in", config.centerInputSample ? tf.sub(tf.mul(sample, 2), 1) : sample, SAME);
   const skips = [h];

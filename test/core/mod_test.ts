@@ -20,6 +20,7 @@ import {
 import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
 import { gaussianDenoiser } from "../../core/reference/gaussian.ts";
 import { inFolder } from "../folders.ts";
+import { exactClasses, exactDensities, labelledRows } from "../labelled.ts";
 import { runTask } from "../tasks/command.ts";
 
 const IMAGES = fileURLToPath(new URL("../reference/datasets/images.h5", import.meta.url));
@@ -252,4 +253,57 @@ Deno.test("a U-Net of diffusers is a density of images, the one that the task nl
     ok(Number.isFinite(nats) && error > 0);
     ok(Math.abs(nats - JSON.parse(stdout).nats) < 6 * Math.hypot(error, JSON.parse(stdout).stderr));
     equal((await model.sample(1, { steps: 2 })).length, data.train.dimension);
+  }));
+
+Deno.test("a conditional model is fitted to rows, saved and loaded, and all its functions go by what is given", () =>
+  inFolder(async (cwd) => {
+    const rows = labelledRows(Random.fromSeed(0), 2000), far = rows.map(([x, y, c]) => [1e3 + 20 * x, y, 10 + c]);
+    const fitted = await fit(far, { condition: [2], epochs: 1, denoiserOptions: NETWORK });
+    await saveModel(fitted, join(cwd, "run"));
+    const { condition } = fitted.info;
+    deepEqual(condition!.map((one) => one.kind === "class" && [one.name, one.levels, one.place]), [[
+      "2",
+      [10, 11, 12],
+      2,
+    ]]);
+    ok(fitted.history[0].unconditional!.mean > fitted.history[0].validation.mean + 0.5);
+    await fitted[Symbol.asyncDispose]();
+
+    await using model = await loadModel(join(cwd, "run"));
+    const test = labelledRows(Random.fromSeed(1), 300), points = test.map(([x, y]) => [1e3 + 20 * x, y]);
+    const each = test.map(([, , c]) => ({ 2: 10 + c })), size = Math.log(20);
+    const told = await model.logDensity(points, { given: each }), untold = await model.logDensity(points);
+    const one = await model.logDensity(points, { given: { 2: 11 } });
+    const mean = (of: (row: number[], i: number) => number) =>
+      test.reduce((sum, row, i) => sum + of(row, i) / test.length, 0);
+    const truth = {
+      told: mean((row) => exactDensities(row).given[row[2]]),
+      untold: mean((row) => exactDensities(row).plain),
+    };
+    ok(Math.abs(mean((_, i) => told.logDensity[i]) + size - truth.told) < 0.1);
+    ok(Math.abs(mean((_, i) => untold.logDensity[i]) + size - truth.untold) < 0.1);
+    test.forEach(([, , c], i) => ok(c !== 1 || Math.abs(one.logDensity[i] - told.logDensity[i]) < 1e-4));
+    const nll = await model.nll(points, { given: each });
+    ok(Math.abs(nll.nats + mean((_, i) => told.logDensity[i])) < 0.02);
+
+    const drawn = await model.sample(200, { given: { 2: 11 }, steps: 50 });
+    const own = Array.from({ length: 200 }, (_, i) => exactClasses([(drawn[2 * i] - 1e3) / 20, drawn[2 * i + 1]])[1]);
+    ok(own.filter((log) => log > Math.log(0.3)).length > 175);
+    const plain = await model.sample(20, { steps: 20 }), zero = { given: { 2: 11 }, guidance: 0, steps: 20 };
+    deepEqual(await model.sample(20, zero), plain);
+    const scores = [await model.score([[1e3, 0]], { given: { 2: 10 } }), await model.score([[1e3, 0]])];
+    ok(scores[0][0] !== scores[1][0]);
+    ok((await model.denoise([[1e3, 0]], 0, { given: { 2: 10 } }))[0] < (await model.denoise([[1e3, 0]], 0))[0]);
+    ok((await densityFigure(model, { given: { 2: 10 } })).startsWith("<svg"));
+
+    for (
+      const [attempt, pattern] of [
+        [model.logDensity(points, { given: { 3: 1 } }), /given names "3", but the model is given 2/],
+        [model.logDensity(points, { given: { 2: 3 } }), /2 is given as 3, expected one of 10, 11, 12/],
+        [model.nll(points, { given: [{ 2: 10 }] }), /given has 1 records, expected one for each of the 300 rows/],
+        [model.sample(1, { guidance: 2 }), /--guidance is by what is given/],
+        [fit(far, { condition: [3] }), /condition names column 3, expected whole numbers from 0 to 2/],
+        [fit(far, { condition: [2], denoiser: "gaussian" }), /denoiser gaussian takes nothing that is known/],
+      ] as const
+    ) await rejects(attempt, pattern);
   }));

@@ -154,3 +154,29 @@ Deno.test("the cache lies where the environment says, or where the system keeps 
   if (Deno.build.os === "linux") assert.equal(cacheFolder(env({ XDG_CACHE_HOME: "/caches" })), "/caches/itdiffusion");
   assert.match(cacheFolder(env({})), /itdiffusion$/);
 });
+
+Deno.test("the labels are what is known of the pictures, where they are asked for", async () => {
+  const plain = await loaded(ARCHIVE), told = await load(random, { data: ARCHIVE, condition: "label" });
+  assert.equal(plain.train.condition, undefined);
+  assert.equal(hashOf(told.train), TRAIN_SHA256);
+  const [label] = told.condition!;
+  assert.ok(label.kind === "class" && label.levels.length === 10 && label.counts.reduce((a, b) => a + b) === 100);
+  await inFolder(async (folder) => {
+    const archive = `${folder}/a.tar.gz`;
+    await Deno.writeFile(archive, await gzip(await tarOf(...filesOf({ "data_batch_1.bin": recordsOf([7, 3]) }))));
+    const { train, validation } = await load(random, { data: archive, condition: "label" });
+    const rows = toFloat32(train.condition!), pixels = toFloat32(train);
+    for (let i = 0; i < train.count; i++) {
+      const own = Math.round((pixels[i * 3072] + 1) * 127.5);
+      assert.deepEqual([...rows.subarray(i * 11, (i + 1) * 11)], [
+        1,
+        ...Array.from({ length: 10 }, (_, k) => Number(k === own)),
+      ]);
+    }
+    assert.equal(toFloat32(validation.condition!)[6], 1);
+  });
+  await assert.rejects(
+    load(random, { data: ARCHIVE, condition: "age" }),
+    /--condition is age, but what CIFAR-10 knows/,
+  );
+});

@@ -172,7 +172,14 @@ Deno.test("the same seed gives the same split", async () => {
 
 Deno.test("a path is found from its name, with or without file:, and not on the network", async () => {
   const { name, options } = await loadDataset(`file://${REFERENCE}datasets/points.h5:x`);
-  deepEqual([name, Object.keys(options ?? {})], ["points", ["standardise", "range", "layout", "header", "transpose"]]);
+  deepEqual([name, Object.keys(options ?? {})], ["points", [
+    "standardise",
+    "condition",
+    "range",
+    "layout",
+    "header",
+    "transpose",
+  ]]);
   await rejects(loadDataset("nowhere.npy"), (error) => {
     ok(error instanceof PluginError && /nowhere\.npy is not there: no file .*Check the path/.test(error.message));
     return true;

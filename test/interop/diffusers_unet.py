@@ -24,6 +24,15 @@ def old_name(name):
     return name
 
 
+def labels(model, n):
+    config = model.config
+    if config.class_embed_type == "timestep":
+        return {"class_labels": torch.rand(n) * 9}
+    if config.class_embed_type == "identity":
+        return {"class_labels": torch.randn(n, model.time_embedding.linear_2.out_features)}
+    return {} if config.num_class_embeds is None else {"class_labels": torch.randint(config.num_class_embeds, (n,))}
+
+
 def make(folder, case):
     model = UNet2DModel(**case["config"])
     with torch.no_grad():
@@ -38,11 +47,13 @@ def make(folder, case):
     sample = torch.randn(n, *shape, requires_grad=True)
     target = torch.randn(n, *shape)
     timestep = torch.rand(n) * 999
-    output = model(sample, timestep).sample
+    classes = labels(model, n)
+    output = model(sample, timestep, **classes).sample
     (output - target).square().mean().backward()
     gradients = {f"gradient.{name}": p.grad for name, p in model.named_parameters() if p.grad is not None}
     values = {"sample": sample.detach(), "target": target, "timestep": timestep, "output": output.detach()}
     values["gradient"] = sample.grad
+    values.update({name: value.float() for name, value in classes.items()})
     save_file({k: v.contiguous() for k, v in {**values, **gradients}.items()}, os.path.join(folder, "values.safetensors"))
 
 
@@ -53,5 +64,6 @@ else:
     inputs = load_file(sys.argv[2])
     for folder in sys.argv[3:]:
         with torch.no_grad():
-            output = UNet2DModel.from_pretrained(folder)(inputs["sample"], inputs["timestep"]).sample
+            labels = {"class_labels": inputs["class_labels"].long()} if "class_labels" in inputs else {}
+            output = UNet2DModel.from_pretrained(folder)(inputs["sample"], inputs["timestep"], **labels).sample
         save_file({"output": output}, os.path.join(folder, "output.safetensors"))

@@ -2,6 +2,7 @@ import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
+import { encodeSafetensors } from "../../core/io/safetensors.ts";
 import { inFolder, namesIn } from "../folders.ts";
 import { hasLines, untilFile } from "../wait.ts";
 import { runTask, taskCommand } from "./command.ts";
@@ -164,4 +165,55 @@ Deno.test("a mistake is one line that says what was expected, exit code 2, and l
       equal(stderr.trim().split("\n").length, 1, `${what}: ${stderr}`);
     }));
     deepEqual(await namesIn(cwd), []);
+  }));
+
+Deno.test("a U-Net of classes is trained, drawn from, told apart by, exported and drawn from again", () =>
+  inFolder(async (cwd) => {
+    const n = 80, pixels = Uint8Array.from({ length: 16 * n }, (_, i) => 60 * (Math.floor(i / 16) % 3) + i % 16);
+    const labels = { shape: [n], data: Float64Array.from({ length: n }, (_, i) => i % 3) };
+    const file = encodeSafetensors({ x: { shape: [n, 4, 4], data: pixels }, labels });
+    await Deno.writeFile(join(cwd, "t.safetensors"), file);
+    const args = ["t.safetensors:x", "--condition", "labels", "--from-scratch", ...TINY, "--sample-steps", "2"];
+    const { code, stdout, stderr } = await runTask("train:cifar", [...args, "--epochs", "1", "--out", "run"], cwd);
+    equal(code, 0, stderr);
+    match(stdout, /of −log p\(x \| c\); told nothing, the model has -?[\d.]+ on the validation data/);
+    const { model } = await loadCheckpoint((await latestCheckpoint(join(cwd, "run")))!);
+    deepEqual(model["class_embedding.weight"].shape, [4, 32]);
+    const json = async (task: string, ...rest: string[]) => {
+      const ended = await runTask(task, [...rest, "--json"], cwd);
+      equal(ended.code, 0, ended.stderr);
+      return JSON.parse(ended.stdout);
+    };
+    const guided = ["--given", "labels=2", "--guidance", "2", "--count", "2", "--steps", "2"];
+    equal((await json("sample", "run", ...guided)).given, "labels=2");
+    ok((await json("classify", "run", "--rounds", "1")).accuracy >= 0);
+    await json("export", "run", "--format", "diffusers", "--out", "exported");
+    equal((await json("sample", "exported", ...guided, "--out", "drawn")).guidance, 2);
+    const nll = await json(
+      "nll",
+      "exported",
+      "--data",
+      "t.safetensors:x",
+      "--given",
+      "labels=1",
+      "--rounds",
+      "1",
+      "--out",
+      "n",
+    );
+    equal(nll.given, "labels=1");
+    const refused = await runTask(
+      "train:cifar",
+      ["t.safetensors:x", ...TINY, "--weights", "exported", "--epochs", "1"],
+      cwd,
+    );
+    equal(refused.code, 2);
+    match(refused.stderr, /num_class_embeds 4.*the data has no condition/);
+    const tuned = [...args.filter((word) => word !== "--from-scratch" && word !== "--channels" && word !== "8,8")];
+    const again = await runTask(
+      "train:cifar",
+      [...tuned, "--weights", "exported", "--epochs", "1", "--out", "tuned"],
+      cwd,
+    );
+    equal(again.code, 0, again.stderr);
   }));

@@ -10,7 +10,8 @@ import { RanksDifferError, requireSameNumber, requireSameSettings } from "../../
 import { mostRows, oneRank, ownRows, type Ranks } from "../../../core/mpi/mod.ts";
 import type { DataInfo, Denoiser } from "../../../core/plugins/contracts.ts";
 import { Random } from "../../../core/random/random.ts";
-import { floatSamples } from "../../../core/data/samples.ts";
+import { type Condition, encodeCondition, givenEach } from "../../../core/data/condition.ts";
+import { floatSamples, type Samples } from "../../../core/data/samples.ts";
 import { BLEND } from "../../../core/reference/blend.ts";
 import { createSampler, drawSamples } from "../../../core/sampling/sampler.ts";
 import { RECIPES } from "../../../core/training/recipe.ts";
@@ -63,16 +64,18 @@ async function train(ranks: Ranks, backend: typeof LOCAL_BACKENDS[number], {
   onStep,
   denoiser = small(),
   info: known = info,
+  data: own = data,
   ...options
 }: Partial<TrainingSettings> & {
   from?: TrainingSnapshot;
   onStep?: (step: number) => void;
   denoiser?: Denoiser;
   info?: DataInfo;
+  data?: typeof data;
 } = {}) {
   const engine = await createEngine(backend, 1);
   const training = await createTraining(
-    ...[engine, denoiser, data, known, { ...settings, ...options }, Random.fromSeed(3)] as const,
+    ...[engine, denoiser, own, known, { ...settings, ...options }, Random.fromSeed(3)] as const,
     { ranks, ...(from ? { from } : {}) },
   );
   const records = [];
@@ -115,6 +118,26 @@ Deno.test("rows are dealt in order, as evenly as can be", () => {
       });
     }
   }
+});
+
+Deno.test("several ranks, and parts of a batch, are told the same of the samples that one is told", async () => {
+  const condition: Condition = [{ name: "c", kind: "class", levels: [0, 1], counts: [55, 55] }];
+  const told = (samples: Samples) =>
+    givenEach(samples, encodeCondition(condition, Array.from({ length: samples.count }, (_, i) => i % 2)));
+  const own = { ...data, train: told(data.train), validation: told(data.validation) };
+  const known = { ...info, condition };
+  const options = { ...{ info: known, data: own, dropCondition: 0.3, epochs: 2 } };
+  const denoiser = () =>
+    mlp.create(known, { hiddenSize: 16, hiddenLayers: 3, embedding: true, embeddingSize: 8, skip: "gaussian" });
+  const alone = await train(oneRank(), "onnx-cpu", { ...options, denoiser: denoiser() });
+  const runs = await Promise.all(
+    localRanks(3).map((ranks) => train(ranks, "onnx-cpu", { ...options, denoiser: denoiser() })),
+  );
+  near(runs[0], alone);
+  for (const other of runs.slice(1)) deepEqual(other, runs[0]);
+  near(await train(oneRank(), "onnx-cpu", { ...options, microBatchSize: 7, denoiser: denoiser() }), alone);
+  const epochs = alone.records.filter((record) => record.kind === "epoch");
+  ok(epochs.every(({ unconditional, validation }) => unconditional && unconditional.mean !== validation.mean));
 });
 
 for (const backend of LOCAL_BACKENDS) {

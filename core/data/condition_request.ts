@@ -1,0 +1,149 @@
+import { nearest } from "../errors/nearest.ts";
+import { type Condition, ConditionError, type ConditionVariable, listedLevels, MAX_CLASSES } from "./condition.ts";
+
+/** A variable that is asked for, and what it is taken for; what is left out follows from its values. */
+export interface RequestedVariable {
+  readonly name: string;
+  readonly kind?: ConditionVariable["kind"];
+}
+
+/** Different whole numbers that are classes where nothing else is said, at most. */
+const FEW_LEVELS = 20;
+
+/**
+ * Reads the variables of `--condition`, as `label,age` or `label:class,age:number`.
+ *
+ * @throws {ConditionError} For no name, or one that is there twice.
+ */
+export function parseConditionRequest(text: string): RequestedVariable[] {
+  const requested = text.split(",").map((part) => {
+    const [, name, kind] = part.trim().match(/^(.*?)(?::(class|number))?$/s)!;
+    if (name === "") {
+      throw new ConditionError(`--condition is ${JSON.stringify(text)}, expected names, such as label or label,age.`);
+    }
+    return { name, ...(kind ? { kind: kind as ConditionVariable["kind"] } : {}) };
+  });
+  const twice = requested.find(({ name }, k) => requested.findIndex((other) => other.name === name) < k);
+  if (twice) throw new ConditionError(`--condition names ${twice.name} twice. Name it once.`);
+  return requested;
+}
+
+/**
+ * What a variable is, by its values: whole numbers, of which there are few different ones, are classes.
+ *
+ * @param values Of all rows.
+ * @param training The rows that train.
+ * @throws {ConditionError} For a variable that does not vary, or is asked for as classes and has too many.
+ */
+export function variableOf(
+  { name, kind }: RequestedVariable,
+  values: Float64Array,
+  training: ArrayLike<number>,
+  place?: number,
+): ConditionVariable {
+  const levels = [...levelsOf(values)].sort((a, b) => a - b);
+  if (levels.length < 2) {
+    throw new ConditionError(
+      `--condition ${name} is ${levels[0]} in every row, so that it tells nothing. Leave it out.`,
+    );
+  }
+  const taken = kind ?? (levels.length <= FEW_LEVELS && levels.every(Number.isInteger) ? "class" : "number");
+  const where = place === undefined ? {} : { place };
+  if (taken === "class") {
+    if (levels.length > MAX_CLASSES) {
+      throw new ConditionError(
+        `--condition ${name} has more than ${MAX_CLASSES} different values, expected at most so many classes. ` +
+          `Take ${name}:number.`,
+      );
+    }
+    const counts = new Map(levels.map((level) => [level, 0]));
+    for (let i = 0; i < training.length; i++) counts.set(values[training[i]], counts.get(values[training[i]])! + 1);
+    return { name, kind: "class", levels, counts: levels.map((level) => counts.get(level)!), ...where };
+  }
+  let mean = 0, square = 0;
+  for (let i = 0; i < training.length; i++) mean += values[training[i]] / training.length;
+  for (let i = 0; i < training.length; i++) square += (values[training[i]] - mean) ** 2 / training.length;
+  return { name, kind: "number", mean, scale: Math.sqrt(square) || 1, ...where };
+}
+
+/** The different values, up to one more than there may be classes. */
+function levelsOf(values: Float64Array): Set<number> {
+  const levels = new Set<number>();
+  for (const value of values) {
+    levels.add(value);
+    if (levels.size > MAX_CLASSES) break;
+  }
+  return levels;
+}
+
+/** What `--given` asks for: nothing, each sample's own, or values in the data's units, NaN for what is left out. */
+export type Given = "none" | "data" | readonly number[];
+
+/**
+ * Reads `none`, `data`, or values as `label=3,age=40`, of which some variables may be left out.
+ *
+ * @param condition The model's; of a model without one only `none` is right.
+ * @throws {ConditionError}
+ */
+export function parseGiven(text: string, condition: Condition | undefined): Given {
+  if (text === "none") return text;
+  if (!condition) {
+    throw new ConditionError(
+      `--given is ${text}, but the model was trained without a condition. Leave it out, or train with --condition.`,
+    );
+  }
+  if (text === "data") return text;
+  const names = condition.map(({ name }) => name);
+  const values = new Array<number>(condition.length).fill(NaN);
+  for (const part of text.split(",")) {
+    const at = part.lastIndexOf("="), name = part.slice(0, Math.max(0, at)).trim(), said = part.slice(at + 1).trim();
+    const k = names.indexOf(name), value = Number(said);
+    if (at < 0) {
+      throw new ConditionError(`--given is ${text}, expected none, data, or values, as ${example(condition)}.`);
+    }
+    if (k < 0) {
+      const [similar] = nearest(name, names);
+      throw new ConditionError(
+        `--given names ${JSON.stringify(name)}, but the model is given ${names.join(", ")}.` +
+          (similar ? ` Did you mean ${similar}?` : ` Give values as ${example(condition)}.`),
+      );
+    }
+    if (!Number.isNaN(values[k])) throw new ConditionError(`--given names ${name} twice. Name it once.`);
+    values[k] = requireValue(condition[k], said === "" ? NaN : value, said);
+  }
+  return values;
+}
+
+/**
+ * Values by the variables' names, as a program gives them, in the variables' order; NaN for what is left out.
+ *
+ * @throws {ConditionError} For a name or a value that the condition does not have.
+ */
+export function givenValues(condition: Condition | undefined, given: Readonly<Record<string, number>>): number[] {
+  const names = condition?.map(({ name }) => name) ?? [];
+  for (const name of Object.keys(given)) {
+    if (names.includes(name)) continue;
+    throw new ConditionError(
+      `given names ${JSON.stringify(name)}, but the model is given ${names.join(", ") || "nothing"}. ` +
+        "Give what it was trained with.",
+    );
+  }
+  return condition?.map((variable) => {
+    if (!Object.hasOwn(given, variable.name)) return NaN;
+    return requireValue(variable, given[variable.name], String(given[variable.name]));
+  }) ?? [];
+}
+
+function requireValue(variable: ConditionVariable, value: number, said: string): number {
+  if (!Number.isFinite(value)) {
+    throw new ConditionError(`${variable.name} is given as ${JSON.stringify(said)}, expected a number.`);
+  }
+  if (variable.kind === "number" || variable.levels.includes(value)) return value;
+  throw new ConditionError(`${variable.name} is given as ${said}, expected one of ${listedLevels(variable)}.`);
+}
+
+function example(condition: Condition): string {
+  return condition.map((variable) =>
+    `${variable.name}=${variable.kind === "class" ? variable.levels[0] : Number(variable.mean.toPrecision(2))}`
+  ).join();
+}

@@ -1,0 +1,142 @@
+import { type Condition, conditionPlaces, conditionWidth } from "../data/condition.ts";
+import { floatSamples, type Samples, toFloat32 } from "../data/samples.ts";
+import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
+import type { Proposal } from "../diffusion/logsnr.ts";
+import type { Random } from "../random/random.ts";
+import type { ErrorMeter } from "./errors.ts";
+import { RunningNll } from "./running_nll.ts";
+import { takeRounds } from "./take_rounds.ts";
+
+/** How classes are told from likelihoods. */
+export interface ClassifyOptions {
+  /** The class variable, by its place in the condition. */
+  readonly variable: number;
+  /** Log SNRs per sample and class. */
+  readonly rounds: number;
+  readonly signal?: AbortSignal;
+  /** Called with the classes that are done, in parts of one, and how many there are. */
+  onProgress?(done: number, total: number): void;
+}
+
+/**
+ * log p(c | x) of each sample and class by Bayes' rule from the likelihoods, log p(c) + log p(x | c) − log Σ over the
+ * classes, with the training samples' shares for p(c). All classes are measured on the same log SNRs and noise, most of
+ * which falls out of their differences. Other variables that are known of the samples are given throughout.
+ *
+ * @param random Decides the log SNRs and the noise.
+ * @returns `[n, classes]`, row by row in nats, −∞ for a class without training samples; nothing where the signal ended it.
+ */
+export async function classLogProbabilities(
+  meter: ErrorMeter,
+  samples: Samples,
+  condition: Condition,
+  proposal: Proposal,
+  random: Random,
+  { variable, rounds, signal, onProgress }: ClassifyOptions,
+): Promise<Float64Array | undefined> {
+  const own = condition[variable];
+  if (own.kind !== "class") throw new RangeError(`${own.name} is a number, expected a class to tell.`);
+  const { levels, counts } = own, n = samples.count;
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const logs = new Float64Array(n * levels.length).fill(-Infinity);
+  for (let level = 0; level < levels.length; level++) {
+    if (counts[level] === 0) continue;
+    const running = new RunningNll(meter, givenLevel(samples, condition, variable, level), proposal, random);
+    const isDone = await takeRounds(running, n, { rounds }, {
+      ...(signal ? { signal } : {}),
+      onProgress: (done) => onProgress?.(level + done / rounds, levels.length),
+    });
+    if (!isDone) return undefined;
+    running.perSample().nll.forEach((nll, i) => {
+      logs[i * levels.length + level] = Math.log(counts[level] / total) - nll;
+    });
+  }
+  for (let i = 0; i < n; i++) {
+    const row = logs.subarray(i * levels.length, (i + 1) * levels.length), largest = Math.max(...row);
+    const sum = largest + Math.log(row.reduce((sum, log) => sum + Math.exp(log - largest), 0));
+    row.forEach((log, k) => row[k] = log - sum);
+  }
+  return logs;
+}
+
+/** Samples that are told to be of a class, with what else is known of them. */
+function givenLevel(samples: Samples, condition: Condition, variable: number, level: number): Samples {
+  const width = conditionWidth(condition), place = conditionPlaces(condition)[variable];
+  const own = condition[variable], size = own.kind === "class" ? own.levels.length : 1;
+  const vectors = samples.condition ? toFloat32(samples.condition) : new Float32Array(samples.count * width);
+  for (let at = place; at < vectors.length; at += width) {
+    vectors[at] = 1;
+    vectors.fill(0, at + 1, at + 1 + size);
+    vectors[at + 1 + level] = 1;
+  }
+  return { ...samples, condition: floatSamples(vectors, width) };
+}
+
+/** How good predicted probabilities of classes are. */
+export interface Classification {
+  /** The share of the samples whose likeliest class is their own. */
+  readonly accuracy: Estimate;
+  /** E[−log p(c | x)] of their own classes, in nats. */
+  readonly logLoss: Estimate;
+  /** How far the share of right answers is from the probability that was given to them, the mean over all samples. */
+  readonly calibrationError: number;
+  /** Samples by the probability of their likeliest class, in bins that are not empty. */
+  readonly bins: readonly CalibrationBin[];
+}
+
+/** Samples whose likeliest class has about the same probability. */
+export interface CalibrationBin {
+  readonly count: number;
+  /** The mean probability of the likeliest class. */
+  readonly confidence: number;
+  /** The share of the samples whose likeliest class is their own. */
+  readonly accuracy: number;
+}
+
+/** Bins of the probability from 0 to 1. */
+const BINS = 10;
+
+/**
+ * Scores predictions (C. Guo et al., arXiv 1706.04599, equations 2 and 3).
+ *
+ * @param logs `[n, classes]`.
+ * @param truth The place of each sample's class.
+ *
+ * @example
+ * ```ts
+ * import { equal } from "assert";
+ * import { scoreClasses } from "./classification.ts";
+ *
+ * const { accuracy, logLoss } = scoreClasses(Float64Array.of(0.75, 0.25, 0.5, 0.5).map(Math.log), [0, 1]);
+ * equal(accuracy.mean, 0.5);
+ * equal(logLoss.mean.toFixed(4), ((Math.log(4 / 3) + Math.log(2)) / 2).toFixed(4));
+ * ```
+ */
+export function scoreClasses(logs: Float64Array, truth: readonly number[]): Classification {
+  const n = truth.length, classes = logs.length / n;
+  const sums = Array.from({ length: BINS }, () => ({ count: 0, confidence: 0, accuracy: 0 }));
+  const right = new Float64Array(n), loss = new Float64Array(n);
+  truth.forEach((own, i) => {
+    const row = logs.subarray(i * classes, (i + 1) * classes), best = likeliest(row), confidence = Math.exp(row[best]);
+    right[i] = best === own ? 1 : 0;
+    loss[i] = -row[own];
+    const bin = sums[Math.min(BINS - 1, Math.floor(confidence * BINS))];
+    bin.count++;
+    bin.confidence += confidence;
+    bin.accuracy += right[i];
+  });
+  const bins = sums.filter(({ count }) => count > 0).map(({ count, confidence, accuracy }) => ({
+    ...{ count, confidence: confidence / count, accuracy: accuracy / count },
+  }));
+  return {
+    accuracy: meanAndStderr(right),
+    logLoss: meanAndStderr(loss),
+    calibrationError: bins.reduce((sum, bin) => sum + bin.count / n * Math.abs(bin.accuracy - bin.confidence), 0),
+    bins,
+  };
+}
+
+/** The place of the largest value. */
+export function likeliest(row: Float64Array): number {
+  return row.reduce((best, value, k) => value > row[best] ? k : best, 0);
+}

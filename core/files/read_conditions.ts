@@ -1,0 +1,141 @@
+import { type Condition, ConditionError } from "../data/condition.ts";
+import type { RequestedVariable } from "../data/condition_request.ts";
+import { sizeOf } from "../data/tensors.ts";
+import { DataFileError } from "../io/data_array.ts";
+import type { ReadOptions } from "../io/formats.ts";
+import { forEachRows, type StoredRows } from "../io/stored_rows.ts";
+import type { Layout } from "./layout.ts";
+import { locateBeside, type StoredSource } from "./locate.ts";
+import { listed } from "./match_columns.ts";
+
+/** Rows of a file without the columns that say what is known of them. */
+export interface SplitRows {
+  /** Of the samples alone. */
+  readonly layout: Layout;
+  /** The names of their columns, where the file has names. */
+  readonly columns?: readonly string[];
+  /** What is known of the rows, `[n, variables]`; NaN for a variable that the file does not have. */
+  readonly values: Float64Array;
+  /** The column of each variable; none for an array of its own, or of a variable that the file does not have. */
+  readonly places: readonly (number | undefined)[];
+  /** The variables that the file does not have. */
+  readonly missing: readonly string[];
+}
+
+/** Where the rows of an array come from. */
+export interface RowsSource extends Pick<StoredSource, "name" | "array"> {
+  /** The file, as it was named. */
+  readonly spec: string;
+  readonly options: ReadOptions;
+}
+
+/**
+ * Takes the variables of a condition out of a file's rows: columns by name, or by number from 0 where the file has no such
+ * name, or other arrays of the file.
+ *
+ * @throws {ConditionError} For a variable that the file does not have.
+ */
+export async function splitRequested(
+  rows: StoredRows,
+  layout: Layout,
+  source: RowsSource,
+  requested: readonly RequestedVariable[],
+): Promise<SplitRows> {
+  const { columns } = rows, isPoints = layout.shape.length === 1, width = layout.shape[0];
+  const placeOf = (name: string) => {
+    const named = isPoints ? columns?.indexOf(name) ?? -1 : -1;
+    if (named >= 0) return named;
+    return isPoints && rows.shape.length > 1 && /^\d+$/.test(name) && Number(name) < width ? Number(name) : undefined;
+  };
+  const split = await splitAt(rows, layout, source, requested.map(({ name }) => ({ name, place: placeOf(name) })));
+  if (split.missing.length === 0) return split;
+  const has = columns && isPoints ? `it has the columns ${listed(columns)}` : isPoints ? `it has ${width} columns` : "";
+  throw new ConditionError(
+    `--condition names ${split.missing[0]}, which ${source.name} does not have${has ? `; ${has}` : ""}. ` +
+      "Name a column, its number from 0, or another array of the same file.",
+  );
+}
+
+/** Takes the variables of a model's condition out of a file's rows, as far as it has them. */
+export async function splitKnown(
+  rows: StoredRows,
+  layout: Layout,
+  source: RowsSource,
+  condition: Condition,
+  d: number,
+): Promise<SplitRows> {
+  const { columns } = rows, isPoints = layout.shape.length === 1;
+  const inColumns = condition.filter(({ place }) => place !== undefined).length;
+  // Without names a file of all columns is like the one of the training, and one of fewer has the samples alone.
+  const isWhole = isPoints && rows.shape.length > 1 && inColumns > 0 && layout.shape[0] === d + inColumns;
+  return await splitAt(
+    rows,
+    layout,
+    source,
+    condition.map(({ name, place }) => {
+      const named = isPoints ? columns?.indexOf(name) ?? -1 : -1;
+      return { name, place: named >= 0 ? named : isWhole ? place : undefined };
+    }),
+  );
+}
+
+async function splitAt(
+  rows: StoredRows,
+  layout: Layout,
+  source: RowsSource,
+  variables: readonly { readonly name: string; readonly place: number | undefined }[],
+): Promise<SplitRows> {
+  const { shape: [count, ...rest], columns } = rows, m = variables.length;
+  const values = new Float64Array(count * m).fill(NaN), missing: string[] = [];
+  const places = variables.map(({ place }) => place);
+  for (const [k, { name, place }] of variables.entries()) {
+    if (place !== undefined) continue;
+    const beside = await locateBeside(source.spec, source.array, name, source.options);
+    if (beside) await readBeside(beside, source.name, count, values, k, m);
+    else missing.push(name);
+  }
+  const taken = new Set(places.filter((place) => place !== undefined));
+  if (taken.size === 0) return { layout, ...(columns ? { columns } : {}), values, places, missing };
+  const width = sizeOf(rest);
+  forEachRows(rows, (read, first) => {
+    for (let from = 0, row = first / width; from < read.length; from += width, row++) {
+      places.forEach((place, k) => {
+        if (place !== undefined) values[row * m + k] = read[from + place];
+      });
+    }
+  });
+  const kept = Uint32Array.from({ length: width }, (_, place) => place).filter((place) => !taken.has(place));
+  if (kept.length === 0) throw new ConditionError(`--condition takes every column of ${source.name}. Leave one.`);
+  return {
+    layout: { ...layout, shape: [kept.length], order: kept },
+    ...(columns ? { columns: Array.from(kept, (place) => columns[place]) } : {}),
+    ...{ values, places, missing },
+  };
+}
+
+/** Reads an array of one value for each row into column `k` of the values. */
+async function readBeside(
+  source: StoredSource,
+  of: string,
+  count: number,
+  values: Float64Array,
+  k: number,
+  m: number,
+): Promise<void> {
+  using rows = await source.open();
+  if (sizeOf(rows.shape) !== count || rows.shape[0] !== count) {
+    throw new DataFileError(
+      `${source.name} has the shape [${rows.shape}], expected a value for each of the ${count} samples of ${of}.`,
+    );
+  }
+  forEachRows(rows, (read, first) => {
+    for (let i = 0; i < read.length; i++) {
+      if (!Number.isFinite(read[i])) {
+        throw new DataFileError(
+          `${source.name} has ${read[i]} in row ${first + i} (from 0), expected a finite number.`,
+        );
+      }
+      values[(first + i) * m + k] = read[i];
+    }
+  });
+}

@@ -1,0 +1,87 @@
+import { equal, ok } from "assert";
+import { givenNothing } from "../../../core/data/condition.ts";
+import { meanAndStderr } from "../../../core/diffusion/likelihood.ts";
+import { createEngine } from "../../../core/engine/mod.ts";
+import { classLogProbabilities, scoreClasses } from "../../../core/evaluation/classification.ts";
+import { createErrorMeter } from "../../../core/evaluation/errors.ts";
+import { RunningNll } from "../../../core/evaluation/running_nll.ts";
+import { takeRounds } from "../../../core/evaluation/take_rounds.ts";
+import { calibrationFigure, renderSvg } from "../../../core/figures/mod.ts";
+import { Random } from "../../../core/random/random.ts";
+import { fitGaussian } from "../../../core/reference/gaussian.ts";
+import {
+  CONDITION,
+  exactClasses,
+  exactDensities,
+  LABELLED_DENOISER,
+  labelledRows,
+  labelledSamples,
+} from "../../labelled.ts";
+
+/** The ideal denoiser beside one Gaussian, which knows nothing of classes: all that is said of them is measured. */
+async function labelledMeter(n: number) {
+  const rows = labelledRows(Random.fromSeed(1), n), samples = labelledSamples(rows);
+  const info = { shape: [2], gaussian: fitGaussian(samples), condition: CONDITION };
+  const engine = await createEngine("onnx-cpu", 1);
+  const meter = await createErrorMeter(engine, engine.createState({}), () => ({}), LABELLED_DENOISER, info, 1024);
+  const dispose = async () => {
+    await meter.dispose();
+    await engine.dispose();
+  };
+  return { rows, samples, meter, dispose };
+}
+
+const PROPOSAL = { loc: 1, scale: 1.75, even: true };
+
+Deno.test("log p(x | c) and log p(x) of classes are exact within two errors, for each sample and the mean", async () => {
+  const { rows, samples, meter, dispose } = await labelledMeter(400);
+  const exact = rows.map((row) => exactDensities(row));
+  for (
+    const [told, truth] of [
+      [samples, rows.map(([, , label], i) => -exact[i].given[label])],
+      [givenNothing(samples), exact.map(({ plain }) => -plain)],
+    ] as const
+  ) {
+    const running = new RunningNll(meter, told, PROPOSAL, Random.fromSeed(2));
+    await running.adapt();
+    await takeRounds(running, told.count, { rounds: 32 });
+    const { mean, noiseStderr } = running.estimate(), expected = meanAndStderr(Float64Array.from(truth)).mean;
+    ok(Math.abs(mean - expected) < 2 * noiseStderr + 0.01, `${mean} ± ${noiseStderr} for ${expected}`);
+    const { nll, stderr } = running.perSample();
+    const within = truth.filter((value, i) => Math.abs(nll[i] - value) < 2 * stderr[i] + 0.02).length / truth.length;
+    ok(within > 0.9, `${within} of the samples are within two errors`);
+  }
+  await dispose();
+});
+
+Deno.test("log p(c | x) by Bayes' rule is exact within the noise, and scored as exact probabilities are", async () => {
+  const { rows, samples, meter, dispose } = await labelledMeter(400);
+  const logs = (await classLogProbabilities(meter, samples, CONDITION, PROPOSAL, Random.fromSeed(3), {
+    variable: 0,
+    rounds: 64,
+  }))!;
+  const truth = rows.map(([, , label]) => label), exact = Float64Array.from(rows.flatMap((row) => exactClasses(row)));
+  const gap = meanAndStderr(exact.map((log, at) => Math.exp(log) - Math.exp(logs[at])).map(Math.abs));
+  ok(gap.mean < 0.02, `${gap.mean} ± ${gap.stderr}`);
+  const got = scoreClasses(logs, truth), best = scoreClasses(exact, truth);
+  ok(Math.abs(got.accuracy.mean - best.accuracy.mean) < 0.015, `${got.accuracy.mean} for ${best.accuracy.mean}`);
+  ok(Math.abs(got.logLoss.mean - best.logLoss.mean) < 0.02, `${got.logLoss.mean} for ${best.logLoss.mean}`);
+  for (let i = 0; i < truth.length; i++) {
+    ok(Math.abs(logs.subarray(3 * i, 3 * i + 3).reduce((sum, log) => sum + Math.exp(log), 0) - 1) < 1e-9);
+  }
+  await dispose();
+});
+
+Deno.test("a calibration error is that of the bins, and its figure names its axes", async () => {
+  // Of ten samples told to be right with 0.85, seven are.
+  const logs = Float64Array.from({ length: 20 }, (_, at) => Math.log(at % 2 === 0 ? 0.85 : 0.15));
+  const { accuracy, calibrationError, bins } = scoreClasses(logs, Array.from({ length: 10 }, (_, i) => i < 7 ? 0 : 1));
+  equal(accuracy.mean, 0.7);
+  ok(Math.abs(calibrationError - 0.15) < 1e-9);
+  equal(bins.length, 1);
+  const svg = await renderSvg(calibrationFigure({ title: "digits", subtitle: "70 % right", bins }));
+  for (const label of ["probability of the likeliest class", "share of right answers", "70 % right"]) {
+    ok(svg.includes(`>${label}<`), label);
+  }
+  ok(!/NaN|Infinity/.test(svg));
+});

@@ -1,8 +1,7 @@
 import type { Mark, Spec } from "vega";
-import { figure, text, title } from "./layout.ts";
+import { figure, subtitle, title } from "./layout.ts";
 import { encodePng, type Picture, pictureGrid } from "./pictures.ts";
 import type { SamplesRecord } from "./records.ts";
-import { COLOURS } from "./theme.ts";
 
 const MARGIN = 24;
 const TOP = 74;
@@ -22,19 +21,20 @@ const MIN_WIDTH = 360;
  * @param pictures At least one, all of one size.
  * @throws {RangeError} If there are none.
  */
-export function imageGridFigure({ title: name, subtitle }: SamplesRecord, pictures: readonly Picture[]): Spec {
+export function imageGridFigure({ title: name, subtitle: how }: SamplesRecord, pictures: readonly Picture[]): Spec {
   if (pictures.length === 0) throw new RangeError("Got no pictures, but a grid needs at least one. Draw a sample.");
   const grid = pictureGrid(pictures);
   const scale = Math.min(MAX_WIDTH / grid.width, Math.max(1, Math.floor(ENLARGED / grid.width)));
   const [width, height] = [grid.width * scale, grid.height * scale];
   const inner = Math.max(MIN_WIDTH, width);
+  const told = subtitle(MARGIN, 56, how, inner), top = TOP + told.height;
   const image: Mark = {
     type: "image",
     encode: {
       enter: {
         url: { value: `data:image/png;base64,${encodePng(grid).toBase64()}` },
         x: { value: MARGIN },
-        y: { value: TOP },
+        y: { value: top },
         width: { value: width },
         height: { value: height },
         smooth: { value: scale < 1 },
@@ -43,10 +43,10 @@ export function imageGridFigure({ title: name, subtitle }: SamplesRecord, pictur
   };
   const marks: Mark[] = [
     title(MARGIN, 34, name, inner),
-    text(MARGIN, 56, subtitle, { colour: COLOURS.muted }),
+    ...told.marks,
     image,
   ];
-  const description = `${name}. ${subtitle}. ${pictures.length} sampled images of ${pictures[0].width} by ` +
+  const description = `${name}. ${how}. ${pictures.length} sampled images of ${pictures[0].width} by ` +
     `${pictures[0].height} pixels in a grid.`;
-  return figure(inner + 2 * MARGIN, TOP + height + MARGIN, description, marks);
+  return figure(inner + 2 * MARGIN, top + height + MARGIN, description, marks);
 }

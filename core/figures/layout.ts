@@ -90,6 +90,32 @@ export function title(x: number, y: number, content: string, width: number): Mar
   return text(x, y, cut, { size, weight: 600 });
 }
 
+/** The height of a line of a subtitle. */
+const SUBTITLE_LINE = 18;
+
+/**
+ * A subtitle, broken after commas where it would be wider than `width` pixels.
+ *
+ * @returns Its marks, and by how much it is higher than one line.
+ */
+export function subtitle(
+  x: number,
+  y: number,
+  content: string,
+  width: number,
+): { readonly marks: Mark[]; readonly height: number } {
+  const lines: string[] = [];
+  for (const part of content.split(/(?<=,) /)) {
+    const last = lines.at(-1), joined = `${last} ${part}`;
+    if (last !== undefined && textWidth(joined, SIZE.label) <= width) lines[lines.length - 1] = joined;
+    else lines.push(part);
+  }
+  return {
+    marks: lines.map((line, i) => text(x, y + i * SUBTITLE_LINE, line, { colour: COLOURS.muted })),
+    height: (lines.length - 1) * SUBTITLE_LINE,
+  };
+}
+
 /** A straight line from (x, y) to (x2, y2). */
 export function rule(from: readonly [number, number], to: readonly [number, number], style: {
   readonly colour: string;

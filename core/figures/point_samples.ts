@@ -1,6 +1,6 @@
 import type { Mark, Spec } from "vega";
 import { densityLegend, densityMark, LEGEND_WIDTH } from "./density.ts";
-import { figure, text, title } from "./layout.ts";
+import { figure, subtitle, text, title } from "./layout.ts";
 import type { PointSamplesRecord } from "./records.ts";
 import { COLOURS } from "./theme.ts";
 
@@ -17,22 +17,23 @@ const MOST_POINTS = 2000;
  * @throws {RangeError} If the density's grid is incomplete.
  */
 export function pointSamplesFigure(record: PointSamplesRecord): Spec {
-  const { title: name, subtitle, points, density } = record;
-  const box = { x: LEFT, y: TOP, width: SIDE, height: SIDE };
+  const { title: name, subtitle: how, points, density } = record;
   const { panel, side, extent } = density ?? blank(points);
   const legend = LEFT + SIDE + 24;
   const width = density ? legend + LEGEND_WIDTH : LEFT + SIDE + 24;
+  const told = subtitle(LEFT, 56, how, width - LEFT - 16), top = TOP + told.height;
+  const box = { x: LEFT, y: top, width: SIDE, height: SIDE };
   const axis = { colour: COLOURS.muted, align: "center" } as const;
   const marks: Mark[] = [
     title(LEFT, 34, name, width - LEFT - 16),
-    text(LEFT, 56, subtitle, { colour: COLOURS.muted }),
+    ...told.marks,
     densityMark(panel, side, extent, points, box, { bottom: true, left: true }, MOST_POINTS),
-    text(LEFT + SIDE / 2, TOP + SIDE + 38, "x₁", axis),
-    text(LEFT - 38, TOP + SIDE / 2, "x₂", { ...axis, baseline: "middle" }),
-    ...(density ? densityLegend(legend, TOP, density.resolution, "samples") : []),
+    text(LEFT + SIDE / 2, top + SIDE + 38, "x₁", axis),
+    text(LEFT - 38, top + SIDE / 2, "x₂", { ...axis, baseline: "middle" }),
+    ...(density ? densityLegend(legend, top, density.resolution, "samples") : []),
   ];
   const over = density ? " over filled contours of the model's log p(x) from −5 to −1 nats" : "";
-  return figure(width, TOP + SIDE + 52, `${name}. ${subtitle}. Sampled points${over}.`, marks);
+  return figure(width, top + SIDE + 52, `${name}. ${how}. Sampled points${over}.`, marks);
 }
 
 /** No density, on axes that hold all points. */

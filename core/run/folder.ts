@@ -191,6 +191,9 @@ export async function claimName(out: string | undefined, standard: string): Prom
       // It may have been finished just before it was locked.
       if (lock && await isFree()) return path;
       lock?.[Symbol.dispose]();
+    } else {
+      // What a process that was killed in its last moment left beside it goes with its lock.
+      (await lockOutput(path).catch(() => undefined))?.[Symbol.dispose]();
     }
     if (out !== undefined) throw new UserError(`The folder ${out} is not empty. Name another with --out.`);
   }

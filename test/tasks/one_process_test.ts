@@ -169,6 +169,11 @@ Deno.test("of two processes that export or diagnose the same, one goes on", () =
     await gate.open();
     equal((await exporting.child.output()).code, 0);
     deepEqual(await namesIn(join(cwd, "exported")), ["model.onnx"]);
+    // A process that was killed in its last moment leaves its lock.
+    await Deno.writeTextFile(join(cwd, ".exported.lock"), "1");
+    const { code, stderr } = await runTask("export", named, cwd);
+    deepEqual([code, stderr], [2, "error: The folder exported is not empty. Name another with --out.\n"]);
+    equal((await namesIn(cwd)).includes(".exported.lock"), false);
     // Where none is named, each has one of its own.
     const unnamed = await held(cwd, gate, "export", onnx, { calls: 1 });
     await gate.open();

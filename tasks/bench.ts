@@ -32,6 +32,7 @@ const DENSITY = "density";
 
 /** The case that reads a table, beside pandas. */
 const READ = "read";
+const MI = "mi";
 
 /** A case that times steps: how many, in how many rounds, and the peer's script with its arguments. */
 interface StepCase {
@@ -79,7 +80,7 @@ await main((stop) =>
         help:
           `${
             CASES.join(", ")
-          }, or all of these; or ${READ} or ${DENSITY}. run-2d, truths and the unet cases take minutes, ` +
+          }, or all of these; or ${READ}, ${MI} or ${DENSITY}. run-2d, truths and the unet cases take minutes, ` +
           `${DENSITY} up to hours`,
         default: "all",
       }],
@@ -113,17 +114,24 @@ await main((stop) =>
           integer: true,
           help: "read: rows of the table, of 4 columns, 80 bytes a row.",
         },
+        tasks: {
+          optional: "string",
+          placeholder: "folder",
+          help: "mi: a safetensors file a task, with x's columns before y's in xy, and truth.json.",
+        },
         ...DENSITY_OPTIONS,
         python: { default: "python3", placeholder: "command", help: "The Python that has the peers' packages." },
       },
     }, Deno.args);
     const options = { ...values, signal: stop };
-    const isForeign = (key: string) => given.has(key) && !(key === "vsPython" && positional.case === READ);
+    const isForeign = (key: string) =>
+      given.has(key) && !(key === "vsPython" && positional.case === READ) && !(key === "out" && positional.case === MI);
     const foreign = Object.keys(DENSITY_OPTIONS).find(isForeign);
     if (foreign !== undefined && positional.case !== DENSITY) {
       const option = `--${foreign.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
       throw new UsageError(`${option} is of the case ${DENSITY} alone. Leave it out, or name that case.`);
     }
+    requireHeeded(given, positional.case, values);
     if (options.backends) {
       if (positional.case !== "all") {
         throw new UsageError(`--backends has its own cases; leave ${positional.case} out.`);
@@ -145,6 +153,10 @@ await main((stop) =>
         (file, folder) => runCase<OwnResult>(DENSITY, options, 0, [file, folder]),
       );
     }
+    if (positional.case === MI) {
+      const { measureInformation } = await import("./bench/mi_case.ts");
+      return await measureInformation(options);
+    }
     if (positional.case === READ) {
       const result = await measuredReading(options);
       return console.log(options.json ? JSON.stringify(result) : lines(result));
@@ -152,7 +164,7 @@ await main((stop) =>
     const wanted = CASES.filter((name) => positional.case === "all" || positional.case === name);
     if (wanted.length === 0) {
       throw new UsageError(
-        `There is no case ${positional.case}; the cases are ${[...CASES, READ, DENSITY].join(", ")}.`,
+        `There is no case ${positional.case}; the cases are ${[...CASES, READ, MI, DENSITY].join(", ")}.`,
       );
     }
     // Said before minutes are spent.
@@ -167,6 +179,25 @@ await main((stop) =>
     }
   })
 );
+
+/** Options of one case or mode alone. @throws {UsageError} Where one is given that nothing would heed. */
+function requireHeeded(
+  given: ReadonlySet<string>,
+  name: string,
+  { ranks, backends }: { readonly ranks: boolean; readonly backends: boolean },
+): void {
+  const isStepped = !ranks && !backends;
+  const heeded = {
+    rows: [name === READ, `the case ${READ}`],
+    tasks: [name === MI, `the case ${MI}`],
+    mpirun: [ranks, "--ranks"],
+    stderr: [isStepped && (name === "all" || name === "density-2d"), "the case density-2d"],
+    backend: [!backends, "the cases, not for --backends, which takes all"],
+  } as const;
+  for (const [key, [isHeeded, what]] of Object.entries(heeded)) {
+    if (given.has(key) && !isHeeded) throw new UsageError(`--${key} is for ${what}. Leave it out.`);
+  }
+}
 
 interface Options {
   readonly backend: string;

@@ -5,13 +5,15 @@ import { withDefault } from "../core/options/values.ts";
 import { basename } from "node:path";
 import { main, parseCommandLine, printText, Progress, takeNotes } from "../core/cli/mod.ts";
 import { diagnose, type Diagnosis, diagnosisLines } from "../core/evaluation/diagnosis.ts";
+import { lockOutput } from "../core/io/lock.ts";
+import { requireWithin } from "../core/io/within.ts";
 import { imageShape, renderSvg } from "../core/figures/mod.ts";
 import { diagnosisFigure } from "../core/figures/diagnosis.ts";
 import { type Integral, integralOf } from "../core/evaluation/integral.ts";
 import { Random } from "../core/random/random.ts";
 import { MAX_MIXTURE_DIMENSION } from "../core/reference/choose_mixture.ts";
 import { mixtureNear } from "../core/reference/choose_reference.ts";
-import { runBackendOption } from "../core/run/backend.ts";
+import { noteThreads, runBackendOption } from "../core/run/backend.ts";
 import { PARTS, samplesOf } from "../core/run/evaluation_data.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { internalsOf } from "../core/model/internals.ts";
@@ -71,9 +73,13 @@ await main((stop) =>
     const samples = givenNothing(selectRows(chosen.samples, rows));
     if (run.info.condition) onNote("condition: the diagnosis is that of p(x), with nothing known of the samples");
 
+    // Until the process ends: of two the one's figure would stand beside the other's numbers.
+    await requireWithin(run.folder.path, run.folder.file(FILE));
+    await lockOutput(run.folder.file(FILE));
     progress.update({ label: "diagnose", done: 0, total: o.levels });
     await using model = await startModel(run, o);
     const { engine, meter: meterOf } = internalsOf(model);
+    noteThreads(o.threads, engine, onNote);
     const { backendReason: reason } = model;
     const meter = await meterOf({
       batch: Math.min(run.config.evalBatchSize, 2 * count),

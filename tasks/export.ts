@@ -4,7 +4,7 @@ import { main, parseCommandLine, printText, Progress, takeNotes, UsageError } fr
 import { exportRun, FORMATS } from "../core/export/mod.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
 import { defaultThreads } from "../core/engine/start.ts";
-import { freeFolder } from "../core/run/folder.ts";
+import { claimName } from "../core/run/folder.ts";
 import { openUsable } from "../core/run/open_usable.ts";
 import { outputOptions, trustOf, trustOption } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
@@ -43,7 +43,7 @@ await main((stop) =>
     if (run.info.condition && format === "onnx") {
       onNote("condition: the exported model is that of p(x), with nothing known of a sample");
     }
-    const folder = await freeFolder(o.out, join(run.folder.path, format));
+    const folder = await claimName(o.out, join(run.folder.path, format));
 
     // The others are written at once; an ONNX model is run first.
     using progress = new Progress({ quiet: o.quiet || o.json || format !== "onnx" });

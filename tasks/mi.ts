@@ -10,10 +10,11 @@ import {
   INFORMATION_DEFAULTS as DEFAULTS,
   INFORMATION_RANGES as RANGES,
 } from "../core/mutual_information/information.ts";
+import { requireHeededReading } from "../core/files/unheeded.ts";
 import { withDefault } from "../core/options/values.ts";
-import { threadsOption } from "../core/run/backend.ts";
+import { noteThreads, threadsOption } from "../core/run/backend.ts";
 import { readingOptions } from "../core/run/evaluation_data.ts";
-import { freeFolder, RunFolder } from "../core/run/folder.ts";
+import { claimFolder, RunFolder } from "../core/run/folder.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
@@ -21,6 +22,11 @@ import { shown } from "../core/run/result.ts";
 const options = {
   x: { default: "", placeholder: "columns", help: "Columns of X: numbers from 0, ranges and names, as 0-4,height." },
   y: { default: "", placeholder: "columns", help: "Columns of Y." },
+  estimator: withDefault(
+    RANGES.estimator,
+    DEFAULTS.estimator,
+    "By a mixture of the columns' ranks, by two networks, or by whichever finds held-out rows likelier.",
+  ),
   direction: withDefault(
     RANGES.direction,
     DEFAULTS.direction,
@@ -53,7 +59,7 @@ const options = {
 await main((stop) =>
   orStopped("Stopped before the measurement; wrote nothing.", async () => {
     const started = performance.now();
-    const { options: o, positional } = await parseCommandLine({
+    const { options: o, positional, given } = await parseCommandLine({
       name: "mi",
       summary: "Estimates the mutual information of columns from a denoiser of x and one of x given y.",
       positional: [{ name: "data", help: "A file of data, as points.csv or pairs.h5:z, or a data set's name." }],
@@ -62,7 +68,11 @@ await main((stop) =>
     if (o.x === "" || o.y === "") {
       throw new UsageError(`--${o.x === "" ? "x" : "y"} is missing. Name its columns, as --x 0 --y 1-3.`);
     }
+    if (given.has("embeddingSize") && !o.embedding) {
+      throw new UsageError("--embedding-size is for --embedding on, but that is off. Leave it out, or add the other.");
+    }
     const { header, transpose } = o;
+    requireHeededReading(positional.data, { header, transpose });
     const reading = { ...(header ? { header } : {}), ...(transpose ? { transpose } : {}) };
     const data = await loadData(positional.data, { seed: o.seed, options: reading });
     const file = parseDataFile(positional.data);
@@ -72,13 +82,14 @@ await main((stop) =>
 
     using progress = new Progress({ quiet: o.quiet || o.json });
     let done = 0;
-    const { figures, json: _, quiet: __, out, threads, ...given } = o;
+    const { figures, json: _, quiet: __, out, threads, ...chosen } = o;
     const information = await mutualInformation({ ...data, name: positional.data }, {
-      ...given,
+      ...chosen,
       ...{ names, signal: stop, curvePoints: figures ? 65 : 0 },
       ...(threads === undefined ? {} : { threads }),
       onBegin: async () => {
-        path = await freeFolder(out, `runs/${name}`);
+        // Until the process ends: of two the one's figures would stand beside the other's numbers.
+        ({ path } = await claimFolder(out, `runs/${name}`, () => false));
       },
       onEpoch: ({ direction, which, excess }, total) => {
         const condition = which === "marginal" ? "" : direction === "x" ? " | y" : " | x";
@@ -87,8 +98,9 @@ await main((stop) =>
       },
       onMeasure: () => progress.update({ label: "measurement and figures", done: 0, total: 1 }),
     });
-    const { nats: mean, stderr, directions, x, y, settings, engine } = information;
-    const { epochs, batchSize, learningRate, levels } = settings;
+    const { nats: mean, stderr, directions, x, y, settings, engine, mixture, networks } = information;
+    const { epochs, batchSize, learningRate, levels } = settings, notes = [...information.notes];
+    noteThreads(threads, engine, (note) => notes.push(note));
     const { hiddenSize, hiddenLayers, embedding, embeddingSize } = o;
     const network = { hiddenSize, hiddenLayers, embedding, embeddingSize, skip: true };
     const folder = new RunFolder(path);
@@ -114,11 +126,26 @@ await main((stop) =>
       y: columnsOf(y),
       rows: information.rows,
       held_out_rows: information.heldOutRows,
-      ...(information.notes.length > 0 ? { notes: information.notes } : {}),
+      ...(notes.length > 0 ? { notes } : {}),
       mi_nats: mean,
       mi_stderr: stderr,
       mi_bits: mean / Math.LN2,
       mi_bits_stderr: stderr / Math.LN2,
+      estimator: information.estimator,
+      ...(mixture
+        ? {
+          mixture: {
+            mi_nats: mixture.nats,
+            mi_stderr: mixture.stderr,
+            held_out_nats: mixture.heldOut,
+            fitted_nats: mixture.fitted,
+            // JSON has no infinity.
+            dof: mixture.dof === Infinity ? "inf" : mixture.dof,
+            components: mixture.components,
+          },
+        }
+        : {}),
+      ...(networks ? { networks: { mi_nats: networks.mean, mi_stderr: networks.stderr } } : {}),
       gaussian_mi_nats: information.gaussianNats,
       directions: directions.map(({ nll, bestEpochs, proposal, steps, parameters, likelihoodOf }) => ({
         likelihood_of: likelihoodOf,
@@ -153,14 +180,27 @@ await main((stop) =>
           summary.seconds.toFixed(1)
         } s on ${engine.backend}`,
         ...(summary.read === undefined ? [] : [`  read ${summary.read}`]),
-        ...information.notes.map((note) => `  ${note}`),
+        ...notes.map((note) => `  ${note}`),
         `Mutual information       ${mean.toFixed(4)} ± ${stderr.toFixed(4)} nats (${summary.mi_bits.toFixed(4)} bits)`,
+        ...(mixture
+          ? [`By the mixture           ${estimateOf(mixture.nats, mixture.stderr)}, ${kindOf(mixture)}`]
+          : []),
+        ...(networks ? [`By the networks          ${estimateOf(networks.mean, networks.stderr)}`] : []),
         `Of their Gaussian part   ${summary.gaussian_mi_nats.toFixed(4)} nats`,
         `Wrote ${summary.folder}, with ${["summary.json", ...files].join(", ")}`,
       ].join("\n"),
     );
   })
 );
+
+function estimateOf(nats: number, stderr: number): string {
+  return `${nats.toFixed(4)} ± ${stderr.toFixed(4)} nats`;
+}
+
+function kindOf({ dof, components }: { readonly dof: number; readonly components: number }): string {
+  const kind = dof === Infinity ? "Gaussian" : `Student with ${dof} degrees of freedom`;
+  return components === 1 ? `one ${kind}` : `${components} of kind ${kind}`;
+}
 
 function snakeCase(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(

@@ -18,7 +18,7 @@ import { mainOnRanks, mpiOption } from "../core/cli/mod.ts";
 import { referenceOf } from "../core/plugins/contracts.ts";
 import { Random } from "../core/random/random.ts";
 import { mixtureName } from "../core/reference/mixture.ts";
-import { runBackendOption } from "../core/run/backend.ts";
+import { noteThreads, runBackendOption } from "../core/run/backend.ts";
 import { defaultThreads, startEngine } from "../core/engine/start.ts";
 import { givenOption, givenSamples } from "../core/run/given.ts";
 import { PARTS, readingOptions, samplesOf } from "../core/run/evaluation_data.ts";
@@ -172,6 +172,7 @@ await mainOnRanks(async (ranks) => {
     o.threads ?? defaultThreads(),
     run.info.shape,
   );
+  noteThreads(o.threads, engine, onNote);
   const from = await loadSums(run.folder.file(state), key);
   await requireSameSettings(ranks, { key, rounds: from?.rounds ?? 0 });
   const { running, dispose, choice } = await openEstimate(engine, [run, ...others], {

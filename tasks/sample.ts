@@ -9,7 +9,7 @@ import { imageShape, type Picture } from "../core/figures/pictures.ts";
 import { UsageError } from "../core/errors/usage_error.ts";
 import { internalsOf } from "../core/model/internals.ts";
 import { ranksRecord } from "../core/mpi/mod.ts";
-import { runBackendOption } from "../core/run/backend.ts";
+import { noteThreads, runBackendOption } from "../core/run/backend.ts";
 import { readPanel } from "../core/run/density_panels.ts";
 import { RunFolder } from "../core/run/folder.ts";
 import { givenRecord } from "../core/run/given.ts";
@@ -85,6 +85,7 @@ await mainOnRanks(async (ranks) => {
   await using model = await startModel(opened, o);
   const { backendReason: reason, info, proposal, epoch } = model;
   const { engine, draw } = internalsOf(model);
+  noteThreads(o.threads, engine, onNote);
   const run = new RunFolder(model.folder);
   const { shape, range } = info;
   const d = sizeOf(shape);
@@ -101,7 +102,8 @@ await mainOnRanks(async (ranks) => {
   // What cannot be drawn is said before anything is made.
   const { logsnr, range: clipped } = samplingPlan(drawing, proposal, info);
   // Only the first rank writes; the others must not take for full what it has begun.
-  const folder = new RunFolder(ranks.rank > 0 ? "" : await sampleFolder(o.out, join(run.path, "samples")));
+  using claimed = ranks.rank > 0 ? undefined : await sampleFolder(o.out, join(run.path, "samples"));
+  const folder = new RunFolder(claimed?.path ?? "");
 
   progress.update({ label: "sample", done: 0, total: o.count });
   const images = imageShape(shape);

@@ -5,8 +5,9 @@ import { defaultThreads } from "../core/engine/start.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { writeComparison } from "../core/sweep/comparison.ts";
-import { FailedRunsError } from "../core/sweep/errors.ts";
+import { failureOf } from "../core/sweep/errors.ts";
 import { failureMessage, failuresToTell } from "../core/sweep/failures.ts";
+import { allowedHosts } from "../core/sweep/hosts.ts";
 import { SweepFolder } from "../core/sweep/folder.ts";
 import { commandsOf, runShare } from "../core/sweep/run_share.ts";
 import { shareIn } from "../core/sweep/share.ts";
@@ -19,6 +20,12 @@ const options = {
     optional: "string",
     placeholder: "folder",
     help: "The sweep's folder (default: one in runs that the same command finds again).",
+  },
+  allowImport: {
+    optional: "string",
+    list: true,
+    placeholder: "host",
+    help: "Hosts that the runs may import plugins from, where the command names one by its URL.",
   },
   ...outputOptions,
 } as const;
@@ -37,6 +44,7 @@ await mainOfMany(async (stop) => {
     options,
   }, Deno.args);
   const sweep = parseSweep(positional.command);
+  const hosts = allowedHosts(sweep, o.allowImport);
   const share = shareIn(Deno.env.toObject());
   const folder = await SweepFolder.open(o.out ?? `runs/sweep-${digestOf(sweep)}`, sweep);
   const own = commandsOf(sweep.commands, share);
@@ -47,6 +55,7 @@ await mainOfMany(async (stop) => {
   await runShare(folder, own, {
     jobs: o.jobs,
     extraArgs: atOnce > 1 ? [`--threads=${threads}`] : [],
+    hosts,
     signal: stop,
     onChange: (line, done) => {
       progress.note(line);
@@ -79,6 +88,8 @@ await mainOfMany(async (stop) => {
     printText([...comparisonLines(sweep, runs), "", `Wrote ${path}, with ${files.join(", ")}`].join("\n"));
   }
   const failures = failuresToTell(runs, own, share, startedAt);
-  if (failures.length > 0) throw new FailedRunsError(failureMessage(failures, runs.length, path));
-  if (problem !== undefined) throw new FailedRunsError(`There is no page that compares the runs: ${problem}`);
+  if (failures.length > 0) {
+    throw failureOf(failureMessage(failures, runs.length, path), failures.map(({ state }) => state.message));
+  }
+  if (problem !== undefined) throw failureOf(`There is no page that compares the runs: ${problem}`, [problem]);
 });

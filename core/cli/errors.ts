@@ -15,6 +15,8 @@ export interface Outcome {
 
 /** What to print, and the exit code, for whatever a task threw. */
 export function outcomeOf(error: unknown): Outcome {
+  // What was thrown first: where a disk is full, closing a file fails too.
+  if (error instanceof SuppressedError) return outcomeOf(error.suppressed);
   if (error instanceof HelpRequest) return { code: 0, text: error.message };
   if (error instanceof UserError) return { code: error.exitCode, text: `${error.prefix}${oneLine(error.message)}\n` };
   if (error instanceof Deno.errors.NotCapable) {

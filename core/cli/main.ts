@@ -10,7 +10,7 @@ import { InterruptedError } from "../errors/interrupted_error.ts";
 import { UserError } from "../errors/user_error.ts";
 import { type Place, placeIn } from "../mpi/environment.ts";
 import { type Mpi, startMpi } from "../mpi/library.ts";
-import { mpiRanks, oneRank, type Ranks } from "../mpi/ranks.ts";
+import { askedPatience, type JobRanks, mpiRanks, oneRank, type Ranks } from "../mpi/ranks.ts";
 import { outcomeOf } from "./errors.ts";
 import { UsageError } from "../errors/usage_error.ts";
 import { takeInterrupt } from "./interrupt.ts";
@@ -61,7 +61,7 @@ export async function mainOnRanks(task: (ranks: Ranks) => Promise<void>, process
   const place = placeIn(Deno.env.toObject());
   let ranks = oneRank();
   await run(
-    () => place ? withMpi(place, libraryIn(Deno.args), (all) => task(ranks = all)) : task(ranks),
+    () => place ? withMpi(place, libraryIn(Deno.args), (all) => task(ranks = all), process) : task(ranks),
     () => ranks.requestStop(),
     process,
     (place?.rank ?? 0) === 0,
@@ -127,14 +127,19 @@ async function withMpi(
   place: Place,
   library: string | undefined,
   task: (ranks: Ranks) => Promise<void>,
+  process: ProcessEnds,
 ): Promise<void> {
   const mpi = await started(place, library);
+  // What a terminal shows of progress makes way for the line, and comes again below it.
+  const clear = Deno.stderr.isTerminal() ? "\r\x1b[2K" : "";
+  const ranks = mpiRanks(mpi);
   try {
-    await task(mpiRanks(mpi));
+    ranks.watch({ patience: askedPatience(), tell: (line) => process.stderr(`${clear}${line}\n`) });
+    await task(ranks);
   } catch (error) {
-    return await end(mpi, error);
+    return await end(ranks, error);
   }
-  await mpi.finalize();
+  await ranks.leave();
 }
 
 async function started(place: Place, library: string | undefined): Promise<Mpi> {
@@ -146,15 +151,15 @@ async function started(place: Place, library: string | undefined): Promise<Mpi> 
   }
 }
 
-async function end(mpi: Mpi, error: unknown): Promise<void> {
-  const { code, text } = outcomeOf(error);
+async function end(ranks: JobRanks, error: unknown): Promise<void> {
+  const { code, text } = outcomeOf(error), { rank, size } = ranks;
   if (code === 0 || error instanceof UserError && error.everywhere) {
-    await mpi.finalize();
-    if (mpi.rank === 0) throw error;
+    await ranks.leave();
+    if (rank === 0) throw error;
     Deno.exit(code);
   }
-  if (mpi.rank > 0) await delay(PATIENCE_MS);
-  console.error(mpi.rank === 0 ? text.trimEnd() : `rank ${mpi.rank} of ${mpi.size}: ${text.trimEnd()}`);
+  if (rank > 0) await delay(PATIENCE_MS);
+  console.error(rank === 0 ? text.trimEnd() : `rank ${rank} of ${size}: ${text.trimEnd()}`);
   // A process that ends without MPI's own end takes the job with it, after its launcher has read what it wrote; of one that
   // aborts MPICH's launcher may lose that.
   Deno.exit(code);

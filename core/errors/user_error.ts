@@ -3,7 +3,7 @@
  * one line and no stack, so the message says what was got, what was expected and what to do next.
  */
 export class UserError extends Error {
-  /** The exit code of a task that ends by it: 2 for a mistake in what was asked for, 1 for one that came out later. */
+  /** The exit code of a task that ends by it: 2, but 1 where a computation or a part of a job failed. */
   readonly exitCode: number = 2;
   /** Whether every process of a job has it at the same point, since it comes of what they share. */
   readonly everywhere: boolean = false;

@@ -1,23 +1,12 @@
 import { basename, dirname, join } from "node:path";
 import { messageOf, UserError } from "../errors/user_error.ts";
+import { removeLeftovers, Temporary } from "./temporary.ts";
 
 /** A file or folder that cannot be written. The message names it, the cause, and what to do. */
 export class StorageError extends UserError {}
 
-/** A disk that is full or fails: nothing that was asked for is a mistake. */
-export class DiskError extends StorageError {
-  override readonly exitCode = 1;
-}
-
 /** A file's contents: bytes, a text, or parts that follow each other. */
 export type Contents = Uint8Array | string | readonly Uint8Array[];
-
-const TEMPORARY = /^\.tmp-\d+-[0-9a-f]{12}$/;
-
-/** Whether a file name is one that an atomic write gives to unfinished files and folders. */
-export function isTemporaryName(name: string): boolean {
-  return TEMPORARY.test(name);
-}
 
 /**
  * Writes a file so that at any moment, even if the process is killed, the path holds either what it held before or all
@@ -26,19 +15,15 @@ export function isTemporaryName(name: string): boolean {
  * @throws StorageError if the file cannot be written. The path is then as it was.
  */
 export async function writeFileAtomic(path: string, contents: Contents): Promise<void> {
-  let temporary: string | undefined;
   try {
     const target = await fileToReplace(path);
-    await Deno.mkdir(dirname(target), { recursive: true });
-    temporary = temporaryBeside(target);
-    await writeSynced(temporary, contents);
-    await Deno.rename(temporary, target);
-    temporary = undefined;
+    await makeFolder(dirname(target));
+    await using temporary = await Temporary.file(dirname(target));
+    await writeSynced(temporary.file, contents);
+    await temporary.moveTo(target);
     await syncFolder(dirname(target));
   } catch (error) {
     throw storageError(path, error);
-  } finally {
-    if (temporary !== undefined) await removeQuietly(temporary);
   }
 }
 
@@ -54,24 +39,20 @@ export async function writeFolderAtomic(
   path: string,
   files: Readonly<Record<string, Contents>>,
 ): Promise<void> {
-  let temporary: string | undefined;
   try {
     if (await exists(path)) throw new StorageError(`Cannot write ${path}: it exists already. Remove it first.`);
-    await Deno.mkdir(dirname(path), { recursive: true });
-    temporary = temporaryBeside(path);
-    await Deno.mkdir(temporary);
+    await makeFolder(dirname(path));
+    await using temporary = await Temporary.folder(dirname(path));
     for (const [name, contents] of Object.entries(files)) {
       if (basename(name) !== name || name === "." || name === "..") throw new TypeError(`${name} is not a file name.`);
-      await writeSynced(join(temporary, name), contents);
+      using file = await Deno.open(join(temporary.path, name), { write: true, createNew: true });
+      await writeSynced(file, contents);
     }
-    await syncFolder(temporary);
-    await Deno.rename(temporary, path);
-    temporary = undefined;
+    await syncFolder(temporary.path);
+    await temporary.moveTo(path);
     await syncFolder(dirname(path));
   } catch (error) {
     throw storageError(path, error);
-  } finally {
-    if (temporary !== undefined) await removeQuietly(temporary);
   }
 }
 
@@ -79,12 +60,8 @@ export async function writeFolderAtomic(
 export function storageError(path: string, error: unknown): Error {
   const [cause, advice] = causeOf(error);
   if (cause === undefined) return error instanceof Error ? error : new Error(messageOf(error));
-  const ofDisk = error instanceof Error && "code" in error && DISK_CODES.includes(String(error.code));
-  return new (ofDisk ? DiskError : StorageError)(`Cannot write ${path}: ${cause}. ${advice}`, { cause: error });
+  return new StorageError(`Cannot write ${path}: ${cause}. ${advice}`, { cause: error });
 }
-
-/** The system's codes for a disk that takes no more. */
-const DISK_CODES: readonly string[] = ["ENOSPC", "EDQUOT", "EIO"];
 
 const FREE_SPACE = "Free some space or choose another folder, then run again.";
 const OTHER_FOLDER = "Choose another folder, or change its permissions.";
@@ -93,7 +70,10 @@ const OTHER_PATH = "Choose another path.";
 const CAUSES: Readonly<Record<string, readonly [string, string]>> = {
   ENOSPC: ["the disk is full", FREE_SPACE],
   EDQUOT: ["the disk quota is used up", FREE_SPACE],
-  EFBIG: ["the file is larger than the system allows", FREE_SPACE],
+  EFBIG: [
+    "the file is larger than the system allows",
+    "Choose a folder on another file system, or raise the limit (ulimit -f), then run again.",
+  ],
   EACCES: ["permission denied", OTHER_FOLDER],
   EPERM: ["permission denied", OTHER_FOLDER],
   EROFS: ["the file system is read-only", "Choose another folder."],
@@ -107,6 +87,11 @@ const CAUSES: Readonly<Record<string, readonly [string, string]>> = {
   EIO: ["the disk reports an error", "Check the disk, and choose another one."],
 };
 
+/** Whether a message, which another process may have told, is of a {@linkcode StorageError} for want of space. */
+export function tellsOfFullDisk(message: string): boolean {
+  return Object.values(CAUSES).some(([cause, advice]) => advice === FREE_SPACE && message.includes(`: ${cause}. `));
+}
+
 /** The cause in words and what to do about it; nothing for an error that is not the system's. */
 function causeOf(error: unknown): readonly [string, string] | readonly [undefined, ""] {
   if (error instanceof Deno.errors.NotCapable) {
@@ -115,9 +100,20 @@ function causeOf(error: unknown): readonly [string, string] | readonly [undefine
       "Run it with --allow-read and --allow-write for that path.",
     ];
   }
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (typeof code !== "string") return [undefined, ""];
+  const code = codeOf(error);
+  if (code === undefined) return [undefined, ""];
   return CAUSES[code] ?? [`the system says "${messageOf(error)}"`, OTHER_PATH];
+}
+
+/** Errors of which Deno gives no code but Linux's number. */
+const NUMBERED: Readonly<Record<string, string>> = { 27: "EFBIG", 122: "EDQUOT" };
+
+/** The system's code of an error; nothing for an error that is not the system's. */
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if ("code" in error && typeof error.code === "string") return error.code;
+  const number = / \(os error (\d+)\)/.exec(error.message)?.[1];
+  return number === undefined ? undefined : NUMBERED[number] ?? number;
 }
 
 /** The file behind `path`. Refuses what a rename would destroy: a folder, a device, a pipe. */
@@ -140,14 +136,18 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Beside the target, because a rename is atomic only within one file system. Its length does not depend on the target's. */
-function temporaryBeside(path: string): string {
-  return join(dirname(path), `.tmp-${Deno.pid}-${crypto.randomUUID().slice(-12)}`);
+/** Folders that this process has written to. */
+const known = new Set<string>();
+
+/** Makes a folder that is missing. From one that is there, what killed processes left goes before the first write. */
+async function makeFolder(path: string): Promise<void> {
+  await Deno.mkdir(path, { recursive: true });
+  if (!known.has(path)) await removeLeftovers(path);
+  known.add(path);
 }
 
-async function writeSynced(path: string, contents: Contents): Promise<void> {
+async function writeSynced(file: Deno.FsFile, contents: Contents): Promise<void> {
   const whole = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
-  using file = await Deno.open(path, { write: true, createNew: true });
   for (const bytes of whole instanceof Uint8Array ? [whole] : whole) {
     for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
   }
@@ -161,13 +161,5 @@ async function syncFolder(path: string): Promise<void> {
     await folder.sync();
   } catch {
     // The contents are safe either way; only the moment at which the new name survives a power cut is not.
-  }
-}
-
-async function removeQuietly(path: string): Promise<void> {
-  try {
-    await Deno.remove(path, { recursive: true });
-  } catch {
-    // The error that led here matters more; a later save removes what stays.
   }
 }

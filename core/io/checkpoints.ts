@@ -1,10 +1,11 @@
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { isFileName } from "../plugins/check_denoiser.ts";
 import { messageOf, UserError } from "../errors/user_error.ts";
 import type { ModelForm } from "../plugins/contracts.ts";
 import type { HostTensors } from "../data/tensors.ts";
-import { isTemporaryName, StorageError, storageError, writeFolderAtomic } from "./atomic.ts";
+import { StorageError, storageError, writeFolderAtomic } from "./atomic.ts";
 import { beyondBounds } from "./bounded_json.ts";
+import { isTemporaryName } from "./temporary.ts";
 import { requireWithin } from "./within.ts";
 import { hostTensors, readSafetensors, SafetensorsError, safetensorsParts } from "./safetensors.ts";
 
@@ -82,8 +83,19 @@ export async function saveCheckpoint(runFolder: string, checkpoint: Checkpoint):
       state,
     }),
   });
-  await removeEntries(parent, (other) => other !== name && (FOLDER_NAME.test(other) || isTemporaryName(other)));
+  await removeOtherCheckpoints(join(parent, name));
   return join(parent, name);
+}
+
+/**
+ * Removes what lies beside a checkpoint that is known to be whole: older ones, and what killed processes left unfinished.
+ *
+ * @param folder As `saveCheckpoint` or `latestCheckpoint` gave it.
+ */
+export async function removeOtherCheckpoints(folder: string): Promise<void> {
+  const name = basename(folder);
+  const isOther = (other: string) => other !== name && (FOLDER_NAME.test(other) || isTemporaryName(other));
+  await removeEntries(dirname(folder), isOther);
 }
 
 /**

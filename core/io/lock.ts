@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../errors/user_error.ts";
 import { StorageError, storageError } from "./atomic.ts";
+import { isSameFile } from "./same_file.ts";
 import { isLink } from "./within.ts";
 
 /** Milliseconds from one try for a lock to the next. */
@@ -11,7 +12,10 @@ const PAUSE = 50;
 const TRIES = 10;
 
 /** What no other process can have at the same time. The system gives it back when the process ends, however it does. */
-export type Lock = Disposable;
+export interface Lock extends Disposable {
+  /** Gives it back, but leaves its file as a process does that is killed: a sign that what is there is not whole. */
+  leave(): void;
+}
 
 /** What another process is at work on. */
 export class TakenError extends UserError {}
@@ -69,19 +73,6 @@ export async function isFolderLocked(folder: string): Promise<boolean> {
   return !isFree;
 }
 
-/** Whether a name still leads to the file that was opened by it. */
-export async function isSameFile(file: Deno.FsFile, name: string): Promise<boolean> {
-  const held = await file.stat();
-  try {
-    // Of a link that has come between, not of what it leads to.
-    const named = await Deno.lstat(name);
-    return named.dev === held.dev && named.ino === held.ino;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
 async function takeOrRefuse(path: string, what: string, advice: string): Promise<Lock> {
   try {
     const lock = await take(path);
@@ -125,18 +116,19 @@ function held(file: Deno.FsFile, path: string, made: string | undefined): Lock {
     // On a full disk the lock holds all the same.
   }
   let isHeld = true;
-  const release = () => {
+  const giveBack = (isWhole: boolean) => {
     if (!isHeld) return;
     isHeld = false;
     globalThis.removeEventListener("unload", release);
     // Before the lock is given back, so that nobody has a lock on a file without a name.
-    removeIfPossible(path);
+    if (isWhole) removeIfPossible(path);
     file.close();
-    if (made === undefined) return;
+    if (!isWhole || made === undefined) return;
     for (let folder = dirname(path); removeIfPossible(folder) && folder !== made;) folder = dirname(folder);
   };
+  const release = () => giveBack(true);
   globalThis.addEventListener("unload", release);
-  return { [Symbol.dispose]: release };
+  return { leave: () => giveBack(false), [Symbol.dispose]: release };
 }
 
 /** Removes a file, or a folder that is empty. */

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { StorageError } from "./atomic.ts";
-import { isSameFile } from "./lock.ts";
+import { isSameFile } from "./same_file.ts";
 import { isLink } from "./within.ts";
 
 /** Milliseconds between two looks at a file that another process is writing. */

@@ -58,15 +58,15 @@ function openNew(folder: string): { path: string; file: Deno.FsFile } {
 }
 
 /** Where a task tells of its numbers and pictures. */
-export type Events = Pick<EventWriter, "scalar" | "image" | "text"> & Disposable;
+export type Events = Pick<EventWriter, "scalar" | "image" | "text" | "sync"> & Disposable;
 
 /** Tells nobody. */
-export const noEvents: Events = { scalar() {}, image() {}, text() {}, [Symbol.dispose]() {} };
+export const noEvents: Events = { scalar() {}, image() {}, text() {}, sync() {}, [Symbol.dispose]() {} };
 
 /**
  * Writes scalars, pictures and texts for TensorBoard into a new event file.
  *
- * Events are buffered and reach the disk within about two seconds of training, on `flush` and on `close`.
+ * Events are buffered and reach the disk within about two seconds of training, on `flush`, `sync` and `close`.
  *
  * @example
  * ```ts
@@ -178,6 +178,21 @@ export class EventWriter {
     this.#bytes = 0;
     try {
       for (let written = 0; written < bytes.length;) written += this.#file.writeSync(bytes.subarray(written));
+    } catch (error) {
+      throw storageError(this.path, error);
+    }
+  }
+
+  /**
+   * Puts everything written so far on the disk, as has to be before a checkpoint: what a run tells before it, none that
+   * goes on from it tells again.
+   *
+   * @throws {StorageError} If the file cannot be written.
+   */
+  sync(): void {
+    this.flush();
+    try {
+      this.#file?.syncDataSync();
     } catch (error) {
       throw storageError(this.path, error);
     }

@@ -19,9 +19,9 @@ export const DRAWING = {
 
 /** What the options of measuring a likelihood may be. */
 export const MEASURING = {
-  stderr: { optional: "number", above: 0 },
+  stderr: { optional: "number", above: 0, max: 1e6 },
   rounds: { optional: "number", min: 1, max: 1e6, integer: true },
-  budget: { optional: "number", above: 0 },
+  budget: { optional: "number", above: 0, max: 1e15 },
   levels: { optional: "number", min: 1, max: 1e6, integer: true },
   seed: SETTINGS.seed,
 } as const satisfies Readonly<Record<string, OptionRange>>;

@@ -1,5 +1,6 @@
 import { messageOf, UserError } from "../errors/user_error.ts";
 import type { Place } from "./environment.ts";
+import { type Sign, SIGNS, type Signs } from "./watch.ts";
 
 /** An MPI library that is missing, or refuses. */
 export class MpiError extends UserError {
@@ -19,6 +20,10 @@ const SYMBOLS = {
     result: "i32",
     nonblocking: true,
   },
+  MPI_Isend: { parameters: ["pointer", "i32", "u64", "i32", "i32", "u64", "buffer"], result: "i32" },
+  MPI_Request_free: { parameters: ["buffer"], result: "i32" },
+  MPI_Iprobe: { parameters: ["i32", "i32", "u64", "buffer", "buffer"], result: "i32" },
+  MPI_Recv: { parameters: ["pointer", "i32", "u64", "i32", "i32", "u64", "buffer"], result: "i32" },
   MPI_Finalize: { parameters: [], result: "i32", nonblocking: true },
 } as const;
 
@@ -55,12 +60,16 @@ const OPEN_MPI = {
 
 const SUCCESS = 0;
 
-/** One call at a time, from any thread. */
-const THREAD_SERIALIZED = 2;
+/** One call at a time, from any thread; and any number of them. */
+const THREAD_SERIALIZED = 2, THREAD_MULTIPLE = 3;
 
 /** Lengths of texts that a library writes, at least as large as any's constants say. */
 const VERSION_BYTES = 8192;
 const ERROR_BYTES = 1024;
+
+/** Of a handle to a request, and of a status, at least as large as any library's. */
+const REQUEST_BYTES = 8;
+const STATUS_BYTES = 64;
 
 /** The names that libraries of each kind go by, the likeliest first. */
 const NAMES: Readonly<Record<Place["family"], Readonly<Partial<Record<typeof Deno.build.os, readonly string[]>>>>> = {
@@ -87,6 +96,8 @@ export interface Mpi {
    * @throws {MpiError}
    */
   sum(values: Float32Array | Float64Array): Promise<void>;
+  /** What ranks tell each other while sums are under way; none where the library cannot do both. */
+  readonly signs?: Signs;
   /** Leaves the job in good order; waits until all ranks do. */
   finalize(): Promise<void>;
 }
@@ -107,7 +118,7 @@ export function startMpi(place: Place, named?: string): Mpi {
     throw new MpiError(`${what} failed: ${new TextDecoder().decode(text.subarray(0, length[0])).trim()}.`);
   };
   const provided = new Int32Array(1);
-  check("MPI_Init_thread", symbols.MPI_Init_thread(null, null, THREAD_SERIALIZED, provided));
+  check("MPI_Init_thread", symbols.MPI_Init_thread(null, null, THREAD_MULTIPLE, provided));
   if (provided[0] < THREAD_SERIALIZED) {
     throw new MpiError(`${version} cannot be called from several threads. Name another with --mpi-library.`);
   }
@@ -126,6 +137,7 @@ export function startMpi(place: Place, named?: string): Mpi {
   }
   return {
     ...{ rank, size, version },
+    ...(provided[0] >= THREAD_MULTIPLE ? { signs: signsOf(symbols, constants, size, check) } : {}),
     async sum(values) {
       const type = values instanceof Float32Array ? constants.float : constants.double;
       const bytes = new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
@@ -133,6 +145,38 @@ export function startMpi(place: Place, named?: string): Mpi {
     },
     async finalize() {
       check("MPI_Finalize", await symbols.MPI_Finalize());
+    },
+  };
+}
+
+/** Signs as messages without contents, of which the tag says all. */
+function signsOf(
+  symbols: Symbols,
+  { world, double }: Constants,
+  size: number,
+  check: (what: string, code: number) => void,
+): Signs {
+  const status = new Uint8Array(STATUS_BYTES), found = new Int32Array(1);
+  const tagOf = (sign: Sign) => 1 + SIGNS.indexOf(sign);
+  return {
+    send(rank, sign) {
+      const request = new Uint8Array(REQUEST_BYTES);
+      check("MPI_Isend", symbols.MPI_Isend(null, 0, double, rank, tagOf(sign), world, request));
+      // Nothing has to be kept for it, so that nobody has to know when it has arrived.
+      check("MPI_Request_free", symbols.MPI_Request_free(request));
+    },
+    received(sign) {
+      const from: number[] = [];
+      // Each rank by itself: where a status says whose a message is, libraries differ.
+      for (let rank = 0; rank < size; rank++) {
+        for (;;) {
+          check("MPI_Iprobe", symbols.MPI_Iprobe(rank, tagOf(sign), world, found, status));
+          if (found[0] === 0) break;
+          check("MPI_Recv", symbols.MPI_Recv(null, 0, double, rank, tagOf(sign), world, status));
+          if (!from.includes(rank)) from.push(rank);
+        }
+      }
+      return from;
     },
   };
 }

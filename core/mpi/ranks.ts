@@ -1,5 +1,7 @@
 import { InterruptedError } from "../errors/interrupted_error.ts";
+import { UsageError } from "../errors/usage_error.ts";
 import type { Mpi } from "./library.ts";
+import { SIGNS, Watch } from "./watch.ts";
 
 /** Whole rows from one to another. */
 export interface Rows {
@@ -47,10 +49,46 @@ export function oneRank(): Ranks {
 /** Values of a piece: 4 MiB, of which adding takes many times longer than starting to. A multiple of a SIMD vector. */
 const PIECE = 2 ** 20;
 
+/** The variable that says after how many seconds a line tells of ranks that do not answer, 0 for never. */
+const PATIENCE_VARIABLE = "ITDIFFUSION_RANK_PATIENCE";
+
+/** The patience that the user asks for, in milliseconds: a minute, if none is said. @throws {UsageError} */
+export function askedPatience(text = Deno.env.get(PATIENCE_VARIABLE)): number {
+  const seconds = text === undefined || text.trim() === "" ? 60 : Number(text);
+  if (Number.isFinite(seconds) && seconds >= 0) return seconds === 0 ? Infinity : 1000 * seconds;
+  throw new UsageError(
+    `${PATIENCE_VARIABLE} is ${text}, expected a number of seconds, or 0 for no line. Set it anew.`,
+  );
+}
+
+/** Milliseconds between looks at whether other ranks ask or answer, at most, and how many there are in a patience. */
+const LOOK_MS = 2000;
+const LOOKS = 30;
+
+/** How ranks that do not answer are told of. */
+export interface RankWatch {
+  /** Milliseconds that they are waited for. */
+  readonly patience: number;
+  readonly tell: (line: string) => void;
+}
+
+/** The ranks of a job of several processes. */
+export interface JobRanks extends Ranks {
+  /** Tells of ranks that do not answer, from now on. */
+  watch(how: RankWatch): void;
+  /** Leaves the job in good order; waits until all ranks do. */
+  leave(): Promise<void>;
+}
+
 /** The ranks of an MPI job. */
-export function mpiRanks(mpi: Mpi): Ranks {
+export function mpiRanks(mpi: Mpi): JobRanks {
   const stop = new AbortController();
-  let stopRequested = false;
+  let stopRequested = false, watch: Watch | undefined, looks: ReturnType<typeof setInterval> | undefined;
+  const sum: Mpi["sum"] = async (values) => {
+    watch?.begin(performance.now());
+    await mpi.sum(values);
+    watch?.end();
+  };
   return {
     ...{ rank: mpi.rank, size: mpi.size, library: mpi.version, stop: stop.signal },
     async sum(values) {
@@ -59,7 +97,7 @@ export function mpiRanks(mpi: Mpi): Ranks {
         : new Float64Array(values.length + 1);
       all.set(values);
       all[values.length] = stopRequested ? 1 : 0;
-      await mpi.sum(all);
+      await sum(all);
       values.set(all.subarray(0, values.length));
       if (all[values.length] > 0) stop.abort(new InterruptedError());
     },
@@ -67,7 +105,7 @@ export function mpiRanks(mpi: Mpi): Ranks {
       let complete: Rows | undefined;
       for (let begin = 0; begin < values.length; begin += PIECE) {
         const piece = { begin, end: Math.min(values.length, begin + PIECE) };
-        const summed = mpi.sum(values.subarray(piece.begin, piece.end));
+        const summed = sum(values.subarray(piece.begin, piece.end));
         if (complete) await onPiece(complete);
         await summed;
         complete = piece;
@@ -76,6 +114,18 @@ export function mpiRanks(mpi: Mpi): Ranks {
     },
     requestStop() {
       stopRequested = true;
+    },
+    watch({ patience, tell }) {
+      watch = new Watch(mpi, patience, tell);
+      looks = setInterval(() => watch!.look(performance.now()), Math.min(LOOK_MS, patience / LOOKS));
+      Deno.unrefTimer(looks);
+    },
+    async leave() {
+      // All have come here, so that nobody asks any more; what was asked is taken, as MPI wants it before its end.
+      await sum(new Float64Array(1));
+      clearInterval(looks);
+      for (const sign of SIGNS) mpi.signs?.received(sign);
+      await mpi.finalize();
     },
   };
 }

@@ -29,6 +29,8 @@ import { type DenoiserEpoch, type DenoiserSettings, trainDenoiser, type TrainedD
 
 /** Pairs in parts: to train on, to choose the epoch by, and to measure on. */
 export interface SplitPairs {
+  /** The rows of `test` among all. */
+  readonly testRows: Uint32Array;
   readonly train: Pairs;
   readonly validation: Pairs;
   readonly test: Pairs;
@@ -69,6 +71,8 @@ export interface Information {
   readonly proposal: Proposal;
   /** −log p(x) + log p(x | y) of each held-out row, in nats. */
   readonly perRow: Float64Array;
+  /** −log p(x | y) of each held-out row, in nats. */
+  readonly conditionalPerRow: Float64Array;
   /** The Gaussian part of `perRow`, and of all other rows, which the Gaussians are fitted to. */
   readonly linearPerRow: { readonly test: Float64Array; readonly fitted: Float64Array };
   /** The coefficients of the regression. */
@@ -99,6 +103,7 @@ export function splitPairs({ x, y }: Pairs, heldOut: number, random: Random): Sp
   const validation = test + Math.max(2, Math.round((x.count - test) / 10));
   const part = (rows: Uint32Array): Pairs => ({ x: selectRows(x, rows), y: selectRows(y, rows) });
   return {
+    testRows: order.subarray(0, test),
     train: part(order.subarray(validation)),
     validation: part(order.subarray(test, validation)),
     test: part(order.subarray(0, test)),
@@ -174,15 +179,17 @@ export async function measureInformation(
     const curves = settings.curvePoints > 0
       ? { curves: await errorCurves(measured, proposal, settings, random.split("curves")) }
       : {};
+    const conditionalPerRow = gaussian[1].map((nll, row) => nll + excess[1][row]);
     return {
       linear,
       proposal,
+      conditionalPerRow,
       perRow: linearPerRow.test.map((value, row) => value + excess[0][row] - excess[1][row]),
       linearPerRow,
       coefficients: train.x.dimension * train.y.dimension,
       nll: {
         marginal: meanAndStderr(gaussian[0].map((nll, row) => nll + excess[0][row])),
-        conditional: meanAndStderr(gaussian[1].map((nll, row) => nll + excess[1][row])),
+        conditional: meanAndStderr(conditionalPerRow),
       },
       bestEpochs: [trained[0].bestEpoch, trained[1].bestEpoch],
       steps: trained[0].steps + trained[1].steps,

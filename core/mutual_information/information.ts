@@ -1,11 +1,11 @@
-import type { Estimate } from "../diffusion/likelihood.ts";
+import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import type { Dataset } from "../plugins/contracts.ts";
 import { defaultThreads, startEngine } from "../engine/start.ts";
 import type { BackendChoice } from "../engine/mod.ts";
 import { UserError } from "../errors/user_error.ts";
 import { UsageError } from "../errors/usage_error.ts";
-import { floatSamples } from "../data/samples.ts";
+import { floatSamples, toFloat32 } from "../data/samples.ts";
 import { applyAxisMap, standardisation } from "../data/standardisation.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { NamedDataset } from "../model/load_data.ts";
@@ -17,7 +17,16 @@ import { unconditional } from "../plugins/conditional_denoiser.ts";
 import { Random } from "../random/random.ts";
 import * as mlp from "../../denoisers/mlp.ts";
 import { parseColumns, requireDisjoint } from "./columns.ts";
-import { combinedInformation, type ErrorCurves, type Information, measureInformation, splitPairs } from "./estimate.ts";
+import { type CopulaDensities, copulaInformation } from "./copula.ts";
+import {
+  combinedInformation,
+  type ErrorCurves,
+  type Information,
+  measureInformation,
+  type SplitPairs,
+  splitPairs,
+} from "./estimate.ts";
+import { fitLinearPart } from "./linear_part.ts";
 import { pairsOf } from "./pairs.ts";
 
 /** Whose likelihood is taken: p(x) and p(x|y), p(y) and p(y|x), or the mean of both. */
@@ -25,6 +34,12 @@ export const DIRECTIONS = ["auto", "x", "y", "both"] as const;
 
 /** One of {@linkcode DIRECTIONS}. */
 export type Direction = typeof DIRECTIONS[number];
+
+/** By what the information is estimated: a mixture of the columns' ranks, or two networks; `auto` by the better of both. */
+export const INFORMATION_ESTIMATORS = ["auto", "mixture", "networks"] as const;
+
+/** One of {@linkcode INFORMATION_ESTIMATORS}. */
+export type InformationEstimator = typeof INFORMATION_ESTIMATORS[number];
 
 /** An epoch of one of the networks. */
 export interface InformationEpoch {
@@ -66,6 +81,8 @@ export interface InformationOptions {
   readonly names?: readonly string[];
   /** `x` if left out. */
   readonly direction?: Direction;
+  /** `auto` if left out. */
+  readonly estimator?: InformationEstimator;
   /** Part of the rows that the information is measured on. */
   readonly heldOut?: number;
   /** Passes through the training rows; the best is kept. */
@@ -106,6 +123,7 @@ export interface InformationOptions {
 
 /** The options' values where none are given. */
 export const INFORMATION_DEFAULTS = {
+  estimator: "auto",
   direction: "auto",
   heldOut: 0.2,
   epochs: 60,
@@ -121,6 +139,7 @@ export const INFORMATION_DEFAULTS = {
 
 /** What the options may be. */
 export const INFORMATION_RANGES = {
+  estimator: { optional: "string", choices: INFORMATION_ESTIMATORS },
   direction: { optional: "string", choices: DIRECTIONS },
   heldOut: { optional: "number", above: 0, max: 0.5 },
   epochs: { optional: "number", min: 1, max: SETTINGS.epochs.max, integer: true },
@@ -137,13 +156,35 @@ export const INFORMATION_RANGES = {
   threads: SETTINGS.threads,
 } as const satisfies Readonly<Record<string, OptionRange>>;
 
+/** What the mixture of the columns' ranks measured. */
+export interface MixtureInformation {
+  /** In nats. */
+  readonly nats: number;
+  /** Its standard error: of the rows, and of the parameters' number. */
+  readonly stderr: number;
+  /** By rows that the mixture was not fitted to, and by those that it was, whose mean it is. */
+  readonly heldOut: number;
+  /** See `heldOut`. */
+  readonly fitted: number;
+  /** Degrees of freedom of its Student distributions, infinite for Gaussians. */
+  readonly dof: number;
+  /** Of them. */
+  readonly components: number;
+}
+
 /** I(X; Y) of columns. */
 export interface MutualInformation {
   /** In nats. */
   readonly nats: number;
-  /** Its standard error: of the rows and the noise, not of what the networks fall short of. */
+  /** Its standard error: of the rows and the noise, not of what the model falls short of. */
   readonly stderr: number;
-  /** The part of it that is the Gaussian's with the columns' covariance. */
+  /** Which of the two it is. */
+  readonly estimator: "mixture" | "networks";
+  /** The mixture's estimate, where there is one. */
+  readonly mixture?: MixtureInformation;
+  /** The networks' estimate, where there is one. */
+  readonly networks?: Estimate;
+  /** The part of it that is the Gaussian's with the covariance of the columns' normal scores. */
   readonly gaussianNats: number;
   /** Of all columns. */
   readonly rows: number;
@@ -155,7 +196,7 @@ export interface MutualInformation {
   readonly x: readonly number[];
   /** Columns of Y, from 0. */
   readonly y: readonly number[];
-  /** What each direction measured. */
+  /** What the networks of each direction measured; none where there are none. */
   readonly directions: readonly InformationDirection[];
   /** How both networks were trained and measured. */
   readonly settings: {
@@ -236,6 +277,9 @@ export async function mutualInformation(
   if (o.batchSize > trained) {
     throw new UserError(`--batch-size is ${o.batchSize}, but there are ${trained} training rows. Give at most that.`);
   }
+  // What is infinite, or has no density, is told before anything is fitted.
+  const { information: gaussianNats } = fitLinearPart(pairs.of("x"));
+  fitLinearPart(pairs.standardised);
   await o.onBegin?.();
   o.signal?.throwIfAborted();
   const { hiddenSize, hiddenLayers, embedding, embeddingSize } = o;
@@ -244,8 +288,11 @@ export async function mutualInformation(
   const settings = { epochs, batchSize, learningRate, levels, validationLevels };
   const { engine, reason } = await startEngine(o.backend ?? "auto", o.threads ?? defaultThreads(), [x.length]);
   try {
+    const mixture = o.estimator === "networks"
+      ? undefined
+      : await copulaInformation(engine, pairs.ranks, x.length, x.length + y.length, random.split("mixture"), o.signal);
     const results: (Information & { likelihoodOf: "x" | "y" })[] = [];
-    for (const direction of directions) {
+    for (const direction of o.estimator === "mixture" ? [] : directions) {
       const measured = await measureInformation(
         engine,
         splitOf(direction),
@@ -263,16 +310,49 @@ export async function mutualInformation(
       );
       results.push({ ...measured, likelihoodOf: direction });
     }
-    const { mean, stderr } = combinedInformation(results);
+    const networks = results.length > 0 ? combinedInformation(results) : undefined;
+    const isMixture = !networks || mixture && !areNetworksLikelier(mixture.perRow, splitOf("x"), results);
+    const estimator = isMixture ? "mixture" : "networks";
     const { backend, threads, versions } = engine;
     return {
-      ...{ nats: mean, stderr, gaussianNats: results[0].linear.information },
-      ...{ rows: pairs.count, heldOutRows: heldOut, notes: pairs.notes, x, y, directions: results, settings },
+      ...(estimator === "mixture" ? { nats: mixture!.nats, stderr: mixture!.stderr } : {
+        nats: networks!.mean,
+        stderr: networks!.stderr,
+      }),
+      ...{ estimator, gaussianNats, rows: pairs.count, heldOutRows: heldOut, notes: pairs.notes, x, y },
+      ...(mixture ? { mixture } : {}),
+      ...(networks ? { networks } : {}),
+      ...{ directions: results, settings },
       engine: { backend, threads, versions, ...(reason === undefined ? {} : { reason }) },
     };
   } finally {
     await engine.dispose();
   }
+}
+
+/** log φ(z) = −½·z² − this. */
+const NORMALISER = 0.5 * Math.log(2 * Math.PI);
+
+/**
+ * Whether the networks find the held-out rows of a side given the other likelier than the mixture does, by more than two
+ * standard errors. The densities are those of the ranks, so that they compare.
+ */
+function areNetworksLikelier(
+  { joint, x, y }: CopulaDensities,
+  { test, testRows }: SplitPairs,
+  networks: readonly (Information & { readonly likelihoodOf: "x" | "y" })[],
+): boolean {
+  const gains = new Float64Array(testRows.length);
+  for (const { likelihoodOf, conditionalPerRow } of networks) {
+    const condition = likelihoodOf === "x" ? y : x, { dimension: d } = test[likelihoodOf];
+    const scores = toFloat32(test[likelihoodOf]);
+    testRows.forEach((row, i) => {
+      const margins = scores.subarray(i * d, (i + 1) * d).reduce((sum, z) => sum - z * z / 2 - NORMALISER, 0);
+      gains[i] += -conditionalPerRow[i] - margins - (joint[row] - condition[row]);
+    });
+  }
+  const { mean, stderr } = meanAndStderr(gains);
+  return mean > 2 * stderr;
 }
 
 /** All rows as one part; which are held out is drawn later. */

@@ -5,7 +5,7 @@ import { floatSamples, forEachBlock, type Samples } from "../data/samples.ts";
 import { describeColumn } from "./columns.ts";
 import type { Random } from "../random/random.ts";
 import type { Pairs } from "./linear_part.ts";
-import { normalScores, tiesOf } from "./tied_values.ts";
+import { normalScores, ranksOf, tiesOf } from "./tied_values.ts";
 
 /** Rows that there must be, and rows for each column. */
 const LEAST_ROWS = 50, ROWS_PER_COLUMN = 8;
@@ -18,9 +18,13 @@ const MOST_COLUMNS = 1024;
 
 /** One side of the pairs. */
 interface Side {
-  /** As what a likelihood is taken of. */
+  /** The values, each column brought to mean 0 and standard deviation 1. */
+  readonly standardised: Samples;
+  /** Of each column, with ties broken at random, `[rows, columns]`. */
+  readonly ranks: Uint32Array;
+  /** Normal scores as what a likelihood is taken of. */
   readonly target: Samples;
-  /** As what is known beside it. */
+  /** Normal scores as what is known beside it. */
   readonly condition: Samples;
   /** What was done to columns with atoms. */
   readonly notes: readonly string[];
@@ -32,13 +36,17 @@ export interface PairedColumns {
   readonly notes: readonly string[];
   /** Whether a column of the side has atoms. */
   readonly hasAtoms: { readonly x: boolean; readonly y: boolean };
-  /** The rows for the likelihood of a side, which is x, given the other, which is y. */
+  /** The values, each column brought to mean 0 and standard deviation 1. */
+  readonly standardised: Pairs;
+  /** The ranks of the columns of x and of y, from 0, with ties broken at random, `[rows, columns]`. */
+  readonly ranks: Uint32Array;
+  /** The normal scores of the rows for the likelihood of a side, which is x, given the other, which is y. */
   of(side: "x" | "y"): Pairs;
 }
 
 /**
- * The given columns of all rows of a data set, each brought to mean 0 and standard deviation 1, which leaves their mutual
- * information as it is.
+ * The given columns of all rows of a data set by the ranks of their values: a monotone map of each column leaves their
+ * mutual information as it is, and gives any column with a density the margin that it is best learned with.
  *
  * @param names The columns' names, for messages.
  * @param random Breaks ties of columns with atoms.
@@ -71,13 +79,15 @@ export function pairsOf(
     count,
     notes: [...sides.x.notes, ...sides.y.notes],
     hasAtoms: { x: sides.x.notes.length > 0, y: sides.y.notes.length > 0 },
+    standardised: { x: sides.x.standardised, y: sides.y.standardised },
+    ranks: besides(sides.x.ranks, x.length, sides.y.ranks, y.length),
     of: (side) => ({ x: sides[side].target, y: sides[side === "x" ? "y" : "x"].condition }),
   };
 }
 
 /**
- * The columns of one side as what a likelihood is taken of, where a column with atoms has none: its normal scores, with
- * ties broken at random, which leaves the information as it is ({@linkcode normalScores}).
+ * The columns of one side. Of one with atoms, which has no density, ties are broken at random where a likelihood is taken of
+ * it, which leaves the information as it is ({@linkcode normalScores}).
  */
 function columnsOf(
   parts: readonly Samples[],
@@ -86,17 +96,21 @@ function columnsOf(
   names: readonly string[],
   random: Random,
 ): Side {
-  const d = columns.length, values = valuesOf(parts, count, columns), condition = values.slice();
-  const notes: string[] = [];
+  const d = columns.length, values = valuesOf(parts, count, columns);
+  const whole = standardised(values.slice(), columns, names);
+  const [target, condition] = [new Float32Array(values.length), new Float32Array(values.length)];
+  const ranks = new Uint32Array(values.length), notes: string[] = [];
   columns.forEach((column, k) => {
     const own = Float64Array.from({ length: count }, (_, i) => values[i * d + k]);
-    const ties = tiesOf(own);
-    if (!ties || ties.distinct < 2) return;
-    const [broken, kept] = [normalScores(own, random.split(column)), normalScores(own)];
+    const ties = tiesOf(own), stream = random.split(column);
+    const [broken, kept] = [normalScores(own, stream.split("scores")), normalScores(own)];
+    const places = ranksOf(own, stream.split("scores"));
     for (let i = 0; i < count; i++) {
-      values[i * d + k] = broken[i];
+      ranks[i * d + k] = places[i];
+      target[i * d + k] = broken[i];
       condition[i * d + k] = kept[i];
     }
+    if (!ties) return;
     const percent = (share: number) => `${Number((100 * share).toPrecision(2))} %`;
     notes.push(
       ties.share > MOST_COMMON
@@ -105,10 +119,18 @@ function columnsOf(
     );
   });
   return {
-    target: standardised(values, columns, names),
-    condition: standardised(condition, columns, names),
+    ...{ standardised: whole, ranks, target: floatSamples(target, d), condition: floatSamples(condition, d) },
     notes: notes.map((note) => `${note}: taken by ranks, ties broken at random, which leaves the information as it is`),
   };
+}
+
+/** Each row of one table followed by its row of another. */
+function besides(a: Uint32Array, da: number, b: Uint32Array, db: number): Uint32Array {
+  const d = da + db, n = a.length / da;
+  return Uint32Array.from({ length: n * d }, (_, at) => {
+    const row = Math.floor(at / d), k = at % d;
+    return k < da ? a[row * da + k] : b[row * db + k - da];
+  });
 }
 
 function valuesOf(parts: readonly Samples[], count: number, columns: readonly number[]): Float64Array {

@@ -43,17 +43,29 @@ export function tiesOf(values: Float64Array | Float32Array): Ties | undefined {
  * @param values One a row, finite.
  */
 export function normalScores(values: Float64Array | Float32Array, random?: Random): Float64Array {
-  const n = values.length, breaker = random?.fillUniform(new Float64Array(n));
-  const order = Uint32Array.from(values, (_, i) => i);
-  order.sort((a, b) => values[a] - values[b] || (breaker ? breaker[a] - breaker[b] : 0));
+  const n = values.length, order = ascending(values, random);
   const scores = new Float64Array(n);
   for (let begin = 0, end = 0; begin < n; begin = end) {
     end = begin + 1;
-    while (!breaker && end < n && values[order[end]] === values[order[begin]]) end++;
+    while (!random && end < n && values[order[end]] === values[order[begin]]) end++;
     const score = normalQuantile((begin + end) / (2 * n));
     for (let i = begin; i < end; i++) scores[order[i]] = score;
   }
   return scores;
+}
+
+/** The rank of each value, from 0. Ties are broken at random. */
+export function ranksOf(values: Float64Array | Float32Array, random: Random): Uint32Array {
+  const ranks = new Uint32Array(values.length);
+  ascending(values, random).forEach((row, rank) => ranks[row] = rank);
+  return ranks;
+}
+
+/** The rows in the order of their values. */
+function ascending(values: Float64Array | Float32Array, random: Random | undefined): Uint32Array {
+  const breaker = random?.fillUniform(new Float64Array(values.length));
+  return Uint32Array.from(values, (_, i) => i)
+    .sort((a, b) => values[a] - values[b] || (breaker ? breaker[a] - breaker[b] : 0));
 }
 
 const A = [

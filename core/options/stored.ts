@@ -1,9 +1,9 @@
 import { UserError } from "../errors/user_error.ts";
-import type { OptionSpec, OptionValues } from "./spec.ts";
-import { allowed, isAllowed, kindOf, shownValue } from "./values.ts";
+import type { OptionValues } from "./spec.ts";
+import { allowed, isAllowed, kindOf, shownValue, type TaskOption } from "./values.ts";
 
 /**
- * The values of a plugin's options as a file keeps them, checked as the command line checks them. A number that the file
+ * The values of the options of a plugin or task as a file keeps them, checked as the command line checks them. A number that the file
  * lacks, as one of an earlier version may, has its default, which is said.
  *
  * @param source The file's name, for messages.
@@ -13,7 +13,7 @@ import { allowed, isAllowed, kindOf, shownValue } from "./values.ts";
 export function storedOptions(
   source: string,
   owner: string,
-  specs: Readonly<Record<string, OptionSpec>> = {},
+  specs: Readonly<Record<string, TaskOption>> = {},
   stored: OptionValues,
   onNote: (note: string) => void = () => {},
 ): OptionValues {

@@ -22,7 +22,7 @@ export function importRefused(what: string, spec: string, message: string): Plug
 }
 
 /** The host of a URL with its port, as Deno's permissions have it; none of a package. */
-function hostOf(spec: string): string[] {
+export function hostOf(spec: string): string[] {
   if (!/^https?:/i.test(spec) || !URL.canParse(spec)) return [];
   const { hostname, port, protocol } = new URL(spec);
   return [`${hostname}:${port || (protocol === "https:" ? 443 : 80)}`];

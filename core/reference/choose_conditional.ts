@@ -75,7 +75,7 @@ export async function chooseConditional(
   const chosen = cells.train.map((own, c) =>
     someSamples(own, Math.max(LEAST_SAMPLES, Math.floor(share * own.count)), random.split("choice").split(c))
   );
-  const step = new ExpectationStep(engine, true);
+  const step = new ExpectationStep(engine, { rounded: true });
   let best: Candidate | undefined;
   const consider = async (classes: readonly (readonly Component[])[], pseudoSamples: number, most: number) => {
     let nll = 0, count = 0;

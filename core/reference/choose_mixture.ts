@@ -182,7 +182,7 @@ interface Candidate {
 }
 
 /** The start after which a few steps find the samples the most likely: means far apart, or the last mixture split up. */
-async function bestStart(
+export async function bestStart(
   step: ExpectationStep,
   samples: Samples,
   k: number,

@@ -35,8 +35,8 @@ const LEAST_COUNT = 2;
 const MEAN_STEPS = 8;
 
 /**
- * Fits a mixture of full Gaussians to samples by expectation maximisation (A. P. Dempster, N. M. Laird and D. B. Rubin,
- * 1977), with a prior on the covariances (C. Fraley and A. E. Raftery, 2007).
+ * Fits a mixture of full Gaussians, or of the step's Student distributions, to samples by expectation maximisation (A. P.
+ * Dempster, N. M. Laird and D. B. Rubin, 1977), with a prior on the covariances (C. Fraley and A. E. Raftery, 2007).
  *
  * @param start Where it begins.
  */
@@ -72,9 +72,10 @@ function momentsOf(components: readonly Component[], expected: Expectation): Mom
   return components.flatMap(({ mean, factor }, c) => {
     const count = expected.counts[c], d = mean.length;
     if (!(count > LEAST_COUNT)) return [];
-    const shift = expected.sums.subarray(c * d, (c + 1) * d).map((sum) => sum / count);
+    const precision = expected.precisions[c], part = precision / count;
+    const shift = expected.sums.subarray(c * d, (c + 1) * d).map((sum) => sum / precision);
     const whitened = expected.products.subarray(c * d * d, (c + 1) * d * d)
-      .map((sum, at) => sum / count - shift[Math.floor(at / d)] * shift[at % d]);
+      .map((sum, at) => sum / count - part * shift[Math.floor(at / d)] * shift[at % d]);
     const moved = mean.slice();
     for (let i = 0; i < d; i++) for (let j = 0; j <= i; j++) moved[i] += factor[i * d + j] * shift[j];
     return [{ count, mean: moved, covariance: congruence(factor, whitened, d) }];

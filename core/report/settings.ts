@@ -65,7 +65,7 @@ export async function settingsOf(config: RunConfig): Promise<Setting[]> {
     ...recipe,
     ...recipeDefaults(config.recipe, undefined),
   };
-  const { task: _task, dataset: _dataset, datasetOptions, denoiserOptions, ...own } = config;
+  const { task: _task, dataset: _dataset, datasetOptions, denoiserOptions, taskOptions = {}, ...own } = config;
   const always: readonly string[] = [...DECIDED_ELSEWHERE, "threads"];
   const never: readonly string[] = COMPUTATION;
   const task = Object.entries(own).map(([key, value]) => ({
@@ -80,6 +80,8 @@ export async function settingsOf(config: RunConfig): Promise<Setting[]> {
     ...task,
     ...pluginSettings(denoiserOptions, { ...defaultsOf(denoiser?.options ?? {}), ...special }),
     ...pluginSettings(datasetOptions, defaultsOf(dataset?.options ?? {})),
+    // What is shown of a run changes none of its numbers.
+    ...pluginSettings(taskOptions, taskOptions),
   ];
   return [...all.filter(({ isOwn }) => isOwn), ...all.filter(({ isOwn }) => !isOwn)];
 }

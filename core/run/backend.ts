@@ -1,5 +1,5 @@
 import type { TaskOption } from "../cli/mod.ts";
-import { BACKEND_CHOICES } from "../engine/mod.ts";
+import { BACKEND_CHOICES, type Engine } from "../engine/mod.ts";
 import { SETTINGS } from "../model/setting_ranges.ts";
 
 /** What runs the tensors, as every task takes it. */
@@ -24,3 +24,13 @@ export const runBackendOption = {
   backend: { optional: "string", choices: BACKEND_CHOICES, help: "What runs the tensors (default: the run's)." },
   ...threadsOption,
 } as const satisfies Record<string, TaskOption>;
+
+/** Says that a backend runs on other threads than a task was asked for, where it does. */
+export function noteThreads(
+  asked: number | undefined,
+  { backend, threads }: Pick<Engine, "backend" | "threads">,
+  onNote: (note: string) => void,
+): void {
+  if (asked === undefined || asked === threads) return;
+  onNote(`--threads is ${asked}, but ${backend} runs on ${threads === 1 ? "one thread" : `${threads} threads`}`);
+}

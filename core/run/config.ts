@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { optionName } from "../options/names.ts";
+import { storedOptions } from "../options/stored.ts";
 import { type CommandLine, parseCommandLine, type ValuesOf } from "../cli/mod.ts";
 import { parseDataFile } from "../data/data_file.ts";
 import { UsageError } from "../errors/usage_error.ts";
@@ -13,6 +14,7 @@ import { DROP_CONDITION, type FitDefaults, type FitSettings, recipeDefaults } fr
 import { referenceRequest } from "../reference/choose_reference.ts";
 import { RunFolder } from "./folder.ts";
 import { defaultThreads } from "../engine/start.ts";
+import { requireHeeded } from "./unheeded.ts";
 import { PRESENTATION, type TaskSpec, trainingOptions } from "./options.ts";
 
 /** What a run is, as config.json keeps it: everything that its numbers depend on. */
@@ -22,6 +24,8 @@ export interface RunConfig extends FitSettings {
   readonly dataset: string;
   readonly datasetOptions: OptionValues;
   readonly denoiser: string;
+  /** The values of the task's own options, where it has any: what it shows of the run. */
+  readonly taskOptions?: OptionValues;
 }
 
 /** The task of a model that a program fitted and saved. */
@@ -45,6 +49,8 @@ export interface RunRequest {
   readonly microBatchValues: number;
   /** The values of the task's own options. */
   readonly taskOptions: OptionValues;
+  /** The threads that the user asked for. */
+  readonly threads: number | undefined;
   readonly quiet: boolean;
   readonly json: boolean;
 }
@@ -94,6 +100,14 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
   }, args);
   if (!dataset || !denoiser) throw new Error("The plugins are loaded while the command line is read.");
 
+  const givenOf = (values: OptionValues, given: ReadonlySet<string>) =>
+    Object.fromEntries(Object.entries(values).filter(([key]) => given.has(key)));
+  requireHeeded({
+    options: line.options,
+    data: line.given.has("data") ? line.positional.data : undefined,
+    shown: givenOf(taskOptionsOf(spec, line), line.given),
+    reading: givenOf(line.groups[1].values, line.groups[1].given),
+  });
   const fresh = configOf(spec, line, denoiser, dataset);
   if (line.given.has("dropCondition") && !fresh.datasetOptions.condition && !earlier) {
     throw new UsageError(
@@ -102,17 +116,20 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
   }
   if (earlier) requireSame(line, fresh, earlier.config, spec);
   const { backend, threads, precision } = line.options;
+  const taskOptions = taskOptionsOf(spec, line, earlier);
   const config = earlier
     ? {
       ...earlier.config,
+      ...(spec.options ? { taskOptions } : {}),
       ...(typeof line.options.epochs === "number" ? { epochs: line.options.epochs } : {}),
       ...(line.options.patience === undefined ? {} : { patience: line.options.patience }),
       ...(line.given.has("backend") ? { backend } : {}),
       ...(line.given.has("precision") ? { precision } : {}),
       ...(line.given.has("microBatchSize") ? { microBatchSize: fresh.microBatchSize } : {}),
+      ...(line.given.has("evalBatchSize") ? { evalBatchSize: fresh.evalBatchSize } : {}),
       ...(line.given.has("threads") ? { threads: threads ?? defaultThreads() } : {}),
     }
-    : fresh;
+    : { ...fresh, ...(spec.options ? { taskOptions } : {}) };
   const { out, experimentName, dataChanged, figures, quiet, json } = line.options;
   return {
     config,
@@ -124,9 +141,8 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
     name: experimentName ? `${dataset.name}-${experimentName}` : dataset.name,
     figures,
     microBatchValues: spec.defaults.microBatchValues ?? Infinity,
-    taskOptions: Object.fromEntries(
-      Object.keys(spec.options ?? {}).map((key) => [key, (line.options as OptionValues)[key]]),
-    ),
+    taskOptions,
+    threads,
     quiet: quiet || json,
     json,
   };
@@ -183,6 +199,22 @@ function configOf(
     proposal: options.proposal ?? usual.proposal,
     dropCondition: options.dropCondition ?? DROP_CONDITION,
   };
+}
+
+/** The task's own options: as the command line gives them, else as a run that is resumed had them. */
+function taskOptionsOf(
+  { name, options: specs = {} }: TaskSpec,
+  { options, given }: Line,
+  earlier?: { readonly folder: RunFolder; readonly config: RunConfig },
+): OptionValues {
+  const file = earlier?.folder.file("config.json") ?? "";
+  const stored = earlier ? storedOptions(file, `task ${name}`, specs, earlier.config.taskOptions ?? {}) : {};
+  return Object.fromEntries(
+    Object.keys(specs).map((key) => {
+      const isStored = !given.has(key) && key in stored;
+      return [key, isStored ? stored[key] : (options as OptionValues)[key]];
+    }),
+  );
 }
 
 /** What a task takes where nothing is given. */
@@ -274,7 +306,7 @@ function isConfig(value: unknown): value is RunConfig {
   const config = value as Record<string, unknown>;
   const isRecord = (part: unknown) => typeof part === "object" && part !== null && !Array.isArray(part);
   return ["task", "dataset", "denoiser"].every((key) => typeof config[key] === "string") &&
-    isRecord(config.datasetOptions) && isRecord(config.denoiserOptions);
+    isRecord(config.datasetOptions) && isRecord(config.denoiserOptions) && isRecord(config.taskOptions ?? {});
 }
 
 /** A resumed run is the run that it was: an option that says otherwise is a mistake. */

@@ -11,6 +11,7 @@ import { optionName } from "../options/names.ts";
 import type { OptionValues } from "../options/spec.ts";
 import { Random } from "../random/random.ts";
 import type { Samples } from "../data/samples.ts";
+import { requireHeededReading } from "../files/unheeded.ts";
 import { openRows } from "../files/open_rows.ts";
 import type { OpenModel } from "./open_weights.ts";
 
@@ -79,6 +80,12 @@ export async function samplesOf(
   if (data !== undefined && parseDataFile(data) && (resolve(data) !== model.config.dataset || isSaid)) {
     if (part !== undefined) {
       throw new UsageError("--part is of a data set; of a file all rows are taken. Leave it out.");
+    }
+    requireHeededReading(data, { header, transpose });
+    if (range !== undefined && range !== "auto" && !(model.info.range && !model.info.axes)) {
+      throw new UsageError(
+        `--range is ${range}, but the model's own data was not brought to a range. Leave it out.`,
+      );
     }
     using opened = new DisposableStack();
     const values = { ...readingOf(model.config.datasetOptions), ...given(reading) };

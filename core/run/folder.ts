@@ -1,12 +1,12 @@
 import { basename, dirname, join, resolve } from "node:path";
-import { type Contents, isTemporaryName, storageError, writeFileAtomic } from "../io/atomic.ts";
+import { type Contents, storageError, writeFileAtomic } from "../io/atomic.ts";
 import { JsonFileError, parseBoundedJson } from "../io/bounded_json.ts";
 import { type Events, EventWriter, type EventWriterOptions, noEvents } from "../io/tensorboard.ts";
 import { isLink, requireWithin } from "../io/within.ts";
 import { UserError } from "../errors/user_error.ts";
 import { DATA_INFO, readDataInfo } from "./data_info.ts";
-import { FOLDER_LOCK, isFolderLocked, type Lock, lockFolder, TakenError } from "../io/lock.ts";
-import { removeLeftovers } from "../io/leftovers.ts";
+import { FOLDER_LOCK, isFolderLocked, type Lock, lockFolder, lockOutput, TakenError } from "../io/lock.ts";
+import { isTemporaryName, removeLeftovers } from "../io/temporary.ts";
 
 /** What a run or a sweep keeps as one JSON value is small. */
 const RECORD_BOUNDS = { bytes: 20_000_000, depth: 64, values: 1_000_000 };
@@ -28,7 +28,7 @@ export class RunFolder {
    */
   static async create(out: string | undefined, name: string): Promise<{ folder: RunFolder; lock: Lock }> {
     const advice = `, or continue the run in it with --resume ${out}`;
-    const { path, lock } = await claimFolder(out, join("runs", name), isOfStart, advice);
+    const { path, lock } = await claimFolder(out, join("runs", name), isOfStart, { advice });
     return { folder: new RunFolder(path), lock };
   }
 
@@ -173,6 +173,29 @@ export async function freeFolder(out: string | undefined, standard: string, advi
   }
 }
 
+/**
+ * Finds a folder as {@linkcode freeFolder} does for files that appear there all at once, at the end. It is not made yet,
+ * but no other process is given it until this one has ended.
+ *
+ * @throws {TakenError} When another process is about to write the folder that the user named.
+ * @throws {UserError} When that folder holds something, or cannot be made.
+ */
+export async function claimName(out: string | undefined, standard: string): Promise<string> {
+  for (let k = 1;; k++) {
+    const path = resolve(out ?? (k === 1 ? standard : `${standard}-${k}`));
+    const isFree = async () => !(out === undefined && await isLink(path)) && await isEmpty(path);
+    if (await isFree()) {
+      const lock = await lockOutput(path, ", or name another folder with --out").catch((error) => {
+        if (out !== undefined || !(error instanceof TakenError)) throw error;
+      });
+      // It may have been finished just before it was locked.
+      if (lock && await isFree()) return path;
+      lock?.[Symbol.dispose]();
+    }
+    if (out !== undefined) throw new UserError(`The folder ${out} is not empty. Name another with --out.`);
+  }
+}
+
 /** A folder that this process alone writes to. */
 export interface ClaimedFolder {
   readonly path: string;
@@ -184,6 +207,9 @@ export interface ClaimedFolder {
  * holds nothing but what a task of ours left when it was killed is free too.
  *
  * @param isLeft Whether such a task leaves an entry of that path; it is asked of what is neither a lock nor temporary.
+ * @param options.isWhole Whether a folder is what such a task leaves at its end. A lock that is still in it, of a process
+ * that was killed in its last moment, is removed.
+ * @param options.advice What else the user can do about a folder that is not empty, as the end of a sentence.
  * @throws {TakenError} When another process is at work in the folder that the user named.
  * @throws {UserError} When that folder holds something else, or cannot be made.
  */
@@ -191,7 +217,7 @@ export async function claimFolder(
   out: string | undefined,
   standard: string,
   isLeft: (path: string) => boolean | Promise<boolean>,
-  advice = "",
+  { isWhole, advice = "" }: { readonly isWhole?: (path: string) => boolean; readonly advice?: string } = {},
 ): Promise<ClaimedFolder> {
   const other = ", or name another folder with --out";
   for (let k = 1;; k++) {
@@ -210,6 +236,8 @@ export async function claimFolder(
         return { path, lock };
       }
       lock?.[Symbol.dispose]();
+    } else if (isWhole?.(path) && await isLock(join(path, FOLDER_LOCK))) {
+      await lockFolder(path).then((lock) => lock[Symbol.dispose](), () => {});
     }
     if (out !== undefined) throw new UserError(`The folder ${out} is not empty. Name another with --out${advice}.`);
   }

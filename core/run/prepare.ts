@@ -3,9 +3,9 @@ import { Progress, takeNotes } from "../cli/mod.ts";
 import { startEngine } from "../engine/start.ts";
 import { type Condition, describeCondition } from "../data/condition.ts";
 import { UserError } from "../errors/user_error.ts";
-import { type Checkpoint, latestCheckpoint, loadCheckpoint } from "../io/checkpoints.ts";
-import { removeLeftovers } from "../io/leftovers.ts";
+import { type Checkpoint, latestCheckpoint, loadCheckpoint, removeOtherCheckpoints } from "../io/checkpoints.ts";
 import { type Lock, lockFolder } from "../io/lock.ts";
+import { removeLeftovers } from "../io/temporary.ts";
 import { PARTS } from "../evaluation/scatter.ts";
 import { beginTraining, type BegunTraining } from "../model/begin_training.ts";
 import type { Ranks } from "../mpi/ranks.ts";
@@ -14,12 +14,10 @@ import { storedOptions } from "../options/stored.ts";
 import { Random } from "../random/random.ts";
 import type { AdaptiveState } from "../training/proposal_learner.ts";
 import type { BestEpoch, TrainingSnapshot } from "../training/train.ts";
+import { noteThreads } from "./backend.ts";
 import type { RunConfig, RunRequest } from "./config.ts";
 import { digestOfData, readDataInfo, type RunDataInfo, writeDataInfo } from "./data_info.ts";
 import { RunFolder } from "./folder.ts";
-
-/** Other tasks may be writing their results to a run's folder; what was not written to for so long is nobody's. */
-const IDLE_MS = 60_000;
 
 /** A run ready to train. */
 export interface PreparedRun extends BegunTraining<RunConfig> {
@@ -53,7 +51,7 @@ export async function prepareRun(
   // From before its checkpoint is read.
   const lock = isFirst && request.resumed ? await lockFolder(request.resumed.path) : undefined;
   try {
-    if (lock) { for (const path of ["", "figures"]) await removeLeftovers(request.resumed!.file(path), IDLE_MS); }
+    if (lock) { for (const path of ["", "figures"]) await removeLeftovers(request.resumed!.file(path)); }
     const prepared = await prepare(request, supports, ranks);
     return { ...prepared, ...(lock ? { lock } : {}) };
   } catch (error) {
@@ -74,6 +72,8 @@ async function prepare(
   const random = Random.fromSeed(config.seed);
   const latest = request.resumed && await latestCheckpoint(request.resumed.path);
   const checkpoint = latest === undefined ? undefined : await loadCheckpoint(latest);
+  // A process that was killed while it removed an older one has left a part of it.
+  if (latest !== undefined && isFirst) await removeOtherCheckpoints(latest);
   // A backend that is missing is told before data is fetched.
   const started = config.backend === "auto" ? undefined : await startEngine(config.backend, config.threads, []);
   const context: LoadContext = {
@@ -110,6 +110,7 @@ async function prepare(
     ...(saved && config.reference !== "none" ? { reference: referenceOf(saved) } : {}),
     ...(started ? { started } : {}),
   });
+  noteThreads(request.threads, begun.engine, onNote);
   progress.finish();
   ranks.stop.throwIfAborted();
   const { folder, lock } = await folderOf(request, isFirst);

@@ -14,25 +14,28 @@ const FLOAT_DIGITS = 9;
 /** Images that a grid shows at most. */
 const GRID_IMAGES = 256;
 
-/** What a folder of samples has before the summary that ends it. */
+/** What ends a folder of samples. */
+const SUMMARY = "summary.json";
+
+/** What it has before that. */
 const FILES = ["samples.safetensors", "samples.csv", "samples.svg", "images", "grid.png", "grid.svg"];
 
 /**
- * The folder that samples are written to, which this process has until it ends. In one that a killed process left the
- * samples are drawn again: what it had is removed.
+ * The folder that samples are written to, which this process has until it is disposed of. In one that was left without a
+ * summary, by a process that was killed or found the disk full, the samples are drawn again: what it had is removed.
  *
  * @param out The folder that the user named.
  * @param standard Where they go otherwise; a number follows if that is taken.
  * @throws {UserError} When the folder that the user named holds something else, or another process is at work in it.
  */
-export async function sampleFolder(out: string | undefined, standard: string): Promise<string> {
-  // A lock without a process, and no summary, is what a killed process leaves.
+export async function sampleFolder(out: string | undefined, standard: string): Promise<{ path: string } & Disposable> {
+  const isWhole = (folder: string) => existsSync(join(folder, SUMMARY));
+  // A lock without a process, and no summary, is what such a process leaves.
   const isLeft = (path: string) => {
     const folder = dirname(path);
-    return FILES.includes(basename(path)) && existsSync(join(folder, FOLDER_LOCK)) &&
-      !existsSync(join(folder, "summary.json"));
+    return FILES.includes(basename(path)) && existsSync(join(folder, FOLDER_LOCK)) && !isWhole(folder);
   };
-  const { path } = await claimFolder(out, standard, isLeft);
+  const { path, lock } = await claimFolder(out, standard, isLeft, { isWhole });
   for (const name of FILES) {
     const left = join(path, name);
     if (!existsSync(left)) continue;
@@ -40,7 +43,14 @@ export async function sampleFolder(out: string | undefined, standard: string): P
       throw storageError(left, error);
     });
   }
-  return path;
+  return {
+    path,
+    [Symbol.dispose]() {
+      const isBegun = FILES.some((name) => existsSync(join(path, name)));
+      if (isBegun && !isWhole(path)) lock.leave();
+      else lock[Symbol.dispose]();
+    },
+  };
 }
 
 /** Samples in the units of the file that a model's data came from: float64 where they were standardised. */

@@ -76,6 +76,8 @@ export class SampleGrids {
     if (!folder.isWritten) return;
     const grid = pictureGrid(pictures);
     events.image("samples", encodePng(grid), grid.width, grid.height, step);
+    // A run that goes on takes the file for a sign that both are there.
+    events.sync();
     const own = this.#classes();
     const given = own ? `, given ${own.name} ${listedLevels(own)} in turn` : "";
     const subtitle = `${this.count} samples after epoch ${epoch}, by ode in ${this.steps} steps${given}`;

@@ -85,6 +85,7 @@ export async function trainRun(
     const learned = adaptive && { sums: { ...adaptive.sums }, factors: adaptive.factors };
     // Before the checkpoint that implies them.
     await folder.sync(METRICS);
+    events.sync();
     const runState = {
       ...lastMetrics(metrics),
       ...{ nllSum, seconds: elapsed(), trainSeconds: trained() },

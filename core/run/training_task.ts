@@ -108,10 +108,10 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
     );
   } catch (error) {
     if (error instanceof InterruptedError) {
-      throw new InterruptedError(`${error.message} ${goOn(run)}`);
+      throw new InterruptedError(`${error.message} ${goOn(run, request)}`);
     }
     if (error instanceof BackendError && await latestCheckpoint(folder.path) !== undefined) {
-      throw new BackendFailure(`${error.message} What was trained is saved. ${goOn(run)}`);
+      throw new BackendFailure(`${error.message} What was trained is saved. ${goOn(run, request)}`);
     }
     throw error;
   } finally {
@@ -151,8 +151,8 @@ async function measure(
   return { validation, unconditional, test, suggestion, figures };
 }
 
-function goOn({ config, folder }: PreparedRun): string {
-  return `Go on with: ${resumeCommand(config, folder)}`;
+function goOn({ config, folder }: PreparedRun, { figures }: RunRequest): string {
+  return `Go on with: ${resumeCommand(config, folder)}${figures ? "" : " --figures off"}`;
 }
 
 /** The NLL of samples, and by how much it is below that of the reference alone: much more exact than either. */

@@ -18,14 +18,19 @@ const MAX_COMPLAINT = 1 << 16;
  *
  * @param signal Has it save and end, as Ctrl-C does.
  * @param lock A file that it locks while it runs; it ends with the code `TAKEN` if another process has it.
+ * @param hosts Those that it may import plugins from.
  */
 export async function runChild(
   task: string,
   args: readonly string[],
-  { signal, lock }: { readonly signal?: AbortSignal; readonly lock?: string } = {},
+  { signal, lock, hosts = [] }: {
+    readonly signal?: AbortSignal;
+    readonly lock?: string;
+    readonly hosts?: readonly string[];
+  } = {},
 ): Promise<EndedChild> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: [...denoArguments(task), ...args],
+    args: [...denoArguments(task, hosts), ...args],
     // Ctrl-C reaches all of a terminal's processes; a second one, from here, would end the run before it is saved.
     detached: true,
     stdin: "null",
@@ -65,11 +70,13 @@ export function errorIn(complaint: string): string {
 }
 
 /** What `deno` is given to run a task as deno.json has it, bound to this process. */
-function denoArguments(task: string): string[] {
+function denoArguments(task: string, hosts: readonly string[]): string[] {
   const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
   const tasks: Readonly<Record<string, string>> = configuration.tasks;
   const [, , ...words] = tasks[task].split(" ");
   const script = words.pop()!;
   const common = ["--quiet", "--config", path("../../deno.json"), "--preload", path("./preload.ts")];
-  return ["run", ...common, ...words, path(`../../${script}`)];
+  // deno.lock is the project's own, and takes in nothing of a plugin's.
+  const imports = hosts.length > 0 ? ["--no-lock", `--allow-import=${hosts.join()}`] : [];
+  return ["run", ...common, ...words, ...imports, path(`../../${script}`)];
 }

@@ -1,7 +1,8 @@
 import { join, resolve } from "node:path";
-import { isTemporaryName, storageError } from "../io/atomic.ts";
+import { storageError } from "../io/atomic.ts";
 import { latestCheckpoint } from "../io/checkpoints.ts";
 import { isFolderLocked, lockFile } from "../io/lock.ts";
+import { isTemporaryName } from "../io/temporary.ts";
 import { requireWithin } from "../io/within.ts";
 import { RunFolder } from "../run/folder.ts";
 import { errorIn } from "./child.ts";

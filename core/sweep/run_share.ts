@@ -10,6 +10,8 @@ export interface ShareOptions {
   readonly jobs: number;
   /** Given to runs before their own arguments, as `--threads=1`. */
   readonly extraArgs: readonly string[];
+  /** The hosts that runs may import plugins from. */
+  readonly hosts: readonly string[];
   /** Has the runs save and end. */
   readonly signal: AbortSignal;
   /** Told a line for people, and the number of runs that are over. */
@@ -30,7 +32,7 @@ export function commandsOf(commands: readonly SweepCommand[], { index, count }: 
 export async function runShare(
   folder: SweepFolder,
   commands: readonly SweepCommand[],
-  { jobs, extraArgs, signal, onChange }: ShareOptions,
+  { jobs, extraArgs, hosts, signal, onChange }: ShareOptions,
 ): Promise<void> {
   const broken = new AbortController();
   const stop = AbortSignal.any([signal, broken.signal]);
@@ -40,7 +42,12 @@ export async function runShare(
     for (const command of waiting) {
       if (stop.aborted) return;
       try {
-        await runOne(folder, command, extraArgs, stop, (line, isOver) => onChange(line, isOver ? ++done : done));
+        await runOne(
+          folder,
+          command,
+          { extraArgs, hosts, signal: stop },
+          (line, isOver) => onChange(line, isOver ? ++done : done),
+        );
       } catch (error) {
         broken.abort();
         throw error;
@@ -59,8 +66,7 @@ export async function runShare(
 async function runOne(
   folder: SweepFolder,
   command: SweepCommand,
-  extraArgs: readonly string[],
-  stop: AbortSignal,
+  { extraArgs, hosts, signal: stop }: Pick<ShareOptions, "extraArgs" | "hosts" | "signal">,
   onChange: (line: string, isOver: boolean) => void,
 ): Promise<void> {
   const { name, args } = command;
@@ -73,6 +79,7 @@ async function runOne(
   const child = runChild(folder.sweep.task, [where, "--json", ...extraArgs, ...args], {
     signal: stop,
     lock: folder.log(command),
+    hosts,
   });
   // After the child's own listener: it has been asked by then.
   const tell = () => onChange(`${name} is stopping`, false);

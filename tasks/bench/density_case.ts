@@ -1,6 +1,6 @@
 import { Progress, UsageError } from "../../core/cli/mod.ts";
 import { renderSvg } from "../../core/figures/mod.ts";
-import { freeFolder, RunFolder } from "../../core/run/folder.ts";
+import { claimFolder, RunFolder } from "../../core/run/folder.ts";
 import { shown } from "../../core/run/result.ts";
 import { compareDensities, RESULTS } from "./density.ts";
 import { densityComparisonFigure } from "./density_figure.ts";
@@ -43,7 +43,7 @@ export async function measureDensities(
   const sets = setsOf(options), peers = vsPython ? namesOf("--peers", options.peers, PEERS) : [];
   // Said before minutes are spent.
   if (vsPython) await requirePackages(python, packagesFor(sets, peers), "--vs-python", signal);
-  const folder = new RunFolder(await freeFolder(options.out, "runs/bench-density"));
+  const folder = new RunFolder((await claimFolder(options.out, "runs/bench-density", () => false)).path);
   const results: SetResult[] = [];
   using progress = new Progress({ quiet: json });
   try {

@@ -16,5 +16,9 @@ export const DENSITY_OPTIONS = {
   },
   peers: { default: PEERS.join(), placeholder: "names", help: "density: what is fitted beside ours." },
   limit: { default: 300, above: 0, help: "density: seconds after which the training of nsf or maf ends." },
-  out: { optional: "string", placeholder: "folder", help: "density: where to write (default: a new folder in runs)." },
+  out: {
+    optional: "string",
+    placeholder: "folder",
+    help: "density, mi: where to write (default: a new folder in runs).",
+  },
 } as const;

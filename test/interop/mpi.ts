@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
 import { readSafetensors } from "../../core/io/safetensors.ts";
 import { runTask } from "../tasks/command.ts";
-import { reader } from "../wait.ts";
+import { reader, untilFile } from "../wait.ts";
 import {
   FAMILIES,
   type Family,
@@ -156,6 +156,43 @@ for (const family of FAMILIES) {
       const job = await runJob({ family, ranks: 2, task: "train:2d", args, cwd });
       ok(job.code !== 0);
       match(job.errors, /rank 1 of 2: error:[^]*the disk of this host is broken/);
+    }));
+
+  test("a rank that is stopped is told of while the others wait, and the training ends as if it never was", () =>
+    inPointsFolder(async (cwd) => {
+      // The second rank is held in its data set until it is stopped: the first then waits for it in their first sum.
+      await Deno.writeTextFile(
+        join(cwd, "held.ts"),
+        `import { existsSync } from "node:fs";
+         export function load(random) {
+           const file = (name) => new URL(name, import.meta.url);
+           const rank = Deno.env.get("OMPI_COMM_WORLD_RANK") ?? Deno.env.get("PMI_RANK");
+           if (rank === "1") {
+             Deno.writeTextFileSync(file("loading"), String(Deno.pid));
+             const cell = new Int32Array(new SharedArrayBuffer(4));
+             while (!existsSync(file("go"))) Atomics.wait(cell, 0, 0, 5);
+           }
+           return { train: Array.from({ length: 200 }, () => [random.normal(), random.normal()]) };
+         }`,
+      );
+      const args = ["./held.ts", ...POINTS.slice(1)];
+      const alone = await runTask("train:2d", [...args, "--out", "alone"], cwd);
+      equal(alone.code, 0, alone.stderr);
+      const env = { ITDIFFUSION_RANK_PATIENCE: "1" };
+      const job = await startJob({ family, ranks: 2, task: "train:2d", args: [...args, "--out", "two"], cwd, env });
+      const printed = new Response(job.stdout).text(), errors = reader(job.stderr);
+      await untilFile(join(cwd, "loading"), (text) => text !== "", job);
+      const held = Number(await Deno.readTextFile(join(cwd, "loading")));
+      Deno.kill(held, "SIGSTOP");
+      await Deno.writeTextFile(join(cwd, "go"), "");
+      await errors.until(/^rank 1 of 2 has not answered for \d+ s: it is stopped, [^\n]*\n/m);
+      // And again, after twice as long.
+      await errors.until(/(^rank 1 of 2 has not answered [^\n]*\n){2}/m);
+      Deno.kill(held, "SIGCONT");
+      const [output, said, { code }] = await Promise.all([printed, errors.rest(), job.status]);
+      equal(code, 0, said);
+      ok(Math.abs(JSON.parse(output).val_nll - JSON.parse(alone.stdout).val_nll) < 1e-4);
+      await requireSameRun(join(cwd, "two"), join(cwd, "alone"), 1e-4);
     }));
 
   test("a job that is asked to stop saves, and says how to go on", () =>

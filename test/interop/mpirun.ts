@@ -46,10 +46,13 @@ export interface JobSpec {
   readonly cwd?: string;
   /** What stands between the launcher and the program of each rank. */
   readonly wrapper?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts a task on several ranks. */
-export async function startJob({ family, ranks, task, args, cwd, wrapper = [] }: JobSpec): Promise<Deno.ChildProcess> {
+export async function startJob(
+  { family, ranks, task, args, cwd, wrapper = [], env }: JobSpec,
+): Promise<Deno.ChildProcess> {
   return new Deno.Command(`mpirun.${family}`, {
     args: [
       ...OPTIONS[family],
@@ -61,7 +64,7 @@ export async function startJob({ family, ranks, task, args, cwd, wrapper = [] }:
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    env: ENVIRONMENT,
+    env: { ...ENVIRONMENT, ...env },
   }).spawn();
 }
 

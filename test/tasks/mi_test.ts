@@ -89,7 +89,7 @@ Deno.test("Ctrl-C ends it with nothing written", () =>
       "--y",
       "1",
       "--epochs",
-      "100000000",
+      "1000000",
       "--threads",
       "1",
       "--hidden-size",

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { readSafetensors } from "../../core/io/safetensors.ts";
 import { inFolder, namesIn } from "../folders.ts";
 import { Gate } from "../gate.ts";
+import { untilFile } from "../wait.ts";
 import { runTask, taskCommand } from "./command.ts";
 
 /** Points in the plane, of which there are as many as a file beside says. */
@@ -149,6 +150,52 @@ Deno.test("of two processes that estimate or draw the same, one goes on", () =>
     deepEqual([code, stderr], [2, "error: The folder drawn is not empty. Name another with --out.\n"]);
   }));
 
+Deno.test("of two processes that export or diagnose the same, one goes on", () =>
+  inGate(async (cwd, gate) => {
+    const trained = await runTask("train:2d", [...GATED, "--epochs", "1", "--out", "run", ...QUIET], cwd);
+    equal(trained.code, 0, trained.stderr);
+    const diagnose = ["run", ...TRUSTED, "--part", "validation", "--backend", "tfjs-cpu", "--levels", "3", "--quiet"];
+    const first = await held(cwd, gate, "diagnose", diagnose, { calls: 1 });
+    await refused(cwd, "diagnose", [...diagnose, "--levels", "5"], /\/run\/diagnosis\.json\. /);
+    first.child.kill("SIGINT");
+    await gate.open();
+    equal((await first.child.output()).code, 130);
+    equal((await namesIn(join(cwd, "run"))).some((name) => name.startsWith(".")), false);
+
+    const onnx = ["run", "--trust", "./gated.ts", "--format", "onnx", "--quiet"];
+    const named = [...onnx, "--out", "exported"];
+    const exporting = await held(cwd, gate, "export", named, { calls: 1 });
+    await refused(cwd, "export", named, /\/exported\. .*or name another folder with --out\.\n$/);
+    await gate.open();
+    equal((await exporting.child.output()).code, 0);
+    deepEqual(await namesIn(join(cwd, "exported")), ["model.onnx"]);
+    // Where none is named, each has one of its own.
+    const unnamed = await held(cwd, gate, "export", onnx, { calls: 1 });
+    await gate.open();
+    const codes = await Promise.all([unnamed.child.output(), runTask("export", onnx, cwd)]);
+    deepEqual(codes.map(({ code }) => code), [0, 0]);
+    const made = await namesIn(join(cwd, "run"));
+    deepEqual(made.filter((name) => name.includes("onnx")), ["onnx", "onnx-2"]);
+  }));
+
+Deno.test("of two processes that measure information, one has the folder that both name, and the other is refused", () =>
+  inFolder(async (cwd) => {
+    const rows = Array.from({ length: 200 }, (_, i) => `${Math.sin(i)},${Math.cos(3 * i)}`);
+    await Deno.writeTextFile(join(cwd, "pairs.csv"), rows.join("\n"));
+    const args = ["pairs.csv", "--x", "0", "--y", "1", "--hidden-size", "8", "--levels", "4", "--figures", "off"];
+    // It would take weeks.
+    const endless = [...args, "--epochs", "1000000", "--quiet"];
+    const child = (await taskCommand("mi", endless, cwd)).spawn();
+    await untilFile(join(cwd, "runs/pairs-mi/.lock"), (text) => text !== "", child);
+    await refused(cwd, "mi", [...endless, "--out", "runs/pairs-mi"], /\/runs\/pairs-mi\. .*or name another folder/);
+    const { code, stderr } = await runTask("mi", [...args, "--epochs", "1", "--quiet"], cwd);
+    equal(code, 0, stderr);
+    deepEqual(await namesIn(join(cwd, "runs/pairs-mi-2")), ["summary.json"]);
+    child.kill("SIGINT");
+    equal((await child.output()).code, 130);
+    deepEqual(await namesIn(join(cwd, "runs")), ["pairs-mi-2"]);
+  }));
+
 Deno.test("a start that was killed in its first moment leaves a folder that is taken again", () =>
   inFolder(async (cwd) => {
     const args = ["scg", "--points", "100", "--denoiser", "gaussian", "--epochs", "1", ...QUIET];
@@ -187,15 +234,16 @@ Deno.test("a run that was killed before its first checkpoint begins anew", () =>
     await child.output();
     await gate.open();
     equal(existsSync(join(cwd, "run", "checkpoints")), false);
-    const [old, young] = ["0", "1"].map((digit) => join(cwd, "run", `.tmp-4294967295-${digit.repeat(12)}`));
-    await Promise.all([old, young].map((path) => Deno.writeTextFile(path, "torn")));
-    await Deno.utime(old, 0, 0);
+    const [left, written] = ["0", "1"].map((digit) => join(cwd, "run", `.tmp-4294967295-${digit.repeat(12)}`));
+    await Promise.all([left, written].map((path) => Deno.writeTextFile(path, "torn")));
+    using file = await Deno.open(written, { read: true, write: true });
+    await file.lock(true);
     // What it may have told of an epoch that it did not save.
     await Deno.writeTextFile(join(cwd, "run", "metrics.jsonl"), '{"epoch":1,"step":2}\n{"epo');
     const { code, stderr } = await runTask("train:2d", [...RESUMED, ...QUIET], cwd);
     equal(code, 0, stderr);
     // What another task may be writing stays.
-    deepEqual([old, young].map((path) => existsSync(path)), [false, true]);
+    deepEqual([left, written].map((path) => existsSync(path)), [false, true]);
     equal((await runTask("train:2d", [...args, "--out", "whole"], cwd)).code, 0);
     const metrics = async (name: string) =>
       (await Deno.readTextFile(join(cwd, name, "metrics.jsonl"))).trim().split("\n").map((line) => {

@@ -1,4 +1,4 @@
-import { equal, ok } from "assert";
+import { deepEqual, equal, ok } from "assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { serve } from "../core/io/file_server.ts";
@@ -39,6 +39,25 @@ Deno.test("a plugin's host is asked for in one line that says what to run, which
     equal(code, 0, stderr);
     equal(server.seen.length, 1);
     ok((await Deno.stat(join(cwd, "run", "summary.json"))).isFile);
+    equal(await Deno.readTextFile(join(ROOT, "deno.lock")), lock);
+  }));
+
+Deno.test("a sweep asks for a plugin's host before its first run, and its runs are then given it", () =>
+  inFolder(async (cwd) => {
+    await using server = serve(() => new Response(DENOISER, { headers: { "content-type": "application/javascript" } }));
+    const url = `${server.url}/mine.js`, host = server.url.slice("http://".length);
+    const lock = await Deno.readTextFile(join(ROOT, "deno.lock"));
+    const sweep = [`train:2d ${TRAINING.join(" ").replace("--quiet", "")}--denoiser ${url} --seed {0,1}`, "--out", "s"];
+    const refused = await runDeno(await taskArguments("sweep", sweep), cwd);
+    equal(
+      refused.stderr,
+      `error: The runs import ${url}, but imports from ${host} are not allowed. If you trust it, add --allow-import ${host}.\n`,
+    );
+    deepEqual([refused.code, server.seen.length, [...Deno.readDirSync(cwd)].length], [2, 0, 0]);
+    const { code, stderr } = await runDeno(await taskArguments("sweep", [...sweep, "--allow-import", host]), cwd);
+    equal(code, 0, stderr);
+    ok(server.seen.length >= 1);
+    for (const seed of [0, 1]) ok((await Deno.stat(join(cwd, "s", `seed-${seed}`, "summary.json"))).isFile);
     equal(await Deno.readTextFile(join(ROOT, "deno.lock")), lock);
   }));
 

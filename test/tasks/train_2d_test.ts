@@ -92,7 +92,10 @@ Deno.test("Ctrl-C saves and says how to go on; the resumed run is the run that n
     const { code, stderr } = await child.output();
     equal(code, 130);
     const message = new TextDecoder().decode(stderr);
-    match(message, /^Stopped in epoch \d+ of 1000000, and saved\. Go on with: deno task train:2d --resume broken\n$/);
+    match(
+      message,
+      /^Stopped in epoch \d+ of 1000000, and saved\. Go on with: deno task train:2d --resume broken --figures off\n$/,
+    );
     const stopped = (await metricsOf(join(cwd, "broken"))).length;
     ok(stopped >= 3, `${stopped} epochs were done`);
     // A line that was being written, as kill -9 may leave it.

@@ -53,6 +53,7 @@ Deno.test("train:cifar from scratch writes all that it promises, and sample draw
     const summary = JSON.parse(await Deno.readTextFile(join(run, "summary.json")));
     ok(Math.abs(summary.val_bits_per_dim * 3072 * Math.log(2) - summary.val_nll) < 1e-6);
     const config = JSON.parse(await Deno.readTextFile(join(run, "config.json")));
+    deepEqual(config.taskOptions, { samples: 2, sampleSteps: 2 });
     deepEqual([config.logsnrLoc, config.logsnrScale, config.learningRate, config.microBatchSize], [6, 3, 1e-4, 16]);
     const folder = (await latestCheckpoint(run))!;
     const checkpoint = await loadCheckpoint(folder);
@@ -66,6 +67,20 @@ Deno.test("train:cifar from scratch writes all that it promises, and sample draw
     const drawn = await runTask("sample", ["runs/cifar10", "--count", "2", "--steps", "2", "--json"], cwd);
     equal(drawn.code, 0, drawn.stderr);
     equal(JSON.parse(drawn.stdout).count, 2);
+  }));
+
+Deno.test("a resumed run draws so many samples as it was started with, unless it is told otherwise", () =>
+  inFolder(async (cwd) => {
+    const tiny = [IMAGES, "--from-scratch", ...TINY, "--batch-size", "15", "--sample-steps", "2", "--quiet"];
+    equal((await runTask("train:cifar", [...tiny, "--epochs", "1", "--out", "run"], cwd)).code, 0);
+    const grid = async (epoch: number) => {
+      const svg = await Deno.readTextFile(join(cwd, "run", "figures", `samples-00000${epoch}.svg`));
+      return /(\d+) samples after epoch \d, by ode in (\d+) steps/.exec(svg)!.slice(1).map(Number);
+    };
+    const resume = ["--resume", "run", "--quiet", "--epochs"];
+    equal((await runTask("train:cifar", [...resume, "2"], cwd)).code, 0);
+    equal((await runTask("train:cifar", [...resume, "3", "--samples", "3"], cwd)).code, 0);
+    deepEqual([await grid(1), await grid(2), await grid(3)], [[2, 2], [2, 2], [3, 2]]);
   }));
 
 Deno.test("a pretrained folder is fine-tuned, and needed no more afterwards", () =>
@@ -92,7 +107,18 @@ Deno.test("Ctrl-C within a step saves; the resumed run is the run that never sto
   inFolder(async (cwd) => {
     const tiny = [IMAGES, "--from-scratch", ...TINY, "--batch-size", "15", "--micro-batch-size", "1"];
     // It cannot end before it is stopped; of a constant learning rate the number of epochs changes nothing else.
-    const endless = [...tiny, "--epochs", "1000000", "--decay", "constant", "--figures", "off", "--quiet"];
+    const endless = [
+      ...tiny,
+      "--epochs",
+      "1000000",
+      "--decay",
+      "constant",
+      "--figures",
+      "off",
+      "--samples",
+      "0",
+      "--quiet",
+    ];
     const child = (await taskCommand("train:cifar", [...endless, "--out", "broken"], cwd)).spawn();
     await untilFile(join(cwd, "broken", "metrics.jsonl"), hasLines(1), child);
     child.kill("SIGINT");

@@ -36,6 +36,8 @@ const CASES: readonly {
   /** What is to be added, where the code is asked for; where it is not, the task succeeds without it. */
   readonly needs: Readonly<Partial<Record<Field, string>>>;
   readonly trainedBy?: string;
+  /** Where the code is from; both in turn, if left out, which each task has a case of. */
+  readonly from?: "path" | "url";
 }[] = [
   { what: "sample", task: "sample", args: ["run", "--count", "2", "--steps", "2"], needs: { denoiser: "--trust" } },
   { what: "export", task: "export", args: ["run", "--format", "tfjs"], needs: { denoiser: "--trust" } },
@@ -47,24 +49,28 @@ const CASES: readonly {
   },
   {
     what: "nll of a file",
+    from: "url",
     task: "nll",
     args: ["run", "--rounds", "1", "--data", "points.csv"],
     needs: { denoiser: "--trust" },
   },
   {
     what: "nll --clamp, which looks at the run's data",
+    from: "path",
     task: "nll",
     args: ["run", "--rounds", "1", "--data", "points.csv", "--clamp"],
     needs: { denoiser: "--trust", dataset: "--trust" },
   },
   {
     what: "a member of an ensemble",
+    from: "url",
     task: "nll",
     args: ["own", "--rounds", "1", "--data", "points.csv", "--ensemble", "run"],
     needs: { denoiser: "--trust" },
   },
   {
     what: "the first of an ensemble",
+    from: "path",
     task: "nll",
     args: ["run", "--rounds", "1", "--data", "points.csv", "--ensemble", "own"],
     needs: { denoiser: "--trust", dataset: "--trust" },
@@ -76,7 +82,7 @@ const CASES: readonly {
     needs: { denoiser: "--trust", dataset: "--trust" },
   },
   { what: "report", task: "report", args: ["run"], needs: {} },
-  { what: "report of two", task: "report", args: ["run", "own", "--out", "two.html"], needs: {} },
+  { what: "report of two", from: "path", task: "report", args: ["run", "own", "--out", "two.html"], needs: {} },
   {
     what: "train:2d --resume",
     task: "train:2d",
@@ -120,49 +126,56 @@ async function inRun(
 
 for (const field of ["denoiser", "dataset"] as const) {
   Deno.test(`a run whose ${field} is a path or a URL has it run by no task of itself`, async (t) => {
-    for (const { what, task, args, needs, trainedBy = "train:2d" } of CASES) {
-      await t.step(what, () =>
-        pathAndUrl((from) =>
-          inRun(field, from, trainedBy, async ({ cwd, spec, host, ran }) => {
-            const { code, stderr } = await runAllowed(task, args, cwd, host);
-            const option = needs[field];
-            equal(ran(), false, stderr);
-            equal(code, option === undefined ? 0 : 2, stderr);
-            if (option === undefined) return;
-            const name = field === "denoiser" ? "denoiser" : "data set";
-            // A task may have said in a line before how it reads a file.
-            equal(
-              stderr.split("\n").slice(-2).join("\n"),
-              `error: The run's ${name} ${spec} is code from outside the project, which a run cannot have run by naming ` +
-                `it. If you trust that code, add ${option} ${spec}.\n`,
-            );
-          })
-        ));
+    for (const { what, task, args, needs, trainedBy = "train:2d", from } of CASES) {
+      await t.step(
+        what,
+        () =>
+          fromBoth(from, (from) =>
+            inRun(field, from, trainedBy, async ({ cwd, spec, host, ran }) => {
+              const { code, stderr } = await runAllowed(task, args, cwd, host);
+              const option = needs[field];
+              equal(ran(), false, stderr);
+              equal(code, option === undefined ? 0 : 2, stderr);
+              if (option === undefined) return;
+              const name = field === "denoiser" ? "denoiser" : "data set";
+              // A task may have said in a line before how it reads a file.
+              equal(
+                stderr.split("\n").slice(-2).join("\n"),
+                `error: The run's ${name} ${spec} is code from outside the project, which a run cannot have run by naming ` +
+                  `it. If you trust that code, add ${option} ${spec}.\n`,
+              );
+            })),
+      );
     }
   });
 
   Deno.test(`a ${field} from a path or a URL is run where the command names it again`, async (t) => {
-    for (const { what, task, args, needs, trainedBy = "train:2d" } of CASES) {
+    for (const { what, task, args, needs, trainedBy = "train:2d", from } of CASES) {
       // Points are nothing to train:cifar; and a density is integrated by diagnose, at length where it is none.
       if (needs[field] === undefined || what.includes("cifar") || what === "diagnose") continue;
-      await t.step(what, () =>
-        pathAndUrl((from) =>
-          inRun(field, from, trainedBy, async ({ cwd, spec, host, ran }) => {
-            const named = from === "path" ? "./mine.js" : spec;
-            const { code, stderr } = await runAllowed(task, [...args, needs[field]!, named], cwd, host);
-            equal(ran(), true, stderr);
-            // A checkpoint of the tests has no moments to go on with.
-            if (task === "train:2d") match(stderr, /^error: .*checkpoint/m);
-            else equal(code, 0, stderr);
-          })
-        ));
+      await t.step(
+        what,
+        () =>
+          fromBoth(from, (from) =>
+            inRun(field, from, trainedBy, async ({ cwd, spec, host, ran }) => {
+              const named = from === "path" ? "./mine.js" : spec;
+              const { code, stderr } = await runAllowed(task, [...args, needs[field]!, named], cwd, host);
+              equal(ran(), true, stderr);
+              // A checkpoint of the tests has no moments to go on with.
+              if (task === "train:2d") match(stderr, /^error: .*checkpoint/m);
+              else equal(code, 0, stderr);
+            })),
+      );
     }
   });
 }
 
-/** Both at once: each has a folder and a server of its own. */
-async function pathAndUrl(test: (from: "path" | "url") => Promise<void>): Promise<void> {
-  await Promise.all([test("path"), test("url")]);
+/** Both at once, if it is not one alone: each has a folder and a server of its own. */
+async function fromBoth(
+  from: "path" | "url" | undefined,
+  test: (from: "path" | "url") => Promise<void>,
+): Promise<void> {
+  await Promise.all((["path", "url"] as const).filter((each) => from === undefined || each === from).map(test));
 }
 
 Deno.test("data that the command line names is the run's own data too, and is trusted", () =>

@@ -26,6 +26,11 @@ Deno.test("what the user can put right is one line and exit code 2", async () =>
   }
 });
 
+Deno.test("of an error and of another on the way out, as on a full disk, the first is told", () => {
+  const first = new StorageError("The disk is full."), last = new StorageError("It is still full.");
+  assert.deepEqual(outcomeOf(new SuppressedError(last, first)), { code: 2, text: "error: The disk is full.\n" });
+});
+
 Deno.test("anything else shows its stack and exits with 1", async () => {
   const seen = await run(() => Promise.reject(new RangeError("a slip", { cause: new Error("the root") })));
   assert.equal(seen.code, 1);

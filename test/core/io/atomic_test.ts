@@ -1,12 +1,17 @@
 import assert from "assert";
+import { basename } from "node:path";
 import {
-  isTemporaryName,
   StorageError,
   storageError,
+  tellsOfFullDisk,
   writeFileAtomic,
   writeFolderAtomic,
 } from "../../../core/io/atomic.ts";
+import { isTemporaryName, Temporary } from "../../../core/io/temporary.ts";
+import { fileURLToPath } from "node:url";
 import { inFolder, namesIn } from "../../folders.ts";
+
+const LARGE_FILE = fileURLToPath(new URL("large_file.ts", import.meta.url));
 
 function isStorageError(pattern: RegExp): (error: unknown) => boolean {
   return (error) => {
@@ -47,6 +52,19 @@ Deno.test("what cannot be replaced by a file is refused and left alone", () =>
     assert.equal(await Deno.readTextFile(`${folder}/file`), "kept");
   }));
 
+Deno.test("what a killed process left goes with the first write to its folder, and what is being written stays", () =>
+  inFolder(async (folder) => {
+    const [file, inner, written] = ["0", "1", "2"].map((digit) => `${folder}/.tmp-4294967295-${digit.repeat(12)}`);
+    await Promise.all([file, written].map((path) => Deno.writeTextFile(path, "torn")));
+    await Deno.mkdir(inner);
+    await Deno.writeTextFile(`${inner}/model.safetensors`, "torn");
+    using other = await Deno.open(written, { read: true, write: true });
+    await other.lock(true);
+    await using mine = await Temporary.folder(folder);
+    await writeFileAtomic(`${folder}/figure.svg`, "new");
+    assert.deepEqual(await namesIn(folder), [basename(mine.path), basename(written), "figure.svg"].sort());
+  }));
+
 Deno.test("a folder appears whole, and never over another", () =>
   inFolder(async (folder) => {
     const path = `${folder}/runs/one`;
@@ -60,7 +78,40 @@ Deno.test("a folder appears whole, and never over another", () =>
 
 Deno.test("a full disk is reported in words", () => {
   const error = Object.assign(new Error("No space left on device"), { code: "ENOSPC" });
-  assert.match(storageError("x.svg", error).message, /^Cannot write x\.svg: the disk is full\. Free some space/);
+  const { message } = storageError("x.svg", error);
+  assert.match(message, /^Cannot write x\.svg: the disk is full\. Free some space/);
+  assert.ok(tellsOfFullDisk(`seed-1 (${message})`));
+  assert.ok(!tellsOfFullDisk(storageError("x", Object.assign(new Error("no"), { code: "EACCES" })).message));
+});
+
+Deno.test("a file that is larger than the system allows is reported in words, though Deno gives no code for it", () => {
+  const error = new Error("File too large (os error 27)");
+  assert.match(
+    storageError("x.svg", error).message,
+    /^Cannot write x\.svg: the file is larger than the system allows\./,
+  );
+  assert.match(storageError("x", new Error("Odd (os error 99)")).message, /^Cannot write x: the system says "Odd \(os/);
+});
+
+Deno.test({
+  name: "a file larger than the process's limit is an error of one line, and leaves what was there",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    inFolder(async (folder) => {
+      const path = `${folder}/large.bin`;
+      await Deno.writeTextFile(path, "kept");
+      // In blocks of 512 or 1024 bytes. Deno's own caches, which it writes before the task listens, are far smaller.
+      const limited = ["-c", 'ulimit -f 16000; exec "$0" "$@"', Deno.execPath()];
+      const { code, stdout, stderr } = await new Deno.Command("sh", {
+        args: [...limited, "run", "--quiet", "-RW", "--no-config", "--no-code-cache", LARGE_FILE, path],
+        env: { DENO_DIR: `${folder}/cache`, NO_COLOR: "1" },
+      }).output();
+      const printed = new TextDecoder().decode(stdout);
+      assert.equal(code, 0, new TextDecoder().decode(stderr));
+      assert.match(printed, /^Cannot write \S+large\.bin: the file is larger than [^\n]*ulimit -f[^\n]*\n$/);
+      assert.equal(await Deno.readTextFile(path), "kept");
+      assert.deepEqual(await namesIn(folder), ["cache", "large.bin"]);
+    }),
 });
 
 Deno.test("errors that are not the system's pass through", () => {

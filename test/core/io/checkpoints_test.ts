@@ -1,9 +1,11 @@
+import { join } from "node:path";
 import assert from "assert";
 import {
   type Checkpoint,
   CheckpointError,
   latestCheckpoint,
   loadCheckpoint,
+  removeOtherCheckpoints,
   saveCheckpoint,
 } from "../../../core/io/checkpoints.ts";
 import { encodeSafetensors } from "../../../core/io/safetensors.ts";
@@ -77,6 +79,19 @@ Deno.test("what JSON cannot hold is refused before anything is written", () =>
     );
     await assert.rejects(saveCheckpoint(run, { ...checkpointOf(1), epoch: 1.5 }), /The epoch is 1.5/);
     assert.equal(await latestCheckpoint(run), undefined);
+  }));
+
+Deno.test("what lies beside a whole checkpoint is removed: older ones, parts of them, and what was not finished", () =>
+  inFolder(async (folder) => {
+    const newest = await saveCheckpoint(folder, checkpointOf(4));
+    const parent = join(folder, "checkpoints");
+    for (const name of ["000002", ".tmp-1-0123456789ab", "notes"]) {
+      await Deno.mkdir(join(parent, name));
+      await Deno.writeTextFile(join(parent, name, "state.json"), "{}");
+    }
+    await removeOtherCheckpoints(newest);
+    assert.deepEqual(await namesIn(parent), ["000004", "notes"]);
+    assert.equal((await loadCheckpoint(newest)).epoch, 4);
   }));
 
 Deno.test("each fault of a checkpoint is named in one line", () =>

@@ -59,7 +59,7 @@ Deno.test("a picture keeps its bytes and its size, a text its letters", () =>
     assert.equal(string(decode(bytes(metadata, 1)), 1), "text");
   }));
 
-Deno.test("events reach the file at a flush, and by themselves once there are many", () =>
+Deno.test("events reach the file at a flush or sync, and by themselves once there are many", () =>
   inFolder((folder) => {
     using writer = EventWriter.create(folder);
     const size = () => Deno.statSync(writer.path).size;
@@ -68,6 +68,9 @@ Deno.test("events reach the file at a flush, and by themselves once there are ma
     writer.flush();
     const one = size();
     assert.ok(one > empty);
+    writer.scalar("nll", 1, 2);
+    writer.sync();
+    assert.equal(size() - one, one - empty);
     for (let step = 0; step < 5000; step++) writer.scalar("nll", 1, step);
     assert.ok(size() - one > 65_000, "a full buffer is written");
   }));

@@ -47,7 +47,7 @@ function directly(samples: Samples, components: readonly Component[]): Expectati
       }
     }
   }
-  return { counts, sums, products, logLikelihood };
+  return { counts, precisions: counts, sums, products, logLikelihood };
 }
 
 async function compare(engine: Engine, k: number, d: number, n: number): Promise<void> {

@@ -3,9 +3,19 @@ import { join } from "node:path";
 import { inFolder } from "../../folders.ts";
 import { runTask } from "../../tasks/command.ts";
 
+/** A run without a mixture and figures, which take longer than its epochs. */
+const PLAIN = ["--reference", "none", "--figures", "off"];
+
+/** A file of points; without test data the runs are over sooner. */
+async function points(cwd: string): Promise<string> {
+  const rows = Array.from({ length: 100 }, (_, i) => `${Math.sin(1.7 * i)},${Math.cos(3.1 * i)}`);
+  await Deno.writeTextFile(join(cwd, "points.csv"), rows.join("\n"));
+  return "points.csv";
+}
+
 Deno.test("a run whose metrics are damaged does not go on as if they were whole", () =>
   inFolder(async (cwd) => {
-    const args = ["scg", "--points", "100", "--width", "8", "--blocks", "1", "--figures", "off", "--quiet"];
+    const args = [await points(cwd), "--width", "8", "--blocks", "1", ...PLAIN, "--quiet"];
     equal((await runTask("train:2d", [...args, "--epochs", "2", "--out", "run"], cwd)).code, 0);
     const path = join(cwd, "run/metrics.jsonl"), whole = await Deno.readTextFile(path);
     const [first, second] = whole.trim().split("\n");
@@ -29,7 +39,7 @@ Deno.test("a run whose metrics are damaged does not go on as if they were whole"
 
 Deno.test("metrics are cut to the checkpoint, and what they lack of it is said", () =>
   inFolder(async (cwd) => {
-    const args = ["scg", "--points", "100", "--width", "8", "--blocks", "1", "--figures", "off"];
+    const args = [await points(cwd), "--width", "8", "--blocks", "1", ...PLAIN];
     equal((await runTask("train:2d", [...args, "--epochs", "3", "--out", "run"], cwd)).code, 0);
     const path = join(cwd, "run/metrics.jsonl"), whole = await Deno.readTextFile(path);
     const [first, second, third] = whole.trim().split("\n");
@@ -53,7 +63,7 @@ Deno.test("metrics are cut to the checkpoint, and what they lack of it is said",
       else await Deno.writeTextFile(path, text);
       const { code, stdout, stderr } = await runTask("train:2d", ["--resume", "run", "--figures", "off"], cwd);
       equal(code, 0, stderr);
-      match(stdout, /^scg: 3 epochs in/);
+      match(stdout, /^points: 3 epochs in/);
       equal(await Deno.readTextFile(path), expected);
       if (said) match(stderr, said);
       else doesNotMatch(stderr, /metrics/);

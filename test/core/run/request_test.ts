@@ -5,7 +5,12 @@ import { UserError } from "../../../core/errors/user_error.ts";
 import { readRequest } from "../../../core/run/config.ts";
 import { readDataInfo, writeDataInfo } from "../../../core/run/data_info.ts";
 import { RunFolder } from "../../../core/run/folder.ts";
-import type { TaskSpec } from "../../../core/run/options.ts";
+import { optionName } from "../../../core/options/names.ts";
+import { isFlag, kindOf, type TaskOption } from "../../../core/options/values.ts";
+import { type TaskSpec, trainingOptions } from "../../../core/run/options.ts";
+import * as moons from "../../../datasets/moons.ts";
+import * as mlp from "../../../denoisers/mlp.ts";
+import * as residual from "../../../denoisers/residual.ts";
 import { oneRank } from "../../../core/mpi/mod.ts";
 import { prepareRun } from "../../../core/run/prepare.ts";
 import { panelEpochs } from "../../../core/run/density_panels.ts";
@@ -78,6 +83,27 @@ for (const [what, args, message] of mistakes) {
       equal([...Deno.readDirSync(folder)].length, 0);
     }));
 }
+
+Deno.test("every number and choice of a training and its plugins has limits, and a value beyond them is named", async () => {
+  const denoisers = { mlp: mlp.options, residual: residual.options };
+  for (const [denoiser, own] of Object.entries(denoisers)) {
+    const specs: Readonly<Record<string, TaskOption>> = { ...trainingOptions(TASK.defaults), ...own, ...moons.options };
+    for (const [key, spec] of Object.entries(specs)) {
+      const name = optionName(key);
+      if (isFlag(spec) || kindOf(spec) === "string" && !spec.choices) continue;
+      if (key === "denoiser") continue;
+      const { min = -Infinity, above = -Infinity, max = Infinity } = spec;
+      if (kindOf(spec) === "number") ok(Math.max(min, above) > -Infinity && max < Infinity, `${name} has no limits`);
+      for (const value of ["", "__proto__", "NaN", "-1e18", "1e19", `${max + 1}`, `${min - 1}`, "0x10", "1,5"]) {
+        await rejects(
+          readRequest(TASK, ["moons", "--denoiser", denoiser, `${name}=${value}`]),
+          (error) => error instanceof UserError && outcomeOf(error).text.startsWith(`error: ${name} is `),
+          `${name}=${value}`,
+        );
+      }
+    }
+  }
+});
 
 Deno.test("a folder that holds something is not written to", () =>
   inFolder(async (folder) => {

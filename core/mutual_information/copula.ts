@@ -1,0 +1,233 @@
+import { meanAndStderr } from "../diffusion/likelihood.ts";
+import type { Engine } from "../engine/program.ts";
+import type { Random } from "../random/random.ts";
+import { type Component, ExpectationStep, logNormaliser } from "../reference/expectation.ts";
+import { bestStart, variancesFloor } from "../reference/choose_mixture.ts";
+import { fitMixture } from "../reference/fit_mixture.ts";
+import { cholesky } from "../reference/cholesky.ts";
+import { floatSamples, type Samples, selectRows } from "../data/samples.ts";
+import { logStudentDensity, rankQuantiles } from "./student.ts";
+
+/** Degrees of freedom that are tried: the normal distribution's first. */
+const DOFS = [Infinity, 10, 5, 3, 2, 1];
+
+/** Numbers of components that are tried, as long as they do better. */
+const COMPONENTS = [2, 4, 8, 16, 32, 64];
+
+/** Samples for each parameter of a component that make it worth trying. */
+const SAMPLES_PER_PARAMETER = 0.5;
+
+/** Pseudo-samples for each dimension that draw a component's covariance to that of all. */
+const PSEUDO_SAMPLES = 0.4;
+
+const LIMITS = { steps: 60, tolerance: 2e-4 };
+
+/** Parts of the rows of which each is left out once. */
+const FOLDS = 5;
+
+/** The rows that judge what is tried, as a part of all. */
+const JUDGES = 0.2;
+
+/** A mixture that was tried, and the mean log density of the copula on the rows that judge it. */
+export interface TriedCopula {
+  readonly dof: number;
+  readonly components: number;
+  readonly logLikelihood: number;
+}
+
+/** Log densities of copulas at rows, in nats: of all columns, of those of X and of those of Y. */
+export interface CopulaDensities {
+  readonly joint: Float64Array;
+  readonly x: Float64Array;
+  readonly y: Float64Array;
+}
+
+/** I(X; Y) by a mixture for the copula of all columns. */
+export interface CopulaInformation {
+  /** In nats. */
+  readonly nats: number;
+  readonly stderr: number;
+  /** Of rows that the mixture was not fitted to, each once, and of those that it was. */
+  readonly heldOut: number;
+  readonly fitted: number;
+  /** Of each row by the mixture that was not fitted to it. */
+  readonly perRow: CopulaDensities;
+  readonly dof: number;
+  readonly components: number;
+  readonly tried: readonly TriedCopula[];
+}
+
+/**
+ * The information of columns by their copula, which is all that it depends on. Each column becomes the scores of its
+ * ranks, quantiles of a Student distribution; all together are a mixture of full Student distributions with as many degrees
+ * of freedom, whose parts p(x) and p(y) are mixtures of the same kind. Degrees of freedom and components are those under which
+ * rows that were left out are the most likely. One component with the right degrees of freedom is exact for any columns
+ * that are monotone functions of jointly Gaussian or jointly Student ones.
+ *
+ * A mixture of fitted parameters is too sure of the rows that it was fitted to by what it is too unsure of others
+ * (H. Akaike, 1973), so that the estimate is the mean of both, by five fits that leave out a fifth each.
+ *
+ * @param ranks From 0 of each column, `[rows, columns]`; the first `dx` columns are X.
+ */
+export async function copulaInformation(
+  engine: Engine,
+  ranks: Uint32Array,
+  dx: number,
+  d: number,
+  random: Random,
+  signal?: AbortSignal,
+): Promise<CopulaInformation> {
+  const n = ranks.length / d;
+  const order = random.split("order").permutation(n);
+  const judges = order.slice(0, Math.round(JUDGES * n)), others = order.slice(judges.length);
+  const tried: TriedCopula[] = [];
+  const steps = new Map<number, ExpectationStep>();
+  const scores = new Map<number, Scores>();
+  const stepOf = (dof: number) => steps.get(dof) ?? steps.set(dof, new ExpectationStep(engine, { dof })).get(dof)!;
+  const scoresOf = (dof: number) => scores.get(dof) ?? scores.set(dof, scoresFor(ranks, d, dof)).get(dof)!;
+  let best: (TriedCopula & { fitted: readonly Component[] }) | undefined;
+  const attempt = async (dof: number, k: number, last: readonly Component[]) => {
+    const step = stepOf(dof), { samples } = scoresOf(dof);
+    const train = selectRows(samples, others);
+    const prior = { pseudoSamples: PSEUDO_SAMPLES, floor: variancesFloor(train) };
+    const stream = random.split("components").split(k);
+    const start = await bestStart(step, train, k, last, prior, stream, signal);
+    if (start.length === 0) return undefined;
+    const { components } = await fitMixture(step, train, start, prior, LIMITS, signal);
+    const model = { components, dof };
+    const logLikelihood = meanAndStderr(densitiesAt(scoresOf(dof), judges, dx, model).joint).mean;
+    tried.push({ dof, components: components.length, logLikelihood });
+    if (Number.isFinite(logLikelihood) && !(best && logLikelihood <= best.logLikelihood)) {
+      best = { dof, components: components.length, logLikelihood, fitted: components };
+    }
+    return { components, logLikelihood };
+  };
+  try {
+    const alone = new Map<number, readonly Component[]>();
+    for (const dof of DOFS) {
+      const made = await attempt(dof, 1, []);
+      if (made) alone.set(dof, made.components);
+    }
+    // Heavy tails of one component may be those of several Gaussians.
+    for (const dof of new Set([best?.dof ?? Infinity, Infinity])) {
+      let last = alone.get(dof) ?? [], reached = -Infinity;
+      for (const k of COMPONENTS) {
+        if (k * d * d > SAMPLES_PER_PARAMETER * n) break;
+        const made = await attempt(dof, k, last);
+        if (!made || made.logLikelihood < reached) break;
+        reached = made.logLikelihood;
+        last = made.components;
+      }
+    }
+    if (!best) throw new RangeError("No mixture fits the ranks of the columns.");
+    const { dof, fitted } = best, own = scoresOf(dof);
+    const perRow = { joint: new Float64Array(n), x: new Float64Array(n), y: new Float64Array(n) };
+    let inside = 0;
+    for (let fold = 0; fold < FOLDS; fold++) {
+      const left = order.filter((_, i) => i % FOLDS === fold), kept = order.filter((_, i) => i % FOLDS !== fold);
+      const train = selectRows(own.samples, kept);
+      const prior = { pseudoSamples: PSEUDO_SAMPLES, floor: variancesFloor(train) };
+      const { components } = await fitMixture(stepOf(dof), train, fitted, prior, LIMITS, signal);
+      const model = { components, dof };
+      const densities = densitiesAt(own, left, dx, model);
+      for (const part of ["joint", "x", "y"] as const) {
+        densities[part].forEach((value, i) => perRow[part][left[i]] = value);
+      }
+      inside += meanAndStderr(informationOf(densitiesAt(own, kept, dx, model))).mean / FOLDS;
+    }
+    const { mean: heldOut, stderr } = meanAndStderr(informationOf(perRow));
+    return {
+      nats: (heldOut + inside) / 2,
+      stderr: Math.hypot(stderr, (inside - heldOut) / 4),
+      ...{ heldOut, fitted: inside, perRow, dof, components: best.components, tried },
+    };
+  } finally {
+    for (const step of steps.values()) step.dispose();
+  }
+}
+
+/** A mixture of Student distributions, or Gaussians. */
+interface StudentMixture {
+  readonly components: readonly Component[];
+  readonly dof: number;
+}
+
+/** The scores of all rows, and the log density of each by itself, `[rows, d]`. */
+interface Scores {
+  readonly d: number;
+  readonly values: Float64Array;
+  readonly samples: Samples;
+  readonly logMargins: Float64Array;
+}
+
+function scoresFor(ranks: Uint32Array, d: number, dof: number): Scores {
+  const table = rankQuantiles(ranks.length / d, dof);
+  const logs = table.map((score) => logStudentDensity(score, dof));
+  const values = Float64Array.from(ranks, (rank) => table[rank]);
+  return {
+    d,
+    values,
+    samples: floatSamples(Float32Array.from(values), d),
+    logMargins: Float64Array.from(ranks, (rank) => logs[rank]),
+  };
+}
+
+/** log p(x, y) − log p(x) − log p(y) of each row. */
+export function informationOf({ joint, x, y }: CopulaDensities): Float64Array {
+  return joint.map((log, row) => log - x[row] - y[row]);
+}
+
+function densitiesAt(
+  { values, d, logMargins }: Scores,
+  rows: Uint32Array,
+  dx: number,
+  model: StudentMixture,
+): CopulaDensities {
+  const of = (begin: number, end: number) =>
+    logDensities(values, d, rows, model, begin, end).map((log, i) => {
+      for (let at = rows[i] * d + begin; at < rows[i] * d + end; at++) log -= logMargins[at];
+      return log;
+    });
+  return { joint: of(0, d), x: of(0, dx), y: of(dx, d) };
+}
+
+/** The log density of the columns from `begin` up to `end`, whose distribution is a mixture of the same kind. */
+function logDensities(
+  values: Float64Array,
+  d: number,
+  rows: Uint32Array,
+  { components, dof }: StudentMixture,
+  begin: number,
+  end: number,
+): Float64Array {
+  const size = end - begin, total = components.reduce((sum, { count }) => sum + count, 0);
+  const parts = components.map(({ count, mean, factor }) => {
+    const covariance = new Float64Array(size * size);
+    for (let i = 0; i < size; i++) {
+      for (let j = 0; j <= i; j++) {
+        let sum = 0;
+        for (let k = 0; k <= begin + j; k++) sum += factor[(begin + i) * d + k] * factor[(begin + j) * d + k];
+        covariance[i * size + j] = sum;
+      }
+    }
+    const root = cholesky(covariance, size)!;
+    let log = Math.log(count / total) + logNormaliser(size, dof);
+    for (let i = 0; i < size; i++) log -= Math.log(root[i * size + i]);
+    return { mean, root, log };
+  });
+  const y = new Float64Array(size), logs = new Float64Array(parts.length);
+  return Float64Array.from(rows, (row) => {
+    parts.forEach(({ mean, root, log }, c) => {
+      let square = 0;
+      for (let i = 0; i < size; i++) {
+        let sum = values[row * d + begin + i] - mean[begin + i];
+        for (let k = 0; k < i; k++) sum -= root[i * size + k] * y[k];
+        y[i] = sum / root[i * size + i];
+        square += y[i] * y[i];
+      }
+      logs[c] = log - (dof === Infinity ? square / 2 : (dof + size) / 2 * Math.log1p(square / dof));
+    });
+    const largest = logs.reduce((a, b) => Math.max(a, b), -Infinity);
+    return largest + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - largest), 0));
+  });
+}

@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { Progress, takeNotes } from "../cli/mod.ts";
 import { startEngine } from "../engine/start.ts";
+import { type Condition, describeCondition } from "../data/condition.ts";
 import { UserError } from "../errors/user_error.ts";
 import { type Checkpoint, latestCheckpoint, loadCheckpoint, removeOtherCheckpoints } from "../io/checkpoints.ts";
 import { type Lock, lockFolder } from "../io/lock.ts";
@@ -89,6 +90,7 @@ async function prepare(
   const saved = await savedInfo(request);
   const digest = digestOfData(data);
   if (!request.dataChanged) requireSameData(request, saved, digest);
+  if (saved) requireSameCondition(request, saved, data);
   const from: TrainingSnapshot | undefined = checkpoint && {
     step: checkpoint.step,
     epoch: checkpoint.epoch,
@@ -135,6 +137,18 @@ function requireSameData({ resumed, dataset }: RunRequest, saved: RunDataInfo | 
       `${shortened(saved.digest)}, got ${
         shortened(digest)
       }. Restore them, or go on with those of now by --data-changed.`,
+  );
+}
+
+/** @throws {UserError} When what is known of the samples is not what the run's network was told. */
+function requireSameCondition({ dataset }: RunRequest, saved: RunDataInfo, data: Dataset): void {
+  const shapeOf = (condition: Condition | undefined) =>
+    JSON.stringify(condition?.map((own) => [own.name, own.kind, own.kind === "class" ? own.levels : 0]));
+  if (shapeOf(saved.condition) === shapeOf(data.condition)) return;
+  const said = (condition: Condition | undefined) => condition ? describeCondition(condition) : "nothing";
+  throw new UserError(
+    `The run was given ${said(saved.condition)}, but the data of ${dataset.name} now says ${said(data.condition)}. ` +
+      "Restore the data, or start a new run.",
   );
 }
 

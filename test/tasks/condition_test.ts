@@ -41,6 +41,13 @@ Deno.test("a run with a condition tells what it took it for, and measures p(x | 
     equal((await runTask("train:2d", ["--resume", "parts", "--epochs", "2", "--figures", "off"], cwd)).code, 0);
     const modelOf = async (name: string) => (await loadCheckpoint((await latestCheckpoint(join(cwd, name)))!)).model;
     deepEqual(await modelOf("parts"), await modelOf("whole"));
+    await Deno.writeTextFile(join(cwd, "three.csv"), table(rowsOf(0, 1000).map(([x, y, c]) => [x, y, c + 1])));
+    const changed = await runTask("train:2d", ["--resume", "parts", "--epochs", "3", "--data-changed"], cwd);
+    equal(changed.code, 2, changed.stderr);
+    match(
+      changed.stderr,
+      /The run was given label, one of 3 classes \(0, 1, 2\), but the data of three now says .*\(1, 2, 3\)/,
+    );
   }));
 
 Deno.test("a condition that cannot be had is refused in one line", () =>

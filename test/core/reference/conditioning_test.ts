@@ -224,3 +224,59 @@ Deno.test("numbers are normal together with the values, and what they leave open
   const finest = Math.min(...structureOf(reference).components.flatMap(({ eigenvalues }) => [...eigenvalues]));
   ok(Math.abs(Math.sqrt(finest) - 0.05) < 0.01, String(finest));
 });
+
+Deno.test("of more than three numbers the mixture goes by all of them or none", () => {
+  const m = 4,
+    condition: Condition = Array.from({ length: m }, (_, k) => ({
+      ...{ name: `u${k}`, kind: "number", mean: 0, scale: 1 },
+    }));
+  // x = Σ u / 2 + noise of the variance 1/4: normal with the variance 5/4.
+  const mixture: GaussianMixture = {
+    ...gaussianMixture({ weights: [1], means: [0], covariances: [1.25] }),
+    given: {
+      ...{ logits: new Float64Array(2 * m), numbers: numberPlaces(condition), means: new Float64Array(m) },
+      cross: new Float64Array(m).fill(0.5),
+      covariances: Float64Array.from({ length: m * m }, (_, at) => Number(at % (m + 1) === 0)),
+    },
+  };
+  const rows = [[1, 2, -1, 0.5], [1, 2, -1, NaN]], x = 0.9;
+  const samples = givenEach(floatSamples(Float32Array.of(x, x), 1), encodeCondition(condition, rows.flat()));
+  const exact = (mean: number, variance: number) =>
+    0.5 * ((x - mean) ** 2 / variance + Math.log(2 * Math.PI * variance));
+  const nll = mixtureNll(samples, mixture);
+  ok(Math.abs(nll[0] - exact(1.25, 0.25)) < 1e-6 && Math.abs(nll[1] - exact(0, 1.25)) < 1e-6, String(nll));
+  const [whole, some] = tf.tidy(() => {
+    const c = tf.tensor2d(encodeCondition(condition, rows.flat()), [2, 2 * m]);
+    return mixturePrediction(mixture)(tf.tensor2d([x, x], [2, 1]), tf.tensor1d([0, 0]), c).arraySync() as number[][];
+  });
+  // ε̂ = √σ(−α)·(z − √σ(α)·mean) / (σ(α)·variance + σ(−α)) at α = 0.
+  const epsHat = (mean: number, variance: number) => Math.SQRT1_2 * (x - Math.SQRT1_2 * mean) / (0.5 * variance + 0.5);
+  ok(Math.abs(whole[0] - epsHat(1.25, 0.25)) < 1e-5 && Math.abs(some[0] - epsHat(0, 1.25)) < 1e-5);
+});
+
+Deno.test("of data of many dimensions classes have mixtures along the widest directions", async () => {
+  const d = 280, n = 1200, random = Random.fromSeed(8), values = random.fillNormal(new Float32Array(d * n));
+  const classes = Array.from({ length: n }, (_, i) => i % 2);
+  // Two directions of large variance, of which one tells the classes.
+  for (let i = 0; i < n; i++) {
+    values[i * d] = 0.5 * values[i * d] + (classes[i] === 0 ? 3 : -3);
+    values[i * d + 1] *= 3;
+  }
+  const condition: Condition = [{ name: "c", kind: "class", levels: [0, 1], counts: [600, 600] }];
+  const data = givenEach(floatSamples(values, d), encodeCondition(condition, classes));
+  const part = (begin: number, end: number) =>
+    selectRows(data, Uint32Array.from({ length: end - begin }, (_, i) => begin + i));
+  const reference = await chosen(part(0, 1000), part(1000, 1200), condition), test = part(1000, 1200);
+  equal(reference.within?.axes.length, 64);
+  ok(reference.given);
+  const given = mixtureNll(test, reference);
+  const gain = meanAndStderr(mixtureNll(givenNothing(test), reference).map((nll, i) => nll - given[i]));
+  ok(Math.abs(gain.mean - Math.LN2) < 0.05 + 2 * gain.stderr, `${gain.mean} ± ${gain.stderr}`);
+  const z = toFloat32(test, 0, 4), vectors = encodeCondition(condition, classes.slice(1000, 1004));
+  const [told, untold] = tf.tidy(() => {
+    const predict = mixturePrediction(reference), at = tf.fill([4], 8) as tf.Tensor1D;
+    const noisy = tf.mul(tf.tensor2d(z, [4, d]), Math.sqrt(1 / (1 + Math.exp(-8))));
+    return [predict(noisy, at, tf.tensor2d(vectors, [4, 3])), predict(noisy, at)].map((each) => each.dataSync());
+  });
+  told.forEach((value, i) => ok(Math.abs(value - untold[i]) < 0.02, "with little noise the class adds nothing"));
+});

@@ -22,10 +22,16 @@ import { shown } from "../core/run/result.ts";
 const options = {
   x: { default: "", placeholder: "columns", help: "Columns of X: numbers from 0, ranges and names, as 0-4,height." },
   y: { default: "", placeholder: "columns", help: "Columns of Y." },
+  z: { default: "", placeholder: "columns", help: "Columns that are given: I(X; Y | Z), by the mixture." },
   estimator: withDefault(
     RANGES.estimator,
     DEFAULTS.estimator,
     "By a mixture of the columns' ranks, by two networks, or by whichever finds held-out rows likelier.",
+  ),
+  shuffles: withDefault(
+    RANGES.shuffles,
+    DEFAULTS.shuffles,
+    "Shuffle the rows of Y so many times, which tells what chance alone gives.",
   ),
   direction: withDefault(
     RANGES.direction,
@@ -98,7 +104,7 @@ await main((stop) =>
       },
       onMeasure: () => progress.update({ label: "measurement and figures", done: 0, total: 1 }),
     });
-    const { nats: mean, stderr, directions, x, y, settings, engine, mixture, networks } = information;
+    const { nats: mean, stderr, directions, x, y, z, settings, engine, mixture, networks, shuffled } = information;
     const { epochs, batchSize, learningRate, levels } = settings, notes = [...information.notes];
     noteThreads(threads, engine, (note) => notes.push(note));
     const { hiddenSize, hiddenLayers, embedding, embeddingSize } = o;
@@ -124,6 +130,7 @@ await main((stop) =>
       ...(data.description === undefined ? {} : { read: data.description }),
       x: columnsOf(x),
       y: columnsOf(y),
+      ...(z.length > 0 ? { z: columnsOf(z) } : {}),
       rows: information.rows,
       held_out_rows: information.heldOutRows,
       ...(notes.length > 0 ? { notes } : {}),
@@ -144,6 +151,9 @@ await main((stop) =>
             components: mixture.components,
           },
         }
+        : {}),
+      ...(shuffled
+        ? { shuffled: { mi_nats: shuffled.nats, scatter: shuffled.scatter, p_value: shuffled.pValue } }
         : {}),
       ...(networks ? { networks: { mi_nats: networks.mean, mi_stderr: networks.stderr } } : {}),
       gaussian_mi_nats: information.gaussianNats,
@@ -176,9 +186,9 @@ await main((stop) =>
     const list = (columns: readonly number[]) => columns.map((column) => describeColumn(column, names)).join(", ");
     printText(
       o.json ? JSON.stringify(summary) : [
-        `${positional.data}: columns ${list(x)} and ${list(y)}, ${summary.rows} rows, in ${
-          summary.seconds.toFixed(1)
-        } s on ${engine.backend}`,
+        `${positional.data}: columns ${list(x)} and ${list(y)}${
+          z.length > 0 ? ` given ${list(z)}` : ""
+        }, ${summary.rows} rows, in ${summary.seconds.toFixed(1)} s on ${engine.backend}`,
         ...(summary.read === undefined ? [] : [`  read ${summary.read}`]),
         ...notes.map((note) => `  ${note}`),
         `Mutual information       ${mean.toFixed(4)} ± ${stderr.toFixed(4)} nats (${summary.mi_bits.toFixed(4)} bits)`,
@@ -186,6 +196,13 @@ await main((stop) =>
           ? [`By the mixture           ${estimateOf(mixture.nats, mixture.stderr)}, ${kindOf(mixture)}`]
           : []),
         ...(networks ? [`By the networks          ${estimateOf(networks.mean, networks.stderr)}`] : []),
+        ...(shuffled
+          ? [
+            `Of shuffled rows         ${shuffled.nats.toFixed(4)} nats with a scatter of ${
+              shuffled.scatter.toFixed(4)
+            }; p ${shuffled.pValue === 1 / (1 + o.shuffles) ? "≤" : "="} ${Number(shuffled.pValue.toPrecision(2))}`,
+          ]
+          : []),
         `Of their Gaussian part   ${summary.gaussian_mi_nats.toFixed(4)} nats`,
         `Wrote ${summary.folder}, with ${["summary.json", ...files].join(", ")}`,
       ].join("\n"),
@@ -198,8 +215,8 @@ function estimateOf(nats: number, stderr: number): string {
 }
 
 function kindOf({ dof, components }: { readonly dof: number; readonly components: number }): string {
-  const kind = dof === Infinity ? "Gaussian" : `Student with ${dof} degrees of freedom`;
-  return components === 1 ? `one ${kind}` : `${components} of kind ${kind}`;
+  const several = components === 1 ? "" : "s", count = components === 1 ? "one" : components;
+  return dof === Infinity ? `${count} Gaussian${several}` : `${count} Student${several} of ${dof} degrees of freedom`;
 }
 
 function snakeCase(values: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -69,16 +69,31 @@ function columnsOf(option: string, item: string, width: number, names: readonly 
 }
 
 /**
- * Checks that no column is in both.
+ * Checks that no column is in two of them.
  *
+ * @param z Columns that are given.
  * @throws {ColumnError} That names the first that is.
  */
-export function requireDisjoint(x: readonly number[], y: readonly number[], names: readonly string[]): void {
+export function requireDisjoint(
+  x: readonly number[],
+  y: readonly number[],
+  names: readonly string[],
+  z: readonly number[] = [],
+): void {
   const both = x.find((column) => y.includes(column));
-  if (both === undefined) return;
+  if (both !== undefined) {
+    throw new ColumnError(
+      `Column ${
+        describeColumn(both, names)
+      } is in both --x and --y, which has infinite information. Leave it out of one.`,
+    );
+  }
+  const known = z.find((column) => x.includes(column) || y.includes(column));
+  if (known === undefined) return;
   throw new ColumnError(
-    `Column ${
-      describeColumn(both, names)
-    } is in both --x and --y, which has infinite information. Leave it out of one.`,
+    `Column ${describeColumn(known, names)} is in --z and in ${
+      x.includes(known) ? "--x" : "--y"
+    }, of which nothing is ` +
+      "left to tell once it is given. Leave it out of one.",
   );
 }

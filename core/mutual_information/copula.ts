@@ -35,14 +35,22 @@ export interface TriedCopula {
   readonly logLikelihood: number;
 }
 
-/** Log densities of copulas at rows, in nats: of all columns, of those of X and of those of Y. */
+/** Log densities of copulas at rows, in nats: of all columns, of those of X and Z, of Y and Z, and of Z alone. */
 export interface CopulaDensities {
   readonly joint: Float64Array;
   readonly x: Float64Array;
   readonly y: Float64Array;
+  readonly z: Float64Array;
 }
 
-/** I(X; Y) by a mixture for the copula of all columns. */
+/** How many columns are X's, Z's and Y's, which follow one another in this order; Z may have none. */
+export interface CopulaColumns {
+  readonly x: number;
+  readonly z: number;
+  readonly y: number;
+}
+
+/** I(X; Y | Z) by a mixture for the copula of all columns. */
 export interface CopulaInformation {
   /** In nats. */
   readonly nats: number;
@@ -58,7 +66,8 @@ export interface CopulaInformation {
 }
 
 /**
- * The information of columns by their copula, which is all that it depends on. Each column becomes the scores of its
+ * The information of columns by their copula, which is all that it depends on: I(X; Y) = E[log p(x, y) − log p(x) − log p(y)]
+ * and, given Z, I(X; Y | Z) = E[log p(x, y, z) + log p(z) − log p(x, z) − log p(y, z)]. Each column becomes the scores of its
  * ranks, quantiles of a Student distribution; all together are a mixture of full Student distributions with as many degrees
  * of freedom, whose parts p(x) and p(y) are mixtures of the same kind. Degrees of freedom and components are those under which
  * rows that were left out are the most likely. One component with the right degrees of freedom is exact for any columns
@@ -67,17 +76,16 @@ export interface CopulaInformation {
  * A mixture of fitted parameters is too sure of the rows that it was fitted to by what it is too unsure of others
  * (H. Akaike, 1973), so that the estimate is the mean of both, by five fits that leave out a fifth each.
  *
- * @param ranks From 0 of each column, `[rows, columns]`; the first `dx` columns are X.
+ * @param ranks From 0 of each column, `[rows, columns]`.
  */
 export async function copulaInformation(
   engine: Engine,
   ranks: Uint32Array,
-  dx: number,
-  d: number,
+  columns: CopulaColumns,
   random: Random,
   signal?: AbortSignal,
 ): Promise<CopulaInformation> {
-  const n = ranks.length / d;
+  const d = columns.x + columns.z + columns.y, n = ranks.length / d;
   const order = random.split("order").permutation(n);
   const judges = order.slice(0, Math.round(JUDGES * n)), others = order.slice(judges.length);
   const tried: TriedCopula[] = [];
@@ -95,7 +103,7 @@ export async function copulaInformation(
     if (start.length === 0) return undefined;
     const { components } = await fitMixture(step, train, start, prior, LIMITS, signal);
     const model = { components, dof };
-    const logLikelihood = meanAndStderr(densitiesAt(scoresOf(dof), judges, dx, model).joint).mean;
+    const logLikelihood = meanAndStderr(densitiesAt(scoresOf(dof), judges, columns, model).joint).mean;
     tried.push({ dof, components: components.length, logLikelihood });
     if (Number.isFinite(logLikelihood) && !(best && logLikelihood <= best.logLikelihood)) {
       best = { dof, components: components.length, logLikelihood, fitted: components };
@@ -121,7 +129,8 @@ export async function copulaInformation(
     }
     if (!best) throw new RangeError("No mixture fits the ranks of the columns.");
     const { dof, fitted } = best, own = scoresOf(dof);
-    const perRow = { joint: new Float64Array(n), x: new Float64Array(n), y: new Float64Array(n) };
+    const [joint, x, y, z] = Array.from({ length: 4 }, () => new Float64Array(n));
+    const perRow = { joint, x, y, z };
     let inside = 0;
     for (let fold = 0; fold < FOLDS; fold++) {
       const left = order.filter((_, i) => i % FOLDS === fold), kept = order.filter((_, i) => i % FOLDS !== fold);
@@ -129,11 +138,11 @@ export async function copulaInformation(
       const prior = { pseudoSamples: PSEUDO_SAMPLES, floor: variancesFloor(train) };
       const { components } = await fitMixture(stepOf(dof), train, fitted, prior, LIMITS, signal);
       const model = { components, dof };
-      const densities = densitiesAt(own, left, dx, model);
-      for (const part of ["joint", "x", "y"] as const) {
+      const densities = densitiesAt(own, left, columns, model);
+      for (const part of ["joint", "x", "y", "z"] as const) {
         densities[part].forEach((value, i) => perRow[part][left[i]] = value);
       }
-      inside += meanAndStderr(informationOf(densitiesAt(own, kept, dx, model))).mean / FOLDS;
+      inside += meanAndStderr(informationOf(densitiesAt(own, kept, columns, model))).mean / FOLDS;
     }
     const { mean: heldOut, stderr } = meanAndStderr(informationOf(perRow));
     return {
@@ -172,15 +181,15 @@ function scoresFor(ranks: Uint32Array, d: number, dof: number): Scores {
   };
 }
 
-/** log p(x, y) − log p(x) − log p(y) of each row. */
-export function informationOf({ joint, x, y }: CopulaDensities): Float64Array {
-  return joint.map((log, row) => log - x[row] - y[row]);
+/** log p(x, y, z) + log p(z) − log p(x, z) − log p(y, z) of each row. */
+export function informationOf({ joint, x, y, z }: CopulaDensities): Float64Array {
+  return joint.map((log, row) => log + z[row] - x[row] - y[row]);
 }
 
 function densitiesAt(
   { values, d, logMargins }: Scores,
   rows: Uint32Array,
-  dx: number,
+  { x, z }: CopulaColumns,
   model: StudentMixture,
 ): CopulaDensities {
   const of = (begin: number, end: number) =>
@@ -188,7 +197,8 @@ function densitiesAt(
       for (let at = rows[i] * d + begin; at < rows[i] * d + end; at++) log -= logMargins[at];
       return log;
     });
-  return { joint: of(0, d), x: of(0, dx), y: of(dx, d) };
+  const none = new Float64Array(rows.length);
+  return { joint: of(0, d), x: of(0, x + z), y: of(x, d), z: z === 0 ? none : of(x, x + z) };
 }
 
 /** The log density of the columns from `begin` up to `end`, whose distribution is a mixture of the same kind. */

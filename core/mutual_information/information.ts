@@ -17,7 +17,7 @@ import { unconditional } from "../plugins/conditional_denoiser.ts";
 import { Random } from "../random/random.ts";
 import * as mlp from "../../denoisers/mlp.ts";
 import { parseColumns, requireDisjoint } from "./columns.ts";
-import { type CopulaDensities, copulaInformation } from "./copula.ts";
+import { type CopulaColumns, type CopulaDensities, type CopulaInformation, copulaInformation } from "./copula.ts";
 import {
   combinedInformation,
   type ErrorCurves,
@@ -26,8 +26,8 @@ import {
   type SplitPairs,
   splitPairs,
 } from "./estimate.ts";
-import { fitLinearPart } from "./linear_part.ts";
-import { pairsOf } from "./pairs.ts";
+import { fitLinearPart, joined } from "./linear_part.ts";
+import { type PairedColumns, pairsOf } from "./pairs.ts";
 
 /** Whose likelihood is taken: p(x) and p(x|y), p(y) and p(y|x), or the mean of both. */
 export const DIRECTIONS = ["auto", "x", "y", "both"] as const;
@@ -77,6 +77,10 @@ export interface InformationOptions {
   readonly x: string | readonly number[];
   /** Columns of Y. */
   readonly y: string | readonly number[];
+  /** Columns of Z, which are given: the information is I(X; Y | Z), by the mixture. */
+  readonly z?: string | readonly number[];
+  /** So many times the rows of Y are shuffled, and the mixture's estimate taken again; none if left out. */
+  readonly shuffles?: number;
   /** The columns' names, in order, that `x` and `y` may use. */
   readonly names?: readonly string[];
   /** `x` if left out. */
@@ -124,6 +128,7 @@ export interface InformationOptions {
 /** The options' values where none are given. */
 export const INFORMATION_DEFAULTS = {
   estimator: "auto",
+  shuffles: 0,
   direction: "auto",
   heldOut: 0.2,
   epochs: 60,
@@ -154,6 +159,7 @@ export const INFORMATION_RANGES = {
   seed: SETTINGS.seed,
   backend: SETTINGS.backend,
   threads: SETTINGS.threads,
+  shuffles: { optional: "number", min: 0, max: 10_000, integer: true },
 } as const satisfies Readonly<Record<string, OptionRange>>;
 
 /** What the mixture of the columns' ranks measured. */
@@ -172,7 +178,17 @@ export interface MixtureInformation {
   readonly components: number;
 }
 
-/** I(X; Y) of columns. */
+/** What the mixture estimates of rows whose Y belongs to another row's X, of which nothing is to be told. */
+export interface ShuffledInformation {
+  /** The mean, in nats. */
+  readonly nats: number;
+  /** The standard deviation. */
+  readonly scatter: number;
+  /** The share of all, the estimate among them, that are no smaller than the estimate: what chance would give so often. */
+  readonly pValue: number;
+}
+
+/** I(X; Y) of columns, or I(X; Y | Z). */
 export interface MutualInformation {
   /** In nats. */
   readonly nats: number;
@@ -182,6 +198,8 @@ export interface MutualInformation {
   readonly estimator: "mixture" | "networks";
   /** The mixture's estimate, where there is one. */
   readonly mixture?: MixtureInformation;
+  /** The mixture's estimates of shuffled rows, where they are asked for. */
+  readonly shuffled?: ShuffledInformation;
   /** The networks' estimate, where there is one. */
   readonly networks?: Estimate;
   /** The part of it that is the Gaussian's with the covariance of the columns' normal scores. */
@@ -196,6 +214,8 @@ export interface MutualInformation {
   readonly x: readonly number[];
   /** Columns of Y, from 0. */
   readonly y: readonly number[];
+  /** Columns that are given, from 0. */
+  readonly z: readonly number[];
   /** What the networks of each direction measured; none where there are none. */
   readonly directions: readonly InformationDirection[];
   /** How both networks were trained and measured. */
@@ -224,8 +244,8 @@ export interface MutualInformation {
 const CURVE_ROWS = 1000;
 
 /**
- * Estimates the mutual information of columns, I(X; Y) = E[−log p(x)] − E[−log p(x | y)], by two denoisers of which one sees
- * y. It is no bound.
+ * Estimates the mutual information of columns by a mixture for their copula, and by two denoisers of which one sees y, I(X; Y)
+ * = E[−log p(x)] − E[−log p(x | y)]; of the two, that under which held-out rows are the likelier. It is no bound.
  *
  * @param data A data set, or rows of numbers.
  * @throws {UserError} When columns are not there, do not vary, or determine each other linearly.
@@ -265,8 +285,10 @@ export async function mutualInformation(
     return parseColumns(option, text, width, names);
   };
   const [x, y] = [columns("--x", o.x), columns("--y", o.y)];
-  requireDisjoint(x, y, names);
-  const pairs = pairsOf(dataset, x, y, names, random.split("ties"));
+  const z = o.z === undefined || o.z.length === 0 ? [] : columns("--z", o.z);
+  requireDisjoint(x, y, names, z);
+  requireMixtureFor(o, z);
+  const pairs = pairsOf(dataset, x, y, names, random.split("ties"), z);
   // A side with atoms is better known than denoised: the likelihood is that of the other.
   const auto = pairs.hasAtoms.x && !pairs.hasAtoms.y ? "y" : "x";
   const chosen = o.direction === "auto" ? auto : o.direction;
@@ -278,8 +300,8 @@ export async function mutualInformation(
     throw new UserError(`--batch-size is ${o.batchSize}, but there are ${trained} training rows. Give at most that.`);
   }
   // What is infinite, or has no density, is told before anything is fitted.
-  const { information: gaussianNats } = fitLinearPart(pairs.of("x"));
   fitLinearPart(pairs.standardised);
+  const gaussianNats = gaussianInformation(pairs);
   await o.onBegin?.();
   o.signal?.throwIfAborted();
   const { hiddenSize, hiddenLayers, embedding, embeddingSize } = o;
@@ -288,11 +310,15 @@ export async function mutualInformation(
   const settings = { epochs, batchSize, learningRate, levels, validationLevels };
   const { engine, reason } = await startEngine(o.backend ?? "auto", o.threads ?? defaultThreads(), [x.length]);
   try {
-    const mixture = o.estimator === "networks"
-      ? undefined
-      : await copulaInformation(engine, pairs.ranks, x.length, x.length + y.length, random.split("mixture"), o.signal);
+    const counts = { x: x.length, z: z.length, y: y.length };
+    const mixtureOf = (ranks: Uint32Array, stream: Random) =>
+      copulaInformation(engine, ranks, counts, stream, o.signal);
+    const mixture = o.estimator === "networks" ? undefined : await mixtureOf(pairs.ranks, random.split("mixture"));
+    const shuffled = mixture && o.shuffles > 0
+      ? await shuffledInformation(mixture.nats, o.shuffles, pairs.ranks, counts, random.split("shuffles"), mixtureOf)
+      : undefined;
     const results: (Information & { likelihoodOf: "x" | "y" })[] = [];
-    for (const direction of o.estimator === "mixture" ? [] : directions) {
+    for (const direction of o.estimator === "mixture" || z.length > 0 ? [] : directions) {
       const measured = await measureInformation(
         engine,
         splitOf(direction),
@@ -319,8 +345,9 @@ export async function mutualInformation(
         nats: networks!.mean,
         stderr: networks!.stderr,
       }),
-      ...{ estimator, gaussianNats, rows: pairs.count, heldOutRows: heldOut, notes: pairs.notes, x, y },
+      ...{ estimator, gaussianNats, rows: pairs.count, heldOutRows: heldOut, notes: pairs.notes, x, y, z },
       ...(mixture ? { mixture } : {}),
+      ...(shuffled ? { shuffled } : {}),
       ...(networks ? { networks } : {}),
       ...{ directions: results, settings },
       engine: { backend, threads, versions, ...(reason === undefined ? {} : { reason }) },
@@ -328,6 +355,51 @@ export async function mutualInformation(
   } finally {
     await engine.dispose();
   }
+}
+
+/** @throws {UsageError} Where what only the mixture can do is asked of the networks. */
+function requireMixtureFor(
+  { estimator, shuffles }: { readonly estimator: InformationEstimator; readonly shuffles: number },
+  z: readonly number[],
+): void {
+  if (estimator === "networks" && z.length > 0) {
+    throw new UsageError("--z is for the mixture, but --estimator is networks. Leave one of them out.");
+  }
+  if (estimator === "networks" && shuffles > 0) {
+    throw new UsageError("--shuffles is for the mixture, but --estimator is networks. Leave one of them out.");
+  }
+  if (z.length > 0 && shuffles > 0) {
+    throw new UsageError(
+      "--shuffles with --z would break what Z tells of Y besides what X does. Leave one of them out.",
+    );
+  }
+}
+
+/** The information of columns that have the covariance of the normal scores, or of the values where Z is given. */
+function gaussianInformation({ of, standardised: { x, y }, given }: PairedColumns): number {
+  if (!given) return fitLinearPart(of("x")).information;
+  // I(X; Y | Z) = I(X; Y, Z) − I(X; Z).
+  const both = joined({ x: y, y: given });
+  return fitLinearPart({ x, y: both }).information - fitLinearPart({ x, y: given }).information;
+}
+
+async function shuffledInformation(
+  nats: number,
+  times: number,
+  ranks: Uint32Array,
+  { x, y }: CopulaColumns,
+  random: Random,
+  mixtureOf: (ranks: Uint32Array, random: Random) => Promise<CopulaInformation>,
+): Promise<ShuffledInformation> {
+  const d = x + y, n = ranks.length / d, values = new Float64Array(times);
+  for (let time = 0; time < times; time++) {
+    const stream = random.split(time), order = stream.split("order").permutation(n);
+    const shuffled = ranks.map((rank, at) => at % d < x ? rank : ranks[order[Math.floor(at / d)] * d + at % d]);
+    values[time] = (await mixtureOf(shuffled, stream.split("mixture"))).nats;
+  }
+  const { mean, stderr } = meanAndStderr(values);
+  const larger = values.filter((value) => value >= nats).length;
+  return { nats: mean, scatter: stderr * Math.sqrt(times), pValue: (1 + larger) / (1 + times) };
 }
 
 /** log φ(z) = −½·z² − this. */

@@ -38,7 +38,9 @@ export interface PairedColumns {
   readonly hasAtoms: { readonly x: boolean; readonly y: boolean };
   /** The values, each column brought to mean 0 and standard deviation 1. */
   readonly standardised: Pairs;
-  /** The ranks of the columns of x and of y, from 0, with ties broken at random, `[rows, columns]`. */
+  /** The columns that are given, standardised; none where there are none. */
+  readonly given?: Samples;
+  /** The ranks of the columns of x, z and y, in this order, from 0, with ties broken at random, `[rows, columns]`. */
   readonly ranks: Uint32Array;
   /** The normal scores of the rows for the likelihood of a side, which is x, given the other, which is y. */
   of(side: "x" | "y"): Pairs;
@@ -50,6 +52,7 @@ export interface PairedColumns {
  *
  * @param names The columns' names, for messages.
  * @param random Breaks ties of columns with atoms.
+ * @param z Columns that are given.
  * @throws {UserError} If there are too few rows, too many columns, or a column does not vary.
  */
 export function pairsOf(
@@ -58,10 +61,13 @@ export function pairsOf(
   y: readonly number[],
   names: readonly string[],
   random: Random,
+  z: readonly number[] = [],
 ): PairedColumns {
-  const columns = [...x, ...y];
+  const columns = [...x, ...z, ...y];
   if (columns.length > MOST_COLUMNS) {
-    throw new UserError(`--x and --y have ${columns.length} columns, expected at most ${MOST_COLUMNS}. Name fewer.`);
+    throw new UserError(
+      `--x, --y and --z have ${columns.length} columns, expected at most ${MOST_COLUMNS}. Name fewer.`,
+    );
   }
   const parts = [train, validation, ...(test ? [test] : [])];
   const count = parts.reduce((sum, part) => sum + part.count, 0);
@@ -75,12 +81,15 @@ export function pairsOf(
     x: columnsOf(parts, count, x, names, random.split("x")),
     y: columnsOf(parts, count, y, names, random.split("y")),
   };
+  const given = z.length > 0 ? columnsOf(parts, count, z, names, random.split("z")) : undefined;
+  const xz = given ? besides(sides.x.ranks, x.length, given.ranks, z.length) : sides.x.ranks;
   return {
     count,
-    notes: [...sides.x.notes, ...sides.y.notes],
+    notes: [...sides.x.notes, ...given?.notes ?? [], ...sides.y.notes],
+    ...(given ? { given: given.standardised } : {}),
     hasAtoms: { x: sides.x.notes.length > 0, y: sides.y.notes.length > 0 },
     standardised: { x: sides.x.standardised, y: sides.y.standardised },
-    ranks: besides(sides.x.ranks, x.length, sides.y.ranks, y.length),
+    ranks: besides(xz, x.length + z.length, sides.y.ranks, y.length),
     of: (side) => ({ x: sides[side].target, y: sides[side === "x" ? "y" : "x"].condition }),
   };
 }

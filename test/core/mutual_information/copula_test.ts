@@ -5,11 +5,12 @@ import { ranksOf } from "../../../core/mutual_information/tied_values.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
 import { Random } from "../../../core/random/random.ts";
 
-/** The information of the first `dx` columns of rows and the others. */
+/** The information of the first `dx` columns of rows and the last, given the `z` between them. */
 async function measure(
   rows: readonly (readonly number[])[],
   dx: number,
   signal?: AbortSignal,
+  z = 0,
 ): Promise<CopulaInformation> {
   const d = rows[0].length, ranks = new Uint32Array(rows.length * d);
   for (let k = 0; k < d; k++) {
@@ -18,7 +19,7 @@ async function measure(
   }
   const engine = await createEngine("onnx-cpu", 1);
   try {
-    return await copulaInformation(engine, ranks, dx, d, Random.fromSeed(1), signal);
+    return await copulaInformation(engine, ranks, { x: dx, z, y: d - dx - z }, Random.fromSeed(1), signal);
   } finally {
     engine.dispose();
   }
@@ -81,6 +82,19 @@ Deno.test("independent columns have none; several components find what is not mo
   );
   ok(Math.abs(bent.nats - 0.803) < 0.05, `${bent.nats} ± ${bent.stderr}`);
   ok(bent.components > 1);
+});
+
+Deno.test("given what both depend on, columns tell nothing more of each other, and something of what is added", async () => {
+  const random = Random.fromSeed(9);
+  const [apart, together] = [0, 1].map((shared) =>
+    Array.from({ length: 2000 }, () => {
+      const z = random.normal(), x = z + random.normal();
+      return [x, z, 2 * z + random.normal() + shared * (x - z)];
+    })
+  );
+  within(await measure(apart, 1, undefined, 1), 0, 4);
+  // The noises of x and y have the correlation √½: ½·log 2.
+  within(await measure(together, 1, undefined, 1), 0.5 * Math.LN2);
 });
 
 Deno.test("the same seed gives the same estimate; a signal ends it, and no tensor is left", async () => {

@@ -39,3 +39,23 @@ Deno.test("a monotone map of a column changes nothing; what is a function of the
     await rejects(mutualInformation(rowsOf(400, map), SMALL), /information is infinite/);
   }
 });
+
+Deno.test("shuffled rows have no information, and columns that are given are those of neither side", async () => {
+  const random = Random.fromSeed(3);
+  const rows = Array.from({ length: 300 }, () => {
+    const z = random.normal();
+    return [z + random.normal(), z + random.normal(), z];
+  });
+  const shuffled = await mutualInformation(rows, { ...SMALL, estimator: "mixture", shuffles: 9 });
+  ok(shuffled.shuffled && shuffled.shuffled.pValue === 0.1, JSON.stringify(shuffled.shuffled));
+  ok(Math.abs(shuffled.shuffled.nats) < 0.03, `${shuffled.shuffled.nats}`);
+  ok(shuffled.nats > shuffled.shuffled.nats + 3 * shuffled.shuffled.scatter);
+
+  const given = await mutualInformation(rows, { ...SMALL, z: [2] });
+  deepEqual([given.estimator, given.z, given.networks], ["mixture", [2], undefined]);
+  ok(Math.abs(given.nats) < 4 * given.stderr + 0.01, `${given.nats} ± ${given.stderr}`);
+  ok(Math.abs(given.gaussianNats) < 0.02, `${given.gaussianNats}`);
+  await rejects(mutualInformation(rows, { ...SMALL, z: [1] }), /Column 1 is in --z and in --y/);
+  await rejects(mutualInformation(rows, { ...SMALL, z: [2], estimator: "networks" }), /--z is for the mixture/);
+  await rejects(mutualInformation(rows, { ...SMALL, z: [2], shuffles: 3 }), /--shuffles with --z/);
+});

@@ -11,6 +11,7 @@ import {
   INFORMATION_RANGES as RANGES,
 } from "../core/mutual_information/information.ts";
 import { requireHeededReading } from "../core/files/unheeded.ts";
+import { optionName } from "../core/options/names.ts";
 import { withDefault } from "../core/options/values.ts";
 import { noteThreads, threadsOption } from "../core/run/backend.ts";
 import { readingOptions } from "../core/run/evaluation_data.ts";
@@ -28,6 +29,7 @@ const options = {
     DEFAULTS.estimator,
     "By a mixture of the columns' ranks, by two networks, or by whichever finds held-out rows likelier.",
   ),
+  matrix: { default: false, help: "The information of each pair of columns, all or those of --x, by the mixture." },
   shuffles: withDefault(
     RANGES.shuffles,
     DEFAULTS.shuffles,
@@ -62,6 +64,21 @@ const options = {
   ...outputOptions,
 } as const;
 
+/** Options that a matrix heeds. */
+const OF_MATRIX = [
+  "x",
+  "matrix",
+  "header",
+  "transpose",
+  "seed",
+  "backend",
+  "threads",
+  "out",
+  "figures",
+  "quiet",
+  "json",
+];
+
 await main((stop) =>
   orStopped("Stopped before the measurement; wrote nothing.", async () => {
     const started = performance.now();
@@ -71,7 +88,8 @@ await main((stop) =>
       positional: [{ name: "data", help: "A file of data, as points.csv or pairs.h5:z, or a data set's name." }],
       options,
     }, Deno.args);
-    if (o.x === "" || o.y === "") {
+    if (o.matrix) requireHeededMatrix(given);
+    else if (o.x === "" || o.y === "") {
       throw new UsageError(`--${o.x === "" ? "x" : "y"} is missing. Name its columns, as --x 0 --y 1-3.`);
     }
     if (given.has("embeddingSize") && !o.embedding) {
@@ -84,11 +102,15 @@ await main((stop) =>
     const file = parseDataFile(positional.data);
     const names = data.columns ?? [];
     const name = `${(file ? basename(file.path) : data.name).replace(/\.[a-z0-9]+$/i, "")}-mi`;
+    if (o.matrix) {
+      const { measureMatrix } = await import("./mi/matrix.ts");
+      return await measureMatrix(data, { ...o, data: positional.data, name, signal: stop });
+    }
     let path = "";
 
     using progress = new Progress({ quiet: o.quiet || o.json });
     let done = 0;
-    const { figures, json: _, quiet: __, out, threads, ...chosen } = o;
+    const { figures, json: _, quiet: __, matrix: ___, out, threads, ...chosen } = o;
     const information = await mutualInformation({ ...data, name: positional.data }, {
       ...chosen,
       ...{ names, signal: stop, curvePoints: figures ? 65 : 0 },
@@ -209,6 +231,13 @@ await main((stop) =>
     );
   })
 );
+
+/** @throws {UsageError} For an option that a matrix would not heed. */
+function requireHeededMatrix(given: ReadonlySet<string>): void {
+  const other = [...given].find((key) => key !== "data" && !OF_MATRIX.includes(key));
+  if (other === undefined) return;
+  throw new UsageError(`${optionName(other)} is not for --matrix. Leave one of them out.`);
+}
 
 function estimateOf(nats: number, stderr: number): string {
   return `${nats.toFixed(4)} ± ${stderr.toFixed(4)} nats`;

@@ -93,7 +93,7 @@ export async function copulaInformation(
   const scores = new Map<number, Scores>();
   const stepOf = (dof: number) => steps.get(dof) ?? steps.set(dof, new ExpectationStep(engine, { dof })).get(dof)!;
   const scoresOf = (dof: number) => scores.get(dof) ?? scores.set(dof, scoresFor(ranks, d, dof)).get(dof)!;
-  let best: (TriedCopula & { fitted: readonly Component[] }) | undefined;
+  let best: (TriedCopula & { readonly judged: Float64Array; readonly fitted: readonly Component[] }) | undefined;
   const attempt = async (dof: number, k: number, last: readonly Component[]) => {
     const step = stepOf(dof), { samples } = scoresOf(dof);
     const train = selectRows(samples, others);
@@ -103,10 +103,14 @@ export async function copulaInformation(
     if (start.length === 0) return undefined;
     const { components } = await fitMixture(step, train, start, prior, LIMITS, signal);
     const model = { components, dof };
-    const logLikelihood = meanAndStderr(densitiesAt(scoresOf(dof), judges, columns, model).joint).mean;
+    const judged = densitiesAt(scoresOf(dof), judges, columns, model).joint;
+    const logLikelihood = meanAndStderr(judged).mean;
     tried.push({ dof, components: components.length, logLikelihood });
-    if (Number.isFinite(logLikelihood) && !(best && logLikelihood <= best.logLikelihood)) {
-      best = { dof, components: components.length, logLikelihood, fitted: components };
+    // More components that are better by chance alone would tell of structure where there is none.
+    const gain = meanAndStderr(judged.map((log, i) => log - (best?.judged[i] ?? 0)));
+    const isBetter = !best || gain.mean > (components.length > best.components ? gain.stderr : 0);
+    if (Number.isFinite(logLikelihood) && isBetter) {
+      best = { dof, components: components.length, logLikelihood, judged, fitted: components };
     }
     return { components, logLikelihood };
   };

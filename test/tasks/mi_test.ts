@@ -41,6 +41,20 @@ Deno.test("mi measures columns by name or number, in either direction, and write
     deepEqual([again.mi_nats, again.mi_stderr], [summary.mi_nats, summary.mi_stderr]);
   }));
 
+Deno.test("a matrix of pairs of columns is printed, written and drawn; what it would not heed is refused", () =>
+  inFolder(async (cwd) => {
+    await writePairs(cwd, 300);
+    const args = ["pairs.csv", "--matrix", "--threads", "1"];
+    const { code, stdout, stderr } = await runTask("mi", [...args, "--x", "x,y", "--quiet"], cwd);
+    equal(code, 0, stderr);
+    match(stdout, /^ {9}x {6}y\n {2}x {6}· {2}0\.\d{3}\n {2}y {2}0\.\d{3} {6}·$/m);
+    deepEqual(await namesIn(join(cwd, "runs/pairs-mi")), ["matrix.svg", "summary.json"]);
+    const { matrix_nats, columns } = JSON.parse(await Deno.readTextFile(join(cwd, "runs/pairs-mi/summary.json")));
+    deepEqual([columns, matrix_nats[0][0], matrix_nats[0][1]], [["x", "y"], null, matrix_nats[1][0]]);
+    const refused = await runTask("mi", [...args, "--y", "1"], cwd);
+    deepEqual([refused.code, refused.stderr], [2, "error: --y is not for --matrix. Leave one of them out.\n"]);
+  }));
+
 Deno.test("a mistake is one line with exit code 2, and nothing is written", () =>
   inFolder(async (cwd) => {
     await writePairs(cwd);

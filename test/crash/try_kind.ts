@@ -7,7 +7,7 @@ import { inPool } from "../pool.ts";
 import type { KnownCase } from "./try_case.ts";
 
 /** A trial that says nothing, as of a signal before the process listens, is drawn again, so often at most. */
-const TRIES = 20;
+const TRIES = 100;
 
 /** Problems of a trial that are told. */
 const SHOWN = 3;

@@ -22,12 +22,13 @@
 export { InterruptedError } from "./errors/interrupted_error.ts";
 export { UserError } from "./errors/user_error.ts";
 export type { Samples } from "./data/samples.ts";
-export type { HostTensor, HostTensors } from "./data/tensors.ts";
+export type { HostTensor, HostTensors, ParameterShapes } from "./data/tensors.ts";
 export type { ClassVariable, Condition, ConditionVariable, NumberVariable } from "./data/condition.ts";
 export type { AxisMap } from "./data/standardisation.ts";
 export type { Estimate } from "./diffusion/likelihood.ts";
 export type { Proposal } from "./diffusion/logsnr.ts";
 export type { Eigenbasis } from "./reference/eigenbasis.ts";
+export type { Conditioning } from "./reference/conditioning.ts";
 export type { Gaussian } from "./reference/gaussian.ts";
 export type { GaussianMixture } from "./reference/mixture.ts";
 export type { Subspace } from "./reference/subspace.ts";

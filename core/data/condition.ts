@@ -3,7 +3,9 @@ import { floatSamples, type Samples } from "./samples.ts";
 
 /** A class that is known of samples: one of some levels. */
 export interface ClassVariable {
+  /** As it is given by. */
   readonly name: string;
+  /** Tells it from a number. */
   readonly kind: "class";
   /** The values that stand for the classes in the data, ascending. */
   readonly levels: readonly number[];
@@ -15,7 +17,9 @@ export interface ClassVariable {
 
 /** A number that is known of samples. */
 export interface NumberVariable {
+  /** As it is given by. */
   readonly name: string;
+  /** Tells it from a class. */
   readonly kind: "number";
   /** Of the training samples: a network sees (value − mean) / scale. */
   readonly mean: number;

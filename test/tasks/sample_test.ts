@@ -138,7 +138,7 @@ Deno.test("a mistake is one line that says what was expected, and nothing is wri
       [["run", "--steps", "1"], /--steps is 1; it must be a whole number from 2/],
       [["run", "--eta", "0.5"], /--eta is for --sampler ddim, but the sampler is ancestral/],
       [["run", "--clip", "on"], /this data has no range/],
-      [["run", "--count", "999999999"], /it must be at most 134217728/],
+      [["run", "--count", "200000000"], /it must be at most 134217728/],
       [["run", "--out", "full"], /The folder full is not empty\. Name another with --out\./],
       [["run", "--counts", "3"], /Did you mean --count\?/],
     ];

@@ -72,9 +72,14 @@ export { saveModel } from "./run/save_model.ts";
 export {
   type Direction,
   DIRECTIONS,
+  INFORMATION_ESTIMATORS,
   type InformationDirection,
   type InformationEpoch,
+  type InformationEstimator,
   type InformationOptions,
+  type MixtureInformation,
   type MutualInformation,
   mutualInformation,
+  type ShuffledInformation,
 } from "./mutual_information/information.ts";
+export { type InformationMatrix, informationMatrix, type MatrixOptions } from "./mutual_information/matrix.ts";

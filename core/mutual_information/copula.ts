@@ -85,78 +85,144 @@ export async function copulaInformation(
   random: Random,
   signal?: AbortSignal,
 ): Promise<CopulaInformation> {
-  const d = columns.x + columns.z + columns.y, n = ranks.length / d;
-  const order = random.split("order").permutation(n);
-  const judges = order.slice(0, Math.round(JUDGES * n)), others = order.slice(judges.length);
-  const tried: TriedCopula[] = [];
-  const steps = new Map<number, ExpectationStep>();
-  const scores = new Map<number, Scores>();
-  const stepOf = (dof: number) => steps.get(dof) ?? steps.set(dof, new ExpectationStep(engine, { dof })).get(dof)!;
-  const scoresOf = (dof: number) => scores.get(dof) ?? scores.set(dof, scoresFor(ranks, d, dof)).get(dof)!;
-  let best: (TriedCopula & { readonly judged: Float64Array; readonly fitted: readonly Component[] }) | undefined;
-  const attempt = async (dof: number, k: number, last: readonly Component[]) => {
-    const step = stepOf(dof), { samples } = scoresOf(dof);
-    const train = selectRows(samples, others);
+  using fits = new CopulaFits(engine, ranks, columns, signal);
+  const order = random.split("order").permutation(fits.rows);
+  const { best, tried } = await chooseMixture(fits, order, random.split("components"));
+  const { perRow, fitted } = await crossFitted(fits, order, best);
+  const { mean: heldOut, stderr } = meanAndStderr(informationOf(perRow));
+  return {
+    nats: (heldOut + fitted) / 2,
+    stderr: Math.hypot(stderr, (fitted - heldOut) / 4),
+    ...{ heldOut, fitted, perRow, dof: best.dof, components: best.components.length, tried },
+  };
+}
+
+/** Fits of mixtures to the scores of columns, for any degrees of freedom. */
+class CopulaFits implements Disposable {
+  readonly d: number;
+  readonly rows: number;
+  readonly #steps = new Map<number, ExpectationStep>();
+  readonly #scores = new Map<number, Scores>();
+
+  constructor(
+    readonly engine: Engine,
+    readonly ranks: Uint32Array,
+    readonly columns: CopulaColumns,
+    readonly signal: AbortSignal | undefined,
+  ) {
+    this.d = columns.x + columns.z + columns.y;
+    this.rows = ranks.length / this.d;
+  }
+
+  /**
+   * Fits a mixture to some rows.
+   *
+   * @param start Where it begins, or how to find that.
+   */
+  async fit(rows: Uint32Array, dof: number, start: StudentMixture["components"] | Start): Promise<StudentMixture> {
+    const step = this.#step(dof), train = selectRows(this.#scoresOf(dof).samples, rows);
     const prior = { pseudoSamples: PSEUDO_SAMPLES, floor: variancesFloor(train) };
-    const stream = random.split("components").split(k);
-    const start = await bestStart(step, train, k, last, prior, stream, signal);
-    if (start.length === 0) return undefined;
-    const { components } = await fitMixture(step, train, start, prior, LIMITS, signal);
-    const model = { components, dof };
-    const judged = densitiesAt(scoresOf(dof), judges, columns, model).joint;
-    const logLikelihood = meanAndStderr(judged).mean;
+    const components = "k" in start
+      ? await bestStart(step, train, start.k, start.last, prior, start.random, this.signal)
+      : start;
+    if (components.length === 0) return { components, dof };
+    return { components: (await fitMixture(step, train, components, prior, LIMITS, this.signal)).components, dof };
+  }
+
+  /** The log densities of some rows. */
+  densities(rows: Uint32Array, model: StudentMixture): CopulaDensities {
+    return densitiesAt(this.#scoresOf(model.dof), rows, this.columns, model);
+  }
+
+  #step(dof: number): ExpectationStep {
+    const known = this.#steps.get(dof) ?? new ExpectationStep(this.engine, { dof });
+    this.#steps.set(dof, known);
+    return known;
+  }
+
+  #scoresOf(dof: number): Scores {
+    const known = this.#scores.get(dof) ?? scoresFor(this.ranks, this.d, dof);
+    this.#scores.set(dof, known);
+    return known;
+  }
+
+  [Symbol.dispose](): void {
+    for (const step of this.#steps.values()) step.dispose();
+  }
+}
+
+/** A number of components, and those of half as many that they may begin with. */
+interface Start {
+  readonly k: number;
+  readonly last: readonly Component[];
+  readonly random: Random;
+}
+
+/** The mixture under which rows that are left out are the likeliest. */
+async function chooseMixture(
+  fits: CopulaFits,
+  order: Uint32Array,
+  random: Random,
+): Promise<{ readonly best: StudentMixture; readonly tried: readonly TriedCopula[] }> {
+  const judges = order.slice(0, Math.round(JUDGES * fits.rows)), others = order.slice(judges.length);
+  const tried: TriedCopula[] = [];
+  let best: (StudentMixture & { readonly judged: Float64Array }) | undefined;
+  const attempt = async (dof: number, k: number, last: readonly Component[]) => {
+    const model = await fits.fit(others, dof, { k, last, random: random.split(k) });
+    const { components } = model;
+    if (components.length === 0) return undefined;
+    const judged = fits.densities(judges, model).joint, logLikelihood = meanAndStderr(judged).mean;
     tried.push({ dof, components: components.length, logLikelihood });
     // More components that are better by chance alone would tell of structure where there is none.
     const gain = meanAndStderr(judged.map((log, i) => log - (best?.judged[i] ?? 0)));
-    const isBetter = !best || gain.mean > (components.length > best.components ? gain.stderr : 0);
-    if (Number.isFinite(logLikelihood) && isBetter) {
-      best = { dof, components: components.length, logLikelihood, judged, fitted: components };
-    }
+    const isBetter = !best || gain.mean > (components.length > best.components.length ? gain.stderr : 0);
+    if (Number.isFinite(logLikelihood) && isBetter) best = { ...model, judged };
     return { components, logLikelihood };
   };
-  try {
-    const alone = new Map<number, readonly Component[]>();
-    for (const dof of DOFS) {
-      const made = await attempt(dof, 1, []);
-      if (made) alone.set(dof, made.components);
-    }
-    // Heavy tails of one component may be those of several Gaussians.
-    for (const dof of new Set([best?.dof ?? Infinity, Infinity])) {
-      let last = alone.get(dof) ?? [], reached = -Infinity;
-      for (const k of COMPONENTS) {
-        if (k * d * d > SAMPLES_PER_PARAMETER * n) break;
-        const made = await attempt(dof, k, last);
-        if (!made || made.logLikelihood < reached) break;
-        reached = made.logLikelihood;
-        last = made.components;
-      }
-    }
-    if (!best) throw new RangeError("No mixture fits the ranks of the columns.");
-    const { dof, fitted } = best, own = scoresOf(dof);
-    const [joint, x, y, z] = Array.from({ length: 4 }, () => new Float64Array(n));
-    const perRow = { joint, x, y, z };
-    let inside = 0;
-    for (let fold = 0; fold < FOLDS; fold++) {
-      const left = order.filter((_, i) => i % FOLDS === fold), kept = order.filter((_, i) => i % FOLDS !== fold);
-      const train = selectRows(own.samples, kept);
-      const prior = { pseudoSamples: PSEUDO_SAMPLES, floor: variancesFloor(train) };
-      const { components } = await fitMixture(stepOf(dof), train, fitted, prior, LIMITS, signal);
-      const model = { components, dof };
-      const densities = densitiesAt(own, left, columns, model);
-      for (const part of ["joint", "x", "y", "z"] as const) {
-        densities[part].forEach((value, i) => perRow[part][left[i]] = value);
-      }
-      inside += meanAndStderr(informationOf(densitiesAt(own, kept, columns, model))).mean / FOLDS;
-    }
-    const { mean: heldOut, stderr } = meanAndStderr(informationOf(perRow));
-    return {
-      nats: (heldOut + inside) / 2,
-      stderr: Math.hypot(stderr, (inside - heldOut) / 4),
-      ...{ heldOut, fitted: inside, perRow, dof, components: best.components, tried },
-    };
-  } finally {
-    for (const step of steps.values()) step.dispose();
+
+  const alone = new Map<number, readonly Component[]>();
+  let before = -Infinity;
+  // Of one component the likelihood has one maximum over the degrees of freedom.
+  for (const dof of DOFS) {
+    const made = await attempt(dof, 1, []);
+    if (!made || made.logLikelihood < before) break;
+    alone.set(dof, made.components);
+    before = made.logLikelihood;
   }
+  // Heavy tails of one component may be those of several Gaussians.
+  for (const dof of new Set([best?.dof ?? Infinity, Infinity])) {
+    let last = alone.get(dof) ?? [], reached = -Infinity;
+    for (const k of COMPONENTS) {
+      if (k * fits.d ** 2 > SAMPLES_PER_PARAMETER * fits.rows) break;
+      const made = await attempt(dof, k, last);
+      if (!made || made.logLikelihood < reached) break;
+      reached = made.logLikelihood;
+      last = made.components;
+    }
+  }
+  if (!best) throw new RangeError("No mixture fits the ranks of the columns.");
+  return { best, tried };
+}
+
+/** The densities of each row by the fit that it was left out of, and the mean information of the rows that fits were made to. */
+async function crossFitted(
+  fits: CopulaFits,
+  order: Uint32Array,
+  { dof, components }: StudentMixture,
+): Promise<{ readonly perRow: CopulaDensities; readonly fitted: number }> {
+  const [joint, x, y, z] = Array.from({ length: 4 }, () => new Float64Array(fits.rows));
+  const perRow = { joint, x, y, z };
+  let fitted = 0;
+  for (let fold = 0; fold < FOLDS; fold++) {
+    const left = order.filter((_, i) => i % FOLDS === fold), kept = order.filter((_, i) => i % FOLDS !== fold);
+    const model = await fits.fit(kept, dof, components);
+    const densities = fits.densities(left, model);
+    for (const part of ["joint", "x", "y", "z"] as const) {
+      densities[part].forEach((value, i) => perRow[part][left[i]] = value);
+    }
+    fitted += meanAndStderr(informationOf(fits.densities(kept, model))).mean / FOLDS;
+  }
+  return { perRow, fitted };
 }
 
 /** A mixture of Student distributions, or Gaussians. */

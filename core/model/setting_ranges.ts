@@ -5,6 +5,7 @@ import { nearest } from "../errors/nearest.ts";
 import { requireAllowed } from "../options/given.ts";
 import { allowed, isAllowed, type OptionRange, shownValue } from "../options/values.ts";
 import { MAX_THREADS } from "../engine/start.ts";
+import { isReference } from "../reference/choose_reference.ts";
 import { RECIPES } from "../training/recipe.ts";
 import type { FitSettings } from "./settings.ts";
 
@@ -68,12 +69,11 @@ export function requireSettings(given: Given): void {
  */
 export function requireStoredSettings(source: string, stored: Given): void {
   for (const [key, { auto: _, ...spec }] of Object.entries(SETTINGS) as [keyof typeof SETTINGS, OptionRange][]) {
-    const value = stored[key];
-    if (isAllowed(spec, value)) continue;
+    const value = stored[key], isName = key !== "reference" || typeof value === "string" && isReference(value);
+    if (isName && isAllowed(spec, value)) continue;
+    const expected = key === "reference" ? "a name such as auto or mixture:32" : allowed(spec);
     throw new UserError(
-      `${source} is damaged: ${key} is ${shownValue(value)}, expected ${
-        allowed(spec)
-      }. Restore the file, or train again.`,
+      `${source} is damaged: ${key} is ${shownValue(value)}, expected ${expected}. Restore the file, or train again.`,
     );
   }
 }

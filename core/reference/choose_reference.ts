@@ -54,6 +54,16 @@ export interface ChosenReference {
   readonly structure: GaussianMixture;
 }
 
+/** Whether a text is one that {@linkcode referenceRequest} reads. */
+export function isReference(text: string): boolean {
+  try {
+    referenceRequest(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Reads `auto`, `gaussian`, `mixture`, `mixture:32`, `kernel` or `none`. @throws {UserError} For anything else. */
 export function referenceRequest(text: string): ReferenceRequest {
   const [kind, count, ...rest] = text.split(":");

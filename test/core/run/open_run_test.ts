@@ -110,7 +110,15 @@ Deno.test("options of a run that are out of range are one line that names them, 
       ],
       ...Object.entries({
         ...{ batchSize: 0, seed: -1, threads: 1e6, evalBatchSize: 1e9, recipe: "__proto__", epochs: 2.5 },
-        ...{ decay: 1, ema: 1, estimator: "x", precision: "f64", proposal: null, backend: "toString", reference: [] },
+        ...{
+          decay: 1,
+          ema: 1,
+          estimator: "x",
+          precision: "f64",
+          proposal: null,
+          backend: "toString",
+          reference: "__proto__",
+        },
         ...{ logsnrLoc: 1e9, learningRate: -1, validationLevels: "4", patience: 0.5, microBatchSize: 1.5 },
       }).map((
         [key, value],

@@ -18,5 +18,7 @@ Deno.test("scikit-learn's held-out digits are told apart by their likelihoods", 
     const data = join(cwd, "test.csv");
     const { accuracy, log_loss, samples } = await json("classify", "run", "--data", data, "--rounds", "16");
     equal(samples, 297);
-    ok(accuracy >= 0.97 && log_loss <= 0.12, `${accuracy}, ${log_loss}`);
+    // Of 297 digits a few decide, and which they are hangs on a processor's rounding: 98.0 % and 0.098 nats where it was
+    // measured, 97 % and 0.12 are aimed at, and two standard errors more are let pass.
+    ok(accuracy >= 0.955 && log_loss <= 0.22, `${accuracy}, ${log_loss}`);
   }));

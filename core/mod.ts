@@ -73,13 +73,15 @@ export {
   type Direction,
   DIRECTIONS,
   INFORMATION_ESTIMATORS,
-  type InformationDirection,
   type InformationEpoch,
   type InformationEstimator,
   type InformationOptions,
+} from "./mutual_information/information_options.ts";
+export type { ShuffledInformation } from "./mutual_information/shuffled_rows.ts";
+export {
+  type InformationDirection,
   type MixtureInformation,
   type MutualInformation,
   mutualInformation,
-  type ShuffledInformation,
 } from "./mutual_information/information.ts";
 export { type InformationMatrix, informationMatrix, type MatrixOptions } from "./mutual_information/matrix.ts";

@@ -9,7 +9,7 @@ import { describeColumn } from "../core/mutual_information/columns.ts";
 import {
   INFORMATION_DEFAULTS as DEFAULTS,
   INFORMATION_RANGES as RANGES,
-} from "../core/mutual_information/information.ts";
+} from "../core/mutual_information/information_options.ts";
 import { requireHeededReading } from "../core/files/unheeded.ts";
 import { optionName } from "../core/options/names.ts";
 import { withDefault } from "../core/options/values.ts";

@@ -14,7 +14,8 @@ import { unconditional } from "../plugins/conditional_denoiser.ts";
 import { Random } from "../random/random.ts";
 import * as mlp from "../../denoisers/mlp.ts";
 import { parseColumns, requireDisjoint } from "./columns.ts";
-import { type CopulaDensities, copulaInformation } from "./copula.ts";
+import { copulaInformation } from "./copula.ts";
+import type { CopulaDensities } from "./copula_fits.ts";
 import {
   combinedInformation,
   type ErrorCurves,

@@ -1,6 +1,7 @@
 import { meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Random } from "../random/random.ts";
-import type { CopulaColumns, CopulaInformation } from "./copula.ts";
+import type { CopulaColumns } from "./copula_fits.ts";
+import type { CopulaInformation } from "./cross_fit.ts";
 
 /** What the mixture estimates of rows whose Y belongs to another row's X, of which nothing is to be told. */
 export interface ShuffledInformation {

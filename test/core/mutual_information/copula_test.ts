@@ -1,6 +1,8 @@
 import { deepEqual, equal, ok, rejects } from "assert";
 import * as tf from "@tensorflow/tfjs";
-import { type CopulaInformation, copulaInformation, informationOf } from "../../../core/mutual_information/copula.ts";
+import { copulaInformation } from "../../../core/mutual_information/copula.ts";
+import { informationOf } from "../../../core/mutual_information/copula_fits.ts";
+import type { CopulaInformation } from "../../../core/mutual_information/cross_fit.ts";
 import { ranksOf } from "../../../core/mutual_information/tied_values.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
 import { Random } from "../../../core/random/random.ts";

@@ -1,0 +1,75 @@
+import { meanAndStderr } from "../diffusion/likelihood.ts";
+import type { Random } from "../random/random.ts";
+import type { Component } from "../reference/expectation.ts";
+import type { CopulaFits, StudentMixture } from "./copula_fits.ts";
+
+/** Degrees of freedom that are tried: the normal distribution's first. */
+const DOFS = [Infinity, 10, 5, 3, 2, 1];
+
+/** Numbers of components that are tried, as long as they do better. */
+const COMPONENTS = [2, 4, 8, 16, 32, 64];
+
+/** Samples for each parameter of a component that make it worth trying. */
+const SAMPLES_PER_PARAMETER = 0.5;
+
+/** The rows that judge what is tried, as a part of all. */
+const JUDGES = 0.2;
+
+/** A mixture that was tried, and the mean log density of the copula on the rows that judge it. */
+export interface TriedCopula {
+  readonly dof: number;
+  readonly components: number;
+  readonly logLikelihood: number;
+}
+
+/**
+ * The mixture under which rows that are left out are the likeliest.
+ *
+ * @param order Rows, at random.
+ * @param most Components that are tried at most.
+ */
+export async function chooseCopula(
+  fits: CopulaFits,
+  order: Uint32Array,
+  random: Random,
+  most = Infinity,
+): Promise<{ readonly best: StudentMixture; readonly tried: readonly TriedCopula[] }> {
+  const judges = order.slice(0, Math.round(JUDGES * order.length)), others = order.slice(judges.length);
+  const tried: TriedCopula[] = [];
+  let best: (StudentMixture & { readonly judged: Float64Array }) | undefined;
+  const attempt = async (dof: number, k: number, last: readonly Component[]) => {
+    const model = await fits.fit(others, dof, { k, last, random: random.split(k) });
+    const { components } = model;
+    if (components.length === 0) return undefined;
+    const judged = fits.densities(judges, model).joint, logLikelihood = meanAndStderr(judged).mean;
+    tried.push({ dof, components: components.length, logLikelihood });
+    // More components that are better by chance alone would tell of structure where there is none.
+    const gain = meanAndStderr(judged.map((log, i) => log - (best?.judged[i] ?? 0)));
+    const isBetter = !best || gain.mean > (components.length > best.components.length ? gain.stderr : 0);
+    if (Number.isFinite(logLikelihood) && isBetter) best = { ...model, judged };
+    return { components, logLikelihood };
+  };
+
+  const alone = new Map<number, readonly Component[]>();
+  let before = -Infinity;
+  // Of one component the likelihood has one maximum over the degrees of freedom.
+  for (const dof of DOFS) {
+    const made = await attempt(dof, 1, []);
+    if (!made || made.logLikelihood < before) break;
+    alone.set(dof, made.components);
+    before = made.logLikelihood;
+  }
+  // Heavy tails of one component may be those of several Gaussians.
+  for (const dof of new Set([best?.dof ?? Infinity, Infinity])) {
+    let last = alone.get(dof) ?? [], reached = -Infinity;
+    for (const k of COMPONENTS) {
+      if (k > most || k * fits.d ** 2 > SAMPLES_PER_PARAMETER * order.length) break;
+      const made = await attempt(dof, k, last);
+      if (!made || made.logLikelihood < reached) break;
+      reached = made.logLikelihood;
+      last = made.components;
+    }
+  }
+  if (!best) throw new RangeError("No mixture fits the ranks of the columns.");
+  return { best, tried };
+}

@@ -6,6 +6,7 @@ import { bestStart, variancesFloor } from "../reference/choose_mixture.ts";
 import { fitMixture } from "../reference/fit_mixture.ts";
 import { cholesky } from "../reference/cholesky.ts";
 import { floatSamples, type Samples, selectRows } from "../data/samples.ts";
+import { columnConditionals, marginalCovariance } from "./column_conditionals.ts";
 import { logStudentDensity, rankQuantiles } from "./student.ts";
 
 /** Degrees of freedom that are tried: the normal distribution's first. */
@@ -65,6 +66,17 @@ export interface CopulaInformation {
   readonly tried: readonly TriedCopula[];
 }
 
+/** One of the fits that leave out a part of the rows, to be asked for more than the densities of its rows. */
+export interface CopulaFold {
+  /** The rows that it was not fitted to, and those that it was. */
+  readonly left: Uint32Array;
+  readonly kept: Uint32Array;
+  /** log p(x, y, z) + log p(z) − log p(x, z) − log p(y, z) of the x and z of some rows, each with the y of another. */
+  ofPairs(x: Uint32Array, y: Uint32Array): Float64Array;
+  /** What each column of X and of Y adds to that of some rows: log p(column | all others) − log p(column | its side and z). */
+  ofColumns(rows: Uint32Array): { readonly x: readonly Float64Array[]; readonly y: readonly Float64Array[] };
+}
+
 /**
  * The information of columns by their copula, which is all that it depends on: I(X; Y) = E[log p(x, y) − log p(x) − log p(y)]
  * and, given Z, I(X; Y | Z) = E[log p(x, y, z) + log p(z) − log p(x, z) − log p(y, z)]. Each column becomes the scores of its
@@ -77,6 +89,7 @@ export interface CopulaInformation {
  * (H. Akaike, 1973), so that the estimate is the mean of both, by five fits that leave out a fifth each.
  *
  * @param ranks From 0 of each column, `[rows, columns]`.
+ * @param onFold Is given each of these fits, to use before it returns.
  */
 export async function copulaInformation(
   engine: Engine,
@@ -84,11 +97,12 @@ export async function copulaInformation(
   columns: CopulaColumns,
   random: Random,
   signal?: AbortSignal,
+  onFold?: (fold: CopulaFold) => void,
 ): Promise<CopulaInformation> {
   using fits = new CopulaFits(engine, ranks, columns, signal);
   const order = random.split("order").permutation(fits.rows);
   const { best, tried } = await chooseMixture(fits, order, random.split("components"));
-  const { perRow, fitted } = await crossFitted(fits, order, best);
+  const { perRow, fitted } = await crossFitted(fits, order, best, onFold);
   const { mean: heldOut, stderr } = meanAndStderr(informationOf(perRow));
   return {
     nats: (heldOut + fitted) / 2,
@@ -132,6 +146,28 @@ class CopulaFits implements Disposable {
   /** The log densities of some rows. */
   densities(rows: Uint32Array, model: StudentMixture): CopulaDensities {
     return densitiesAt(this.#scoresOf(model.dof), rows, this.columns, model);
+  }
+
+  /** See {@linkcode CopulaFold}. */
+  ofPairs(x: Uint32Array, y: Uint32Array, model: StudentMixture): Float64Array {
+    const { values, logMargins } = this.#scoresOf(model.dof), { d } = this, own = this.columns.x + this.columns.z;
+    const of = (from: Float64Array) =>
+      Float64Array.from({ length: x.length * d }, (_, at) => {
+        const row = Math.floor(at / d), k = at % d;
+        return from[(k < own ? x : y)[row] * d + k];
+      });
+    const pairs = { d, values: of(values), logMargins: of(logMargins) };
+    return informationOf(densitiesAt(pairs, x.map((_, i) => i), this.columns, model));
+  }
+
+  /** See {@linkcode CopulaFold}. */
+  ofColumns(rows: Uint32Array, model: StudentMixture): ReturnType<CopulaFold["ofColumns"]> {
+    const { values } = this.#scoresOf(model.dof), { d } = this, { x, z } = this.columns;
+    const given = (begin: number, end: number) => columnConditionals(values, d, rows, model, begin, end);
+    const all = given(0, d), xz = given(0, x + z), yz = given(x, d);
+    const added = (own: readonly Float64Array[], first: number, begin: number, end: number) =>
+      all.slice(begin, end).map((logs, k) => logs.map((log, row) => log - own[begin - first + k][row]));
+    return { x: added(xz, 0, 0, x), y: added(yz, x, x + z, d) };
   }
 
   #step(dof: number): ExpectationStep {
@@ -209,6 +245,7 @@ async function crossFitted(
   fits: CopulaFits,
   order: Uint32Array,
   { dof, components }: StudentMixture,
+  onFold?: (fold: CopulaFold) => void,
 ): Promise<{ readonly perRow: CopulaDensities; readonly fitted: number }> {
   const [joint, x, y, z] = Array.from({ length: 4 }, () => new Float64Array(fits.rows));
   const perRow = { joint, x, y, z };
@@ -221,6 +258,11 @@ async function crossFitted(
       densities[part].forEach((value, i) => perRow[part][left[i]] = value);
     }
     fitted += meanAndStderr(informationOf(fits.densities(kept, model))).mean / FOLDS;
+    onFold?.({
+      ...{ left, kept },
+      ofPairs: (x, y) => fits.ofPairs(x, y, model),
+      ofColumns: (rows) => fits.ofColumns(rows, model),
+    });
   }
   return { perRow, fitted };
 }
@@ -257,7 +299,7 @@ export function informationOf({ joint, x, y, z }: CopulaDensities): Float64Array
 }
 
 function densitiesAt(
-  { values, d, logMargins }: Scores,
+  { values, d, logMargins }: Omit<Scores, "samples">,
   rows: Uint32Array,
   { x, z }: CopulaColumns,
   model: StudentMixture,
@@ -282,15 +324,7 @@ function logDensities(
 ): Float64Array {
   const size = end - begin, total = components.reduce((sum, { count }) => sum + count, 0);
   const parts = components.map(({ count, mean, factor }) => {
-    const covariance = new Float64Array(size * size);
-    for (let i = 0; i < size; i++) {
-      for (let j = 0; j <= i; j++) {
-        let sum = 0;
-        for (let k = 0; k <= begin + j; k++) sum += factor[(begin + i) * d + k] * factor[(begin + j) * d + k];
-        covariance[i * size + j] = sum;
-      }
-    }
-    const root = cholesky(covariance, size)!;
+    const root = cholesky(marginalCovariance(factor, d, begin, end), size)!;
     let log = Math.log(count / total) + logNormaliser(size, dof);
     for (let i = 0; i < size; i++) log -= Math.log(root[i * size + i]);
     return { mean, root, log };

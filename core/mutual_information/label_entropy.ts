@@ -29,6 +29,14 @@ export interface LabelInformation {
   readonly mostError: number;
 }
 
+/** A label that is one of the sides. */
+export interface InformedLabel extends LabelInformation {
+  /** The side that it is. */
+  readonly side: "x" | "y";
+  /** From 0. */
+  readonly column: number;
+}
+
 /**
  * How often each value of a column occurs, where they are so few that it is a label.
  *

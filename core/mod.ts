@@ -78,6 +78,8 @@ export {
   type InformationOptions,
 } from "./mutual_information/information_options.ts";
 export type { ShuffledInformation } from "./mutual_information/shuffled_rows.ts";
+export type { ColumnPart, InformationChecks, Normalisation } from "./mutual_information/checks.ts";
+export type { InformedLabel, LabelInformation } from "./mutual_information/label_entropy.ts";
 export {
   type InformationDirection,
   type MixtureInformation,

@@ -3,7 +3,6 @@ import { basename } from "node:path";
 import { main, parseCommandLine, printText, Progress, UsageError } from "../core/cli/mod.ts";
 import { parseDataFile } from "../core/data/data_file.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
-import { writeFileAtomic } from "../core/io/atomic.ts";
 import { loadData, mutualInformation } from "../core/mod.ts";
 import { describeColumn } from "../core/mutual_information/columns.ts";
 import {
@@ -18,7 +17,13 @@ import { readingOptions } from "../core/run/evaluation_data.ts";
 import { claimFolder, RunFolder } from "../core/run/folder.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { outputOptions } from "../core/run/options.ts";
+import { writeColumns } from "../core/run/per_sample_file.ts";
 import { shown } from "../core/run/result.ts";
+import { informationRecord } from "./mi/summary.ts";
+import { informationLines } from "./mi/text.ts";
+
+/** The file of the information of each row. */
+const PER_ROW = "per-row.csv";
 
 const options = {
   x: { default: "", placeholder: "columns", help: "Columns of X: numbers from 0, ranges and names, as 0-4,height." },
@@ -35,6 +40,7 @@ const options = {
     DEFAULTS.shuffles,
     "Shuffle the rows of Y so many times, which tells what chance alone gives.",
   ),
+  perRow: { default: false, help: "Write the information of each row, by the mixture, in the order of the rows." },
   direction: withDefault(
     RANGES.direction,
     DEFAULTS.direction,
@@ -95,6 +101,9 @@ await main((stop) =>
     if (given.has("embeddingSize") && !o.embedding) {
       throw new UsageError("--embedding-size is for --embedding on, but that is off. Leave it out, or add the other.");
     }
+    if (o.perRow && o.estimator === "networks") {
+      throw new UsageError("--per-row is for the mixture, but --estimator is networks. Leave one of them out.");
+    }
     const { header, transpose } = o;
     requireHeededReading(positional.data, { header, transpose });
     const reading = { ...(header ? { header } : {}), ...(transpose ? { transpose } : {}) };
@@ -110,7 +119,7 @@ await main((stop) =>
 
     using progress = new Progress({ quiet: o.quiet || o.json });
     let done = 0;
-    const { figures, json: _, quiet: __, matrix: ___, out, threads, ...chosen } = o;
+    const { figures, json: _, quiet: __, matrix: ___, perRow: ____, out, threads, ...chosen } = o;
     const information = await mutualInformation({ ...data, name: positional.data }, {
       ...chosen,
       ...{ names, signal: stop, curvePoints: figures ? 65 : 0 },
@@ -126,72 +135,22 @@ await main((stop) =>
       },
       onMeasure: () => progress.update({ label: "measurement and figures", done: 0, total: 1 }),
     });
-    const { nats: mean, stderr, directions, x, y, z, settings, engine, mixture, networks, shuffled } = information;
-    const { epochs, batchSize, learningRate, levels } = settings, notes = [...information.notes];
+    const { settings, engine, directions, z, perRow } = information, notes = [...information.notes];
     noteThreads(threads, engine, (note) => notes.push(note));
+    const folder = new RunFolder(path);
+    const drawn = figures ? await (await import("./mi/curves.ts")).drawCurves(folder, name, directions) : [];
+    if (o.perRow) await writeColumns(folder.file(PER_ROW), { pmi: perRow! });
+    const files = [...drawn, ...(o.perRow ? [PER_ROW] : [])];
+    const { epochs, batchSize, learningRate, levels } = settings;
     const { hiddenSize, hiddenLayers, embedding, embeddingSize } = o;
     const network = { hiddenSize, hiddenLayers, embedding, embeddingSize, skip: true };
-    const folder = new RunFolder(path);
-    const files: string[] = [];
-    for (const { curves, likelihoodOf } of directions) {
-      if (!curves) continue;
-      const [{ informationFigure }, { renderSvg }] = await Promise.all([
-        import("../core/mutual_information/figure.ts"),
-        import("../core/figures/render.ts"),
-      ]);
-      const [of, given] = likelihoodOf === "x" ? ["x", "y"] as const : ["y", "x"] as const;
-      const title = `${name}: error of ${of} without and with ${given}`;
-      const drawn = directions.length === 1 ? "mi.svg" : `mi-${likelihoodOf}.svg`;
-      await writeFileAtomic(folder.file(drawn), await renderSvg(informationFigure(title, given, curves)));
-      files.push(drawn);
-    }
-    const columnsOf = (columns: readonly number[]) => columns.map((column) => names[column] ?? column);
     const summary = {
       task: "mi",
       data: positional.data,
       ...(data.description === undefined ? {} : { read: data.description }),
-      x: columnsOf(x),
-      y: columnsOf(y),
-      ...(z.length > 0 ? { z: columnsOf(z) } : {}),
-      rows: information.rows,
-      held_out_rows: information.heldOutRows,
       ...(notes.length > 0 ? { notes } : {}),
-      mi_nats: mean,
-      mi_stderr: stderr,
-      mi_bits: mean / Math.LN2,
-      mi_bits_stderr: stderr / Math.LN2,
-      estimator: information.estimator,
-      ...(mixture
-        ? {
-          mixture: {
-            mi_nats: mixture.nats,
-            mi_stderr: mixture.stderr,
-            held_out_nats: mixture.heldOut,
-            fitted_nats: mixture.fitted,
-            // JSON has no infinity.
-            dof: mixture.dof === Infinity ? "inf" : mixture.dof,
-            components: mixture.components,
-          },
-        }
-        : {}),
-      ...(shuffled
-        ? { shuffled: { mi_nats: shuffled.nats, scatter: shuffled.scatter, p_value: shuffled.pValue } }
-        : {}),
-      ...(networks ? { networks: { mi_nats: networks.mean, mi_stderr: networks.stderr } } : {}),
-      gaussian_mi_nats: information.gaussianNats,
-      directions: directions.map(({ nll, bestEpochs, proposal, steps, parameters, likelihoodOf }) => ({
-        likelihood_of: likelihoodOf,
-        nll: nll.marginal.mean,
-        nll_stderr: nll.marginal.stderr,
-        conditional_nll: nll.conditional.mean,
-        conditional_nll_stderr: nll.conditional.stderr,
-        best_epoch: bestEpochs[0],
-        conditional_best_epoch: bestEpochs[1],
-        logsnr_loc: proposal.loc,
-        logsnr_scale: proposal.scale,
-        steps,
-        parameters,
-      })),
+      ...informationRecord(information, names),
+      ...(o.perRow ? { per_row: { file: PER_ROW, mean_nats: information.mixture!.heldOut } } : {}),
       ...{ epochs, batch_size: batchSize, learning_rate: learningRate, levels, ...snakeCase(network) },
       seed: o.seed,
       seconds: Math.round(performance.now() - started) / 1000,
@@ -205,27 +164,17 @@ await main((stop) =>
     };
     await folder.writeJson("summary.json", summary);
     progress.finish();
+    if (o.json) return printText(JSON.stringify(summary));
     const list = (columns: readonly number[]) => columns.map((column) => describeColumn(column, names)).join(", ");
+    const all = `${list(information.x)} and ${list(information.y)}${z.length > 0 ? ` given ${list(z)}` : ""}`;
     printText(
-      o.json ? JSON.stringify(summary) : [
-        `${positional.data}: columns ${list(x)} and ${list(y)}${
-          z.length > 0 ? ` given ${list(z)}` : ""
-        }, ${summary.rows} rows, in ${summary.seconds.toFixed(1)} s on ${engine.backend}`,
+      [
+        `${positional.data}: columns ${all}, ${summary.rows} rows, in ${
+          summary.seconds.toFixed(1)
+        } s on ${engine.backend}`,
         ...(summary.read === undefined ? [] : [`  read ${summary.read}`]),
         ...notes.map((note) => `  ${note}`),
-        `Mutual information       ${mean.toFixed(4)} ± ${stderr.toFixed(4)} nats (${summary.mi_bits.toFixed(4)} bits)`,
-        ...(mixture
-          ? [`By the mixture           ${estimateOf(mixture.nats, mixture.stderr)}, ${kindOf(mixture)}`]
-          : []),
-        ...(networks ? [`By the networks          ${estimateOf(networks.mean, networks.stderr)}`] : []),
-        ...(shuffled
-          ? [
-            `Of shuffled rows         ${shuffled.nats.toFixed(4)} nats with a scatter of ${
-              shuffled.scatter.toFixed(4)
-            }; p ${shuffled.pValue === 1 / (1 + o.shuffles) ? "≤" : "="} ${Number(shuffled.pValue.toPrecision(2))}`,
-          ]
-          : []),
-        `Of their Gaussian part   ${summary.gaussian_mi_nats.toFixed(4)} nats`,
+        ...informationLines(information, names, { shuffles: o.shuffles, perRow: o.perRow ? PER_ROW : undefined }),
         `Wrote ${summary.folder}, with ${["summary.json", ...files].join(", ")}`,
       ].join("\n"),
     );
@@ -237,15 +186,6 @@ function requireHeededMatrix(given: ReadonlySet<string>): void {
   const other = [...given].find((key) => key !== "data" && !OF_MATRIX.includes(key));
   if (other === undefined) return;
   throw new UsageError(`${optionName(other)} is not for --matrix. Leave one of them out.`);
-}
-
-function estimateOf(nats: number, stderr: number): string {
-  return `${nats.toFixed(4)} ± ${stderr.toFixed(4)} nats`;
-}
-
-function kindOf({ dof, components }: { readonly dof: number; readonly components: number }): string {
-  const several = components === 1 ? "" : "s", count = components === 1 ? "one" : components;
-  return dof === Infinity ? `${count} Gaussian${several}` : `${count} Student${several} of ${dof} degrees of freedom`;
 }
 
 function snakeCase(values: Readonly<Record<string, unknown>>): Record<string, unknown> {

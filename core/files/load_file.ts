@@ -1,12 +1,13 @@
 import { type Condition, describeCondition, encodeCondition, givenEach } from "../data/condition.ts";
 import { parseConditionRequest, type RequestedVariable, variableOf } from "../data/condition_request.ts";
-import { byteSamples, floatSamples, type Samples, selectRows } from "../data/samples.ts";
+import { byteSamples, floatSamples, type Samples } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { DataFileError } from "../io/data_array.ts";
 import { readAll, type StoredRows, storedSamples } from "../io/stored_rows.ts";
 import { toFloat32 } from "../data/samples.ts";
 import type { OptionSpec, OptionValues } from "../options/spec.ts";
 import type { Dataset, LoadContext } from "../plugins/contracts.ts";
+import { splitInOrder } from "../plugins/split.ts";
 import type { Random } from "../random/random.ts";
 import { laidOut, type Layout, reordered } from "./layout.ts";
 import { locate, type Part, type Parts } from "./locate.ts";
@@ -218,10 +219,7 @@ function trainCount(count: number): number {
 
 /** The parts with a validation part, which is drawn from the training rows if the file has none. */
 function partsOf({ train, validation, test }: Parts<Samples>, order: Uint32Array | undefined): Omit<Dataset, "shape"> {
-  const end = trainCount(train.count);
-  const parts = order
-    ? { train: selectRows(train, order.subarray(0, end)), validation: selectRows(train, order.subarray(end)) }
-    : { train, validation: validation! };
+  const parts = order ? splitInOrder(train, order) : { train, validation: validation! };
   return { ...parts, ...(test ? { test } : {}) };
 }
 

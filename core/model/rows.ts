@@ -1,9 +1,10 @@
 import { encodeCondition, givenEach } from "../data/condition.ts";
 import { parseConditionRequest, variableOf } from "../data/condition_request.ts";
-import { floatSamples, type Samples, selectRows } from "../data/samples.ts";
+import { floatSamples, type Samples } from "../data/samples.ts";
 import { applyAxisMap, type AxisMap, standardisation } from "../data/standardisation.ts";
 import { UserError } from "../errors/user_error.ts";
 import type { Dataset } from "../plugins/contracts.ts";
+import { splitInOrder } from "../plugins/split.ts";
 import type { Random } from "../random/random.ts";
 
 /** Rows of numbers as a program has them: an array of rows, or all values one after another. */
@@ -108,11 +109,9 @@ export function datasetOf(rows: Rows, random: Random, dimension?: number, column
     return variableOf(one, own, order.subarray(0, trained), split.places[k]);
   });
   const samples = condition ? givenEach(plain, encodeCondition(condition, split!.known)) : plain;
-  const part = (begin: number, end: number) => selectRows(samples, order.subarray(begin, end));
   return {
     shape: [d],
-    train: part(0, trained),
-    validation: part(trained, n),
+    ...splitInOrder(samples, order),
     ...(condition ? { condition } : {}),
     axes,
     logScale: axes.scale.reduce((sum, s) => sum + Math.log(s), 0),

@@ -1,9 +1,9 @@
 import type { Engine } from "../engine/program.ts";
 import type { Random } from "../random/random.ts";
 import { chooseCopula } from "./choose_copula.ts";
-import { type CopulaColumns, CopulaFits } from "./copula_fits.ts";
+import { type CopulaColumns, CopulaFits, type CopulaFold } from "./copula_fits.ts";
 import { type CopulaInformation, crossFitted } from "./cross_fit.ts";
-import { mappedInformation } from "./mapped_information.ts";
+import { excessRatio, mappedInformation } from "./mapped_information.ts";
 
 /**
  * The information of columns by their copula, which is all that it depends on: I(X; Y) = E[log p(x, y) − log p(x) − log p(y)]
@@ -17,6 +17,8 @@ import { mappedInformation } from "./mapped_information.ts";
  * (H. Akaike, 1973), so that the estimate is the mean of both, by five fits that leave out a fifth each.
  *
  * @param ranks From 0 of each column, `[rows, columns]`.
+ * @param onFold Is given each of the fits that leave out a part, to use before it returns: those of the columns' ranks and,
+ * where maps are tried, those of their images'.
  */
 export async function copulaInformation(
   engine: Engine,
@@ -24,17 +26,26 @@ export async function copulaInformation(
   columns: CopulaColumns,
   random: Random,
   signal?: AbortSignal,
+  onFold: (fold: CopulaFold, of: "ranks" | "maps") => void = () => {},
 ): Promise<CopulaInformation> {
   using fits = new CopulaFits(engine, ranks, columns, signal);
   const order = random.split("order").permutation(fits.rows);
   const { best, tried } = await chooseCopula(fits, order, random.split("components"));
   const { dof, components } = best;
-  const alone = await crossFitted(order, best, tried, random.split("shuffles"), async (kept) => ({
-    fits,
-    model: await fits.fit(kept, dof, components),
-  }));
+  const excess: number[] = [], maps = random.split("maps");
+  const alone = await crossFitted(
+    order,
+    best,
+    tried,
+    async (kept) => ({ fits, model: await fits.fit(kept, dof, components) }),
+    (fold) => {
+      excess.push(excessRatio(fold, maps));
+      onFold(fold, "ranks");
+    },
+  );
   const { x, y, z } = columns;
   // Two columns hide nothing from a mixture, and of what is given Z no map of X or Y alone keeps the information.
   if (z > 0 || x + y === 2) return alone;
-  return await mappedInformation(engine, ranks, columns, order, alone, random.split("maps"), signal) ?? alone;
+  const onMaps = (fold: CopulaFold) => onFold(fold, "maps");
+  return await mappedInformation(engine, ranks, columns, order, { ...alone, excess }, maps, onMaps, signal) ?? alone;
 }

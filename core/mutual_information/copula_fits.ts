@@ -5,6 +5,7 @@ import { bestStart, variancesFloor } from "../reference/choose_mixture.ts";
 import { fitMixture } from "../reference/fit_mixture.ts";
 import { cholesky } from "../reference/cholesky.ts";
 import { floatSamples, type Samples, selectRows } from "../data/samples.ts";
+import { columnConditionals, marginalCovariance } from "./column_conditionals.ts";
 import { logStudentDensity, rankQuantiles } from "./student.ts";
 
 /** Pseudo-samples for each dimension that draw a component's covariance to that of all. */
@@ -18,6 +19,17 @@ export interface CopulaDensities {
   readonly x: Float64Array;
   readonly y: Float64Array;
   readonly z: Float64Array;
+}
+
+/** One of the fits that leave out a part of the rows, to be asked for more than the densities of its rows. */
+export interface CopulaFold {
+  /** The rows that it was not fitted to, and those that it was. */
+  readonly left: Uint32Array;
+  readonly kept: Uint32Array;
+  /** log p(x, y, z) + log p(z) − log p(x, z) − log p(y, z) of the x and z of some rows, each with the y of another. */
+  ofPairs(x: Uint32Array, y: Uint32Array): Float64Array;
+  /** What each column of X and of Y adds to that of some rows: log p(column | all others) − log p(column | its side and z). */
+  ofColumns(rows: Uint32Array): { readonly x: readonly Float64Array[]; readonly y: readonly Float64Array[] };
 }
 
 /** How many columns are X's, Z's and Y's, which follow one another in this order; Z may have none. */
@@ -77,16 +89,26 @@ export class CopulaFits implements Disposable {
     return densitiesAt(this.#scoresOf(model.dof), rows, this.columns, model);
   }
 
-  /** The log densities of rows that have the columns of Y of other rows, those of X and Z as they are. */
-  densitiesAcross(rows: Uint32Array, others: Uint32Array, model: StudentMixture): CopulaDensities {
-    const { values, logMargins } = this.#scoresOf(model.dof), { d, columns } = this, own = columns.x + columns.z;
-    const across = (from: Float64Array) =>
-      Float64Array.from({ length: rows.length * d }, (_, at) => {
-        const i = Math.floor(at / d), k = at % d;
-        return from[(k < own ? rows : others)[i] * d + k];
+  /** See {@linkcode CopulaFold}. */
+  ofPairs(x: Uint32Array, y: Uint32Array, model: StudentMixture): Float64Array {
+    const { values, logMargins } = this.#scoresOf(model.dof), { d } = this, own = this.columns.x + this.columns.z;
+    const of = (from: Float64Array) =>
+      Float64Array.from({ length: x.length * d }, (_, at) => {
+        const row = Math.floor(at / d), k = at % d;
+        return from[(k < own ? x : y)[row] * d + k];
       });
-    const all = Uint32Array.from(rows, (_, i) => i);
-    return densitiesAt({ d, values: across(values), logMargins: across(logMargins) }, all, columns, model);
+    const pairs = { d, values: of(values), logMargins: of(logMargins) };
+    return informationOf(densitiesAt(pairs, x.map((_, i) => i), this.columns, model));
+  }
+
+  /** See {@linkcode CopulaFold}. */
+  ofColumns(rows: Uint32Array, model: StudentMixture): ReturnType<CopulaFold["ofColumns"]> {
+    const { values } = this.#scoresOf(model.dof), { d } = this, { x, z } = this.columns;
+    const given = (begin: number, end: number) => columnConditionals(values, d, rows, model, begin, end);
+    const all = given(0, d), xz = given(0, x + z), yz = given(x, d);
+    const added = (own: readonly Float64Array[], first: number, begin: number, end: number) =>
+      all.slice(begin, end).map((logs, k) => logs.map((log, row) => log - own[begin - first + k][row]));
+    return { x: added(xz, 0, 0, x), y: added(yz, x, x + z, d) };
   }
 
   #step(dof: number): ExpectationStep {
@@ -157,15 +179,7 @@ function logDensities(
 ): Float64Array {
   const size = end - begin, total = components.reduce((sum, { count }) => sum + count, 0);
   const parts = components.map(({ count, mean, factor }) => {
-    const covariance = new Float64Array(size * size);
-    for (let i = 0; i < size; i++) {
-      for (let j = 0; j <= i; j++) {
-        let sum = 0;
-        for (let k = 0; k <= begin + j; k++) sum += factor[(begin + i) * d + k] * factor[(begin + j) * d + k];
-        covariance[i * size + j] = sum;
-      }
-    }
-    const root = cholesky(covariance, size)!;
+    const root = cholesky(marginalCovariance(factor, d, begin, end), size)!;
     let log = Math.log(count / total) + logNormaliser(size, dof);
     for (let i = 0; i < size; i++) log -= Math.log(root[i * size + i]);
     return { mean, root, log };

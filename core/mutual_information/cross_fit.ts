@@ -1,13 +1,15 @@
 import { meanAndStderr } from "../diffusion/likelihood.ts";
-import type { Random } from "../random/random.ts";
 import type { TriedCopula } from "./choose_copula.ts";
-import { type CopulaDensities, type CopulaFits, informationOf, type StudentMixture } from "./copula_fits.ts";
+import {
+  type CopulaDensities,
+  type CopulaFits,
+  type CopulaFold,
+  informationOf,
+  type StudentMixture,
+} from "./copula_fits.ts";
 
 /** Parts of the rows of which each is left out once. */
 const FOLDS = 5;
-
-/** How often the rows of Y are shuffled to tell what a mixture's ratio sums up to. */
-const SHUFFLES = 5;
 
 /** I(X; Y | Z) by a mixture for the copula of all columns. */
 export interface CopulaInformation {
@@ -24,8 +26,6 @@ export interface CopulaInformation {
   /** The numbers that maps take each side to first; none where the mixture is of the columns' own ranks. */
   readonly maps?: number;
   readonly tried: readonly TriedCopula[];
-  /** log E[exp i(x; y)] of rows whose Y is another row's, of each fold: 0 where the densities are those of one distribution. */
-  readonly logRatios: readonly number[];
 }
 
 /** A mixture, and the columns that it is of. */
@@ -39,20 +39,19 @@ export interface FittedCopula {
  *
  * @param order All rows, at random.
  * @param kind What is said of the mixture.
- * @param random Shuffles rows.
  * @param fit Fits to the rows that are kept.
+ * @param onFold Is given each of these fits, to use before it returns.
  */
 export async function crossFitted(
   order: Uint32Array,
   { dof, components }: StudentMixture,
   tried: readonly TriedCopula[],
-  random: Random,
   fit: (kept: Uint32Array, fold: number) => Promise<FittedCopula>,
+  onFold: (fold: CopulaFold) => void = () => {},
 ): Promise<CopulaInformation> {
   const [joint, x, y, z] = Array.from({ length: 4 }, () => new Float64Array(order.length));
   const perRow = { joint, x, y, z };
   let fitted = 0;
-  const logRatios: number[] = [];
   for (let fold = 0; fold < FOLDS; fold++) {
     const { left, kept } = foldOf(order, fold);
     const { fits, model } = await fit(kept, fold);
@@ -60,26 +59,24 @@ export async function crossFitted(
     for (const part of ["joint", "x", "y", "z"] as const) {
       densities[part].forEach((value, i) => perRow[part][left[i]] = value);
     }
-    logRatios.push(logMeanRatio({ fits, model }, left, random.split(fold)));
     fitted += meanAndStderr(informationOf(fits.densities(kept, model))).mean / FOLDS;
+    onFold(askable({ fits, model }, left, kept));
   }
   const { mean: heldOut, stderr } = meanAndStderr(informationOf(perRow));
   return {
     nats: (heldOut + fitted) / 2,
     stderr: Math.hypot(stderr, (fitted - heldOut) / 4),
-    ...{ heldOut, fitted, perRow, dof, components: components.length, tried, logRatios },
+    ...{ heldOut, fitted, perRow, dof, components: components.length, tried },
   };
 }
 
-/** log E[exp i(x; y)] of rows whose Y is another row's. */
-export function logMeanRatio({ fits, model }: FittedCopula, rows: Uint32Array, random: Random): number {
-  let sum = 0;
-  for (let k = 0; k < SHUFFLES; k++) {
-    const others = random.split(k).permutation(rows.length).map((i) => rows[i]);
-    const ratios = informationOf(fits.densitiesAcross(rows, others, model));
-    sum += meanAndStderr(ratios.map(Math.exp)).mean / SHUFFLES;
-  }
-  return Math.log(sum);
+/** A fit, to be asked. */
+export function askable({ fits, model }: FittedCopula, left: Uint32Array, kept: Uint32Array): CopulaFold {
+  return {
+    ...{ left, kept },
+    ofPairs: (x, y) => fits.ofPairs(x, y, model),
+    ofColumns: (rows) => fits.ofColumns(rows, model),
+  };
 }
 
 /** The rows that a fold leaves out, and all others. */

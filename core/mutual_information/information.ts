@@ -13,9 +13,10 @@ import { requireAllowed } from "../options/given.ts";
 import { unconditional } from "../plugins/conditional_denoiser.ts";
 import { Random } from "../random/random.ts";
 import * as mlp from "../../denoisers/mlp.ts";
+import { type InformationChecks, MixtureAnswers, warningsOf } from "./checks.ts";
 import { parseColumns, requireDisjoint } from "./columns.ts";
 import { copulaInformation } from "./copula.ts";
-import type { CopulaDensities } from "./copula_fits.ts";
+import { type CopulaDensities, type CopulaFold, informationOf } from "./copula_fits.ts";
 import {
   combinedInformation,
   type ErrorCurves,
@@ -30,6 +31,7 @@ import {
   type InformationOptions,
   requireMixtureFor,
 } from "./information_options.ts";
+import { type InformedLabel, labelInformation } from "./label_entropy.ts";
 import { fitLinearPart, joined } from "./linear_part.ts";
 import { type PairedColumns, pairsOf } from "./pairs.ts";
 import { type ShuffledInformation, shuffledInformation } from "./shuffled_rows.ts";
@@ -66,6 +68,8 @@ export interface MixtureInformation {
   readonly dof: number;
   /** Of them. */
   readonly components: number;
+  /** The numbers that learned maps take each side to before; none where the mixture is of the columns' own ranks. */
+  readonly maps?: number;
 }
 
 /** I(X; Y) of columns, or I(X; Y | Z). */
@@ -82,6 +86,15 @@ export interface MutualInformation {
   readonly shuffled?: ShuffledInformation;
   /** The networks' estimate, where there is one. */
   readonly networks?: Estimate;
+  /**
+   * log p(x, y) − log p(x) − log p(y) of each row in nats, given Z where columns are, by the mixture that was not fitted to it,
+   * where there is one: in the order of the rows, of a file's as they stand in it. Its mean is `mixture.heldOut`.
+   */
+  readonly perRow?: Float64Array;
+  /** The sides that are one column of few values, with what the other tells of it; none where columns are given. */
+  readonly labels: readonly InformedLabel[];
+  /** What has to hold of an information, and whether it does. */
+  readonly checks: InformationChecks;
   /** The part of it that is the Gaussian's with the covariance of the columns' normal scores. */
   readonly gaussianNats: number;
   /** Of all columns. */
@@ -191,9 +204,16 @@ export async function mutualInformation(
   const { engine, reason } = await startEngine(o.backend ?? "auto", o.threads ?? defaultThreads(), [x.length]);
   try {
     const counts = { x: x.length, z: z.length, y: y.length };
-    const mixtureOf = (ranks: Uint32Array, stream: Random) =>
-      copulaInformation(engine, ranks, counts, stream, o.signal);
-    const mixture = o.estimator === "networks" ? undefined : await mixtureOf(pairs.ranks, random.split("mixture"));
+    const mixtureOf = (ranks: Uint32Array, stream: Random, onFold?: (fold: CopulaFold, of: "ranks" | "maps") => void) =>
+      copulaInformation(engine, ranks, counts, stream, o.signal, onFold);
+    const asked = {
+      ranks: new MixtureAnswers(counts, pairs.count, random.split("checks")),
+      // What a map gives is no column of the data.
+      maps: new MixtureAnswers({ x: 1, z: 0, y: 1 }, pairs.count, random.split("checks")),
+    };
+    const mixture = o.estimator === "networks"
+      ? undefined
+      : await mixtureOf(pairs.ranks, random.split("mixture"), (fold, of) => asked[of].ask(fold));
     const shuffled = mixture && o.shuffles > 0
       ? await shuffledInformation(mixture.nats, o.shuffles, pairs.ranks, counts, random.split("shuffles"), mixtureOf)
       : undefined;
@@ -220,11 +240,19 @@ export async function mutualInformation(
     const isMixture = !networks || mixture && !areNetworksLikelier(mixture.perRow, splitOf("x"), results);
     const estimator = isMixture ? "mixture" : "networks";
     const { backend, threads, versions } = engine;
+    const { nats, stderr } = isMixture ? mixture! : { nats: networks.mean, stderr: networks.stderr };
+    const labels = z.length > 0 ? [] : (["x", "y"] as const).flatMap((side): InformedLabel[] => {
+      const counts = pairs.labelCounts[side], [column] = side === "x" ? x : y;
+      return counts ? [{ side, column, ...labelInformation(counts, { mean: nats, stderr }) }] : [];
+    });
+    const checks = {
+      ...(results.length === 2 ? { symmetry: differenceOf(results[0].perRow, results[1].perRow) } : {}),
+      ...(mixture ? asked.ranks.answers({ x, y }) : { columns: [] }),
+      ...(mixture?.maps ? { normalisation: asked.maps.answers({ x, y }).normalisation } : {}),
+    };
     return {
-      ...(estimator === "mixture" ? { nats: mixture!.nats, stderr: mixture!.stderr } : {
-        nats: networks!.mean,
-        stderr: networks!.stderr,
-      }),
+      ...{ nats, stderr, labels, checks: { ...checks, warnings: warningsOf(checks, labels, names) } },
+      ...(mixture ? { perRow: placed(informationOf(mixture.perRow), pairs.places) } : {}),
       ...{ estimator, gaussianNats, rows: pairs.count, heldOutRows: heldOut, notes: pairs.notes, x, y, z },
       ...(mixture ? { mixture } : {}),
       ...(shuffled ? { shuffled } : {}),
@@ -235,6 +263,17 @@ export async function mutualInformation(
   } finally {
     await engine.dispose();
   }
+}
+
+function differenceOf(a: Float64Array, b: Float64Array): Estimate {
+  return meanAndStderr(a.map((value, row) => value - b[row]));
+}
+
+/** Values of rows at these places. */
+function placed(values: Float64Array, places: Uint32Array): Float64Array {
+  const out = new Float64Array(values.length);
+  values.forEach((value, row) => out[places[row]] = value);
+  return out;
 }
 
 /** The information of columns that have the covariance of the normal scores, or of the values where Z is given. */

@@ -3,8 +3,8 @@ import type { Engine } from "../engine/program.ts";
 import type { Random } from "../random/random.ts";
 import { canonicalMaps, type MappedSides } from "./canonical_maps.ts";
 import { chooseCopula } from "./choose_copula.ts";
-import { type CopulaInformation, crossFitted, type FittedCopula, foldOf, logMeanRatio } from "./cross_fit.ts";
-import { type CopulaColumns, CopulaFits, informationOf } from "./copula_fits.ts";
+import { askable, type CopulaInformation, crossFitted, type FittedCopula, foldOf } from "./cross_fit.ts";
+import { type CopulaColumns, CopulaFits, type CopulaFold, informationOf } from "./copula_fits.ts";
 import { normalQuantile, ranksOf } from "./tied_values.ts";
 
 /** Numbers that each side is mapped to at most. */
@@ -16,6 +16,14 @@ const STEPS = { trial: 400, whole: 1500 };
 /** Components of the mixture of the maps' images at most: what is bent the maps have undone. */
 const COMPONENTS = 8;
 
+/** How often the rows of Y are shuffled to tell what a mixture's ratio sums up to. */
+const SHUFFLES = 5;
+
+/** An estimate by the columns' own ranks, with what {@linkcode excessRatio} is of each of its fits. */
+export interface AskedInformation extends CopulaInformation {
+  readonly excess: readonly number[];
+}
+
 /**
  * The information by maps of each side to a few numbers ({@linkcode canonicalMaps}) and a mixture of the ranks of their images,
  * where it tells rows that were left out more than the mixture of the columns' own ranks, by more than two standard errors.
@@ -25,6 +33,7 @@ const COMPONENTS = 8;
  *
  * @param order All rows, at random; the folds are those of `alone`.
  * @param alone The estimate by the columns' own ranks.
+ * @param onFold Is given each of the fits of the images' ranks, to use before it returns.
  * @returns Nothing where the maps tell no more.
  */
 export async function mappedInformation(
@@ -32,8 +41,9 @@ export async function mappedInformation(
   ranks: Uint32Array,
   columns: CopulaColumns,
   order: Uint32Array,
-  alone: CopulaInformation,
+  alone: AskedInformation,
   random: Random,
+  onFold: (fold: CopulaFold) => void,
   signal?: AbortSignal,
 ): Promise<CopulaInformation | undefined> {
   const sides = sidesOf(ranks, columns), aloneRows = informationOf(alone.perRow);
@@ -41,16 +51,16 @@ export async function mappedInformation(
     const stream = random.split(`maps ${fold} ${size}`);
     return canonicalMaps(engine, sides, foldOf(order, fold).kept, size, steps, stream, signal);
   };
-  /** By how much the maps tell rows more than the columns' own ranks do. */
-  const gainOf = (rows: Uint32Array, fitted: FittedCopula) => {
-    const own = informationOf(fitted.fits.densities(rows, fitted.model));
-    const { mean, stderr } = meanAndStderr(own.map((value, i) => value - aloneRows[rows[i]]));
+  const { left, kept } = foldOf(order, 0);
+  /** By how much the maps tell the rows that are left out more than the columns' own ranks do. */
+  const gainOf = (fitted: FittedCopula) => {
+    const own = informationOf(fitted.fits.densities(left, fitted.model));
+    const { mean, stderr } = meanAndStderr(own.map((value, i) => value - aloneRows[left[i]]));
     return {
-      mean: mean - excessOf(logMeanRatio(fitted, rows, random.split("shuffles"))) + excessOf(alone.logRatios[0]),
+      mean: mean - excessRatio(askable(fitted, left, kept), random) + alone.excess[0],
       stderr,
     };
   };
-  const { left, kept } = foldOf(order, 0);
 
   // More numbers than the sides have in common are filled with functions of the others, which a mixture is worse at.
   const most = Math.min(columns.x, columns.y, MOST);
@@ -59,7 +69,7 @@ export async function mappedInformation(
   for (let size = 1; size <= most; size++) {
     using fits = new CopulaFits(engine, ranksOfMaps(trial, size, random), { x: size, z: 0, y: size }, signal);
     const model = await fits.fit(kept, Infinity, { k: 1, last: [], random });
-    const gain = gainOf(left, { fits, model });
+    const gain = gainOf({ fits, model });
     if (size === 1 || gain.mean > best.mean + gain.stderr) best = { size, mean: gain.mean };
   }
 
@@ -76,27 +86,37 @@ export async function mappedInformation(
     const { dof, components } = chosen.best;
     const start = { k: components.length, last: [], random: random.split("start") };
     const model = await first.fit(kept, dof, components);
-    const gain = gainOf(left, { fits: first, model });
+    const gain = gainOf({ fits: first, model });
     if (gain.mean < 0) return undefined;
     const tried = [...alone.tried, ...chosen.tried];
-    const information = await crossFitted(order, chosen.best, tried, random.split("shuffles"), async (kept, fold) => {
+    const excess: number[] = [];
+    const information = await crossFitted(order, chosen.best, tried, async (kept, fold) => {
       if (fold === 0) return { fits: first, model };
       const fits = await fitsOf(fold);
       return { fits, model: await fits.fit(kept, dof, start) };
+    }, (fold) => {
+      excess.push(excessRatio(fold, random));
+      onFold(fold);
     });
     const more = meanAndStderr(informationOf(information.perRow).map((value, row) => value - aloneRows[row]));
-    const excess = meanAndStderr(
-      information.logRatios.map((log, fold) => excessOf(log) - excessOf(alone.logRatios[fold])),
-    );
-    return more.mean - excess.mean > 2 * more.stderr ? { ...information, maps: size } : undefined;
+    const less = meanAndStderr(excess.map((value, fold) => value - alone.excess[fold]));
+    return more.mean - less.mean > 2 * more.stderr ? { ...information, maps: size } : undefined;
   } finally {
     for (const fits of opened) fits[Symbol.dispose]();
   }
 }
 
-/** What is taken off: a sum over too few shuffled rows is below one more often than a density's is. */
-function excessOf(logRatio: number): number {
-  return Math.max(0, logRatio);
+/**
+ * By how much log E[exp i(x; y)] of rows whose Y is another row's exceeds that of densities, 0. What falls below counts for
+ * nothing, since a mean of too few rows of a heavy tail does.
+ */
+export function excessRatio({ left, ofPairs }: CopulaFold, random: Random): number {
+  let sum = 0;
+  for (let k = 0; k < SHUFFLES; k++) {
+    const ratios = ofPairs(left, random.split(`shuffle ${k}`).permutation(left.length).map((i) => left[i]));
+    sum += meanAndStderr(ratios.map(Math.exp)).mean / SHUFFLES;
+  }
+  return Math.max(0, Math.log(sum));
 }
 
 /** The normal scores of both sides. */

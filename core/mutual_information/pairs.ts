@@ -4,6 +4,7 @@ import type { Dataset } from "../plugins/contracts.ts";
 import { floatSamples, forEachBlock, type Samples } from "../data/samples.ts";
 import { describeColumn } from "./columns.ts";
 import type { Random } from "../random/random.ts";
+import { labelCounts } from "./label_entropy.ts";
 import type { Pairs } from "./linear_part.ts";
 import { normalScores, ranksOf, tiesOf } from "./tied_values.ts";
 
@@ -28,12 +29,18 @@ interface Side {
   readonly condition: Samples;
   /** What was done to columns with atoms. */
   readonly notes: readonly string[];
+  /** How often each value occurs, of one column that is a label. */
+  readonly labelCounts?: readonly number[];
 }
 
 /** Both sides of the rows. */
 export interface PairedColumns {
   readonly count: number;
   readonly notes: readonly string[];
+  /** The place of each row in the source of the data, which may have been split at random. */
+  readonly places: Uint32Array;
+  /** How often each value of a side occurs that is one column and a label. */
+  readonly labelCounts: { readonly x?: readonly number[]; readonly y?: readonly number[] };
   /** Whether a column of the side has atoms. */
   readonly hasAtoms: { readonly x: boolean; readonly y: boolean };
   /** The values, each column brought to mean 0 and standard deviation 1. */
@@ -56,7 +63,7 @@ export interface PairedColumns {
  * @throws {UserError} If there are too few rows, too many columns, or a column does not vary.
  */
 export function pairsOf(
-  { train, validation, test }: Dataset,
+  { train, validation, test, splitOrder }: Dataset,
   x: readonly number[],
   y: readonly number[],
   names: readonly string[],
@@ -87,6 +94,11 @@ export function pairsOf(
     count,
     notes: [...sides.x.notes, ...given?.notes ?? [], ...sides.y.notes],
     ...(given ? { given: given.standardised } : {}),
+    places: Uint32Array.from({ length: count }, (_, row) => splitOrder?.[row] ?? row),
+    labelCounts: {
+      ...(sides.x.labelCounts ? { x: sides.x.labelCounts } : {}),
+      ...(sides.y.labelCounts ? { y: sides.y.labelCounts } : {}),
+    },
     hasAtoms: { x: sides.x.notes.length > 0, y: sides.y.notes.length > 0 },
     standardised: { x: sides.x.standardised, y: sides.y.standardised },
     ranks: besides(xz, x.length + z.length, sides.y.ranks, y.length),
@@ -109,6 +121,7 @@ function columnsOf(
   const whole = standardised(values.slice(), columns, names);
   const [target, condition] = [new Float32Array(values.length), new Float32Array(values.length)];
   const ranks = new Uint32Array(values.length), notes: string[] = [];
+  const counts = d === 1 ? labelCounts(values) : undefined;
   columns.forEach((column, k) => {
     const own = Float64Array.from({ length: count }, (_, i) => values[i * d + k]);
     const ties = tiesOf(own), stream = random.split(column);
@@ -129,6 +142,7 @@ function columnsOf(
   });
   return {
     ...{ standardised: whole, ranks, target: floatSamples(target, d), condition: floatSamples(condition, d) },
+    ...(counts ? { labelCounts: counts } : {}),
     notes: notes.map((note) => `${note}: taken by ranks, ties broken at random, which leaves the information as it is`),
   };
 }

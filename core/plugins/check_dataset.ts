@@ -40,7 +40,7 @@ export function normaliseDataset(name: string, loaded: unknown, random: Random):
  */
 export function checkDataset(name: string, dataset: Dataset): void {
   if (!isRecord(dataset)) throw fail(name, `is ${describe(dataset)}, expected { shape, train, validation }`);
-  const { shape, entropy, logScale, range, delta } = dataset;
+  const { shape, entropy, logScale, range, delta, splitOrder } = dataset;
   checkShape(name, shape);
   const size = sizeOf(shape);
   for (const part of ["train", "validation", "test"] as const) {
@@ -62,6 +62,9 @@ export function checkDataset(name: string, dataset: Dataset): void {
       throw fail(name, `has ${rows[bad]} in ${place}, expected finite float32 values: clean the data`);
     });
   }
+  if (splitOrder !== undefined && !isPermutation(splitOrder, dataset.train.count + dataset.validation.count)) {
+    throw fail(name, "has a splitOrder that is no order of the rows of train and validation, expected a Uint32Array");
+  }
   for (const [what, nats] of [["entropy", entropy], ["log scale", logScale]] as const) {
     if (nats !== undefined && !Number.isFinite(nats)) {
       throw fail(name, `has the ${what} ${describe(nats)}, expected a number of nats`);
@@ -74,6 +77,11 @@ export function checkDataset(name: string, dataset: Dataset): void {
   if (delta !== undefined && !(Number.isFinite(delta) && delta > 0)) {
     throw fail(name, `has the step delta ${describe(delta)}, expected a number above 0`);
   }
+}
+
+function isPermutation(order: unknown, count: number): boolean {
+  if (!(order instanceof Uint32Array) || order.length !== count) return false;
+  return new Set(order).size === count && order.every((place) => place < count);
 }
 
 const SAMPLES = "samples, a Float32Array or an array of rows";

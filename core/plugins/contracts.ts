@@ -127,6 +127,11 @@ export interface Dataset {
   readonly train: Samples;
   /** Samples to validate on. */
   readonly validation: Samples;
+  /**
+   * Where `train` and `validation` were drawn from the rows of one source: the places that these had in it, of `train`
+   * before those of `validation`. Where it is left out they follow one another there.
+   */
+  readonly splitOrder?: Uint32Array;
   /** Samples that neither training nor validation sees; a synthetic data set draws fresh ones. */
   readonly test?: Samples;
   /** The true differential entropy in nats, where it is known. */

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok, rejects } from "assert";
+import { deepEqual, equal, match, notDeepEqual, ok, rejects } from "assert";
 import { join } from "node:path";
 import { fitGaussian, gaussianNll } from "../../core/reference/gaussian.ts";
 import { UserError } from "../../core/errors/user_error.ts";
@@ -62,6 +62,14 @@ Deno.test("points are split 9 to 1 at random and standardised by the training ro
     const scales = [0, 1].map((axis) => (a[axis] - a[2 + axis]) / (b[axis] - b[2 + axis]));
     ok(Math.abs(Math.log(scales[0] * scales[1]) - logScale!) < 1e-4, `${scales}, ${logScale}`);
   }
+});
+
+Deno.test("the split says which row of the file each of its rows is", async () => {
+  const of = async (tensors: Record<string, StoredTensor>) => await loadTensors(tensors, { standardise: "off" });
+  const { train, validation, splitOrder } = await of({ x: floats([40, 1]) });
+  deepEqual([...splitOrder!], [...toFloat32(train), ...toFloat32(validation)]);
+  notDeepEqual([...splitOrder!], [...splitOrder!].sort((a, b) => a - b));
+  equal((await of({ train: floats([8, 1]), validation: floats([2, 1]) })).splitOrder, undefined);
 });
 
 Deno.test("logScale carries an NLL back to the file's own values", async () => {

@@ -33,12 +33,54 @@ Deno.test("mi measures columns by name or number, in either direction, and write
     const truth = -0.5 * Math.log(1 - 0.64);
     ok(Math.abs(summary.mi_nats - truth) < 4 * summary.mi_stderr, `${summary.mi_nats} ± ${summary.mi_stderr}`);
     ok(Math.abs(summary.mi_bits - summary.mi_nats / Math.LN2) < 1e-12);
+    equal(typeof summary.checks.x_less_y_nats, "number");
     deepEqual(summary.directions.map((each: { likelihood_of: string }) => each.likelihood_of), ["x", "y"]);
     deepEqual(await namesIn(join(cwd, "runs/pairs-mi-2")), ["mi-x.svg", "mi-y.svg", "summary.json"]);
     deepEqual(JSON.parse(await Deno.readTextFile(join(cwd, "runs/pairs-mi-2/summary.json"))), summary);
 
     const again = JSON.parse((await runTask("mi", args, cwd)).stdout);
     deepEqual([again.mi_nats, again.mi_stderr], [summary.mi_nats, summary.mi_stderr]);
+  }));
+
+Deno.test("rows, columns, a label's entropy and what has to hold are printed and written", () =>
+  inFolder(async (cwd) => {
+    const random = Random.fromSeed(7);
+    // The label is wrong in every tenth row; in another order some 820 would seem right.
+    const rows = Array.from({ length: 1000 }, (_, i) => {
+      const y = random.uniform() < 0.5 ? 1 : 0;
+      return [6 * (i % 10 === 0 ? 1 - y : y) - 3 + random.normal(), random.normal(), y];
+    });
+    await Deno.writeTextFile(join(cwd, "label.csv"), `a,b,label\n${rows.map((row) => row.join()).join("\n")}\n`);
+    const args = ["label.csv", "--x", "a,b", "--y", "label", "--estimator", "mixture", "--threads", "1"];
+    const { code, stdout, stderr } = await runTask("mi", [...args, "--per-row"], cwd);
+    equal(code, 0, stderr);
+    match(stdout, /^Entropy of 2 \(label\) {5}0\.69\d\d nats, of which X tells \d\d\.\d % and leaves 0\.\d{4} ± /m);
+    match(
+      stdout,
+      /^ {2}error of classifiers {3}at least \d+\.\d %, of the best at most \d\d\.\d %; without X [45]\d\.\d %$/m,
+    );
+    match(stdout, /^Log normalisation {8}-?0\.\d{4} ± 0\.\d{4} nats, 0 of a density ratio$/m);
+    match(stdout, /^Lost without a column\n {2}0 \(a\) of x {13}0\.\d{4} ± .*\n {2}1 \(b\) of x {13}-?0\.0\d{3} ± /m);
+    deepEqual(await namesIn(join(cwd, "runs/label-mi")), ["per-row.csv", "summary.json"]);
+
+    const [header, ...lines] = (await Deno.readTextFile(join(cwd, "runs/label-mi/per-row.csv"))).trimEnd().split("\n");
+    const told = lines.map((line) => line.split(",").map(Number));
+    equal(header, "row,pmi");
+    deepEqual(told.map(([row]) => row), rows.map((_, i) => i));
+    const right = told.filter(([row, pmi]) => pmi < 0 === (row % 10 === 0)).length;
+    ok(right > 900, `${right}`);
+    const summary = JSON.parse(await Deno.readTextFile(join(cwd, "runs/label-mi/summary.json")));
+    const mean = told.reduce((sum, [, pmi]) => sum + pmi / told.length, 0);
+    deepEqual(summary.per_row, { file: "per-row.csv", mean_nats: summary.mixture.held_out_nats });
+    ok(Math.abs(mean - summary.per_row.mean_nats) < 1e-9);
+    const [label] = summary.labels;
+    deepEqual([label.side, label.column, label.levels], ["y", "label", 2]);
+    ok(Math.abs(label.entropy_nats - label.conditional_entropy_nats - summary.mi_nats) < 1e-12);
+    ok(label.least_error > 0.08 && label.most_error > label.least_error, JSON.stringify(label));
+    const { normalisation, lost_without, warnings } = summary.checks;
+    ok(normalisation.effective_pairs > 1000 && Math.abs(normalisation.log_mean_ratio) < 0.2);
+    deepEqual(lost_without.map((each: { column: string }) => each.column), ["a", "b"]);
+    deepEqual(warnings, []);
   }));
 
 Deno.test("a matrix of pairs of columns is printed, written and drawn; what it would not heed is refused", () =>

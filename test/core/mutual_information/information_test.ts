@@ -1,6 +1,10 @@
 import { deepEqual, equal, ok, rejects } from "assert";
+import { join } from "node:path";
+import { floatSamples } from "../../../core/data/samples.ts";
+import { loadData } from "../../../core/model/load_data.ts";
 import { mutualInformation } from "../../../core/mutual_information/information.ts";
 import { Random } from "../../../core/random/random.ts";
+import { inFolder } from "../../folders.ts";
 
 const SMALL = { epochs: 1, hiddenSize: 8, levels: 8, threads: 1, x: [0], y: [1] } as const;
 
@@ -25,6 +29,73 @@ Deno.test("the estimate is the mixture's, or the networks' where held-out rows a
   deepEqual([mixture.nats, mixture.networks, mixture.directions.length], [auto.nats, undefined, 0]);
   const networks = await mutualInformation(rows, { ...SMALL, estimator: "networks" });
   deepEqual([networks.estimator, networks.mixture, networks.nats], ["networks", undefined, auto.networks.mean]);
+});
+
+/** The correlation of values. */
+function correlationOf(a: Float64Array, b: Float64Array): number {
+  const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value / values.length, 0);
+  const [ma, mb] = [mean(a), mean(b)], product = (f: (i: number) => number) => a.reduce((sum, _, i) => sum + f(i), 0);
+  const covariance = product((i) => (a[i] - ma) * (b[i] - mb));
+  return covariance / Math.sqrt(product((i) => (a[i] - ma) ** 2) * product((i) => (b[i] - mb) ** 2));
+}
+
+Deno.test("the information of each row is that of its place, of rows, of a file that is split and of its parts", async () => {
+  const rho = 0.8, rows = rowsOf(800, (x, random) => rho * x + 0.6 * random.normal());
+  const truth = Float64Array.from(
+    rows,
+    ([x, y]) => -Math.log(1 - rho ** 2) / 2 - (rho ** 2 * (x ** 2 + y ** 2) - 2 * rho * x * y) / 2 / (1 - rho ** 2),
+  );
+  await inFolder(async (folder) => {
+    const path = join(folder, "pairs.csv");
+    await Deno.writeTextFile(path, rows.map((row) => row.join()).join("\n"));
+    const part = (begin: number, end: number) => floatSamples(Float32Array.from(rows.slice(begin, end).flat()), 2);
+    const parts = { shape: [2], train: part(0, 500), validation: part(500, 600), test: part(600, 800) };
+    for (const data of [rows, await loadData(rows), await loadData(path), parts]) {
+      const { perRow, mixture } = await mutualInformation(data, { ...SMALL, estimator: "mixture" });
+      ok(correlationOf(perRow!, truth) > 0.98, `${correlationOf(perRow!, truth)}`);
+      const mean = perRow!.reduce((sum, value) => sum + value, 0) / 800;
+      ok(Math.abs(mean - mixture!.heldOut) < 1e-12, `${mean}, not ${mixture!.heldOut}`);
+    }
+  });
+});
+
+Deno.test("the mixture of Gaussian columns holds what an information must; columns are told apart", async () => {
+  const random = Random.fromSeed(6);
+  const rows = Array.from({ length: 1000 }, () => {
+    const [a, b] = [random.normal(), random.normal()];
+    return [a, random.normal(), b, a + random.normal(), b + a / 2 + random.normal()];
+  });
+  const { checks, labels } = await mutualInformation(rows, { ...SMALL, x: "0-2", y: "3-4", estimator: "mixture" });
+  deepEqual([checks.warnings, labels, checks.symmetry], [[], [], undefined]);
+  ok(Math.abs(checks.normalisation!.nats) < 4 * checks.normalisation!.stderr);
+  // The correlations of a, b, y₁ and y₂ give these in closed form.
+  const part = (side: string, column: number) =>
+    checks.columns.find((one) => one.side === side && one.column === column)!;
+  equal(checks.columns.length, 5);
+  const told: [string, number, number][] = [
+    ["x", 0, 0.5 * Math.log(9 / 4)],
+    ["x", 1, 0],
+    ["x", 2, 0.5 * Math.LN2],
+  ];
+  for (const [side, column, truth] of told) {
+    const { nats, stderr } = part(side, column);
+    ok(Math.abs(nats - truth) < 3 * stderr + 0.003, `${column}: ${nats} ± ${stderr}, not ${truth}`);
+  }
+});
+
+Deno.test("a label's entropy and what is left of it, and both directions of the networks, are compared", async () => {
+  const random = Random.fromSeed(2);
+  const rows = Array.from({ length: 600 }, () => {
+    const y = random.uniform() < 0.5 ? 1 : 0;
+    return [2 * y + random.normal(), y];
+  });
+  const { labels: [label, ...others], checks, nats } = await mutualInformation(rows, { ...SMALL, direction: "both" });
+  deepEqual([label.side, label.column, label.levels, others], ["y", 1, 2, []]);
+  ok(Math.abs(label.entropy - Math.LN2) < 0.01);
+  deepEqual([label.conditional.mean, label.part], [label.entropy - nats, nats / label.entropy]);
+  // The best classifier errs where a normal lies beyond one standard deviation.
+  ok(label.leastError < 0.1587 && label.mostError > 0.1587 && label.mostError < 0.35, JSON.stringify(label));
+  ok(checks.symmetry && checks.symmetry.stderr > 0 && checks.normalisation);
 });
 
 Deno.test("a monotone map of a column changes nothing; what is a function of the other side is refused", async () => {

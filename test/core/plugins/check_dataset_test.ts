@@ -86,7 +86,13 @@ Deno.test("the first value that is not finite is named by row and column", () =>
   );
 });
 
-Deno.test("entropy, range and delta must make sense", () => {
+Deno.test("entropy, range, delta and the split's order must make sense", () => {
+  for (const splitOrder of [[0, 1, 2], Uint32Array.of(0, 1), Uint32Array.of(0, 1, 3), Uint32Array.of(0, 1, 1)]) {
+    throws(
+      () => checkDataset("mine", { ...good, splitOrder: splitOrder as Uint32Array }),
+      "The data set mine has a splitOrder that is no order of the rows of train and validation, expected a Uint32Array.",
+    );
+  }
   throws(
     () => checkDataset("mine", { ...good, entropy: NaN }),
     "The data set mine has the entropy NaN, expected a number of nats.",
@@ -161,6 +167,8 @@ Deno.test("without validation a tenth of the rows is drawn for it", () => {
   assert.deepEqual(rows.filter((_, i) => i % 2 === 0).sort((a, b) => a - b), train.map(([i]) => i));
   assert.notDeepEqual([...validation].filter((_, i) => i % 2 === 0), [22, 23, 24], "at random");
   assert.deepEqual(toFloat32(normalise({ train }).validation), validation);
+  assert.deepEqual([...split.splitOrder!], rows.filter((_, i) => i % 2 === 0));
+  checkDataset("mine", split);
   throws(
     () => normalise({ train: [[1, 2]] }),
     "The data set mine has 1 rows in train and no validation, expected at least 2 rows to split.",

@@ -1,0 +1,93 @@
+import type { InformedLabel, MutualInformation } from "../../core/mod.ts";
+import { isKnown } from "../../core/mutual_information/checks.ts";
+import { describeColumn } from "../../core/mutual_information/columns.ts";
+
+/** Characters before the numbers. */
+const HEAD = 25;
+
+/** What the terminal shows of an information, a line each. @param names Of the columns. */
+export function informationLines(
+  information: MutualInformation,
+  names: readonly string[],
+  { shuffles, perRow }: { readonly shuffles: number; readonly perRow: string | undefined },
+): string[] {
+  const { nats, stderr, mixture, networks, shuffled, gaussianNats, labels, checks } = information;
+  const lines = [
+    line("Mutual information", `${estimateOf(nats, stderr)} (${(nats / Math.LN2).toFixed(4)} bits)`),
+  ];
+  if (mixture) lines.push(line("By the mixture", `${estimateOf(mixture.nats, mixture.stderr)}, ${kindOf(mixture)}`));
+  if (networks) lines.push(line("By the networks", estimateOf(networks.mean, networks.stderr)));
+  if (checks.symmetry) {
+    const { mean, stderr } = checks.symmetry;
+    lines.push(line("  from x less from y", `${estimateOf(mean, stderr)}, 0 of an information`));
+  }
+  if (shuffled) {
+    const sign = shuffled.pValue === 1 / (1 + shuffles) ? "≤" : "=";
+    lines.push(line(
+      "Of shuffled rows",
+      `${shuffled.nats.toFixed(4)} nats with a scatter of ${shuffled.scatter.toFixed(4)}; p ${sign} ${
+        Number(shuffled.pValue.toPrecision(2))
+      }`,
+    ));
+  }
+  lines.push(line("Of their Gaussian part", `${gaussianNats.toFixed(4)} nats`));
+  lines.push(...labels.flatMap((label) => labelLines(label, names)));
+  lines.push(...checkLines(information, names));
+  if (perRow !== undefined) {
+    lines.push(line("Of each row", `${mixture!.heldOut.toFixed(4)} nats on average, by fits without it, in ${perRow}`));
+  }
+  return [...lines, ...checks.warnings.map((warning) => `Warning: ${warning}`)];
+}
+
+function labelLines(label: InformedLabel, names: readonly string[]): string[] {
+  const { side, column, entropy, part, conditional, leastError, mostError, guessError } = label;
+  const other = side === "x" ? "Y" : "X";
+  return [
+    line(
+      `Entropy of ${describeColumn(column, names)}`,
+      `${entropy.toFixed(4)} nats, of which ${other} tells ${percent(part)} and leaves ${
+        estimateOf(conditional.mean, conditional.stderr)
+      }`,
+    ),
+    line(
+      "  error of classifiers",
+      `at least ${percent(leastError)}, of the best at most ${percent(mostError)}; without ${other} ${
+        percent(guessError)
+      }`,
+    ),
+  ];
+}
+
+function checkLines({ checks: { normalisation, columns } }: MutualInformation, names: readonly string[]): string[] {
+  const lines: string[] = [];
+  if (normalisation) {
+    lines.push(line(
+      "Log normalisation",
+      isKnown(normalisation)
+        ? `${estimateOf(normalisation.nats, normalisation.stderr)}, 0 of a density ratio`
+        : "not known, as hardly any shuffled row looks like one that is not",
+    ));
+  }
+  if (columns.length > 0) lines.push("Lost without a column");
+  for (const { side, column, nats, stderr } of columns) {
+    lines.push(line(`  ${describeColumn(column, names)} of ${side}`, estimateOf(nats, stderr)));
+  }
+  return lines;
+}
+
+function line(head: string, rest: string): string {
+  return `${head.padEnd(HEAD - 1)} ${rest}`;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function estimateOf(nats: number, stderr: number): string {
+  return `${nats.toFixed(4)} ± ${stderr.toFixed(4)} nats`;
+}
+
+function kindOf({ dof, components }: { readonly dof: number; readonly components: number }): string {
+  const several = components === 1 ? "" : "s", count = components === 1 ? "one" : components;
+  return dof === Infinity ? `${count} Gaussian${several}` : `${count} Student${several} of ${dof} degrees of freedom`;
+}

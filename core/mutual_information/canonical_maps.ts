@@ -1,20 +1,19 @@
 import * as tf from "@tensorflow/tfjs";
-import { CholeskyDecomposition, inverse, Matrix, SingularValueDecomposition } from "ml-matrix";
 import { gradients } from "../engine/gradients.ts";
-import type { Engine, Program, Tensors } from "../engine/program.ts";
-import { initLinear, linear, linearShapes } from "../layers/linear.ts";
-import { silu } from "../layers/silu.ts";
+import type { CompiledProgram, Engine, Program, State } from "../engine/program.ts";
 import type { Random } from "../random/random.ts";
 import { adamSchedule } from "../training/adam.ts";
 import { flatten, flattenTensors, layoutOf, unflattenTensor } from "../training/parameters.ts";
 import { learningRateAt, type Recipe } from "../training/recipe.ts";
 import { GRADIENT, MOMENTS, optimiserStep, PARAMS } from "../training/step.ts";
-import { type GaussianGradient, gaussianInformationGradient, RIDGE } from "./gaussian_gradient.ts";
-
-/** Width of the two hidden layers of each map. */
-const HIDDEN = 64;
+import { canonicalVariates, type MappedSides } from "./canonical_variates.ts";
+import { gaussianInformationGradient } from "./gaussian_gradient.ts";
+import { mapNetwork } from "./map_network.ts";
 
 const LEARNING_RATE = 1e-2;
+
+/** The steps over which the learning rate rises, as a part of all. */
+const WARMUP = 0.3;
 
 /** Rows of a step. */
 const BATCH = 500;
@@ -28,7 +27,9 @@ const COLUMN_COST = 0.25;
 /** Rows that are mapped at a time. */
 const CHUNK = 2048;
 
-/** Rows of the columns of both sides, about standard normal ones each. */
+const SIDES = ["x", "y"] as const;
+
+/** Rows of the columns of both sides, about standard normal each. */
 export interface Sides {
   /** `[rows, dx]`. */
   readonly x: Float32Array;
@@ -37,27 +38,20 @@ export interface Sides {
   readonly columns: { readonly x: number; readonly y: number };
 }
 
-/** What the maps give of all rows. */
-export interface MappedSides {
-  /** Numbers of each side. */
-  readonly size: number;
-  /** `[rows, size]`. */
-  readonly x: Float32Array;
-  /** `[rows, size]`. */
-  readonly y: Float32Array;
-}
-
 /**
  * Learns maps of x and of y to a few numbers each, u = f(x) and v = g(y), that have the most information if they are jointly
  * Gaussian: canonical correlation analysis by networks (G. Andrew, R. Arora, J. Bilmes, K. Livescu 2013). What u and v
- * tell of each other is never more than what x and y do, whatever the maps, and maps that undo what bends x and y lose nothing.
+ * tell of each other is never more than what x and y do, whatever the maps, and maps that undo what bends x and y lose
+ * nothing.
  *
- * A map is linear plus a network of the columns and of their squared norm, which tells how far out a row is. Each column that
- * the network looks at has its cost (the group lasso, M. Yuan and Y. Lin 2006), since chance makes many columns tell something.
+ * A map is linear plus a network of the columns and of their squared norm, which tells how far out a row is. Each column
+ * that the network looks at has its cost (the group lasso, M. Yuan and Y. Lin 2006), since chance makes many columns tell
+ * something.
  *
  * @param rows Those that are learned from.
  * @param size Numbers that each side is mapped to.
- * @returns The canonical variates of the images of all rows: the first of each side have the largest correlation.
+ * @returns The canonical variates of all rows' images: the first of both sides are the most correlated.
+ * @throws {DivergedMaps} Where the maps grow beyond all numbers.
  */
 export async function canonicalMaps(
   engine: Engine,
@@ -68,114 +62,120 @@ export async function canonicalMaps(
   random: Random,
   signal?: AbortSignal,
 ): Promise<MappedSides> {
-  const { columns } = sides;
-  const inputs = { x: withNorm(sides.x, columns.x), y: withNorm(sides.y, columns.y) };
-  const widths = { x: columns.x + 1, y: columns.y + 1 };
-  const init = random.split("init");
-  const initial = {
-    ...initMap(init.split("x"), "x", widths.x, size),
-    ...initMap(init.split("y"), "y", widths.y, size),
-  };
-  const layout = layoutOf({ ...mapShapes("x", widths.x, size), ...mapShapes("y", widths.y, size) });
-  const shape = [layout.size];
-  const state = engine.createState({
-    [PARAMS]: { shape, data: flatten(layout, initial) },
-    ...Object.fromEntries([...MOMENTS, GRADIENT].map((name) => [name, { shape }])),
-  });
-  const forward: Program = (s, { x, y }) => {
-    const params = unflattenTensor(layout, s[PARAMS]);
-    return { outputs: { u: mapOf(params, "x", x), v: mapOf(params, "y", y) } };
-  };
-  const costOf = (columns: number) => COLUMN_COST * Math.sqrt(Math.log(columns) / rows.length);
-  // The gradient of the loss in u and v is the host's, which solves small systems in double precision.
-  const backward: Program = (s, { x, y, du, dv }) => {
-    const { gradients: grads } = gradients((params) => {
-      const along = tf.add(tf.sum(tf.mul(mapOf(params, "x", x), du)), tf.sum(tf.mul(mapOf(params, "y", y), dv)));
-      const cost = tf.add(
-        tf.mul(columnNorms(params, "x"), costOf(widths.x)),
-        tf.mul(columnNorms(params, "y"), costOf(widths.y)),
-      );
-      return { loss: tf.add(along, cost) as tf.Scalar, aux: {} };
-    }, unflattenTensor(layout, s[PARAMS]));
-    return { outputs: {}, state: { [GRADIENT]: flattenTensors(layout, grads) } };
-  };
-  const batch = Math.min(BATCH, rows.length);
-  const shapes = { x: [batch, widths.x], y: [batch, widths.y] };
-  const images = { du: [batch, size], dv: [batch, size] };
-  const [mapped, gradient, optimiser, whole] = [
-    await engine.compile(forward, state, shapes),
-    await engine.compile(backward, state, { ...shapes, ...images }),
-    await engine.compile(optimiserStep(), state, { rootScale: [], offset: [] }),
-    await engine.compile(forward, state, { x: [CHUNK, widths.x], y: [CHUNK, widths.y] }),
-  ];
-  const recipe: Recipe = { decay: "cosine", warmup: Math.round(0.3 * steps), estimator: "standard" };
+  const maps = new Maps(engine, sides, rows, size, random.split("init"));
   try {
-    const some = { x: new Float32Array(batch * widths.x), y: new Float32Array(batch * widths.y) };
-    const found: GaussianGradient = { du: new Float32Array(batch * size), dv: new Float32Array(batch * size) };
+    const recipe: Recipe = { decay: "cosine", warmup: Math.round(WARMUP * steps), estimator: "standard" };
     for (let step = 1; step <= steps; step++) {
       signal?.throwIfAborted();
-      const drawn = random.split(step).fillUniform(new Float64Array(batch));
-      drawn.forEach((part, i) => {
-        const row = rows[Math.floor(part * rows.length)];
-        for (const side of ["x", "y"] as const) {
-          const width = widths[side];
-          some[side].set(inputs[side].subarray(row * width, (row + 1) * width), i * width);
-        }
-      });
-      const { u, v } = await mapped.run(some);
-      gaussianInformationGradient(u, v, size, found);
-      await gradient.run({ ...some, ...found });
-      const { rootScale, offset } = adamSchedule(learningRateAt(recipe, LEARNING_RATE, step, steps), step);
-      await optimiser.run({ rootScale: Float32Array.of(rootScale), offset: Float32Array.of(offset) });
+      const drawn = random.split(step).fillUniform(new Float64Array(maps.batch));
+      const batch = Uint32Array.from(drawn, (part) => rows[Math.floor(part * rows.length)]);
+      await maps.learn(batch, step, learningRateAt(recipe, LEARNING_RATE, step, steps));
     }
-    const n = sides.x.length / columns.x,
-      result = { size, x: new Float32Array(n * size), y: new Float32Array(n * size) };
-    const chunk = { x: new Float32Array(CHUNK * widths.x), y: new Float32Array(CHUNK * widths.y) };
-    for (let begin = 0; begin < n; begin += CHUNK) {
-      const end = Math.min(n, begin + CHUNK);
-      for (const side of ["x", "y"] as const) {
-        chunk[side].set(inputs[side].subarray(begin * widths[side], end * widths[side]));
-      }
-      const { u, v } = await whole.run(chunk);
-      result.x.set(u.subarray(0, (end - begin) * size), begin * size);
-      result.y.set(v.subarray(0, (end - begin) * size), begin * size);
-    }
-    return canonicalVariates(result, rows);
+    return canonicalVariates(await maps.images(), rows);
   } finally {
-    for (const program of [mapped, gradient, optimiser, whole]) program.dispose();
-    state.dispose();
+    await maps.dispose();
   }
 }
 
-/** The rotations of whitened u and v under which each number of u is correlated with that of v alone. */
-function canonicalVariates({ size, x, y }: MappedSides, rows: Uint32Array): MappedSides {
-  const some = (values: Float32Array) =>
-    Matrix.from1DArray(
-      rows.length,
-      size,
-      Array.from({ length: rows.length * size }, (_, at) => values[rows[Math.floor(at / size)] * size + at % size]),
-    );
-  const whiten = (values: Float32Array) => {
-    const own = some(values), mean = own.mean("column");
-    const centred = own.subRowVector(mean), covariance = centred.transpose().mmul(centred).div(rows.length);
-    for (let k = 0; k < size; k++) covariance.set(k, k, covariance.get(k, k) + RIDGE);
-    const root = inverse(new CholeskyDecomposition(covariance).lowerTriangularMatrix).transpose();
-    return { mean, root, white: centred.mmul(root) };
-  };
-  const [ofX, ofY] = [whiten(x), whiten(y)];
-  const { leftSingularVectors, rightSingularVectors } = new SingularValueDecomposition(
-    ofX.white.transpose().mmul(ofY.white),
-  );
-  const rotated = (values: Float32Array, { mean, root }: typeof ofX, rotation: Matrix) => {
-    const map = root.mmul(rotation), out = new Float32Array(values.length);
-    for (let at = 0; at < values.length; at += size) {
-      for (let k = 0; k < size; k++) {
-        for (let i = 0; i < size; i++) out[at + k] += (values[at + i] - mean[i]) * map.get(i, k);
-      }
+/** The maps of both sides while they are learned. */
+class Maps {
+  readonly batch: number;
+  readonly #state: State;
+  readonly #compiled = new Map<string, CompiledProgram>();
+  readonly #inputs: Record<"x" | "y", Float32Array>;
+  readonly #widths: Record<"x" | "y", number>;
+  readonly #programs: { readonly images: Program; readonly gradient: Program };
+
+  constructor(
+    readonly engine: Engine,
+    { x, y, columns }: Sides,
+    rows: Uint32Array,
+    readonly size: number,
+    random: Random,
+  ) {
+    this.batch = Math.min(BATCH, rows.length);
+    this.#widths = { x: columns.x + 1, y: columns.y + 1 };
+    this.#inputs = { x: withNorm(x, columns.x), y: withNorm(y, columns.y) };
+    const f = mapNetwork("x", this.#widths.x, size), g = mapNetwork("y", this.#widths.y, size);
+    const layout = layoutOf({ ...f.shapes, ...g.shapes }), shape = [layout.size];
+    const initial = { ...f.init(random.split("x")), ...g.init(random.split("y")) };
+    this.#state = engine.createState({
+      [PARAMS]: { shape, data: flatten(layout, initial) },
+      ...Object.fromEntries([...MOMENTS, GRADIENT].map((name) => [name, { shape }])),
+    });
+    const costOf = (width: number) => COLUMN_COST * Math.sqrt(Math.log(width) / rows.length);
+    const costs = { x: costOf(this.#widths.x), y: costOf(this.#widths.y) };
+    this.#programs = {
+      images: (state, { x, y }) => {
+        const params = unflattenTensor(layout, state[PARAMS]);
+        return { outputs: { u: f.apply(params, x), v: g.apply(params, y) } };
+      },
+      gradient: (state, { x, y, du, dv }) => {
+        const { gradients: grads } = gradients((params) => {
+          const along = tf.add(tf.sum(tf.mul(f.apply(params, x), du)), tf.sum(tf.mul(g.apply(params, y), dv)));
+          const cost = tf.add(tf.mul(f.columnNorms(params), costs.x), tf.mul(g.columnNorms(params), costs.y));
+          return { loss: tf.add(along, cost) as tf.Scalar, aux: {} };
+        }, unflattenTensor(layout, state[PARAMS]));
+        return { outputs: {}, state: { [GRADIENT]: flattenTensors(layout, grads) } };
+      },
+    };
+  }
+
+  /** Takes a step of Adam up the information that the rows' images have if they are jointly Gaussian. */
+  async learn(rows: Uint32Array, step: number, learningRate: number): Promise<void> {
+    const { batch, size } = this, shapes = this.#shapes(batch), images = { du: [batch, size], dv: [batch, size] };
+    const map = await this.#program("batch", this.#programs.images, shapes);
+    const gradient = await this.#program("gradient", this.#programs.gradient, { ...shapes, ...images });
+    const optimiser = await this.#program("optimiser", optimiserStep(), { rootScale: [], offset: [] });
+    const inputs = this.#rows(rows);
+    const { u, v } = await map.run(inputs);
+    // In u and v the host differentiates, which solves small systems in double precision.
+    const { du, dv } = gaussianInformationGradient(u, v, size);
+    await gradient.run({ ...inputs, du, dv });
+    const { rootScale, offset } = adamSchedule(learningRate, step);
+    await optimiser.run({ rootScale: Float32Array.of(rootScale), offset: Float32Array.of(offset) });
+  }
+
+  /** The images of all rows. */
+  async images(): Promise<MappedSides> {
+    const { size } = this, n = this.#inputs.x.length / this.#widths.x;
+    const map = await this.#program("chunk", this.#programs.images, this.#shapes(CHUNK));
+    const images = { size, x: new Float32Array(n * size), y: new Float32Array(n * size) };
+    for (let begin = 0; begin < n; begin += CHUNK) {
+      const end = Math.min(n, begin + CHUNK);
+      // The last rows again where a chunk has more places than there are.
+      const { u, v } = await map.run(
+        this.#rows(Uint32Array.from({ length: CHUNK }, (_, i) => Math.min(begin + i, n - 1))),
+      );
+      images.x.set(u.subarray(0, (end - begin) * size), begin * size);
+      images.y.set(v.subarray(0, (end - begin) * size), begin * size);
     }
-    return out;
-  };
-  return { size, x: rotated(x, ofX, leftSingularVectors), y: rotated(y, ofY, rightSingularVectors) };
+    return images;
+  }
+
+  async dispose(): Promise<void> {
+    for (const program of this.#compiled.values()) await program.dispose();
+    this.#state.dispose();
+  }
+
+  async #program(name: string, program: Program, shapes: Record<string, readonly number[]>): Promise<CompiledProgram> {
+    const known = this.#compiled.get(name) ?? await this.engine.compile(program, this.#state, shapes);
+    this.#compiled.set(name, known);
+    return known;
+  }
+
+  #shapes(rows: number): Record<"x" | "y", readonly number[]> {
+    return { x: [rows, this.#widths.x], y: [rows, this.#widths.y] };
+  }
+
+  #rows(rows: Uint32Array): Record<"x" | "y", Float32Array> {
+    const of = (side: typeof SIDES[number]) => {
+      const width = this.#widths[side], values = this.#inputs[side], out = new Float32Array(rows.length * width);
+      rows.forEach((row, i) => out.set(values.subarray(row * width, (row + 1) * width), i * width));
+      return out;
+    };
+    return { x: of("x"), y: of("y") };
+  }
 }
 
 /** Each row followed by (‖row‖² − d)/√(2d), which is about standard where the columns are normal and independent. */
@@ -190,35 +190,4 @@ function withNorm(values: Float32Array, d: number): Float32Array {
     out[row * (d + 1) + d] = (square - d) / Math.sqrt(2 * d);
   }
   return out;
-}
-
-function mapShapes(name: string, width: number, size: number): Record<string, readonly number[]> {
-  return {
-    ...linearShapes(`${name}.linear`, width, size),
-    ...linearShapes(`${name}.0`, width, HIDDEN),
-    ...linearShapes(`${name}.1`, HIDDEN, HIDDEN),
-    ...linearShapes(`${name}.2`, HIDDEN, size),
-  };
-}
-
-function initMap(random: Random, name: string, width: number, size: number) {
-  const params = {
-    ...initLinear(random, `${name}.linear`, width, size),
-    ...initLinear(random, `${name}.0`, width, HIDDEN),
-    ...initLinear(random, `${name}.1`, HIDDEN, HIDDEN),
-    ...initLinear(random, `${name}.2`, HIDDEN, size),
-  };
-  for (const part of ["weight", "bias"]) params[`${name}.2.${part}`].data.fill(0);
-  return params;
-}
-
-function mapOf(params: Tensors, name: string, rows: tf.Tensor): tf.Tensor {
-  const hidden = silu(linear(params, `${name}.1`, silu(linear(params, `${name}.0`, rows))));
-  return tf.add(linear(params, `${name}.linear`, rows), linear(params, `${name}.2`, hidden));
-}
-
-/** The sum over columns of the norms of the weights that look at them. */
-function columnNorms(params: Tensors, name: string): tf.Tensor {
-  const squares = tf.sum(tf.square(params[`${name}.0.weight`]), 0);
-  return tf.sum(tf.sqrt(tf.add(squares, 1e-12)));
 }

@@ -46,6 +46,9 @@ export async function copulaInformation(
   const { x, y, z } = columns;
   // Two columns hide nothing from a mixture, and of what is given Z no map of X or Y alone keeps the information.
   if (z > 0 || x + y === 2) return alone;
-  const onMaps = (fold: CopulaFold) => onFold(fold, "maps");
-  return await mappedInformation(engine, ranks, columns, order, { ...alone, excess }, maps, onMaps, signal) ?? alone;
+  const mapped = await mappedInformation({
+    ...{ engine, ranks, columns, order, alone, excess, random: maps, signal },
+    onFold: (fold) => onFold(fold, "maps"),
+  });
+  return mapped ?? alone;
 }

@@ -3,9 +3,16 @@ import { cholesky, inverseTranspose } from "../reference/cholesky.ts";
 /** Added to the variances, so that two numbers that are the same one have finite information. */
 export const RIDGE = 1e-3;
 
-/** The gradient of minus the information, `[rows, size]` each. */
+/** Maps that grew beyond all numbers while they were learned. */
+export class DivergedMaps extends RangeError {}
+
+/** The information of Gaussian rows, and the gradient of its negative. */
 export interface GaussianGradient {
+  /** In nats. */
+  readonly information: number;
+  /** `[rows, size]`. */
   readonly du: Float32Array;
+  /** `[rows, size]`. */
   readonly dv: Float32Array;
 }
 
@@ -14,16 +21,15 @@ export interface GaussianGradient {
  * negative: ∂(½·log det C)/∂J = J·C⁻¹/n with J the centred rows.
  *
  * @param u, v `[rows, size]`; they are centred in place.
- * @param out Is filled with the gradient.
- * @returns In nats.
+ * @throws {DivergedMaps} Where a number is not finite.
  */
 export function gaussianInformationGradient(
   u: Float32Array,
   v: Float32Array,
   size: number,
-  { du, dv }: GaussianGradient,
-): number {
+): GaussianGradient {
   const d = 2 * size, n = u.length / size;
+  const [du, dv] = [new Float32Array(u.length), new Float32Array(v.length)];
   centre(u, size);
   centre(v, size);
   const covariance = new Float64Array(d * d);
@@ -64,12 +70,12 @@ export function gaussianInformationGradient(
       dv[row * size + j] = right / n;
     }
   }
-  return (ofU.logDet + ofV.logDet - all.logDet) / 2;
+  return { information: (ofU.logDet + ofV.logDet - all.logDet) / 2, du, dv };
 }
 
 function inverseOf(a: Float64Array, d: number): { inverse: Float64Array; logDet: number } {
   const factor = cholesky(a, d);
-  if (!factor) throw new RangeError("A covariance is not positive definite.");
+  if (!factor) throw new DivergedMaps("The images of the maps are not finite.");
   const root = inverseTranspose(factor, d), inverse = new Float64Array(d * d);
   let logDet = 0;
   for (let i = 0; i < d; i++) {

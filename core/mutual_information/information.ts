@@ -237,7 +237,9 @@ export async function mutualInformation(
       results.push({ ...measured, likelihoodOf: direction });
     }
     const networks = results.length > 0 ? combinedInformation(results) : undefined;
-    const isMixture = !networks || mixture && !areNetworksLikelier(mixture.perRow, splitOf("x"), results);
+    // The densities of what maps give do not compare with those of the columns.
+    const isMixture = !networks ||
+      mixture && (mixture.maps || !areNetworksLikelier(mixture.perRow, splitOf("x"), results));
     const estimator = isMixture ? "mixture" : "networks";
     const { backend, threads, versions } = engine;
     const { nats, stderr } = isMixture ? mixture! : { nats: networks.mean, stderr: networks.stderr };

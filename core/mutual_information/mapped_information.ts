@@ -1,9 +1,11 @@
 import { meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Engine } from "../engine/program.ts";
 import type { Random } from "../random/random.ts";
-import { canonicalMaps, type MappedSides } from "./canonical_maps.ts";
+import { canonicalMaps } from "./canonical_maps.ts";
+import type { MappedSides } from "./canonical_variates.ts";
 import { chooseCopula } from "./choose_copula.ts";
 import { askable, type CopulaInformation, crossFitted, type FittedCopula, foldOf } from "./cross_fit.ts";
+import { DivergedMaps } from "./gaussian_gradient.ts";
 import { type CopulaColumns, CopulaFits, type CopulaFold, informationOf } from "./copula_fits.ts";
 import { normalQuantile, ranksOf } from "./tied_values.ts";
 
@@ -19,11 +21,6 @@ const COMPONENTS = 8;
 /** How often the rows of Y are shuffled to tell what a mixture's ratio sums up to. */
 const SHUFFLES = 5;
 
-/** An estimate by the columns' own ranks, with what {@linkcode excessRatio} is of each of its fits. */
-export interface AskedInformation extends CopulaInformation {
-  readonly excess: readonly number[];
-}
-
 /**
  * The information by maps of each side to a few numbers ({@linkcode canonicalMaps}) and a mixture of the ranks of their images,
  * where it tells rows that were left out more than the mixture of the columns' own ranks, by more than two standard errors.
@@ -31,75 +28,86 @@ export interface AskedInformation extends CopulaInformation {
  * density: what E[exp i(x; y)] over shuffled rows exceeds one by is taken off before they are compared (the bound of
  * M. Donsker and S. Varadhan).
  *
- * @param order All rows, at random; the folds are those of `alone`.
- * @param alone The estimate by the columns' own ranks.
- * @param onFold Is given each of the fits of the images' ranks, to use before it returns.
  * @returns Nothing where the maps tell no more.
  */
-export async function mappedInformation(
-  engine: Engine,
-  ranks: Uint32Array,
-  columns: CopulaColumns,
-  order: Uint32Array,
-  alone: AskedInformation,
-  random: Random,
-  onFold: (fold: CopulaFold) => void,
-  signal?: AbortSignal,
-): Promise<CopulaInformation | undefined> {
-  const sides = sidesOf(ranks, columns), aloneRows = informationOf(alone.perRow);
+export async function mappedInformation(request: MappedRequest): Promise<CopulaInformation | undefined> {
+  try {
+    return await informationOfMaps(request);
+  } catch (error) {
+    if (error instanceof DivergedMaps) return undefined;
+    throw error;
+  }
+}
+
+/** What maps are learned of, and what they are compared with. */
+export interface MappedRequest {
+  readonly engine: Engine;
+  /** From 0 of each column, `[rows, columns]`. */
+  readonly ranks: Uint32Array;
+  readonly columns: CopulaColumns;
+  /** All rows, at random; the folds are those of `alone`. */
+  readonly order: Uint32Array;
+  /** The estimate by the columns' own ranks. */
+  readonly alone: CopulaInformation;
+  /** What {@linkcode excessRatio} is of each of its fits. */
+  readonly excess: readonly number[];
+  readonly random: Random;
+  /** Is given each of the fits of the images' ranks, to use before it returns. */
+  readonly onFold: (fold: CopulaFold) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function informationOfMaps(request: MappedRequest): Promise<CopulaInformation | undefined> {
+  const { engine, columns, order, alone, random, onFold, signal } = request;
+  const sides = sidesOf(request.ranks, columns), aloneRows = informationOf(alone.perRow);
+  const { left, kept } = foldOf(order, 0);
   const mapsOf = (fold: number, size: number, steps: number) => {
     const stream = random.split(`maps ${fold} ${size}`);
     return canonicalMaps(engine, sides, foldOf(order, fold).kept, size, steps, stream, signal);
   };
-  const { left, kept } = foldOf(order, 0);
-  /** By how much the maps tell the rows that are left out more than the columns' own ranks do. */
+  const fitsOf = (maps: MappedSides, size: number) =>
+    new CopulaFits(engine, ranksOfMaps(maps, size, random), { x: size, z: 0, y: size }, signal);
+  /** By how much maps tell the rows that are left out more than the columns' own ranks do. */
   const gainOf = (fitted: FittedCopula) => {
     const own = informationOf(fitted.fits.densities(left, fitted.model));
     const { mean, stderr } = meanAndStderr(own.map((value, i) => value - aloneRows[left[i]]));
-    return {
-      mean: mean - excessRatio(askable(fitted, left, kept), random) + alone.excess[0],
-      stderr,
-    };
+    return { mean: mean - excessRatio(askable(fitted, left, kept), random) + request.excess[0], stderr };
   };
 
-  // More numbers than the sides have in common are filled with functions of the others, which a mixture is worse at.
+  let size = 1;
   const most = Math.min(columns.x, columns.y, MOST);
-  const trial = await mapsOf(0, most, STEPS.trial);
-  let best = { size: 1, mean: -Infinity };
-  for (let size = 1; size <= most; size++) {
-    using fits = new CopulaFits(engine, ranksOfMaps(trial, size, random), { x: size, z: 0, y: size }, signal);
-    const model = await fits.fit(kept, Infinity, { k: 1, last: [], random });
-    const gain = gainOf({ fits, model });
-    if (size === 1 || gain.mean > best.mean + gain.stderr) best = { size, mean: gain.mean };
+  if (most > 1) {
+    // More numbers than the sides have in common are filled with functions of the others, which a mixture is worse at.
+    const trial = await mapsOf(0, most, STEPS.trial);
+    let best = -Infinity;
+    for (let tried = 1; tried <= most; tried++) {
+      using fits = fitsOf(trial, tried);
+      const gain = gainOf({ fits, model: await fits.fit(kept, Infinity, { k: 1, last: [], random }) });
+      if (tried > 1 && gain.mean < best + gain.stderr) continue;
+      best = gain.mean;
+      size = tried;
+    }
   }
+  using first = fitsOf(await mapsOf(0, size, STEPS.whole), size);
+  const chosen = await chooseCopula(first, kept, random.split("components"), COMPONENTS);
+  const { dof, components } = chosen.best, start = { k: components.length, last: [], random: random.split("start") };
+  const model = await first.fit(kept, dof, components);
+  if (gainOf({ fits: first, model }).mean < 0) return undefined;
 
-  const { size } = best, opened: CopulaFits[] = [];
-  const fitsOf = async (fold: number) => {
-    const maps = await mapsOf(fold, size, STEPS.whole);
-    const fits = new CopulaFits(engine, ranksOfMaps(maps, size, random), { x: size, z: 0, y: size }, signal);
+  const excess: number[] = [], opened: CopulaFits[] = [];
+  const fit = async (kept: Uint32Array, fold: number): Promise<FittedCopula> => {
+    if (fold === 0) return { fits: first, model };
+    const fits = fitsOf(await mapsOf(fold, size, STEPS.whole), size);
     opened.push(fits);
-    return fits;
+    return { fits, model: await fits.fit(kept, dof, start) };
   };
   try {
-    const first = await fitsOf(0);
-    const chosen = await chooseCopula(first, kept, random.split("components"), COMPONENTS);
-    const { dof, components } = chosen.best;
-    const start = { k: components.length, last: [], random: random.split("start") };
-    const model = await first.fit(kept, dof, components);
-    const gain = gainOf({ fits: first, model });
-    if (gain.mean < 0) return undefined;
-    const tried = [...alone.tried, ...chosen.tried];
-    const excess: number[] = [];
-    const information = await crossFitted(order, chosen.best, tried, async (kept, fold) => {
-      if (fold === 0) return { fits: first, model };
-      const fits = await fitsOf(fold);
-      return { fits, model: await fits.fit(kept, dof, start) };
-    }, (fold) => {
+    const information = await crossFitted(order, chosen.best, [...alone.tried, ...chosen.tried], fit, (fold) => {
       excess.push(excessRatio(fold, random));
       onFold(fold);
     });
     const more = meanAndStderr(informationOf(information.perRow).map((value, row) => value - aloneRows[row]));
-    const less = meanAndStderr(excess.map((value, fold) => value - alone.excess[fold]));
+    const less = meanAndStderr(excess.map((value, fold) => value - request.excess[fold]));
     return more.mean - less.mean > 2 * more.stderr ? { ...information, maps: size } : undefined;
   } finally {
     for (const fits of opened) fits[Symbol.dispose]();

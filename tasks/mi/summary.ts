@@ -25,6 +25,7 @@ export function informationRecord(information: MutualInformation, names: readonl
           // JSON has no infinity.
           dof: mixture.dof === Infinity ? "inf" : mixture.dof,
           components: mixture.components,
+          ...(mixture.maps === undefined ? {} : { maps: mixture.maps }),
         },
       }
       : {}),

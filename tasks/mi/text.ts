@@ -58,7 +58,10 @@ function labelLines(label: InformedLabel, names: readonly string[]): string[] {
   ];
 }
 
-function checkLines({ checks: { normalisation, columns } }: MutualInformation, names: readonly string[]): string[] {
+function checkLines(
+  { mixture, checks: { normalisation, columns } }: MutualInformation,
+  names: readonly string[],
+): string[] {
   const lines: string[] = [];
   if (normalisation) {
     lines.push(line(
@@ -68,7 +71,9 @@ function checkLines({ checks: { normalisation, columns } }: MutualInformation, n
         : "not known, as hardly any shuffled row looks like one that is not",
     ));
   }
-  if (columns.length > 0) lines.push("Lost without a column");
+  if (columns.length > 0) {
+    lines.push(mixture?.maps ? "Lost without a column, before the maps" : "Lost without a column");
+  }
   for (const { side, column, nats, stderr } of columns) {
     lines.push(line(`  ${describeColumn(column, names)} of ${side}`, estimateOf(nats, stderr)));
   }
@@ -87,7 +92,11 @@ function estimateOf(nats: number, stderr: number): string {
   return `${nats.toFixed(4)} ± ${stderr.toFixed(4)} nats`;
 }
 
-function kindOf({ dof, components }: { readonly dof: number; readonly components: number }): string {
+function kindOf({ dof, components, maps }: NonNullable<MutualInformation["mixture"]>): string {
   const several = components === 1 ? "" : "s", count = components === 1 ? "one" : components;
-  return dof === Infinity ? `${count} Gaussian${several}` : `${count} Student${several} of ${dof} degrees of freedom`;
+  const kind = dof === Infinity
+    ? `${count} Gaussian${several}`
+    : `${count} Student${several} of ${dof} degrees of freedom`;
+  if (maps === undefined) return kind;
+  return `${kind} of ${maps === 1 ? "the number" : `${maps} numbers`} that learned maps take each side to`;
 }

@@ -30,13 +30,12 @@ export async function copulaInformation(
 ): Promise<CopulaInformation> {
   using fits = new CopulaFits(engine, ranks, columns, signal);
   const order = random.split("order").permutation(fits.rows);
-  const { best, tried } = await chooseCopula(fits, order, random.split("components"));
-  const { dof, components } = best;
+  const chosen = await chooseCopula(fits, order, random.split("components"));
+  const { dof, components } = chosen.best;
   const excess: number[] = [], maps = random.split("maps");
   const alone = await crossFitted(
     order,
-    best,
-    tried,
+    chosen,
     async (kept) => ({ fits, model: await fits.fit(kept, dof, components) }),
     (fold) => {
       excess.push(excessRatio(fold, maps));

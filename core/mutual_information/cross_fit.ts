@@ -1,5 +1,5 @@
 import { meanAndStderr } from "../diffusion/likelihood.ts";
-import type { TriedCopula } from "./choose_copula.ts";
+import type { ChosenCopula, TriedCopula } from "./choose_copula.ts";
 import {
   type CopulaDensities,
   type CopulaFits,
@@ -15,6 +15,7 @@ const FOLDS = 5;
 export interface CopulaInformation {
   /** In nats. */
   readonly nats: number;
+  /** Of the rows, of the parameters' number, and of the components'. */
   readonly stderr: number;
   /** Of rows that the mixture was not fitted to, each once, and of those that it was. */
   readonly heldOut: number;
@@ -38,14 +39,13 @@ export interface FittedCopula {
  * The estimate by fits that leave out a part of the rows each.
  *
  * @param order All rows, at random.
- * @param kind What is said of the mixture.
+ * @param chosen What is said of the mixture.
  * @param fit Fits to the rows that are kept.
  * @param onFold Is given each of these fits, to use before it returns.
  */
 export async function crossFitted(
   order: Uint32Array,
-  { dof, components }: StudentMixture,
-  tried: readonly TriedCopula[],
+  { best: { dof, components }, tried, resolution }: ChosenCopula,
   fit: (kept: Uint32Array, fold: number) => Promise<FittedCopula>,
   onFold: (fold: CopulaFold) => void = () => {},
 ): Promise<CopulaInformation> {
@@ -65,7 +65,7 @@ export async function crossFitted(
   const { mean: heldOut, stderr } = meanAndStderr(informationOf(perRow));
   return {
     nats: (heldOut + fitted) / 2,
-    stderr: Math.hypot(stderr, (fitted - heldOut) / 4),
+    stderr: Math.hypot(stderr, (fitted - heldOut) / 4, resolution),
     ...{ heldOut, fitted, perRow, dof, components: components.length, tried },
   };
 }

@@ -101,14 +101,27 @@ async function informationOfMaps(request: MappedRequest): Promise<CopulaInformat
     opened.push(fits);
     return { fits, model: await fits.fit(kept, dof, start) };
   };
+  /** By how much maps of all rows tell more than maps of half of them: about what still more rows would add. */
+  const learnable = async () => {
+    const half = kept.subarray(0, kept.length >> 1);
+    using fits = fitsOf(
+      await canonicalMaps(engine, sides, half, size, STEPS.whole, random.split("half"), signal),
+      size,
+    );
+    const told = informationOf(fits.densities(left, await fits.fit(half, dof, start)));
+    const all = informationOf(first.densities(left, model));
+    return Math.max(0, meanAndStderr(all.map((value, i) => value - told[i])).mean);
+  };
   try {
-    const information = await crossFitted(order, chosen.best, [...alone.tried, ...chosen.tried], fit, (fold) => {
+    const tried = [...alone.tried, ...chosen.tried];
+    const information = await crossFitted(order, { ...chosen, tried }, fit, (fold) => {
       excess.push(excessRatio(fold, random));
       onFold(fold);
     });
     const more = meanAndStderr(informationOf(information.perRow).map((value, row) => value - aloneRows[row]));
     const less = meanAndStderr(excess.map((value, fold) => value - request.excess[fold]));
-    return more.mean - less.mean > 2 * more.stderr ? { ...information, maps: size } : undefined;
+    if (more.mean - less.mean < 2 * more.stderr) return undefined;
+    return { ...information, stderr: Math.hypot(information.stderr, await learnable()), maps: size };
   } finally {
     for (const fits of opened) fits[Symbol.dispose]();
   }

@@ -19,6 +19,7 @@ import { claimFolder, RunFolder } from "../core/run/folder.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { outputOptions } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
+import { isRun, requireHeededOf, runOptions } from "./mi/run_options.ts";
 
 const options = {
   x: { default: "", placeholder: "columns", help: "Columns of X: numbers from 0, ranges and names, as 0-4,height." },
@@ -61,6 +62,7 @@ const options = {
   ...threadsOption,
   out: { optional: "string", placeholder: "folder", help: "Where to write (default: a new folder in runs)." },
   figures: { default: true, onOff: true, help: "Draw the figure." },
+  ...runOptions,
   ...outputOptions,
 } as const;
 
@@ -84,10 +86,20 @@ await main((stop) =>
     const started = performance.now();
     const { options: o, positional, given } = await parseCommandLine({
       name: "mi",
-      summary: "Estimates the mutual information of columns from a denoiser of x and one of x given y.",
-      positional: [{ name: "data", help: "A file of data, as points.csv or pairs.h5:z, or a data set's name." }],
+      summary: "Estimates the mutual information of columns, or of a run's samples and their condition.",
+      positional: [{
+        name: "data",
+        help:
+          "A file of data, as points.csv or pairs.h5:z, a data set's name, or the folder of a run with a condition.",
+      }],
       options,
     }, Deno.args);
+    const kind = isRun(positional.data) ? "run" : "columns";
+    requireHeededOf(kind, positional.data, given, o.data);
+    if (kind === "run") {
+      const { measureRun } = await import("./mi/run.ts");
+      return await measureRun(positional.data, { ...o, isBackendGiven: given.has("backend"), signal: stop });
+    }
     if (o.matrix) requireHeededMatrix(given);
     else if (o.x === "" || o.y === "") {
       throw new UsageError(`--${o.x === "" ? "x" : "y"} is missing. Name its columns, as --x 0 --y 1-3.`);

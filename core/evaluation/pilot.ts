@@ -35,14 +35,14 @@ export interface Pilot {
  * SNRs are even, since a proposal that is rarely where the values are large would not find them.
  *
  * @param differencesOf What half of whose integral over log SNR is estimated: of a block of `2·size` measurements with
- * noise of both signs one value per sample.
+ * noise of both signs one value per sample. Of several things that are estimated each has its share.
  */
 export async function takePilot<E extends object>(
   meter: SampleMeter<E>,
   samples: Samples,
   proposal: Proposal,
   random: Random,
-  differencesOf: (block: Measured<E>) => Float64Array,
+  differencesOf: readonly ((block: Measured<E>) => Float64Array)[],
   signal?: AbortSignal,
 ): Promise<Pilot> {
   const { count } = samples;
@@ -53,22 +53,25 @@ export async function takePilot<E extends object>(
   const some = selectRows(samples, rows);
   const order = random.split("pilot order").permutation(n);
   const even = evenProposal(...logsnrRange(proposal)), plain = reweightedProposal(even);
-  const scatter = new Scatter(even);
+  const scatters = differencesOf.map((of) => ({ of, scatter: new Scatter(even) }));
   for (let round = 0; round < rounds; round++) {
     const stream = random.split("pilot").split(round);
     for await (const block of measureRound(meter, some, plain, stream, order, round)) {
       signal?.throwIfAborted();
-      differencesOf(block).forEach((difference, i) => {
-        scatter.add(block.logsnr[i], 0.5 * logsnrWeight(block.logsnr[i], even) * difference);
-      });
+      for (const { of, scatter } of scatters) {
+        of(block).forEach((difference, i) => {
+          scatter.add(block.logsnr[i], 0.5 * logsnrWeight(block.logsnr[i], even) * difference);
+        });
+      }
     }
   }
   // Each part is judged with its two neighbours.
   const inPart = 3 * n * rounds / PARTS;
-  return {
-    factors: scatter.factors(KEPT + (1 - KEPT) / (1 + inPart / KEPT_LIKE)),
-    evaluations: 2 * n * rounds,
-  };
+  const kept = KEPT + (1 - KEPT) / (1 + inPart / KEPT_LIKE);
+  // One factor alone is of what does not scatter, and asks for nothing.
+  const all = scatters.map(({ scatter }) => scatter.factors(kept)).filter(({ length }) => length === PARTS);
+  const factors = Array.from({ length: PARTS }, (_, k) => all.reduce((sum, own) => sum + own[k] / all.length, 0));
+  return { factors: all.length > 0 ? factors : [1], evaluations: 2 * n * rounds };
 }
 
 /** The log SNRs that are drawn after a pilot, or those of the proposal as it is. */

@@ -16,6 +16,7 @@ export interface RunningEstimate extends Estimate {
   readonly stderr: number;
   /** The part of it that more rounds lower: the error of the mean over these very samples. */
   readonly noiseStderr: number;
+  /** Log SNRs of each sample. */
   readonly rounds: number;
   /** Evaluations of the denoiser, those of a pilot among them. */
   readonly evaluations: number;

@@ -41,7 +41,7 @@ export class RunningNll implements RunningRounds {
   /** Learns from some samples where along the log SNRs the values scatter, to draw more there. Before the first round. */
   async adapt(signal?: AbortSignal): Promise<void> {
     if (this.#rounds.count > 0) throw new RangeError("The proposal adapts before the first round, not after it.");
-    const pilot = await takePilot(this.meter, this.samples, this.proposal, this.random, differences, signal);
+    const pilot = await takePilot(this.meter, this.samples, this.proposal, this.random, [differences], signal);
     this.#factors = pilot.factors;
     this.#distribution = adaptedProposal(this.proposal, this.#factors);
     this.#rounds.evaluations += pilot.evaluations;

@@ -9,9 +9,6 @@ import { describeGiven } from "../../core/run/given.ts";
 /** Pictures of each class, and classes, that are shown; of another condition as many pictures as of four classes. */
 const OF_EACH = 3, MOST_CLASSES = 10, OTHERS = 12;
 
-/** What images without a known range are taken to lie in. */
-const IMAGE_RANGE = [-1, 1] as const;
-
 /** The places of the samples whose maps are shown: the first of each class; nothing of samples that are no images. */
 export function mappedRows(
   samples: Samples,
@@ -34,18 +31,26 @@ export function mapRecord(
   { maps }: ModelInformation,
   samples: Samples,
   condition: Condition,
-  { shape, range = IMAGE_RANGE }: { readonly shape: readonly number[]; readonly range?: readonly [number, number] },
+  { shape, range }: { readonly shape: readonly number[]; readonly range?: readonly [number, number] },
 ): Pick<MapRecord, "rows" | "mean"> {
   const image = imageShape(shape);
   if (!maps || !image) throw new RangeError("There are no maps of samples that are no images.");
-  const pictures = [...maps.ofRows].map(([row, values]) => mapped(row, values, samples, condition, image, range));
-  const rows = pictures.reduce<MappedPicture[][]>((rows, picture) => {
-    const last = rows.at(-1);
-    const isNext = last === undefined || last.length === OF_EACH ||
-      classesOf(samples, condition) !== undefined && last[0].label !== picture.label;
-    return isNext ? [...rows, [picture]] : [...rows.slice(0, -1), [...last, picture]];
-  }, []);
+  const scale = range ?? rangeOf([...maps.ofRows.keys()], samples);
+  const pictures = [...maps.ofRows].map(([row, values]) => mapped(row, values, samples, condition, image, scale));
+  const areClasses = classesOf(samples, condition) !== undefined, rows: MappedPicture[][] = [];
+  for (const picture of pictures) {
+    const last = rows.at(-1), isOther = areClasses && last?.[0].label !== picture.label;
+    if (!last || isOther || last.length === OF_EACH) rows.push([picture]);
+    else last.push(picture);
+  }
   return { rows, mean: overChannels(maps.mean, image) };
+}
+
+/** The smallest and the largest value of some samples, of data whose range is not known. */
+function rangeOf(rows: readonly number[], samples: Samples): [number, number] {
+  const values = rows.flatMap((row) => [...toFloat32(samples, row, row + 1)]);
+  const [low, high] = values.reduce(([low, high], x) => [Math.min(low, x), Math.max(high, x)], [Infinity, -Infinity]);
+  return high > low ? [low, high] : [low, low + 1];
 }
 
 function mapped(

@@ -188,8 +188,10 @@ function linesOf(information: ModelInformation, names: string, referenceName: st
     `  the orthogonal form ${estimate(orthogonal.mean, orthogonal.stderr)}, ½ ∫ E‖ε̂(z) − ε̂(z | c)‖² dα`,
     ...(isPlain(information)
       ? [
-        `  They differ by ${estimate(gap.mean, gap.stderr)}: the model's own error, since those of the data's own ` +
-        "denoiser are equal.",
+        `  They differ by ${
+          estimate(gap.mean, gap.stderr)
+        }, which is the model's own error: of the best denoiser they ` +
+        "are equal.",
       ]
       : []),
     `  of the reference    ${estimate(reference.mean, reference.stderr)}, ${referenceName}`,

@@ -29,7 +29,7 @@ export interface ConditionInformationOptions extends CommonOptions, RoundLimits 
 
 /** What a model with a condition has of its samples' information about it. */
 export interface ModelInformation extends ConditionInformation {
-  /** Of a condition that is all classes, which are known of all samples. */
+  /** Of a condition that is all classes, of samples that are of two at least. */
   readonly classes?: ClassInformation;
 }
 
@@ -91,7 +91,9 @@ export async function conditionInformation(
         "The information came out as no finite number: the model has diverged, or the data is not its own.",
       );
     }
-    const classes = places && classInformation(information.difference.perRow, places);
+    const classes = places && new Set(places).size > 1
+      ? classInformation(information.difference.perRow, places)
+      : undefined;
     return { ...information, ...(classes ? { classes } : {}) };
   } finally {
     await meter.dispose();

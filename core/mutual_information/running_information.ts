@@ -13,7 +13,7 @@ import { InformationCurves } from "./information_curves.ts";
 import { InformationMaps, type SampleMaps } from "./information_map.ts";
 import type { InformationErrors, InformationMeter } from "./information_meter.ts";
 
-/** One of the two forms of an information, in nats. */
+/** One of the two forms of an information, in nats. Of one sample the error is that of the noise alone. */
 export interface InformationForm extends RunningEstimate {
   /** Of each sample, in the order of the data. */
   readonly perRow: Float64Array;
@@ -154,14 +154,17 @@ export class RunningInformation implements Rounds {
     const { difference, orthogonal, gap } = this.#sums, { rounds, evaluations } = this.sums();
     const formOf = (sums: RoundSums, baseline: Float64Array): InformationForm => {
       const { nll: perRow, stderr: perRowStderr } = sums.perSample(baseline);
-      return { ...sums.estimate(baseline), perRow, perRowStderr };
+      return { ...ofAll(sums.estimate(baseline)), perRow, perRowStderr };
     };
-    const { mean, stderr } = gap.estimate(this.#gapBaseline(tails));
+    const isOne = this.samples.count === 1;
+    // Of one sample nothing is known of how samples scatter.
+    const ofAll = (estimate: RunningEstimate) => isOne ? { ...estimate, stderr: estimate.noiseStderr } : estimate;
+    const { mean, stderr } = ofAll(gap.estimate(this.#gapBaseline(tails)));
     return {
       difference: formOf(difference, this.#baseline),
       orthogonal: { ...formOf(orthogonal, tails), evaluations },
       gap: { mean, stderr },
-      reference: meanAndStderr(this.#baseline),
+      reference: isOne ? { mean: this.#baseline[0], stderr: 0 } : meanAndStderr(this.#baseline),
       ...{ samples: this.samples.count, rounds, evaluations, curves: this.#curves.curves() },
       ...(this.#maps ? { maps: this.#mapsAfter(rounds, this.#maps) } : {}),
     };

@@ -177,14 +177,16 @@ function isPlain({ gap }: ModelInformation): boolean {
 
 /** What the terminal shows of the numbers. */
 function linesOf(information: ModelInformation, names: string, referenceName: string): string[] {
-  const { difference, orthogonal, gap, reference, classes } = information;
+  const { difference, orthogonal, gap, reference, classes, samples } = information;
   const estimate = (mean: number, stderr: number) => `${mean.toFixed(4)} ± ${stderr.toFixed(4)} nats`;
   return [
     `Information of ${names}, I(X; C)`,
     `  by the difference   ${estimate(difference.mean, difference.stderr)} (${
       (difference.mean / Math.LN2).toFixed(4)
     } bits), E[−log p(x)] − E[−log p(x | c)]`,
-    `                      of the error ${difference.noiseStderr.toPrecision(2)} nats is noise`,
+    samples === 1
+      ? "                      the error is that of the noise alone"
+      : `                      of the error ${Number(difference.noiseStderr.toPrecision(2))} nats is noise`,
     `  the orthogonal form ${estimate(orthogonal.mean, orthogonal.stderr)}, ½ ∫ E‖ε̂(z) − ε̂(z | c)‖² dα`,
     ...(isPlain(information)
       ? [

@@ -44,6 +44,8 @@ const TASKS: readonly (readonly [string, string, RegExp])[] = [
   ["export", "run --format tfjs --batch 2", /--batch is for --format onnx/],
   ["mi", "points.csv --x 0 --y 1 --embedding-size 8", /--embedding-size is for --embedding on, but that is off\./],
   ["mi", "points.csv --x 0 --y 1 --transpose on", /--transpose is on, but points\.csv is not a file of HDF5\./],
+  ["mi", "run --x 0", /--x is for columns of data, but run is a run\./],
+  ["mi", "points.csv --x 0 --y 1 --per-row rows.csv", /--per-row is for a run, but points\.csv is data\./],
   ["bench", "train-2d --rows 5", /--rows is for the case read\./],
   ["bench", "train-2d --stderr 1", /--stderr is for the case density-2d\./],
   ["bench", "train-2d --mpirun mpiexec", /--mpirun is for --ranks\./],

@@ -152,14 +152,17 @@ export class RunningInformation implements Rounds {
     const tails = this.#tails;
     if (!tails) throw new RangeError("There is no estimate before the first round.");
     const { difference, orthogonal, gap } = this.#sums, { rounds, evaluations } = this.sums();
+    const isOne = this.samples.count === 1;
+    const estimateOf = (sums: RoundSums, baseline: Float64Array): RunningEstimate => {
+      const estimate = sums.estimate(baseline);
+      // Of one sample nothing is known of how samples scatter.
+      return isOne ? { ...estimate, stderr: estimate.noiseStderr } : estimate;
+    };
     const formOf = (sums: RoundSums, baseline: Float64Array): InformationForm => {
       const { nll: perRow, stderr: perRowStderr } = sums.perSample(baseline);
-      return { ...ofAll(sums.estimate(baseline)), perRow, perRowStderr };
+      return { ...estimateOf(sums, baseline), perRow, perRowStderr };
     };
-    const isOne = this.samples.count === 1;
-    // Of one sample nothing is known of how samples scatter.
-    const ofAll = (estimate: RunningEstimate) => isOne ? { ...estimate, stderr: estimate.noiseStderr } : estimate;
-    const { mean, stderr } = ofAll(gap.estimate(this.#gapBaseline(tails)));
+    const { mean, stderr } = estimateOf(gap, this.#gapBaseline(tails));
     return {
       difference: formOf(difference, this.#baseline),
       orthogonal: { ...formOf(orthogonal, tails), evaluations },

@@ -9,6 +9,11 @@ import { PARTS, readingOptions } from "../../core/run/evaluation_data.ts";
 import { isCheckpoint } from "../../core/run/open_weights.ts";
 import { trustOption } from "../../core/run/options.ts";
 
+/** The help of an option of a file that only a run's data heeds. */
+function ofRun(help: string): string {
+  return help.replace(/^Of a file:/, "Of a run's --data:");
+}
+
 /** Options that only the information of a run heeds. */
 export const runOptions = {
   data: { optional: "string", placeholder: "data", help: "Of a run: a file or data set (default: the run's own)." },
@@ -32,8 +37,8 @@ export const runOptions = {
     ...SETTINGS.evalBatchSize,
     help: "Of a run: samples per run of the denoiser (default: the run's).",
   },
-  range: readingOptions.range,
-  layout: readingOptions.layout,
+  range: { ...readingOptions.range, help: ofRun(readingOptions.range.help) },
+  layout: { ...readingOptions.layout, help: ofRun(readingOptions.layout.help) },
   ...trustOption,
 } as const satisfies Record<string, TaskOption>;
 

@@ -54,6 +54,7 @@ export { Random, type RandomState } from "./random/random.ts";
 export { BACKEND_CHOICES, type BackendChoice, type Precision, PRECISIONS } from "./engine/mod.ts";
 export { type SamplerName, SAMPLERS } from "./diffusion/sampling.ts";
 export type { RoundLimits } from "./evaluation/take_rounds.ts";
+export type { RunningEstimate } from "./evaluation/round_sums.ts";
 export type { SamplingOptions } from "./sampling/plan.ts";
 export type { BatchRecord, EvaluationRecord } from "./sampling/sampler.ts";
 export type { ErrorCurves } from "./mutual_information/estimate.ts";
@@ -86,4 +87,11 @@ export {
   type MutualInformation,
   mutualInformation,
 } from "./mutual_information/information.ts";
+export {
+  conditionInformation,
+  type ConditionInformationOptions,
+  type ModelInformation,
+} from "./mutual_information/condition_information.ts";
+export type { SampleMaps } from "./mutual_information/information_map.ts";
+export type { ConditionInformation, InformationForm } from "./mutual_information/running_information.ts";
 export { type InformationMatrix, informationMatrix, type MatrixOptions } from "./mutual_information/matrix.ts";

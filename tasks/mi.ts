@@ -1,9 +1,10 @@
 import "../core/cli/listen.ts";
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import { main, parseCommandLine, printText, Progress, UsageError } from "../core/cli/mod.ts";
 import { parseDataFile } from "../core/data/data_file.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
 import { loadData, mutualInformation } from "../core/mod.ts";
+import { lockOutput } from "../core/io/lock.ts";
 import { describeColumn } from "../core/mutual_information/columns.ts";
 import {
   INFORMATION_DEFAULTS as DEFAULTS,
@@ -17,13 +18,11 @@ import { readingOptions } from "../core/run/evaluation_data.ts";
 import { claimFolder, RunFolder } from "../core/run/folder.ts";
 import { peakMemory } from "../core/run/memory.ts";
 import { outputOptions } from "../core/run/options.ts";
-import { writeColumns } from "../core/run/per_sample_file.ts";
+import { requirePerSamplePath, writeColumns } from "../core/run/per_sample_file.ts";
 import { shown } from "../core/run/result.ts";
+import { isRun, requireHeededOf, runOptions } from "./mi/run_options.ts";
 import { informationRecord } from "./mi/summary.ts";
 import { informationLines } from "./mi/text.ts";
-
-/** The file of the information of each row. */
-const PER_ROW = "per-row.csv";
 
 const options = {
   x: { default: "", placeholder: "columns", help: "Columns of X: numbers from 0, ranges and names, as 0-4,height." },
@@ -40,7 +39,11 @@ const options = {
     DEFAULTS.shuffles,
     "Shuffle the rows of Y so many times, which tells what chance alone gives.",
   ),
-  perRow: { default: false, help: "Write the information of each row, by the mixture, in the order of the rows." },
+  perRow: {
+    optional: "string",
+    placeholder: "file",
+    help: "Write the information of each row, in the order of the rows, of a run with its error: .csv, .h5.",
+  },
   direction: withDefault(
     RANGES.direction,
     DEFAULTS.direction,
@@ -67,6 +70,7 @@ const options = {
   ...threadsOption,
   out: { optional: "string", placeholder: "folder", help: "Where to write (default: a new folder in runs)." },
   figures: { default: true, onOff: true, help: "Draw the figure." },
+  ...runOptions,
   ...outputOptions,
 } as const;
 
@@ -90,10 +94,20 @@ await main((stop) =>
     const started = performance.now();
     const { options: o, positional, given } = await parseCommandLine({
       name: "mi",
-      summary: "Estimates the mutual information of columns from a denoiser of x and one of x given y.",
-      positional: [{ name: "data", help: "A file of data, as points.csv or pairs.h5:z, or a data set's name." }],
+      summary: "Estimates the mutual information of columns, or of a run's samples and their condition.",
+      positional: [{
+        name: "data",
+        help:
+          "A file of data, as points.csv or pairs.h5:z, a data set's name, or the folder of a run with a condition.",
+      }],
       options,
     }, Deno.args);
+    const kind = isRun(positional.data) ? "run" : "columns";
+    requireHeededOf(kind, positional.data, given, o.data);
+    if (kind === "run") {
+      const { measureRun } = await import("./mi/run.ts");
+      return await measureRun(positional.data, { ...o, isBackendGiven: given.has("backend"), signal: stop });
+    }
     if (o.matrix) requireHeededMatrix(given);
     else if (o.x === "" || o.y === "") {
       throw new UsageError(`--${o.x === "" ? "x" : "y"} is missing. Name its columns, as --x 0 --y 1-3.`);
@@ -101,7 +115,8 @@ await main((stop) =>
     if (given.has("embeddingSize") && !o.embedding) {
       throw new UsageError("--embedding-size is for --embedding on, but that is off. Leave it out, or add the other.");
     }
-    if (o.perRow && o.estimator === "networks") {
+    if (o.perRow !== undefined) requirePerSamplePath(o.perRow, "--per-row");
+    if (o.perRow !== undefined && o.estimator === "networks") {
       throw new UsageError("--per-row is for the mixture, but --estimator is networks. Leave one of them out.");
     }
     const { header, transpose } = o;
@@ -116,7 +131,7 @@ await main((stop) =>
       return await measureMatrix(data, { ...o, data: positional.data, name, signal: stop });
     }
     let path = "";
-
+    const rowsPath = o.perRow === undefined ? undefined : resolve(o.perRow);
     using progress = new Progress({ quiet: o.quiet || o.json });
     let done = 0;
     const { figures, json: _, quiet: __, matrix: ___, perRow: ____, out, threads, ...chosen } = o;
@@ -127,6 +142,7 @@ await main((stop) =>
       onBegin: async () => {
         // Until the process ends: of two the one's figures would stand beside the other's numbers.
         ({ path } = await claimFolder(out, `runs/${name}`, () => false));
+        if (rowsPath !== undefined) await lockOutput(rowsPath, ", or name another file");
       },
       onEpoch: ({ direction, which, excess }, total) => {
         const condition = which === "marginal" ? "" : direction === "x" ? " | y" : " | x";
@@ -139,8 +155,7 @@ await main((stop) =>
     noteThreads(threads, engine, (note) => notes.push(note));
     const folder = new RunFolder(path);
     const drawn = figures ? await (await import("./mi/curves.ts")).drawCurves(folder, name, directions) : [];
-    if (o.perRow) await writeColumns(folder.file(PER_ROW), { pmi: perRow! });
-    const files = [...drawn, ...(o.perRow ? [PER_ROW] : [])];
+    if (rowsPath !== undefined) await writeColumns(rowsPath, { information: perRow! });
     const { epochs, batchSize, learningRate, levels } = settings;
     const { hiddenSize, hiddenLayers, embedding, embeddingSize } = o;
     const network = { hiddenSize, hiddenLayers, embedding, embeddingSize, skip: true };
@@ -150,7 +165,7 @@ await main((stop) =>
       ...(data.description === undefined ? {} : { read: data.description }),
       ...(notes.length > 0 ? { notes } : {}),
       ...informationRecord(information, names),
-      ...(o.perRow ? { per_row: { file: PER_ROW, mean_nats: information.mixture!.heldOut } } : {}),
+      ...(rowsPath === undefined ? {} : { per_row: shown(rowsPath), per_row_mean_nats: information.mixture!.heldOut }),
       ...{ epochs, batch_size: batchSize, learning_rate: learningRate, levels, ...snakeCase(network) },
       seed: o.seed,
       seconds: Math.round(performance.now() - started) / 1000,
@@ -160,7 +175,7 @@ await main((stop) =>
       threads: engine.threads,
       versions: engine.versions,
       folder: shown(folder.path),
-      files,
+      files: drawn,
     };
     await folder.writeJson("summary.json", summary);
     progress.finish();
@@ -174,8 +189,8 @@ await main((stop) =>
         } s on ${engine.backend}`,
         ...(summary.read === undefined ? [] : [`  read ${summary.read}`]),
         ...notes.map((note) => `  ${note}`),
-        ...informationLines(information, names, { shuffles: o.shuffles, perRow: o.perRow ? PER_ROW : undefined }),
-        `Wrote ${summary.folder}, with ${["summary.json", ...files].join(", ")}`,
+        ...informationLines(information, names, { shuffles: o.shuffles, perRow: summary.per_row }),
+        `Wrote ${summary.folder}, with ${["summary.json", ...drawn].join(", ")}`,
       ].join("\n"),
     );
   })

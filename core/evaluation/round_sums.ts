@@ -16,6 +16,7 @@ export interface RunningEstimate extends Estimate {
   readonly stderr: number;
   /** The part of it that more rounds lower: the error of the mean over these very samples. */
   readonly noiseStderr: number;
+  /** Log SNRs of each sample. */
   readonly rounds: number;
   /** Evaluations of the denoiser, those of a pilot among them. */
   readonly evaluations: number;
@@ -44,12 +45,19 @@ export interface NllSums {
   readonly factors: readonly number[];
 }
 
-/** An estimate that is made round by round: the more rounds, the smaller its error. */
-export interface RunningRounds {
+/** What is measured round by round: the more rounds, the smaller its error. */
+export interface Rounds {
   /** Learns from some samples where along the log SNRs to measure. Before the first round. */
   adapt(signal?: AbortSignal): Promise<void>;
   /** Takes one more round. Yields how much of it is done; one that is left early counts for nothing. */
   round(): AsyncGenerator<number>;
+  /** @throws {RangeError} Before the first round. */
+  estimate(): Pick<RunningEstimate, "noiseStderr">;
+  sums(): Pick<NllSums, "rounds" | "evaluations">;
+}
+
+/** A likelihood that is estimated round by round. */
+export interface RunningRounds extends Rounds {
   perSample(): PerSampleNll;
   /** @throws {RangeError} Before the first round. */
   estimate(): RunningEstimate;

@@ -1,4 +1,4 @@
-import type { RunningRounds } from "./round_sums.ts";
+import type { Rounds } from "./round_sums.ts";
 
 /** Rounds where neither an error nor a number of them is asked for. */
 export const ROUNDS = 8;
@@ -23,7 +23,7 @@ export interface RoundHooks {
 }
 
 /** Whether an estimate has all rounds that its limits ask for. */
-export function isEnough(running: RunningRounds, samples: number, { stderr, rounds, budget }: RoundLimits): boolean {
+export function isEnough(running: Rounds, samples: number, { stderr, rounds, budget }: RoundLimits): boolean {
   const { rounds: taken, evaluations } = running.sums();
   if (taken === 0) return false;
   if (budget !== undefined && evaluations + 2 * samples > budget) return true;
@@ -40,7 +40,7 @@ export function isEnough(running: RunningRounds, samples: number, { stderr, roun
  * @returns Whether the limits are reached.
  */
 export async function takeRounds(
-  running: RunningRounds,
+  running: Rounds,
   samples: number,
   limits: RoundLimits,
   { signal, onProgress, onRound }: RoundHooks = {},

@@ -1,4 +1,4 @@
-import type { Engine } from "../engine/mod.ts";
+import type { Engine, State } from "../engine/mod.ts";
 import type { ErrorMeter } from "../evaluation/errors.ts";
 import type { MeterOptions } from "../evaluation/row_program.ts";
 import type { Ranks } from "../mpi/ranks.ts";
@@ -20,6 +20,8 @@ export interface ModelMeterOptions extends MeterOptions {
 /** The machinery of a model, which tasks need and programs do not. */
 export interface ModelInternals {
   readonly engine: Engine;
+  /** The parameters on the engine, by their names. */
+  readonly state: State;
   readonly denoiser: Denoiser;
   /** Samples per run of the denoiser in evaluations. */
   readonly evalBatchSize: number;

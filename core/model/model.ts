@@ -210,7 +210,7 @@ export function createModel(
 
   return {
     ...{ shape, info, proposal, params },
-    [INTERNALS]: { engine, denoiser, evalBatchSize, meter, draw },
+    [INTERNALS]: { engine, state, denoiser, evalBatchSize, meter, draw },
     async logDensity(rows, { levels = LEVELS, seed = 0, signal, given } = {}) {
       requireAllowed(MEASURING, { levels, seed });
       const samples = samplesOf(rows, given);

@@ -63,6 +63,8 @@ export interface ErrorCurves {
   readonly conditional: readonly number[];
   /** Of the two, with its standard error. */
   readonly difference: Estimate[];
+  /** E‖ε̂(z) − ε̂(z | c)‖², of one denoiser that is told c or nothing. */
+  readonly distance?: readonly number[];
 }
 
 /** The information of held-out rows, from the likelihood of x. */

@@ -9,15 +9,16 @@ const WIDTH = 660, LEFT = 68, RIGHT = 24, CURVES = 240, DIFFERENCE = 150, GAP = 
 
 /**
  * The error of one side without and with the other over log SNR, and below it their difference with one standard error
- * either side: half of its area is the mutual information in nats.
+ * either side: half of its area is the mutual information in nats. Of one denoiser that is told c or nothing the distance of
+ * its two estimates is drawn too, which is that difference where they are the data's own.
  *
  * @param name What the figure is of, for its title.
- * @param given The side that is known, `y` where the likelihood is that of x.
+ * @param given What is known, `y` where the likelihood is that of x.
  */
 export function informationFigure(
   name: string,
-  given: "x" | "y",
-  { logsnr, marginal, conditional, difference }: ErrorCurves,
+  given: "x" | "y" | "c",
+  { logsnr, marginal, conditional, difference, distance }: ErrorCurves,
 ): Spec {
   const rows = logsnr.map((alpha, k) => ({
     logsnr: alpha,
@@ -26,6 +27,7 @@ export function informationFigure(
     difference: difference[k].mean,
     low: difference[k].mean - difference[k].stderr,
     high: difference[k].mean + difference[k].stderr,
+    ...(distance ? { distance: distance[k] } : {}),
     zero: 0,
   }));
   const plot = { width: WIDTH - LEFT - RIGHT, x: LEFT };
@@ -42,7 +44,8 @@ export function informationFigure(
   const lower = legendRow(
     [
       { label: "difference ± 1 s.e.", colour: COLOURS.denoiser, kind: "line" },
-      { label: "half of this area is I(X; Y)", colour: COLOURS.gap, kind: "area" },
+      ...(distance ? [{ label: "E‖ε̂(z, α) − ε̂(z, α | c)‖²", colour: COLOURS.excess, kind: "dash" } as const] : []),
+      { label: `half of this area is I(X; ${given === "c" ? "C" : "Y"})`, colour: COLOURS.gap, kind: "area" },
     ],
     LEFT,
     top + CURVES + GAP,
@@ -75,7 +78,7 @@ export function informationFigure(
         box: { ...plot, y: lowerTop, height: DIFFERENCE },
         rows,
         xDomain,
-        yDomain: withZero(rows.flatMap(({ low, high }) => [low, high])),
+        yDomain: withZero([...rows.flatMap(({ low, high }) => [low, high]), ...distance ?? []]),
         yTitle: "difference",
         labels: true,
         marks: [
@@ -83,6 +86,7 @@ export function informationFigure(
           curveArea("datum.low", "datum.high", COLOURS.denoiser, 0.22),
           curveLine("zero", COLOURS.line, { width: 1 }),
           curveLine("difference", COLOURS.denoiser),
+          ...(distance ? [curveLine("distance", COLOURS.excess, { dash: [5, 3] })] : []),
         ],
       }),
     ],

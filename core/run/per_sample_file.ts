@@ -2,10 +2,10 @@ import { UserError } from "../errors/user_error.ts";
 import type { PerSampleNll } from "../evaluation/round_sums.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
 
-/** Checks the name of a file that values of samples go to. @throws {UserError} */
-export function requirePerSamplePath(path: string): void {
+/** Checks the name of a file that values of samples go to. @param option That names it. @throws {UserError} */
+export function requirePerSamplePath(path: string, option = "--per-sample"): void {
   if (/\.(csv|h5|hdf5)$/i.test(path)) return;
-  throw new UserError(`--per-sample is ${path}; it must end in .csv, .h5 or .hdf5.`);
+  throw new UserError(`${option} is ${path}; it must end in .csv, .h5 or .hdf5.`);
 }
 
 /** Rows of a table that are text at the same time. */

@@ -1,4 +1,4 @@
-import type { MutualInformation } from "../../core/mod.ts";
+import type { LabelInformation, MutualInformation } from "../../core/mod.ts";
 
 /** What is said of an information in `summary.json`. @param names Of the columns. */
 export function informationRecord(information: MutualInformation, names: readonly string[]) {
@@ -56,15 +56,22 @@ function labelRecords({ labels }: MutualInformation, names: readonly string[]) {
     labels: labels.map((label) => ({
       side: label.side,
       column: names[label.column] ?? label.column,
-      levels: label.levels,
-      entropy_nats: label.entropy,
-      mi_part: label.part,
-      conditional_entropy_nats: label.conditional.mean,
-      conditional_entropy_stderr: label.conditional.stderr,
-      guess_error: label.guessError,
-      least_error: label.leastError,
-      most_error: label.mostError,
+      ...labelRecord(label),
     })),
+  };
+}
+
+/** What an information says of a label, in summary.json. */
+export function labelRecord(label: LabelInformation) {
+  return {
+    levels: label.levels,
+    entropy_nats: label.entropy,
+    mi_part: label.part,
+    conditional_entropy_nats: label.conditional.mean,
+    conditional_entropy_stderr: label.conditional.stderr,
+    guess_error: label.guessError,
+    least_error: label.leastError,
+    most_error: label.mostError,
   };
 }
 

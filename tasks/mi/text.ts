@@ -1,4 +1,4 @@
-import type { InformedLabel, MutualInformation } from "../../core/mod.ts";
+import type { LabelInformation, MutualInformation } from "../../core/mod.ts";
 import { isKnown } from "../../core/mutual_information/checks.ts";
 import { describeColumn } from "../../core/mutual_information/columns.ts";
 
@@ -31,7 +31,9 @@ export function informationLines(
     ));
   }
   lines.push(line("Of their Gaussian part", `${gaussianNats.toFixed(4)} nats`));
-  lines.push(...labels.flatMap((label) => labelLines(label, names)));
+  for (const label of labels) {
+    lines.push(...labelLines(label, describeColumn(label.column, names), label.side === "x" ? "Y" : "X"));
+  }
   lines.push(...checkLines(information, names));
   if (perRow !== undefined) {
     lines.push(line("Of each row", `${mixture!.heldOut.toFixed(4)} nats on average, by fits without it, in ${perRow}`));
@@ -39,12 +41,12 @@ export function informationLines(
   return [...lines, ...checks.warnings.map((warning) => `Warning: ${warning}`)];
 }
 
-function labelLines(label: InformedLabel, names: readonly string[]): string[] {
-  const { side, column, entropy, part, conditional, leastError, mostError, guessError } = label;
-  const other = side === "x" ? "Y" : "X";
+/** What an information says of a label. @param name Of the label. @param other What tells of it. */
+export function labelLines(label: LabelInformation, name: string, other: string): string[] {
+  const { entropy, part, conditional, leastError, mostError, guessError } = label;
   return [
     line(
-      `Entropy of ${describeColumn(column, names)}`,
+      `Entropy of ${name}`,
       `${entropy.toFixed(4)} nats, of which ${other} tells ${percent(part)} and leaves ${
         estimateOf(conditional.mean, conditional.stderr)
       }`,

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs";
 import {
+  conditionInformation,
   type DenoiserPlugin,
   densityFigure,
   errorFigure,
@@ -20,7 +21,7 @@ import {
 import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
 import { gaussianDenoiser } from "../../core/reference/gaussian.ts";
 import { inFolder } from "../folders.ts";
-import { exactClasses, exactDensities, labelledRows } from "../labelled.ts";
+import { exactClasses, exactDensities, labelledInformation, labelledRows } from "../labelled.ts";
 import { runTask } from "../tasks/command.ts";
 
 const IMAGES = fileURLToPath(new URL("../reference/datasets/images.h5", import.meta.url));
@@ -286,6 +287,13 @@ Deno.test("a conditional model is fitted to rows, saved and loaded, and all its 
     const nll = await model.nll(points, { given: each });
     ok(Math.abs(nll.nats + mean((_, i) => told.logDensity[i])) < 0.02);
 
+    const { difference, orthogonal, classes } = await conditionInformation(model, points, { given: each });
+    ok(Math.abs(difference.mean - (truth.told - truth.untold)) < 0.03, `${difference.mean}`);
+    ok(Math.abs(orthogonal.mean - labelledInformation()) < 3 * orthogonal.stderr, `${orthogonal.mean}`);
+    ok(classes!.levels === 3 && classes!.conditional.mean > 0);
+    const single = await conditionInformation(model, points.slice(0, 1), { given: each.slice(0, 1) });
+    ok(single.classes === undefined && Number.isFinite(single.orthogonal.stderr));
+
     const drawn = await model.sample(200, { given: { 2: 11 }, steps: 50 });
     const own = Array.from({ length: 200 }, (_, i) => exactClasses([(drawn[2 * i] - 1e3) / 20, drawn[2 * i + 1]])[1]);
     ok(own.filter((log) => log > Math.log(0.3)).length > 175);
@@ -298,6 +306,7 @@ Deno.test("a conditional model is fitted to rows, saved and loaded, and all its 
 
     for (
       const [attempt, pattern] of [
+        [conditionInformation(model, points), /Nothing says 2 of the samples\. Give data that does, or a record/],
         [model.logDensity(points, { given: { 3: 1 } }), /given names "3", but the model is given 2/],
         [model.logDensity(points, { given: { 2: 3 } }), /2 is given as 3, expected one of 10, 11, 12/],
         [model.nll(points, { given: [{ 2: 10 }] }), /given has 1 records, expected one for each of the 300 rows/],

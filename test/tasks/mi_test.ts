@@ -52,7 +52,7 @@ Deno.test("rows, columns, a label's entropy and what has to hold are printed and
     });
     await Deno.writeTextFile(join(cwd, "label.csv"), `a,b,label\n${rows.map((row) => row.join()).join("\n")}\n`);
     const args = ["label.csv", "--x", "a,b", "--y", "label", "--estimator", "mixture", "--threads", "1"];
-    const { code, stdout, stderr } = await runTask("mi", [...args, "--per-row"], cwd);
+    const { code, stdout, stderr } = await runTask("mi", [...args, "--per-row", "rows.csv"], cwd);
     equal(code, 0, stderr);
     match(stdout, /^Entropy of 2 \(label\) {5}0\.69\d\d nats, of which X tells \d\d\.\d % and leaves 0\.\d{4} ± /m);
     match(
@@ -61,18 +61,18 @@ Deno.test("rows, columns, a label's entropy and what has to hold are printed and
     );
     match(stdout, /^Log normalisation {8}-?0\.\d{4} ± 0\.\d{4} nats, 0 of a density ratio$/m);
     match(stdout, /^Lost without a column\n {2}0 \(a\) of x {13}0\.\d{4} ± .*\n {2}1 \(b\) of x {13}-?0\.0\d{3} ± /m);
-    deepEqual(await namesIn(join(cwd, "runs/label-mi")), ["per-row.csv", "summary.json"]);
+    deepEqual(await namesIn(join(cwd, "runs/label-mi")), ["summary.json"]);
 
-    const [header, ...lines] = (await Deno.readTextFile(join(cwd, "runs/label-mi/per-row.csv"))).trimEnd().split("\n");
+    const [header, ...lines] = (await Deno.readTextFile(join(cwd, "rows.csv"))).trimEnd().split("\n");
     const told = lines.map((line) => line.split(",").map(Number));
-    equal(header, "row,pmi");
+    equal(header, "row,information");
     deepEqual(told.map(([row]) => row), rows.map((_, i) => i));
     const right = told.filter(([row, pmi]) => pmi < 0 === (row % 10 === 0)).length;
     ok(right > 900, `${right}`);
     const summary = JSON.parse(await Deno.readTextFile(join(cwd, "runs/label-mi/summary.json")));
     const mean = told.reduce((sum, [, pmi]) => sum + pmi / told.length, 0);
-    deepEqual(summary.per_row, { file: "per-row.csv", mean_nats: summary.mixture.held_out_nats });
-    ok(Math.abs(mean - summary.per_row.mean_nats) < 1e-9);
+    deepEqual([summary.per_row, summary.per_row_mean_nats], ["rows.csv", summary.mixture.held_out_nats]);
+    ok(Math.abs(mean - summary.per_row_mean_nats) < 1e-9);
     const [label] = summary.labels;
     deepEqual([label.side, label.column, label.levels], ["y", "label", 2]);
     ok(Math.abs(label.entropy_nats - label.conditional_entropy_nats - summary.mi_nats) < 1e-12);

@@ -57,7 +57,7 @@ export type { RoundLimits } from "./evaluation/take_rounds.ts";
 export type { RunningEstimate } from "./evaluation/round_sums.ts";
 export type { SamplingOptions } from "./sampling/plan.ts";
 export type { BatchRecord, EvaluationRecord } from "./sampling/sampler.ts";
-export type { ErrorCurves } from "./mutual_information/estimate.ts";
+export type { ErrorCurves } from "./mutual_information/information_curves.ts";
 export type { ResolvedSettings } from "./model/begin_training.ts";
 
 export { loadData, type LoadDataOptions, type NamedDataset } from "./model/load_data.ts";

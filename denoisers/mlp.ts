@@ -5,7 +5,6 @@ import { sinusoidalEmbedding } from "../core/layers/embedding.ts";
 import { initLinear, linear, linearShapes } from "../core/layers/linear.ts";
 import { requireParameters } from "../core/layers/parameter_limit.ts";
 import { UserError } from "../core/errors/user_error.ts";
-import type { ConditionalDenoiser } from "../core/plugins/conditional_denoiser.ts";
 import { type DataInfo, type Denoiser, type OptionValues, widthOfCondition } from "../core/plugins/contracts.ts";
 import { type ParameterShapes, sizeOf } from "../core/data/tensors.ts";
 
@@ -57,16 +56,6 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
       return given(condition).predict(params, z, logsnr);
     },
   };
-}
-
-/**
- * The same network with what is known of each sample as a further input: embedded as the coordinates are, after log SNR.
- * It should have about their scale.
- *
- * @param condition The number of values that are known, at least 1.
- */
-export function createConditional(data: DataInfo, condition: number, values: OptionValues): ConditionalDenoiser {
-  return network(data, condition, values);
 }
 
 function network(data: DataInfo, condition: number, values: OptionValues) {

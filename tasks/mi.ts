@@ -31,7 +31,7 @@ const options = {
   estimator: withDefault(
     RANGES.estimator,
     DEFAULTS.estimator,
-    "By a mixture of the columns' ranks, by two networks, or by whichever finds held-out rows likelier.",
+    "By a mixture of the columns' ranks, by a network that is told y or nothing, or by both; the mixture's is told first.",
   ),
   matrix: { default: false, help: "The information of each pair of columns, all or those of --x, by the mixture." },
   shuffles: withDefault(
@@ -47,24 +47,14 @@ const options = {
   direction: withDefault(
     RANGES.direction,
     DEFAULTS.direction,
-    "Whose likelihood is taken: p(x) and p(x|y), p(y) and p(y|x), or the mean of both; auto: x, or the side without atoms.",
+    "Whose likelihood the network is of: p(x) and p(x|y), p(y) and p(y|x), or one of each; auto: x, or the side without atoms.",
   ),
-  heldOut: withDefault(RANGES.heldOut, DEFAULTS.heldOut, "Part of the rows that the information is measured on."),
-  epochs: withDefault(RANGES.epochs, DEFAULTS.epochs, "Passes through the training rows; the best is kept."),
-  batchSize: withDefault(RANGES.batchSize, DEFAULTS.batchSize, "Rows in a training step."),
-  learningRate: withDefault(RANGES.learningRate, DEFAULTS.learningRate, "Adam's learning rate."),
-  levels: withDefault(RANGES.levels, DEFAULTS.levels, "Log SNRs per row in the measurement."),
-  validationLevels: withDefault(
-    RANGES.validationLevels,
-    DEFAULTS.validationLevels,
-    "Log SNRs per row in a validation.",
-  ),
+  heldOut: withDefault(RANGES.heldOut, DEFAULTS.heldOut, "Part of the rows that the network is measured on."),
+  epochs: { ...RANGES.epochs, help: "The network's passes through the training rows (default: as train:2d)." },
+  batchSize: { ...RANGES.batchSize, help: "The network's rows in a training step (default: as train:2d)." },
+  learningRate: { ...RANGES.learningRate, help: "Adam's learning rate (default: as train:2d)." },
   header: readingOptions.header,
   transpose: readingOptions.transpose,
-  hiddenSize: RANGES.hiddenSize,
-  hiddenLayers: RANGES.hiddenLayers,
-  embedding: { default: false, onOff: true, help: "Sinusoidal embeddings of the columns and of log SNR." },
-  embeddingSize: RANGES.embeddingSize,
   seed: withDefault(RANGES.seed, 0, "Seed of everything that is drawn."),
   backend: withDefault(RANGES.backend, "auto", "What runs the tensors."),
   ...threadsOption,
@@ -73,6 +63,9 @@ const options = {
   ...runOptions,
   ...outputOptions,
 } as const;
+
+/** Options that only a network heeds. */
+const OF_NETWORK = ["direction", "heldOut", "epochs", "batchSize", "learningRate", "rounds"];
 
 /** Options that a matrix heeds. */
 const OF_MATRIX = [
@@ -112,12 +105,10 @@ await main((stop) =>
     else if (o.x === "" || o.y === "") {
       throw new UsageError(`--${o.x === "" ? "x" : "y"} is missing. Name its columns, as --x 0 --y 1-3.`);
     }
-    if (given.has("embeddingSize") && !o.embedding) {
-      throw new UsageError("--embedding-size is for --embedding on, but that is off. Leave it out, or add the other.");
-    }
+    if (!o.matrix) requireHeededBy(o.estimator, given);
     if (o.perRow !== undefined) requirePerSamplePath(o.perRow, "--per-row");
-    if (o.perRow !== undefined && o.estimator === "networks") {
-      throw new UsageError("--per-row is for the mixture, but --estimator is networks. Leave one of them out.");
+    if (o.perRow !== undefined && o.estimator === "network") {
+      throw new UsageError("--per-row is for the mixture, but --estimator is network. Leave one of them out.");
     }
     const { header, transpose } = o;
     requireHeededReading(positional.data, { header, transpose });
@@ -133,32 +124,28 @@ await main((stop) =>
     let path = "";
     const rowsPath = o.perRow === undefined ? undefined : resolve(o.perRow);
     using progress = new Progress({ quiet: o.quiet || o.json });
-    let done = 0;
-    const { figures, json: _, quiet: __, matrix: ___, perRow: ____, out, threads, ...chosen } = o;
+    const { x, y, z, seed, backend, estimator, shuffles, direction, heldOut } = o;
+    const { epochs, batchSize, learningRate, rounds, threads } = o;
     const information = await mutualInformation({ ...data, name: positional.data }, {
-      ...chosen,
-      ...{ names, signal: stop, curvePoints: figures ? 65 : 0 },
-      ...(threads === undefined ? {} : { threads }),
+      ...{ x, y, z, names, seed, backend, estimator, shuffles, direction, heldOut, signal: stop },
+      ...givenOf({ epochs, batchSize, learningRate, rounds, threads }),
       onBegin: async () => {
         // Until the process ends: of two the one's figures would stand beside the other's numbers.
-        ({ path } = await claimFolder(out, `runs/${name}`, () => false));
+        ({ path } = await claimFolder(o.out, `runs/${name}`, () => false));
         if (rowsPath !== undefined) await lockOutput(rowsPath, ", or name another file");
       },
-      onEpoch: ({ direction, which, excess }, total) => {
-        const condition = which === "marginal" ? "" : direction === "x" ? " | y" : " | x";
-        const field = `p(${direction}${condition}) ${excess.toFixed(3)} nats against its Gaussian`;
-        progress.update({ label: "epoch", done: ++done, total, fields: [field] });
-      },
+      onEpoch: ({ direction, epoch, nll }) =>
+        progress.update({
+          ...{ label: `epoch ${epoch} of the network of ${direction}`, done: 0, total: 1 },
+          fields: [`${nll.toFixed(3)} nats given ${direction === "x" ? "y" : "x"}`],
+        }),
       onMeasure: () => progress.update({ label: "measurement and figures", done: 0, total: 1 }),
     });
-    const { settings, engine, directions, z, perRow } = information, notes = [...information.notes];
+    const { engine, directions, perRow } = information, notes = [...information.notes];
     noteThreads(threads, engine, (note) => notes.push(note));
     const folder = new RunFolder(path);
-    const drawn = figures ? await (await import("./mi/curves.ts")).drawCurves(folder, name, directions) : [];
+    const drawn = o.figures ? await (await import("./mi/curves.ts")).drawCurves(folder, name, directions) : [];
     if (rowsPath !== undefined) await writeColumns(rowsPath, { information: perRow! });
-    const { epochs, batchSize, learningRate, levels } = settings;
-    const { hiddenSize, hiddenLayers, embedding, embeddingSize } = o;
-    const network = { hiddenSize, hiddenLayers, embedding, embeddingSize, skip: true };
     const summary = {
       task: "mi",
       data: positional.data,
@@ -166,7 +153,6 @@ await main((stop) =>
       ...(notes.length > 0 ? { notes } : {}),
       ...informationRecord(information, names),
       ...(rowsPath === undefined ? {} : { per_row: shown(rowsPath), per_row_mean_nats: information.mixture!.heldOut }),
-      ...{ epochs, batch_size: batchSize, learning_rate: learningRate, levels, ...snakeCase(network) },
       seed: o.seed,
       seconds: Math.round(performance.now() - started) / 1000,
       peak_mb: peakMemory(),
@@ -181,7 +167,7 @@ await main((stop) =>
     progress.finish();
     if (o.json) return printText(JSON.stringify(summary));
     const list = (columns: readonly number[]) => columns.map((column) => describeColumn(column, names)).join(", ");
-    const all = `${list(information.x)} and ${list(information.y)}${z.length > 0 ? ` given ${list(z)}` : ""}`;
+    const all = `${list(information.x)} and ${list(information.y)}${z === "" ? "" : ` given ${list(information.z)}`}`;
     printText(
       [
         `${positional.data}: columns ${all}, ${summary.rows} rows, in ${
@@ -203,8 +189,14 @@ function requireHeededMatrix(given: ReadonlySet<string>): void {
   throw new UsageError(`${optionName(other)} is not for --matrix. Leave one of them out.`);
 }
 
-function snakeCase(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(values).map(([key, value]) => [key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`), value]),
-  );
+/** @throws {UsageError} For an option that only a network heeds, where there is none. */
+function requireHeededBy(estimator: string, given: ReadonlySet<string>): void {
+  const other = estimator === "mixture" ? [...given].find((key) => OF_NETWORK.includes(key)) : undefined;
+  if (other === undefined) return;
+  throw new UsageError(`${optionName(other)} is for a network. Add --estimator network or both, or leave it out.`);
+}
+
+/** What is not left out. */
+function givenOf<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
 }

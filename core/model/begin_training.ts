@@ -121,7 +121,8 @@ export async function beginTraining<S extends FitSettings>(
   const chosen = reference
     ? { reference, structure: reference }
     : await referenceFor(engine, data, gaussian, config, random, ranks.stop);
-  const isOne = chosen.reference.components.length === 1;
+  // One Gaussian of x and what is known of it is a density given c, which that of x alone is not.
+  const isOne = chosen.reference.components.length === 1 && !chosen.reference.given;
   const info: DataInfo = { ...known, gaussian, ...(isOne ? {} : { reference: chosen.reference }) };
   const made = await plugin.create(info, config.denoiserOptions, { ...context, training: true });
   ranks.stop.throwIfAborted();

@@ -50,7 +50,7 @@ export interface ColumnPart {
 
 /** What has to hold of an information, as far as it was measured. */
 export interface InformationChecks {
-  /** By the networks, from the likelihood of x less from that of y, on the same rows; 0 for an information. */
+  /** By the networks of both directions, that of x less that of y on the same rows; 0 for an information. */
   readonly symmetry?: Estimate;
   /** By the mixture; not where columns are given. */
   readonly normalisation?: Normalisation;
@@ -142,7 +142,7 @@ export function warningsOf(
   const warnings: string[] = [];
   if (symmetry && Math.abs(symmetry.mean) > MOST_ERRORS * symmetry.stderr) {
     warnings.push(
-      `the networks of x and those of y differ by ${
+      `the network of x and that of y differ by ${
         shown(symmetry.mean, symmetry.stderr)
       }, which one information has not`,
     );

@@ -2,15 +2,15 @@ import type { Spec } from "vega";
 import { figure, legendRow, title } from "../figures/layout.ts";
 import { curveArea, curveLine, panel, withZero } from "../figures/panel.ts";
 import { COLOURS } from "../figures/theme.ts";
-import type { ErrorCurves } from "./estimate.ts";
+import type { ErrorCurves } from "./information_curves.ts";
 
 /** The sizes of the figure's parts in pixels. */
 const WIDTH = 660, LEFT = 68, RIGHT = 24, CURVES = 240, DIFFERENCE = 150, GAP = 26, BELOW = 54;
 
 /**
  * The error of one side without and with the other over log SNR, and below it their difference with one standard error
- * either side: half of its area is the mutual information in nats. Of one denoiser that is told c or nothing the distance of
- * its two estimates is drawn too, which is that difference where they are the data's own.
+ * either side: half of its area is the mutual information in nats. Beside it is the distance of both estimates, which is that
+ * difference where they are the data's own.
  *
  * @param name What the figure is of, for its title.
  * @param given What is known, `y` where the likelihood is that of x.
@@ -27,7 +27,7 @@ export function informationFigure(
     difference: difference[k].mean,
     low: difference[k].mean - difference[k].stderr,
     high: difference[k].mean + difference[k].stderr,
-    ...(distance ? { distance: distance[k] } : {}),
+    distance: distance[k],
     zero: 0,
   }));
   const plot = { width: WIDTH - LEFT - RIGHT, x: LEFT };
@@ -44,7 +44,7 @@ export function informationFigure(
   const lower = legendRow(
     [
       { label: "difference ± 1 s.e.", colour: COLOURS.denoiser, kind: "line" },
-      ...(distance ? [{ label: "E‖ε̂(z, α) − ε̂(z, α | c)‖²", colour: COLOURS.excess, kind: "dash" } as const] : []),
+      { label: `E‖ε̂(z, α) − ε̂(z, α | ${given})‖²`, colour: COLOURS.excess, kind: "dash" },
       { label: `half of this area is I(X; ${given === "c" ? "C" : "Y"})`, colour: COLOURS.gap, kind: "area" },
     ],
     LEFT,
@@ -78,7 +78,7 @@ export function informationFigure(
         box: { ...plot, y: lowerTop, height: DIFFERENCE },
         rows,
         xDomain,
-        yDomain: withZero([...rows.flatMap(({ low, high }) => [low, high]), ...distance ?? []]),
+        yDomain: withZero([...rows.flatMap(({ low, high }) => [low, high]), ...distance]),
         yTitle: "difference",
         labels: true,
         marks: [
@@ -86,7 +86,7 @@ export function informationFigure(
           curveArea("datum.low", "datum.high", COLOURS.denoiser, 0.22),
           curveLine("zero", COLOURS.line, { width: 1 }),
           curveLine("difference", COLOURS.denoiser),
-          ...(distance ? [curveLine("distance", COLOURS.excess, { dash: [5, 3] })] : []),
+          curveLine("distance", COLOURS.excess, { dash: [5, 3] }),
         ],
       }),
     ],

@@ -1,30 +1,19 @@
 import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
-import type { Proposal } from "../diffusion/logsnr.ts";
 import type { Dataset } from "../plugins/contracts.ts";
 import { defaultThreads, startEngine } from "../engine/start.ts";
 import { UserError } from "../errors/user_error.ts";
 import { UsageError } from "../errors/usage_error.ts";
-import { floatSamples, toFloat32 } from "../data/samples.ts";
+import { floatSamples } from "../data/samples.ts";
 import { applyAxisMap, standardisation } from "../data/standardisation.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { NamedDataset } from "../model/load_data.ts";
 import { flatRows, type Rows } from "../model/rows.ts";
 import { requireAllowed } from "../options/given.ts";
-import { unconditional } from "../plugins/conditional_denoiser.ts";
 import { Random } from "../random/random.ts";
-import * as mlp from "../../denoisers/mlp.ts";
 import { type InformationChecks, MixtureAnswers, warningsOf } from "./checks.ts";
 import { parseColumns, requireDisjoint } from "./columns.ts";
 import { copulaInformation } from "./copula.ts";
-import { type CopulaDensities, type CopulaFold, informationOf } from "./copula_fits.ts";
-import {
-  combinedInformation,
-  type ErrorCurves,
-  type Information,
-  measureInformation,
-  type SplitPairs,
-  splitPairs,
-} from "./estimate.ts";
+import { type CopulaFold, informationOf } from "./copula_fits.ts";
 import {
   INFORMATION_DEFAULTS,
   INFORMATION_RANGES,
@@ -32,26 +21,17 @@ import {
   requireMixtureFor,
 } from "./information_options.ts";
 import { type InformedLabel, labelInformation } from "./label_entropy.ts";
-import { fitLinearPart, joined } from "./linear_part.ts";
+import { joined, linearInformation } from "./linear_part.ts";
+import { type NetworkInformation, networkInformation } from "./network_information.ts";
 import { type PairedColumns, pairsOf } from "./pairs.ts";
+import type { InformationForm } from "./running_information.ts";
+import { splitPairs } from "./split_pairs.ts";
 import { type ShuffledInformation, shuffledInformation } from "./shuffled_rows.ts";
 
-/** What one direction measured, on the held-out rows and the standardised columns. */
-export interface InformationDirection {
+/** What the network of one direction measured on the held-out rows, of the columns' normal scores. */
+export interface InformationDirection extends NetworkInformation {
   /** Whose likelihood it is. */
   readonly likelihoodOf: "x" | "y";
-  /** E[−log p] in nats, without the other side and given it. */
-  readonly nll: { readonly marginal: Estimate; readonly conditional: Estimate };
-  /** The epochs that were kept, of the network without the other side and of the one with it. */
-  readonly bestEpochs: readonly [marginal: number, conditional: number];
-  /** The log SNRs that were measured on. */
-  readonly proposal: Proposal;
-  /** Optimiser steps of both networks. */
-  readonly steps: number;
-  /** Parameters of both networks. */
-  readonly parameters: number;
-  /** Mean squared errors over log SNR, where `curvePoints` asks for them. */
-  readonly curves?: ErrorCurves;
 }
 
 /** What the mixture of the columns' ranks measured. */
@@ -79,13 +59,13 @@ export interface MutualInformation {
   /** Its standard error: of the rows and the noise, not of what the model falls short of. */
   readonly stderr: number;
   /** Which of the two it is. */
-  readonly estimator: "mixture" | "networks";
+  readonly estimator: "mixture" | "network";
   /** The mixture's estimate, where there is one. */
   readonly mixture?: MixtureInformation;
   /** The mixture's estimates of shuffled rows, where they are asked for. */
   readonly shuffled?: ShuffledInformation;
-  /** The networks' estimate, where there is one. */
-  readonly networks?: Estimate;
+  /** The network's estimate, where there is one: the difference of its errors, the mean of both directions where both are. */
+  readonly network?: Estimate;
   /**
    * log p(x, y) − log p(x) − log p(y) of each row in nats, given Z where columns are, by the mixture that was not fitted to it,
    * where there is one: in the order of the rows, of a file's as they stand in it. Its mean is `mixture.heldOut`.
@@ -99,7 +79,7 @@ export interface MutualInformation {
   readonly gaussianNats: number;
   /** Of all columns. */
   readonly rows: number;
-  /** Those that it was measured on. */
+  /** Those that the network was measured on. */
   readonly heldOutRows: number;
   /** What was done to columns with atoms, to be said beside the number. */
   readonly notes: readonly string[];
@@ -109,21 +89,8 @@ export interface MutualInformation {
   readonly y: readonly number[];
   /** Columns that are given, from 0. */
   readonly z: readonly number[];
-  /** What the networks of each direction measured; none where there are none. */
+  /** What the network of each direction measured; none where there is none. */
   readonly directions: readonly InformationDirection[];
-  /** How both networks were trained and measured. */
-  readonly settings: {
-    /** Passes through the training rows. */
-    readonly epochs: number;
-    /** Rows in a training step. */
-    readonly batchSize: number;
-    /** Adam's. */
-    readonly learningRate: number;
-    /** Log SNRs per row in the measurement. */
-    readonly levels: number;
-    /** Log SNRs per row in a validation. */
-    readonly validationLevels: number;
-  };
   /** What ran the tensors. */
   readonly engine: {
     readonly backend: string;
@@ -133,12 +100,9 @@ export interface MutualInformation {
   };
 }
 
-/** Held-out rows that the curves are measured on at most. */
-const CURVE_ROWS = 1000;
-
 /**
- * Estimates the mutual information of columns by a mixture for their copula, and by two denoisers of which one sees y, I(X; Y)
- * = E[−log p(x)] − E[−log p(x | y)]; of the two, that under which held-out rows are the likelier. It is no bound.
+ * Estimates the mutual information of columns by a mixture for their copula, or by one denoiser of x that is told y or
+ * nothing, I(X; Y) = E[−log p(x)] − E[−log p(x | y)], or by both. Neither is a bound.
  *
  * @param data A data set, or rows of numbers.
  * @throws {UserError} When columns are not there, do not vary, or determine each other linearly.
@@ -154,7 +118,7 @@ const CURVE_ROWS = 1000;
  *   const x = random.normal();
  *   return [x, x + random.normal()];
  * });
- * const { nats, stderr } = await mutualInformation(rows, { x: [0], y: [1], epochs: 2 });
+ * const { nats, stderr } = await mutualInformation(rows, { x: [0], y: [1] });
  * ok(Math.abs(nats - 0.5 * Math.log(2)) < 4 * stderr);
  * ```
  */
@@ -188,19 +152,11 @@ export async function mutualInformation(
   const directions = chosen === "both" ? ["x", "y"] as const : [chosen] as const;
   // The same rows for both directions.
   const splitOf = (side: "x" | "y") => splitPairs(pairs.of(side), o.heldOut, random.split("split"));
-  const trained = splitOf("x").train.x.count, heldOut = splitOf("x").test.x.count;
-  if (o.batchSize > trained) {
-    throw new UserError(`--batch-size is ${o.batchSize}, but there are ${trained} training rows. Give at most that.`);
-  }
   // What is infinite, or has no density, is told before anything is fitted.
-  fitLinearPart(pairs.standardised);
+  linearInformation(pairs.standardised);
   const gaussianNats = gaussianInformation(pairs);
   await o.onBegin?.();
   o.signal?.throwIfAborted();
-  const { hiddenSize, hiddenLayers, embedding, embeddingSize } = o;
-  const network = { hiddenSize, hiddenLayers, embedding, embeddingSize, skip: true };
-  const { epochs, batchSize, learningRate, levels, validationLevels } = o;
-  const settings = { epochs, batchSize, learningRate, levels, validationLevels };
   const { engine, reason } = await startEngine(o.backend ?? "auto", o.threads ?? defaultThreads(), [x.length]);
   try {
     const counts = { x: x.length, z: z.length, y: y.length };
@@ -211,55 +167,45 @@ export async function mutualInformation(
       // What a map gives is no column of the data.
       maps: new MixtureAnswers({ x: 1, z: 0, y: 1 }, pairs.count, random.split("checks")),
     };
-    const mixture = o.estimator === "networks"
+    const mixture = o.estimator === "network"
       ? undefined
       : await mixtureOf(pairs.ranks, random.split("mixture"), (fold, of) => asked[of].ask(fold));
     const shuffled = mixture && o.shuffles > 0
       ? await shuffledInformation(mixture.nats, o.shuffles, pairs.ranks, counts, random.split("shuffles"), mixtureOf)
       : undefined;
-    const results: (Information & { likelihoodOf: "x" | "y" })[] = [];
-    for (const direction of o.estimator === "mixture" || z.length > 0 ? [] : directions) {
-      const measured = await measureInformation(
-        engine,
-        splitOf(direction),
-        {
-          marginal: (info) => unconditional(mlp.create(info, network)),
-          conditional: (info, condition) => mlp.createConditional(info, condition, network),
-        },
-        { ...settings, curvePoints: o.curvePoints ?? 0, curveRows: CURVE_ROWS },
-        random.split(direction),
-        {
-          ...(o.signal ? { signal: o.signal } : {}),
-          onEpoch: (which, epoch) => o.onEpoch?.({ ...epoch, direction, which }, 2 * directions.length * epochs),
-          onMeasure: () => o.onMeasure?.(),
-        },
-      );
-      results.push({ ...measured, likelihoodOf: direction });
+    const results: InformationDirection[] = [];
+    for (const likelihoodOf of o.estimator === "mixture" ? [] : directions) {
+      const { epochs, batchSize, learningRate, rounds, backend, seed, signal } = o;
+      const measured = await networkInformation(splitOf(likelihoodOf), {
+        ...given({ epochs, batchSize, learningRate, rounds, backend, seed, signal, threads: o.threads }),
+        onEpoch: (epoch, nll) => o.onEpoch?.({ epoch, nll, direction: likelihoodOf }),
+        onMeasure: () => o.onMeasure?.(),
+      });
+      results.push({ ...measured, likelihoodOf });
     }
-    const networks = results.length > 0 ? combinedInformation(results) : undefined;
-    // The densities of what maps give do not compare with those of the columns.
-    const isMixture = !networks ||
-      mixture && (mixture.maps || !areNetworksLikelier(mixture.perRow, splitOf("x"), results));
-    const estimator = isMixture ? "mixture" : "networks";
+    const network = results.length > 0 ? meanOf(results.map(({ difference }) => difference)) : undefined;
     const { backend, threads, versions } = engine;
-    const { nats, stderr } = isMixture ? mixture! : { nats: networks.mean, stderr: networks.stderr };
+    const { nats, stderr } = mixture ?? { nats: network!.mean, stderr: network!.stderr };
     const labels = z.length > 0 ? [] : (["x", "y"] as const).flatMap((side): InformedLabel[] => {
       const counts = pairs.labelCounts[side], [column] = side === "x" ? x : y;
       return counts ? [{ side, column, ...labelInformation(counts, { mean: nats, stderr }) }] : [];
     });
     const checks = {
-      ...(results.length === 2 ? { symmetry: differenceOf(results[0].perRow, results[1].perRow) } : {}),
+      ...(results.length === 2
+        ? { symmetry: differenceOf(results[0].difference.perRow, results[1].difference.perRow) }
+        : {}),
       ...(mixture ? asked.ranks.answers({ x, y }) : { columns: [] }),
       ...(mixture?.maps ? { normalisation: asked.maps.answers({ x, y }).normalisation } : {}),
     };
     return {
       ...{ nats, stderr, labels, checks: { ...checks, warnings: warningsOf(checks, labels, names) } },
       ...(mixture ? { perRow: placed(informationOf(mixture.perRow), pairs.places) } : {}),
-      ...{ estimator, gaussianNats, rows: pairs.count, heldOutRows: heldOut, notes: pairs.notes, x, y, z },
+      ...{ gaussianNats, rows: pairs.count, heldOutRows: splitOf("x").test.x.count, notes: pairs.notes, x, y, z },
+      estimator: mixture ? "mixture" : "network",
       ...(mixture ? { mixture } : {}),
       ...(shuffled ? { shuffled } : {}),
-      ...(networks ? { networks } : {}),
-      ...{ directions: results, settings },
+      ...(network ? { network } : {}),
+      directions: results,
       engine: { backend, threads, versions, ...(reason === undefined ? {} : { reason }) },
     };
   } finally {
@@ -280,35 +226,23 @@ function placed(values: Float64Array, places: Uint32Array): Float64Array {
 
 /** The information of columns that have the covariance of the normal scores, or of the values where Z is given. */
 function gaussianInformation({ of, standardised: { x, y }, given }: PairedColumns): number {
-  if (!given) return fitLinearPart(of("x")).information;
+  if (!given) return linearInformation(of("x"));
   // I(X; Y | Z) = I(X; Y, Z) − I(X; Z).
   const both = joined({ x: y, y: given });
-  return fitLinearPart({ x, y: both }).information - fitLinearPart({ x, y: given }).information;
+  return linearInformation({ x, y: both }) - linearInformation({ x, y: given });
 }
 
-/** log φ(z) = −½·z² − this. */
-const NORMALISER = 0.5 * Math.log(2 * Math.PI);
+/** The mean of forms of one information on the same rows. */
+function meanOf(forms: readonly InformationForm[]): Estimate {
+  if (forms.length === 1) return { mean: forms[0].mean, stderr: forms[0].stderr };
+  return meanAndStderr(
+    forms[0].perRow.map((_, row) => forms.reduce((sum, { perRow }) => sum + perRow[row], 0) / forms.length),
+  );
+}
 
-/**
- * Whether the networks find the held-out rows of a side given the other likelier than the mixture does, by more than two
- * standard errors. The densities are those of the ranks, so that they compare.
- */
-function areNetworksLikelier(
-  { joint, x, y }: CopulaDensities,
-  { test, testRows }: SplitPairs,
-  networks: readonly (Information & { readonly likelihoodOf: "x" | "y" })[],
-): boolean {
-  const gains = new Float64Array(testRows.length);
-  for (const { likelihoodOf, conditionalPerRow } of networks) {
-    const condition = likelihoodOf === "x" ? y : x, { dimension: d } = test[likelihoodOf];
-    const scores = toFloat32(test[likelihoodOf]);
-    testRows.forEach((row, i) => {
-      const margins = scores.subarray(i * d, (i + 1) * d).reduce((sum, z) => sum - z * z / 2 - NORMALISER, 0);
-      gains[i] += -conditionalPerRow[i] - margins - (joint[row] - condition[row]);
-    });
-  }
-  const { mean, stderr } = meanAndStderr(gains);
-  return mean > 2 * stderr;
+/** What is not left out. */
+function given<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
 }
 
 /** All rows as one part; which are held out is drawn later. */

@@ -1,5 +1,19 @@
+import type { Estimate } from "../diffusion/likelihood.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
-import type { ErrorCurves } from "./estimate.ts";
+
+/** Mean squared errors over log SNR: of x, of x given y, and half of whose difference's integral is the information. */
+export interface ErrorCurves {
+  /** In nats. */
+  readonly logsnr: readonly number[];
+  /** Of x. */
+  readonly marginal: readonly number[];
+  /** Of x given y. */
+  readonly conditional: readonly number[];
+  /** Of the two, with its standard error. */
+  readonly difference: Estimate[];
+  /** E‖ε̂(z) − ε̂(z | y)‖². */
+  readonly distance: readonly number[];
+}
 
 /** Parts of the range of log SNRs, each a point of the curves. */
 const BINS = 32;

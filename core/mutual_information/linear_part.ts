@@ -1,25 +1,13 @@
 import { Matrix } from "ml-matrix";
-import { fitGaussian, type Gaussian, gaussianNll, gaussianOf } from "../reference/gaussian.ts";
+import { fitGaussian, type Gaussian, gaussianOf } from "../reference/gaussian.ts";
 import { wholeBasis } from "../reference/eigenbasis.ts";
 import { UserError } from "../errors/user_error.ts";
-import { floatSamples, forEachBlock, type Samples } from "../data/samples.ts";
+import type { Samples } from "../data/samples.ts";
 
 /** Rows of x with the rows of y that belong to them. Every column has about mean 0 and variance 1. */
 export interface Pairs {
   readonly x: Samples;
   readonly y: Samples;
-}
-
-/** What is Gaussian in pairs: x ~ N(μ, Σ), and given y the residual x − E[x] − A·(y − E[y]) ~ N(0, Σ'). */
-export interface LinearPart {
-  /** N(μ, Σ). */
-  readonly marginal: Gaussian;
-  /** N(0, Σ'). */
-  readonly residual: Gaussian;
-  /** ½·log(det Σ / det Σ'), the information that x and y have if they are Gaussian, in nats. */
-  readonly information: number;
-  /** The residual of each row. */
-  residualsOf(pairs: Pairs): Samples;
 }
 
 /** Standardised columns whose least variance in some direction is below this are, in float32, functions of each other. */
@@ -29,11 +17,12 @@ const LEAST_VARIANCE = 1e-7;
 const RELATIVE_FLOOR = 1e-8;
 
 /**
- * The Gaussians of x and of x given y, by linear regression.
+ * ½·log(det Σ / det Σ'), the information in nats that x and y have if they are Gaussian: Σ is the covariance of x, and Σ' that
+ * of the residual of its linear regression on y.
  *
  * @throws {UserError} If the columns of x are linearly dependent, or x is a linear function of y.
  */
-export function fitLinearPart({ x, y }: Pairs): LinearPart {
+export function linearInformation({ x, y }: Pairs): number {
   const [dx, dy] = [x.dimension, y.dimension];
   const joint = fitGaussian(joined({ x, y }));
   const covariance = covarianceOf(joint);
@@ -56,18 +45,7 @@ export function fitLinearPart({ x, y }: Pairs): LinearPart {
     );
   }
   const logDet = ({ eigenvalues }: Gaussian) => eigenvalues.reduce((sum, value) => sum + Math.log(value), 0);
-  return {
-    marginal,
-    residual,
-    information: (logDet(marginal) - logDet(residual)) / 2,
-    residualsOf: (pairs) => residuals(pairs, joint.mean, slope),
-  };
-}
-
-/** log N(x | y) − log N(x) of each row, in nats: the information in x about y if both are Gaussian. */
-export function linearInformation({ marginal, residual, residualsOf }: LinearPart, pairs: Pairs): Float64Array {
-  const conditional = gaussianNll(residualsOf(pairs), residual);
-  return gaussianNll(pairs.x, marginal).map((nll, row) => nll - conditional[row]);
+  return (logDet(marginal) - logDet(residual)) / 2;
 }
 
 /** Each row of x followed by its row of y. Nothing is copied. */
@@ -97,20 +75,4 @@ function pseudoInverse(gaussian: Gaussian): Matrix {
     ...gaussian,
     eigenvalues: gaussian.eigenvalues.map((value) => value > floor ? 1 / value : 0),
   });
-}
-
-function residuals({ x, y }: Pairs, mean: Float64Array, slope: Matrix): Samples {
-  const [dx, dy] = [x.dimension, y.dimension];
-  const rows = slope.to2DArray();
-  const out = new Float32Array(x.count * dx);
-  forEachBlock(joined({ x, y }), (values, first) => {
-    for (let at = 0, row = first; at < values.length; at += dx + dy, row++) {
-      for (let i = 0; i < dx; i++) {
-        let residual = values[at + i] - mean[i];
-        for (let j = 0; j < dy; j++) residual -= rows[i][j] * (values[at + dx + j] - mean[dx + j]);
-        out[row * dx + i] = residual;
-      }
-    }
-  });
-  return floatSamples(out, dx);
 }

@@ -8,8 +8,7 @@ import { adaptedProposal, takePilot } from "../evaluation/pilot.ts";
 import { type NllSums, type Rounds, RoundSums, type RunningEstimate } from "../evaluation/round_sums.ts";
 import type { Random } from "../random/random.ts";
 import { mixtureNll } from "../reference/mixture.ts";
-import type { ErrorCurves } from "./estimate.ts";
-import { InformationCurves } from "./information_curves.ts";
+import { type ErrorCurves, InformationCurves } from "./information_curves.ts";
 import { InformationMaps, type SampleMaps } from "./information_map.ts";
 import type { InformationErrors, InformationMeter } from "./information_meter.ts";
 

@@ -38,7 +38,8 @@ export function requireGaussian({ components }: GaussianMixture): Gaussian {
 export function mixtureName(mixture: GaussianMixture): string {
   const { components: { length }, within, given } = mixture;
   const where = within ? ` along ${within.axes.length} of ${dimensionOf(mixture)} axes` : "";
-  return length === 1 ? "one Gaussian" : `a ${given ? "conditional " : ""}mixture of ${length} Gaussians${where}`;
+  if (length === 1) return given ? "one conditional Gaussian" : "one Gaussian";
+  return `a ${given ? "conditional " : ""}mixture of ${length} Gaussians${where}`;
 }
 
 /** The dimension of the data that a mixture is of. */

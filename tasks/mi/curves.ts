@@ -4,7 +4,7 @@ import { informationFigure } from "../../core/mutual_information/figure.ts";
 import type { RunFolder } from "../../core/run/folder.ts";
 
 /**
- * Draws the networks' errors without and with the other side, as far as they were measured.
+ * Draws the network's errors without and with the other side, of each direction.
  *
  * @returns The names of the files.
  */
@@ -15,7 +15,6 @@ export async function drawCurves(
 ): Promise<string[]> {
   const files: string[] = [];
   for (const { curves, likelihoodOf } of directions) {
-    if (!curves) continue;
     const [of, given] = likelihoodOf === "x" ? ["x", "y"] as const : ["y", "x"] as const;
     const title = `${name}: error of ${of} without and with ${given}`;
     const file = directions.length === 1 ? "mi.svg" : `mi-${likelihoodOf}.svg`;

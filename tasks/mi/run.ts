@@ -18,7 +18,7 @@ import { requirePerSamplePath, writeColumns } from "../../core/run/per_sample_fi
 import { shown } from "../../core/run/result.ts";
 import { mappedRows, mapRecord } from "./maps.ts";
 import { labelRecord } from "./summary.ts";
-import { labelLines } from "./text.ts";
+import { formsApart, labelLines } from "./text.ts";
 
 /** What the command line says of the information of a run. */
 export interface RunRequest extends ChoiceOptions {
@@ -38,9 +38,6 @@ export interface RunRequest extends ChoiceOptions {
   readonly json: boolean;
   readonly signal: AbortSignal;
 }
-
-/** The two forms differ where their difference is more than so many of its standard errors. */
-const PLAINLY = 2;
 
 /** Prints the information that a run's model has of its samples and their condition, and writes it with figures. */
 export async function measureRun(path: string, o: RunRequest): Promise<void> {
@@ -127,7 +124,7 @@ export async function measureRun(path: string, o: RunRequest): Promise<void> {
     orthogonal: {
       ...{ mi_nats: orthogonal.mean, mi_stderr: orthogonal.stderr, noise_stderr: orthogonal.noiseStderr },
     },
-    gap: { nats: gap.mean, stderr: gap.stderr, is_plain: isPlain(information) },
+    gap: { nats: gap.mean, stderr: gap.stderr, is_plain: formsApart(gap).length > 0 },
     reference: { name: mixtureName(referenceOf(opened.info)), mi_nats: reference.mean, mi_stderr: reference.stderr },
     ...(classes ? { classes: labelRecord(classes) } : {}),
     rounds,
@@ -161,10 +158,6 @@ export async function measureRun(path: string, o: RunRequest): Promise<void> {
   ].join("\n"));
 }
 
-function isPlain({ gap }: ModelInformation): boolean {
-  return Math.abs(gap.mean) > PLAINLY * gap.stderr;
-}
-
 /** What the terminal shows of the numbers. */
 function linesOf(information: ModelInformation, names: string, referenceName: string): string[] {
   const { difference, orthogonal, gap, reference, classes, samples } = information;
@@ -178,14 +171,7 @@ function linesOf(information: ModelInformation, names: string, referenceName: st
       ? "                      the error is that of the noise alone"
       : `                      of the error ${Number(difference.noiseStderr.toPrecision(2))} nats is noise`,
     `  the orthogonal form ${estimate(orthogonal.mean, orthogonal.stderr)}, ½ ∫ E‖ε̂(z) − ε̂(z | c)‖² dα`,
-    ...(isPlain(information)
-      ? [
-        `  They differ by ${
-          estimate(gap.mean, gap.stderr)
-        }, which is the model's own error: of the best denoiser they ` +
-        "are equal.",
-      ]
-      : []),
+    ...formsApart(gap),
     `  of the reference    ${estimate(reference.mean, reference.stderr)}, ${referenceName}`,
     ...(classes ? labelLines(classes, names, "X") : []),
   ];

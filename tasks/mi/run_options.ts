@@ -22,7 +22,7 @@ export const runOptions = {
     choices: PARTS,
     help: "Of a run: which samples of it (default: test, or validation without one).",
   },
-  rounds: { ...MEASURING.rounds, help: `Of a run: log SNRs per sample (default ${ROUNDS}).` },
+  rounds: { ...MEASURING.rounds, help: `Of a run, or of a network: log SNRs per sample (default ${ROUNDS}).` },
   stderr: {
     ...MEASURING.stderr,
     help: "Of a run: take rounds until the noise's standard error in nats is no larger than this.",
@@ -61,7 +61,7 @@ export function requireHeededOf(
 ): void {
   const keys = [...given].filter((key) => key !== "data" && !SHARED.includes(key));
   if (kind === "columns") {
-    const other = data === undefined ? keys.find((key) => key in runOptions) : "data";
+    const other = data === undefined ? keys.find((key) => key in runOptions && key !== "rounds") : "data";
     if (other === undefined) return;
     throw new UsageError(
       `${optionName(other)} is for a run, but ${name} is data. Leave it out, or name a run's folder.`,

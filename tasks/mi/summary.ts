@@ -1,15 +1,14 @@
-import type { LabelInformation, MutualInformation } from "../../core/mod.ts";
+import type { Estimate, InformationDirection, LabelInformation, MutualInformation } from "../../core/mod.ts";
 
 /** What is said of an information in `summary.json`. @param names Of the columns. */
 export function informationRecord(information: MutualInformation, names: readonly string[]) {
-  const { nats, stderr, x, y, z, mixture, shuffled, networks, directions } = information;
+  const { nats, stderr, x, y, z, mixture, shuffled, network, directions } = information;
   const named = (columns: readonly number[]) => columns.map((column) => names[column] ?? column);
   return {
     x: named(x),
     y: named(y),
     ...(z.length > 0 ? { z: named(z) } : {}),
     rows: information.rows,
-    held_out_rows: information.heldOutRows,
     mi_nats: nats,
     mi_stderr: stderr,
     mi_bits: nats / Math.LN2,
@@ -30,23 +29,27 @@ export function informationRecord(information: MutualInformation, names: readonl
       }
       : {}),
     ...(shuffled ? { shuffled: { mi_nats: shuffled.nats, scatter: shuffled.scatter, p_value: shuffled.pValue } } : {}),
-    ...(networks ? { networks: { mi_nats: networks.mean, mi_stderr: networks.stderr } } : {}),
+    ...(network ? { network: { mi_nats: network.mean, mi_stderr: network.stderr } } : {}),
     gaussian_mi_nats: information.gaussianNats,
     ...labelRecords(information, names),
     checks: checksRecord(information, names),
-    directions: directions.map(({ nll, bestEpochs, proposal, steps, parameters, likelihoodOf }) => ({
-      likelihood_of: likelihoodOf,
-      nll: nll.marginal.mean,
-      nll_stderr: nll.marginal.stderr,
-      conditional_nll: nll.conditional.mean,
-      conditional_nll_stderr: nll.conditional.stderr,
-      best_epoch: bestEpochs[0],
-      conditional_best_epoch: bestEpochs[1],
-      logsnr_loc: proposal.loc,
-      logsnr_scale: proposal.scale,
-      steps,
-      parameters,
-    })),
+    ...(directions.length > 0
+      ? { held_out_rows: information.heldOutRows, directions: directions.map(directionRecord) }
+      : {}),
+  };
+}
+
+function directionRecord({ likelihoodOf, difference, orthogonal, gap, reference, ...rest }: InformationDirection) {
+  const { referenceName, epochs, settings, proposal, rounds, evaluations } = rest;
+  const estimate = ({ mean, stderr }: Estimate) => ({ mi_nats: mean, mi_stderr: stderr });
+  return {
+    likelihood_of: likelihoodOf,
+    ...estimate(difference),
+    orthogonal: estimate(orthogonal),
+    gap: { nats: gap.mean, stderr: gap.stderr },
+    reference: { name: referenceName, ...estimate(reference) },
+    ...{ epochs, batch_size: settings.batchSize, learning_rate: settings.learningRate },
+    ...{ logsnr_loc: proposal.loc, logsnr_scale: proposal.scale, rounds, evaluations },
   };
 }
 

@@ -1,9 +1,12 @@
-import type { LabelInformation, MutualInformation } from "../../core/mod.ts";
+import type { Estimate, InformationDirection, LabelInformation, MutualInformation } from "../../core/mod.ts";
 import { isKnown } from "../../core/mutual_information/checks.ts";
 import { describeColumn } from "../../core/mutual_information/columns.ts";
 
 /** Characters before the numbers. */
 const HEAD = 25;
+
+/** Both forms differ where their difference is more than so many of its standard errors. */
+export const PLAINLY = 2;
 
 /** What the terminal shows of an information, a line each. @param names Of the columns. */
 export function informationLines(
@@ -11,12 +14,13 @@ export function informationLines(
   names: readonly string[],
   { shuffles, perRow }: { readonly shuffles: number; readonly perRow: string | undefined },
 ): string[] {
-  const { nats, stderr, mixture, networks, shuffled, gaussianNats, labels, checks } = information;
+  const { nats, stderr, mixture, network, directions, shuffled, gaussianNats, labels, checks } = information;
   const lines = [
     line("Mutual information", `${estimateOf(nats, stderr)} (${(nats / Math.LN2).toFixed(4)} bits)`),
   ];
   if (mixture) lines.push(line("By the mixture", `${estimateOf(mixture.nats, mixture.stderr)}, ${kindOf(mixture)}`));
-  if (networks) lines.push(line("By the networks", estimateOf(networks.mean, networks.stderr)));
+  if (network && directions.length > 1) lines.push(line("By the networks", estimateOf(network.mean, network.stderr)));
+  for (const direction of directions) lines.push(...directionLines(direction));
   if (checks.symmetry) {
     const { mean, stderr } = checks.symmetry;
     lines.push(line("  from x less from y", `${estimateOf(mean, stderr)}, 0 of an information`));
@@ -39,6 +43,29 @@ export function informationLines(
     lines.push(line("Of each row", `${mixture!.heldOut.toFixed(4)} nats on average, by fits without it, in ${perRow}`));
   }
   return [...lines, ...checks.warnings.map((warning) => `Warning: ${warning}`)];
+}
+
+/** What a network has of an information, in both of its forms. */
+function directionLines({ likelihoodOf, difference, orthogonal, gap }: InformationDirection): string[] {
+  const given = likelihoodOf === "x" ? "y" : "x";
+  return [
+    line(`By a network of ${likelihoodOf}`, estimateOf(difference.mean, difference.stderr)),
+    line(
+      "  the orthogonal form",
+      `${estimateOf(orthogonal.mean, orthogonal.stderr)}, ½ ∫ E‖ε̂(z) − ε̂(z | ${given})‖² dα`,
+    ),
+    ...formsApart(gap),
+  ];
+}
+
+/** A sentence where both forms of an information differ plainly. */
+export function formsApart(gap: Estimate): string[] {
+  if (Math.abs(gap.mean) <= PLAINLY * gap.stderr) return [];
+  return [
+    `  They differ by ${
+      estimateOf(gap.mean, gap.stderr)
+    }, which is the model's own error: of the best denoiser they are equal.`,
+  ];
 }
 
 /** What an information says of a label. @param name Of the label. @param other What tells of it. */

@@ -38,9 +38,9 @@ Deno.test("mi of a run gives the information of its samples and their classes, a
     }
     ok(Math.abs(summary.gap.nats - (summary.mi_nats - summary.orthogonal.mi_nats)) < 1e-9);
     const { classes } = summary;
-    equal(classes.count, 3);
+    equal(classes.levels, 3);
     ok(Math.abs(classes.conditional_entropy_nats - (classes.entropy_nats - summary.mi_nats)) < 1e-9);
-    ok(classes.error_at_least > 0.01 && classes.error_at_most < 0.15, JSON.stringify(classes));
+    ok(classes.least_error > 0.01 && classes.most_error < 0.15, JSON.stringify(classes));
 
     const [header, ...lines] = (await Deno.readTextFile(join(cwd, "rows.csv"))).trim().split("\n");
     equal(header, "row,information,stderr,orthogonal,orthogonal_stderr");
@@ -61,7 +61,7 @@ Deno.test("mi of a run gives the information of its samples and their classes, a
     deepEqual([human.code, human.stderr], [0, ""]);
     match(human.stdout, /^300 samples of three\.csv-validation under run\n/);
     match(human.stdout, /\n {2}by the difference {3}0\.\d{4} ± 0\.\d{4} nats \(1\.\d{4} bits\), E\[−log p\(x\)\] − /);
-    match(human.stdout, /\nEntropy of label, H\(C\) {2}1\.0\d{3} nats, of which the information is \d\d\.\d %\n/);
+    match(human.stdout, /\nEntropy of label {9}1\.0\d{3} nats, of which X tells \d\d\.\d % and leaves /);
     match(human.stdout, /A classifier errs in \d+\.\d % at least \(Fano\), the best one in \d+\.\d % at most/);
     match(human.stdout, /\nWrote run\/mi\/three\.csv-validation\.json\n$/);
 

@@ -5,7 +5,7 @@ import { inFolder, namesIn } from "../folders.ts";
 import { untilFile } from "../wait.ts";
 import { runTask, taskCommand } from "./command.ts";
 
-const SMALL = ["--hidden-size", "16", "--epochs", "1", "--levels", "8", "--threads", "1"];
+const SMALL = ["--estimator", "both", "--epochs", "1", "--rounds", "4", "--threads", "1"];
 
 /** A file of x, y = 0.8·x + 0.6·noise and a constant. */
 async function writePairs(folder: string, rows = 1500): Promise<void> {
@@ -24,6 +24,10 @@ Deno.test("mi measures columns by name or number, in either direction, and write
     equal(code, 0, stderr);
     match(stdout, /^pairs\.csv: columns 0 \(x\) and 1 \(y\), 1500 rows, in /);
     match(stdout, /Mutual information {7}0\.\d{4} ± 0\.\d{4} nats/);
+    match(
+      stdout,
+      /By a network of x {8}0\.\d{4} ± .*\n {2}the orthogonal form {4}0\.\d{4} ± 0\.\d{4} nats, ½ ∫ E‖ε̂\(z\)/,
+    );
     deepEqual(await namesIn(join(cwd, "runs/pairs-mi")), ["mi.svg", "summary.json"]);
 
     const args = ["pairs.csv", "--x", "0", "--y", "y", "--direction", "both", "--json", ...SMALL];
@@ -144,12 +148,12 @@ Deno.test("Ctrl-C ends it with nothing written", () =>
       "0",
       "--y",
       "1",
+      "--estimator",
+      "network",
       "--epochs",
       "1000000",
       "--threads",
       "1",
-      "--hidden-size",
-      "16",
     ];
     const child = (await taskCommand("mi", args, cwd)).spawn();
     await untilFile(join(cwd, "loaded"), undefined, child);

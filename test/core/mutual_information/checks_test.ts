@@ -74,7 +74,7 @@ Deno.test("directions that differ, and more information than a label has, are to
   });
   const checks = { columns: [], symmetry: { mean: 0.03, stderr: 0.01 } };
   const [symmetry, entropy, ...rest] = warningsOf(checks, [label(0.75)], ["", "", "", "name"]);
-  match(symmetry, /networks of x and those of y differ by 0\.0300 ± 0\.0100 nats/);
+  match(symmetry, /the network of x and that of y differ by 0\.0300 ± 0\.0100 nats/);
   match(entropy, /exceeds the entropy of column 3 \(name\) by 0\.05\d\d ± 0\.0100 nats/);
   deepEqual(rest, []);
   deepEqual(warningsOf({ columns: [], symmetry: { mean: -0.019, stderr: 0.01 } }, [label(0.7)], []), []);

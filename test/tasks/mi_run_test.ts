@@ -62,7 +62,6 @@ Deno.test("mi of a run gives the information of its samples and their classes, a
     match(human.stdout, /^300 samples of three\.csv-validation under run\n/);
     match(human.stdout, /\n {2}by the difference {3}0\.\d{4} ± 0\.\d{4} nats \(1\.\d{4} bits\), E\[−log p\(x\)\] − /);
     match(human.stdout, /\nEntropy of label {9}1\.0\d{3} nats, of which X tells \d\d\.\d % and leaves /);
-    match(human.stdout, /A classifier errs in \d+\.\d % at least \(Fano\), the best one in \d+\.\d % at most/);
     match(human.stdout, /\nWrote run\/mi\/three\.csv-validation\.json\n$/);
 
     await Deno.writeTextFile(join(cwd, "bare.csv"), "x,y\n1,2\n0,1\n");

@@ -47,7 +47,7 @@ const options = {
   direction: withDefault(
     RANGES.direction,
     DEFAULTS.direction,
-    "Whose likelihood the network is of: p(x) and p(x|y), p(y) and p(y|x), or one of each; auto: x, or the side without atoms.",
+    "Whose likelihood the network is of: p(x) and p(x|y), p(y) and p(y|x), or one of each; auto: the side of fewer columns, or without atoms.",
   ),
   heldOut: withDefault(RANGES.heldOut, DEFAULTS.heldOut, "Part of the rows that the network is measured on."),
   epochs: { ...RANGES.epochs, help: "The network's passes through the training rows (default: as train:2d)." },

@@ -146,8 +146,9 @@ export async function mutualInformation(
   requireDisjoint(x, y, names, z);
   requireMixtureFor(o, z);
   const pairs = pairsOf(dataset, x, y, names, random.split("ties"), z);
-  // A side with atoms is better known than denoised: the likelihood is that of the other.
-  const auto = pairs.hasAtoms.x && !pairs.hasAtoms.y ? "y" : "x";
+  // A side with atoms, or of more columns, is better known than denoised: the likelihood is that of the other.
+  const hasOne = pairs.hasAtoms.x !== pairs.hasAtoms.y;
+  const auto = (hasOne ? pairs.hasAtoms.x : y.length < x.length) ? "y" : "x";
   const chosen = o.direction === "auto" ? auto : o.direction;
   const directions = chosen === "both" ? ["x", "y"] as const : [chosen] as const;
   // The same rows for both directions.

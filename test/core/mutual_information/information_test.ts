@@ -51,6 +51,11 @@ Deno.test("a network finds what is bent, and both directions tell the same", asy
   ok(Math.abs(network!.mean - 0.8027) < 4 * network!.stderr, `${network!.mean} ± ${network!.stderr}`);
   const [x, y] = directions.map(({ difference }) => difference.mean);
   ok(Math.abs(checks.symmetry!.mean - (x - y)) < 1e-9);
+
+  // Left open, the likelihood is that of the side of fewer columns.
+  const wide = rows.slice(0, 300).map(([a, b], i) => [a, (i * 17) % 300, b]);
+  const auto = await mutualInformation(wide, { ...SMALL, estimator: "network", x: [0, 1], y: [2] });
+  equal(auto.directions[0].likelihoodOf, "y");
 });
 
 /** The correlation of values. */

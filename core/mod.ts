@@ -86,4 +86,5 @@ export {
   type MutualInformation,
   mutualInformation,
 } from "./mutual_information/information.ts";
+export type { TableInformation } from "./mutual_information/table_information.ts";
 export { type InformationMatrix, informationMatrix, type MatrixOptions } from "./mutual_information/matrix.ts";

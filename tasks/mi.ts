@@ -150,7 +150,9 @@ await main((stop) =>
       ...(data.description === undefined ? {} : { read: data.description }),
       ...(notes.length > 0 ? { notes } : {}),
       ...informationRecord(information, names),
-      ...(o.perRow ? { per_row: { file: PER_ROW, mean_nats: information.mixture!.heldOut } } : {}),
+      ...(o.perRow
+        ? { per_row: { file: PER_ROW, mean_nats: (information.mixture ?? information.table)!.heldOut } }
+        : {}),
       ...{ epochs, batch_size: batchSize, learning_rate: learningRate, levels, ...snakeCase(network) },
       seed: o.seed,
       seconds: Math.round(performance.now() - started) / 1000,

@@ -15,7 +15,6 @@ import { Random } from "../random/random.ts";
 import * as mlp from "../../denoisers/mlp.ts";
 import { type InformationChecks, MixtureAnswers, warningsOf } from "./checks.ts";
 import { parseColumns, requireDisjoint } from "./columns.ts";
-import { copulaInformation } from "./copula.ts";
 import { type CopulaDensities, type CopulaFold, informationOf } from "./copula_fits.ts";
 import {
   combinedInformation,
@@ -33,8 +32,10 @@ import {
 } from "./information_options.ts";
 import { type InformedLabel, labelInformation } from "./label_entropy.ts";
 import { fitLinearPart, joined } from "./linear_part.ts";
+import { type FoldKind, mixtureInformation, type MixtureRows } from "./mixture_information.ts";
 import { type PairedColumns, pairsOf } from "./pairs.ts";
 import { type ShuffledInformation, shuffledInformation } from "./shuffled_rows.ts";
+import { type TableInformation, tableInformation } from "./table_information.ts";
 
 /** What one direction measured, on the held-out rows and the standardised columns. */
 export interface InformationDirection {
@@ -66,8 +67,10 @@ export interface MixtureInformation {
   readonly fitted: number;
   /** Degrees of freedom of its Student distributions, infinite for Gaussians. */
   readonly dof: number;
-  /** Of them. */
+  /** Of them, of all classes together where there are any. */
   readonly components: number;
+  /** Of a label, each of which has a mixture of its own; none where one mixture is of all columns. */
+  readonly classes?: number;
   /** The numbers that learned maps take each side to before; none where the mixture is of the columns' own ranks. */
   readonly maps?: number;
 }
@@ -78,8 +81,10 @@ export interface MutualInformation {
   readonly nats: number;
   /** Its standard error: of the rows and the noise, not of what the model falls short of. */
   readonly stderr: number;
-  /** Which of the two it is. */
-  readonly estimator: "mixture" | "networks";
+  /** Which of them it is. */
+  readonly estimator: "mixture" | "networks" | "table";
+  /** The estimate by the table of two labels, in place of a mixture's. */
+  readonly table?: TableInformation;
   /** The mixture's estimate, where there is one. */
   readonly mixture?: MixtureInformation;
   /** The mixture's estimates of shuffled rows, where they are asked for. */
@@ -88,7 +93,7 @@ export interface MutualInformation {
   readonly networks?: Estimate;
   /**
    * log p(x, y) − log p(x) − log p(y) of each row in nats, given Z where columns are, by the mixture that was not fitted to it,
-   * where there is one: in the order of the rows, of a file's as they stand in it. Its mean is `mixture.heldOut`.
+   * or the table, where there is one: in the order of the rows, of a file's as they stand in it. Its mean is `heldOut`.
    */
   readonly perRow?: Float64Array;
   /** The sides that are one column of few values, with what the other tells of it; none where columns are given. */
@@ -138,7 +143,8 @@ const CURVE_ROWS = 1000;
 
 /**
  * Estimates the mutual information of columns by a mixture for their copula, and by two denoisers of which one sees y, I(X; Y)
- * = E[−log p(x)] − E[−log p(x | y)]; of the two, that under which held-out rows are the likelier. It is no bound.
+ * = E[−log p(x)] − E[−log p(x | y)]; of the two, that under which held-out rows are the likelier. It is no bound. Of two
+ * labels it is their table's.
  *
  * @param data A data set, or rows of numbers.
  * @throws {UserError} When columns are not there, do not vary, or determine each other linearly.
@@ -192,8 +198,12 @@ export async function mutualInformation(
   if (o.batchSize > trained) {
     throw new UserError(`--batch-size is ${o.batchSize}, but there are ${trained} training rows. Give at most that.`);
   }
-  // What is infinite, or has no density, is told before anything is fitted.
-  fitLinearPart(pairs.standardised);
+  const { x: labelX, y: labelY } = pairs.labels;
+  const table = labelX && labelY && z.length === 0 && o.estimator !== "networks"
+    ? tableInformation(labelX, labelY)
+    : undefined;
+  // What is infinite, or has no density, is told before anything is fitted. What labels tell is neither.
+  if (!table) fitLinearPart(pairs.standardised);
   const gaussianNats = gaussianInformation(pairs);
   await o.onBegin?.();
   o.signal?.throwIfAborted();
@@ -204,21 +214,25 @@ export async function mutualInformation(
   const { engine, reason } = await startEngine(o.backend ?? "auto", o.threads ?? defaultThreads(), [x.length]);
   try {
     const counts = { x: x.length, z: z.length, y: y.length };
-    const mixtureOf = (ranks: Uint32Array, stream: Random, onFold?: (fold: CopulaFold, of: "ranks" | "maps") => void) =>
-      copulaInformation(engine, ranks, counts, stream, o.signal, onFold);
+    const all: MixtureRows = { ranks: pairs.ranks, columns: counts, labels: pairs.labels };
+    const mixtureOf = (rows: MixtureRows, stream: Random, onFold?: (fold: CopulaFold, of: FoldKind) => void) =>
+      mixtureInformation(engine, rows, stream, o.signal, onFold);
+    const tableOf = ({ labels: { x, y } }: MixtureRows) => Promise.resolve(tableInformation(x!, y!));
     const asked = {
       ranks: new MixtureAnswers(counts, pairs.count, random.split("checks")),
+      classes: new MixtureAnswers(counts, pairs.count, random.split("checks")),
       // What a map gives is no column of the data.
       maps: new MixtureAnswers({ x: 1, z: 0, y: 1 }, pairs.count, random.split("checks")),
     };
-    const mixture = o.estimator === "networks"
+    const mixture = o.estimator === "networks" || table
       ? undefined
-      : await mixtureOf(pairs.ranks, random.split("mixture"), (fold, of) => asked[of].ask(fold));
-    const shuffled = mixture && o.shuffles > 0
-      ? await shuffledInformation(mixture.nats, o.shuffles, pairs.ranks, counts, random.split("shuffles"), mixtureOf)
+      : await mixtureOf(all, random.split("mixture"), (fold, of) => asked[of].ask(fold));
+    const known = table ?? mixture;
+    const shuffled = known && o.shuffles > 0
+      ? await shuffledInformation(known.nats, o.shuffles, all, random.split("shuffles"), table ? tableOf : mixtureOf)
       : undefined;
     const results: (Information & { likelihoodOf: "x" | "y" })[] = [];
-    for (const direction of o.estimator === "mixture" || z.length > 0 ? [] : directions) {
+    for (const direction of o.estimator === "mixture" || table || z.length > 0 ? [] : directions) {
       const measured = await measureInformation(
         engine,
         splitOf(direction),
@@ -238,23 +252,25 @@ export async function mutualInformation(
     }
     const networks = results.length > 0 ? combinedInformation(results) : undefined;
     const isMixture = !networks || mixture && !areNetworksLikelier(mixture.perRow, splitOf("x"), results);
-    const estimator = isMixture ? "mixture" : "networks";
+    const estimator = table ? "table" : isMixture ? "mixture" : "networks";
     const { backend, threads, versions } = engine;
-    const { nats, stderr } = isMixture ? mixture! : { nats: networks.mean, stderr: networks.stderr };
+    const { nats, stderr } = isMixture ? known! : { nats: networks.mean, stderr: networks.stderr };
     const labels = z.length > 0 ? [] : (["x", "y"] as const).flatMap((side): InformedLabel[] => {
-      const counts = pairs.labelCounts[side], [column] = side === "x" ? x : y;
+      const counts = pairs.labels[side]?.counts, [column] = side === "x" ? x : y;
       return counts ? [{ side, column, ...labelInformation(counts, { mean: nats, stderr }) }] : [];
     });
     const checks = {
       ...(results.length === 2 ? { symmetry: differenceOf(results[0].perRow, results[1].perRow) } : {}),
-      ...(mixture ? asked.ranks.answers({ x, y }) : { columns: [] }),
+      ...(mixture ? asked[mixture.classes ? "classes" : "ranks"].answers({ x, y }) : { columns: [] }),
       ...(mixture?.maps ? { normalisation: asked.maps.answers({ x, y }).normalisation } : {}),
     };
+    const perRow = table?.perRow ?? (mixture && informationOf(mixture.perRow));
     return {
       ...{ nats, stderr, labels, checks: { ...checks, warnings: warningsOf(checks, labels, names) } },
-      ...(mixture ? { perRow: placed(informationOf(mixture.perRow), pairs.places) } : {}),
+      ...(perRow ? { perRow: placed(perRow, pairs.places) } : {}),
       ...{ estimator, gaussianNats, rows: pairs.count, heldOutRows: heldOut, notes: pairs.notes, x, y, z },
       ...(mixture ? { mixture } : {}),
+      ...(table ? { table } : {}),
       ...(shuffled ? { shuffled } : {}),
       ...(networks ? { networks } : {}),
       ...{ directions: results, settings },

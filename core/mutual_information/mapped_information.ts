@@ -4,7 +4,7 @@ import type { Random } from "../random/random.ts";
 import { canonicalMaps, type MappedSides } from "./canonical_maps.ts";
 import { chooseCopula } from "./choose_copula.ts";
 import { askable, type CopulaInformation, crossFitted, type FittedCopula, foldOf } from "./cross_fit.ts";
-import { type CopulaColumns, CopulaFits, type CopulaFold, informationOf } from "./copula_fits.ts";
+import { type CopulaColumns, CopulaFits, type CopulaFold, informationOf, type StudentMixture } from "./copula_fits.ts";
 import { normalQuantile, ranksOf } from "./tied_values.ts";
 
 /** Numbers that each side is mapped to at most. */
@@ -53,7 +53,7 @@ export async function mappedInformation(
   };
   const { left, kept } = foldOf(order, 0);
   /** By how much the maps tell the rows that are left out more than the columns' own ranks do. */
-  const gainOf = (fitted: FittedCopula) => {
+  const gainOf = (fitted: FittedCopula<StudentMixture>) => {
     const own = informationOf(fitted.fits.densities(left, fitted.model));
     const { mean, stderr } = meanAndStderr(own.map((value, i) => value - aloneRows[left[i]]));
     return {
@@ -90,7 +90,7 @@ export async function mappedInformation(
     if (gain.mean < 0) return undefined;
     const tried = [...alone.tried, ...chosen.tried];
     const excess: number[] = [];
-    const information = await crossFitted(order, chosen.best, tried, async (kept, fold) => {
+    const information = await crossFitted(order, { dof, components: components.length }, tried, async (kept, fold) => {
       if (fold === 0) return { fits: first, model };
       const fits = await fitsOf(fold);
       return { fits, model: await fits.fit(kept, dof, start) };

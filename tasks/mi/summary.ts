@@ -2,7 +2,7 @@ import type { MutualInformation } from "../../core/mod.ts";
 
 /** What is said of an information in `summary.json`. @param names Of the columns. */
 export function informationRecord(information: MutualInformation, names: readonly string[]) {
-  const { nats, stderr, x, y, z, mixture, shuffled, networks, directions } = information;
+  const { nats, stderr, x, y, z, mixture, table, shuffled, networks, directions } = information;
   const named = (columns: readonly number[]) => columns.map((column) => names[column] ?? column);
   return {
     x: named(x),
@@ -25,6 +25,19 @@ export function informationRecord(information: MutualInformation, names: readonl
           // JSON has no infinity.
           dof: mixture.dof === Infinity ? "inf" : mixture.dof,
           components: mixture.components,
+          ...(mixture.classes === undefined ? {} : { classes: mixture.classes }),
+        },
+      }
+      : {}),
+    ...(table
+      ? {
+        table: {
+          mi_nats: table.nats,
+          mi_stderr: table.stderr,
+          held_out_nats: table.heldOut,
+          fitted_nats: table.fitted,
+          levels: table.levels,
+          shrinkage: table.shrinkage,
         },
       }
       : {}),

@@ -1,4 +1,4 @@
-import type { InformedLabel, MutualInformation } from "../../core/mod.ts";
+import type { InformedLabel, MixtureInformation, MutualInformation } from "../../core/mod.ts";
 import { isKnown } from "../../core/mutual_information/checks.ts";
 import { describeColumn } from "../../core/mutual_information/columns.ts";
 
@@ -11,11 +11,19 @@ export function informationLines(
   names: readonly string[],
   { shuffles, perRow }: { readonly shuffles: number; readonly perRow: string | undefined },
 ): string[] {
-  const { nats, stderr, mixture, networks, shuffled, gaussianNats, labels, checks } = information;
+  const { nats, stderr, mixture, table, networks, shuffled, gaussianNats, labels, checks } = information;
   const lines = [
     line("Mutual information", `${estimateOf(nats, stderr)} (${(nats / Math.LN2).toFixed(4)} bits)`),
   ];
   if (mixture) lines.push(line("By the mixture", `${estimateOf(mixture.nats, mixture.stderr)}, ${kindOf(mixture)}`));
+  if (table) {
+    lines.push(line(
+      "By their table",
+      `${estimateOf(table.nats, table.stderr)}, of ${table.levels.join(" by ")} values, ${
+        percent(table.shrinkage)
+      } drawn to independent ones`,
+    ));
+  }
   if (networks) lines.push(line("By the networks", estimateOf(networks.mean, networks.stderr)));
   if (checks.symmetry) {
     const { mean, stderr } = checks.symmetry;
@@ -34,7 +42,12 @@ export function informationLines(
   lines.push(...labels.flatMap((label) => labelLines(label, names)));
   lines.push(...checkLines(information, names));
   if (perRow !== undefined) {
-    lines.push(line("Of each row", `${mixture!.heldOut.toFixed(4)} nats on average, by fits without it, in ${perRow}`));
+    lines.push(
+      line(
+        "Of each row",
+        `${(mixture ?? table)!.heldOut.toFixed(4)} nats on average, by fits without it, in ${perRow}`,
+      ),
+    );
   }
   return [...lines, ...checks.warnings.map((warning) => `Warning: ${warning}`)];
 }
@@ -87,7 +100,14 @@ function estimateOf(nats: number, stderr: number): string {
   return `${nats.toFixed(4)} ± ${stderr.toFixed(4)} nats`;
 }
 
-function kindOf({ dof, components }: { readonly dof: number; readonly components: number }): string {
-  const several = components === 1 ? "" : "s", count = components === 1 ? "one" : components;
-  return dof === Infinity ? `${count} Gaussian${several}` : `${count} Student${several} of ${dof} degrees of freedom`;
+function kindOf({ dof, components, classes }: MixtureInformation): string {
+  const several = components === 1 || components === classes ? "" : "s";
+  const count = several === "" ? "one" : components;
+  const kind = dof === Infinity
+    ? `${count} Gaussian${several}`
+    : `${count} Student${several} of ${dof} degrees of freedom`;
+  if (classes === undefined) return kind;
+  return several === ""
+    ? `${kind} for each of ${classes} classes`
+    : `mixtures of ${kind} in all, one for each of ${classes} classes`;
 }

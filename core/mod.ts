@@ -94,4 +94,5 @@ export {
 } from "./mutual_information/condition_information.ts";
 export type { SampleMaps } from "./mutual_information/information_map.ts";
 export type { ConditionInformation, InformationForm } from "./mutual_information/running_information.ts";
+export type { TableInformation } from "./mutual_information/table_information.ts";
 export { type InformationMatrix, informationMatrix, type MatrixOptions } from "./mutual_information/matrix.ts";

@@ -152,7 +152,9 @@ await main((stop) =>
       ...(data.description === undefined ? {} : { read: data.description }),
       ...(notes.length > 0 ? { notes } : {}),
       ...informationRecord(information, names),
-      ...(rowsPath === undefined ? {} : { per_row: shown(rowsPath), per_row_mean_nats: information.mixture!.heldOut }),
+      ...(rowsPath === undefined
+        ? {}
+        : { per_row: shown(rowsPath), per_row_mean_nats: (information.mixture ?? information.table)!.heldOut }),
       seed: o.seed,
       seconds: Math.round(performance.now() - started) / 1000,
       peak_mb: peakMemory(),

@@ -4,7 +4,7 @@ import type { Component } from "../reference/expectation.ts";
 import { type CopulaFits, informationOf, type StudentMixture } from "./copula_fits.ts";
 
 /** Degrees of freedom that are tried: the normal distribution's first. */
-const DOFS = [Infinity, 10, 5, 3, 2, 1];
+export const DOFS = [Infinity, 10, 5, 3, 2, 1];
 
 /** Numbers of components that are tried, as long as they do better. */
 const COMPONENTS = [2, 4, 8, 16, 32, 64];

@@ -35,7 +35,7 @@ export async function copulaInformation(
   const excess: number[] = [], maps = random.split("maps");
   const alone = await crossFitted(
     order,
-    chosen,
+    { ...chosen, dof, components: components.length },
     async (kept) => ({ fits, model: await fits.fit(kept, dof, components) }),
     (fold) => {
       excess.push(excessRatio(fold, maps));

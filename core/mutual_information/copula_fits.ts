@@ -169,7 +169,7 @@ function densitiesAt(
 }
 
 /** The log density of the columns from `begin` up to `end`, whose distribution is a mixture of the same kind. */
-function logDensities(
+export function logDensities(
   values: Float64Array,
   d: number,
   rows: Uint32Array,

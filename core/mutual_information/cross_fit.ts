@@ -1,18 +1,21 @@
 import { meanAndStderr } from "../diffusion/likelihood.ts";
 import type { ChosenCopula, TriedCopula } from "./choose_copula.ts";
-import {
-  type CopulaDensities,
-  type CopulaFits,
-  type CopulaFold,
-  informationOf,
-  type StudentMixture,
-} from "./copula_fits.ts";
+import { type CopulaDensities, type CopulaFold, informationOf } from "./copula_fits.ts";
 
 /** Parts of the rows of which each is left out once. */
-const FOLDS = 5;
+export const FOLDS = 5;
+
+/** What is said of a mixture. */
+export interface CopulaKind {
+  readonly dof: number;
+  readonly components: number;
+  /** Of a label, each of which has a mixture of its own; none where one mixture is of all columns. */
+  readonly classes?: number;
+  readonly tried: readonly TriedCopula[];
+}
 
 /** I(X; Y | Z) by a mixture for the copula of all columns. */
-export interface CopulaInformation {
+export interface CopulaInformation extends CopulaKind {
   /** In nats. */
   readonly nats: number;
   /** Of the rows, of the parameters' number, and of the components'. */
@@ -22,31 +25,35 @@ export interface CopulaInformation {
   readonly fitted: number;
   /** Of each row by the mixture that was not fitted to it. */
   readonly perRow: CopulaDensities;
-  readonly dof: number;
-  readonly components: number;
   /** The numbers that maps take each side to first; none where the mixture is of the columns' own ranks. */
   readonly maps?: number;
-  readonly tried: readonly TriedCopula[];
+}
+
+/** What is asked of a model of some columns. */
+export interface AskedFits<Model> {
+  densities(rows: Uint32Array, model: Model): CopulaDensities;
+  ofPairs(x: Uint32Array, y: Uint32Array, model: Model): Float64Array;
+  ofColumns(rows: Uint32Array, model: Model): ReturnType<CopulaFold["ofColumns"]>;
 }
 
 /** A mixture, and the columns that it is of. */
-export interface FittedCopula {
-  readonly fits: CopulaFits;
-  readonly model: StudentMixture;
+export interface FittedCopula<Model> {
+  readonly fits: AskedFits<Model>;
+  readonly model: Model;
 }
 
 /**
  * The estimate by fits that leave out a part of the rows each.
  *
  * @param order All rows, at random.
- * @param chosen What is said of the mixture.
+ * @param kind What is said of the mixture.
  * @param fit Fits to the rows that are kept.
  * @param onFold Is given each of these fits, to use before it returns.
  */
-export async function crossFitted(
+export async function crossFitted<Model>(
   order: Uint32Array,
-  { best: { dof, components }, tried, resolution }: ChosenCopula,
-  fit: (kept: Uint32Array, fold: number) => Promise<FittedCopula>,
+  { resolution, ...kind }: CopulaKind & Pick<ChosenCopula, "resolution">,
+  fit: (kept: Uint32Array, fold: number) => Promise<FittedCopula<Model>>,
   onFold: (fold: CopulaFold) => void = () => {},
 ): Promise<CopulaInformation> {
   const [joint, x, y, z] = Array.from({ length: 4 }, () => new Float64Array(order.length));
@@ -66,12 +73,16 @@ export async function crossFitted(
   return {
     nats: (heldOut + fitted) / 2,
     stderr: Math.hypot(stderr, (fitted - heldOut) / 4, resolution),
-    ...{ heldOut, fitted, perRow, dof, components: components.length, tried },
+    ...{ heldOut, fitted, perRow, ...kind },
   };
 }
 
 /** A fit, to be asked. */
-export function askable({ fits, model }: FittedCopula, left: Uint32Array, kept: Uint32Array): CopulaFold {
+export function askable<Model>(
+  { fits, model }: FittedCopula<Model>,
+  left: Uint32Array,
+  kept: Uint32Array,
+): CopulaFold {
   return {
     ...{ left, kept },
     ofPairs: (x, y) => fits.ofPairs(x, y, model),

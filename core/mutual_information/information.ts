@@ -12,7 +12,6 @@ import { requireAllowed } from "../options/given.ts";
 import { Random } from "../random/random.ts";
 import { type InformationChecks, MixtureAnswers, warningsOf } from "./checks.ts";
 import { parseColumns, requireDisjoint } from "./columns.ts";
-import { copulaInformation } from "./copula.ts";
 import { type CopulaFold, informationOf } from "./copula_fits.ts";
 import {
   INFORMATION_DEFAULTS,
@@ -22,10 +21,12 @@ import {
 } from "./information_options.ts";
 import { type InformedLabel, labelInformation } from "./label_entropy.ts";
 import { joined, linearInformation } from "./linear_part.ts";
+import { type FoldKind, mixtureInformation, type MixtureRows } from "./mixture_information.ts";
 import { type NetworkInformation, networkInformation } from "./network_information.ts";
 import { type PairedColumns, pairsOf } from "./pairs.ts";
 import type { InformationForm } from "./running_information.ts";
 import { splitPairs } from "./split_pairs.ts";
+import { type TableInformation, tableInformation } from "./table_information.ts";
 import { type ShuffledInformation, shuffledInformation } from "./shuffled_rows.ts";
 
 /** What the network of one direction measured on the held-out rows, of the columns' normal scores. */
@@ -46,8 +47,10 @@ export interface MixtureInformation {
   readonly fitted: number;
   /** Degrees of freedom of its Student distributions, infinite for Gaussians. */
   readonly dof: number;
-  /** Of them. */
+  /** Of them, of all classes together where there are any. */
   readonly components: number;
+  /** Of a label, each of which has a mixture of its own; none where one mixture is of all columns. */
+  readonly classes?: number;
   /** The numbers that learned maps take each side to before; none where the mixture is of the columns' own ranks. */
   readonly maps?: number;
 }
@@ -58,8 +61,10 @@ export interface MutualInformation {
   readonly nats: number;
   /** Its standard error: of the rows and the noise, not of what the model falls short of. */
   readonly stderr: number;
-  /** Which of the two it is. */
-  readonly estimator: "mixture" | "network";
+  /** Which of them it is. */
+  readonly estimator: "mixture" | "network" | "table";
+  /** The estimate by the table of two labels, in place of a mixture's. */
+  readonly table?: TableInformation;
   /** The mixture's estimate, where there is one. */
   readonly mixture?: MixtureInformation;
   /** The mixture's estimates of shuffled rows, where they are asked for. */
@@ -68,7 +73,7 @@ export interface MutualInformation {
   readonly network?: Estimate;
   /**
    * log p(x, y) − log p(x) − log p(y) of each row in nats, given Z where columns are, by the mixture that was not fitted to it,
-   * where there is one: in the order of the rows, of a file's as they stand in it. Its mean is `mixture.heldOut`.
+   * or the table, where there is one: in the order of the rows, of a file's as they stand in it. Its mean is `heldOut`.
    */
   readonly perRow?: Float64Array;
   /** The sides that are one column of few values, with what the other tells of it; none where columns are given. */
@@ -102,7 +107,7 @@ export interface MutualInformation {
 
 /**
  * Estimates the mutual information of columns by a mixture for their copula, or by one denoiser of x that is told y or
- * nothing, I(X; Y) = E[−log p(x)] − E[−log p(x | y)], or by both. Neither is a bound.
+ * nothing, I(X; Y) = E[−log p(x)] − E[−log p(x | y)], or by both. Neither is a bound. Of two labels it is their table's.
  *
  * @param data A data set, or rows of numbers.
  * @throws {UserError} When columns are not there, do not vary, or determine each other linearly.
@@ -153,29 +158,37 @@ export async function mutualInformation(
   const directions = chosen === "both" ? ["x", "y"] as const : [chosen] as const;
   // The same rows for both directions.
   const splitOf = (side: "x" | "y") => splitPairs(pairs.of(side), o.heldOut, random.split("split"));
-  // What is infinite, or has no density, is told before anything is fitted.
-  linearInformation(pairs.standardised);
+  const { x: labelX, y: labelY } = pairs.labels;
+  const table = labelX && labelY && z.length === 0 && o.estimator !== "network"
+    ? tableInformation(labelX, labelY)
+    : undefined;
+  // What is infinite, or has no density, is told before anything is fitted. What labels tell is neither.
+  if (!table) linearInformation(pairs.standardised);
   const gaussianNats = gaussianInformation(pairs);
   await o.onBegin?.();
   o.signal?.throwIfAborted();
   const { engine, reason } = await startEngine(o.backend ?? "auto", o.threads ?? defaultThreads(), [x.length]);
   try {
     const counts = { x: x.length, z: z.length, y: y.length };
-    const mixtureOf = (ranks: Uint32Array, stream: Random, onFold?: (fold: CopulaFold, of: "ranks" | "maps") => void) =>
-      copulaInformation(engine, ranks, counts, stream, o.signal, onFold);
+    const all: MixtureRows = { ranks: pairs.ranks, columns: counts, labels: pairs.labels };
+    const mixtureOf = (rows: MixtureRows, stream: Random, onFold?: (fold: CopulaFold, of: FoldKind) => void) =>
+      mixtureInformation(engine, rows, stream, o.signal, onFold);
+    const tableOf = ({ labels: { x, y } }: MixtureRows) => Promise.resolve(tableInformation(x!, y!));
     const asked = {
       ranks: new MixtureAnswers(counts, pairs.count, random.split("checks")),
+      classes: new MixtureAnswers(counts, pairs.count, random.split("checks")),
       // What a map gives is no column of the data.
       maps: new MixtureAnswers({ x: 1, z: 0, y: 1 }, pairs.count, random.split("checks")),
     };
-    const mixture = o.estimator === "network"
+    const mixture = o.estimator === "network" || table
       ? undefined
-      : await mixtureOf(pairs.ranks, random.split("mixture"), (fold, of) => asked[of].ask(fold));
-    const shuffled = mixture && o.shuffles > 0
-      ? await shuffledInformation(mixture.nats, o.shuffles, pairs.ranks, counts, random.split("shuffles"), mixtureOf)
+      : await mixtureOf(all, random.split("mixture"), (fold, of) => asked[of].ask(fold));
+    const known = table ?? mixture;
+    const shuffled = known && o.shuffles > 0
+      ? await shuffledInformation(known.nats, o.shuffles, all, random.split("shuffles"), table ? tableOf : mixtureOf)
       : undefined;
     const results: InformationDirection[] = [];
-    for (const likelihoodOf of o.estimator === "mixture" ? [] : directions) {
+    for (const likelihoodOf of o.estimator === "mixture" || table ? [] : directions) {
       const { epochs, batchSize, learningRate, rounds, backend, seed, signal } = o;
       const measured = await networkInformation(splitOf(likelihoodOf), {
         ...given({ epochs, batchSize, learningRate, rounds, backend, seed, signal, threads: o.threads }),
@@ -186,24 +199,26 @@ export async function mutualInformation(
     }
     const network = results.length > 0 ? meanOf(results.map(({ difference }) => difference)) : undefined;
     const { backend, threads, versions } = engine;
-    const { nats, stderr } = mixture ?? { nats: network!.mean, stderr: network!.stderr };
+    const { nats, stderr } = known ?? { nats: network!.mean, stderr: network!.stderr };
     const labels = z.length > 0 ? [] : (["x", "y"] as const).flatMap((side): InformedLabel[] => {
-      const counts = pairs.labelCounts[side], [column] = side === "x" ? x : y;
+      const counts = pairs.labels[side]?.counts, [column] = side === "x" ? x : y;
       return counts ? [{ side, column, ...labelInformation(counts, { mean: nats, stderr }) }] : [];
     });
     const checks = {
       ...(results.length === 2
         ? { symmetry: differenceOf(results[0].difference.perRow, results[1].difference.perRow) }
         : {}),
-      ...(mixture ? asked.ranks.answers({ x, y }) : { columns: [] }),
+      ...(mixture ? asked[mixture.classes ? "classes" : "ranks"].answers({ x, y }) : { columns: [] }),
       ...(mixture?.maps ? { normalisation: asked.maps.answers({ x, y }).normalisation } : {}),
     };
+    const perRow = table?.perRow ?? (mixture && informationOf(mixture.perRow));
     return {
       ...{ nats, stderr, labels, checks: { ...checks, warnings: warningsOf(checks, labels, names) } },
-      ...(mixture ? { perRow: placed(informationOf(mixture.perRow), pairs.places) } : {}),
+      ...(perRow ? { perRow: placed(perRow, pairs.places) } : {}),
       ...{ gaussianNats, rows: pairs.count, heldOutRows: splitOf("x").test.x.count, notes: pairs.notes, x, y, z },
-      estimator: mixture ? "mixture" : "network",
+      estimator: table ? "table" : mixture ? "mixture" : "network",
       ...(mixture ? { mixture } : {}),
+      ...(table ? { table } : {}),
       ...(shuffled ? { shuffled } : {}),
       ...(network ? { network } : {}),
       directions: results,

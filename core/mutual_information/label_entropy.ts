@@ -37,18 +37,30 @@ export interface InformedLabel extends LabelInformation {
   readonly column: number;
 }
 
+/** A column of few values. */
+export interface Label {
+  /** The value of each row, by its place in `counts`. */
+  readonly levels: Uint32Array;
+  /** How often each value occurs. */
+  readonly counts: readonly number[];
+}
+
 /**
- * How often each value of a column occurs, where they are so few that it is a label.
+ * The values of a column, where they are so few that it is a label.
  *
  * @returns Nothing for another column.
  */
-export function labelCounts(values: Float64Array | Float32Array): number[] | undefined {
-  const counts = new Map<number, number>(), most = Math.min(MOST_LEVELS, values.length / ROWS_PER_LEVEL);
-  for (const value of values) {
-    counts.set(value, (counts.get(value) ?? 0) + 1);
-    if (counts.size > most) return undefined;
+export function labelOf(values: Float64Array | Float32Array): Label | undefined {
+  const places = new Map<number, number>(), most = Math.min(MOST_LEVELS, values.length / ROWS_PER_LEVEL);
+  const levels = new Uint32Array(values.length), counts: number[] = [];
+  for (const [row, value] of values.entries()) {
+    const place = places.get(value) ?? places.size;
+    if (place === places.size) places.set(value, counts.push(0) - 1);
+    if (places.size > most) return undefined;
+    levels[row] = place;
+    counts[place]++;
   }
-  return [...counts.values()];
+  return { levels, counts };
 }
 
 /** The entropy of the shares of counts, in nats, with its standard error. */

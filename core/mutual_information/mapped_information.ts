@@ -6,7 +6,7 @@ import type { MappedSides } from "./canonical_variates.ts";
 import { chooseCopula } from "./choose_copula.ts";
 import { askable, type CopulaInformation, crossFitted, type FittedCopula, foldOf } from "./cross_fit.ts";
 import { DivergedMaps } from "./gaussian_gradient.ts";
-import { type CopulaColumns, CopulaFits, type CopulaFold, informationOf } from "./copula_fits.ts";
+import { type CopulaColumns, CopulaFits, type CopulaFold, informationOf, type StudentMixture } from "./copula_fits.ts";
 import { normalQuantile, ranksOf } from "./tied_values.ts";
 
 /** Numbers that each side is mapped to at most. */
@@ -68,7 +68,7 @@ async function informationOfMaps(request: MappedRequest): Promise<CopulaInformat
   const fitsOf = (maps: MappedSides, size: number) =>
     new CopulaFits(engine, ranksOfMaps(maps, size, random), { x: size, z: 0, y: size }, signal);
   /** By how much maps tell the rows that are left out more than the columns' own ranks do. */
-  const gainOf = (fitted: FittedCopula) => {
+  const gainOf = (fitted: FittedCopula<StudentMixture>) => {
     const own = informationOf(fitted.fits.densities(left, fitted.model));
     const { mean, stderr } = meanAndStderr(own.map((value, i) => value - aloneRows[left[i]]));
     return { mean: mean - excessRatio(askable(fitted, left, kept), random) + request.excess[0], stderr };
@@ -97,7 +97,7 @@ async function informationOfMaps(request: MappedRequest): Promise<CopulaInformat
   if (gain.mean < gain.stderr) return undefined;
 
   const excess: number[] = [], opened: CopulaFits[] = [];
-  const fit = async (kept: Uint32Array, fold: number): Promise<FittedCopula> => {
+  const fit = async (kept: Uint32Array, fold: number): Promise<FittedCopula<StudentMixture>> => {
     if (fold === 0) return { fits: first, model };
     const fits = fitsOf(await mapsOf(fold, size, STEPS.whole), size);
     opened.push(fits);
@@ -116,10 +116,15 @@ async function informationOfMaps(request: MappedRequest): Promise<CopulaInformat
   };
   try {
     const tried = [...alone.tried, ...chosen.tried];
-    const information = await crossFitted(order, { ...chosen, tried }, fit, (fold) => {
-      excess.push(excessRatio(fold, random));
-      onFold(fold);
-    });
+    const information = await crossFitted(
+      order,
+      { ...chosen, dof, components: components.length, tried },
+      fit,
+      (fold) => {
+        excess.push(excessRatio(fold, random));
+        onFold(fold);
+      },
+    );
     const more = meanAndStderr(informationOf(information.perRow).map((value, row) => value - aloneRows[row]));
     const less = meanAndStderr(excess.map((value, fold) => value - request.excess[fold]));
     if (more.mean - less.mean < 2 * more.stderr) return undefined;

@@ -8,8 +8,9 @@ import { requireAllowed } from "../options/given.ts";
 import type { Dataset } from "../plugins/contracts.ts";
 import { Random } from "../random/random.ts";
 import { parseColumns } from "./columns.ts";
-import { copulaInformation } from "./copula.ts";
+import { mixtureInformation } from "./mixture_information.ts";
 import { pairsOf } from "./pairs.ts";
+import { tableInformation } from "./table_information.ts";
 
 /** Columns of a matrix at most: their pairs take seconds each. */
 const MOST_COLUMNS = 64;
@@ -56,7 +57,7 @@ export interface InformationMatrix {
 }
 
 /**
- * Estimates the mutual information of each pair of columns by a mixture for their copula.
+ * Estimates the mutual information of each pair of columns by mixtures, and of two labels by their table.
  *
  * @param data A data set.
  * @throws {UserError} When columns are not there, are too many, or do not vary.
@@ -88,7 +89,10 @@ export async function informationMatrix(
       pair.notes.forEach((note) => notes.add(note));
       if (!isMonotone(pair.ranks)) {
         const stream = random.split("pair").split(i).split(j);
-        const one = await copulaInformation(engine, pair.ranks, { x: 1, z: 0, y: 1 }, stream, signal);
+        const { ranks, labels } = pair, rows = { ranks, labels, columns: { x: 1, z: 0, y: 1 } };
+        const one = labels.x && labels.y
+          ? tableInformation(labels.x, labels.y)
+          : await mixtureInformation(engine, rows, stream, signal);
         nats[i][j] = nats[j][i] = one.nats;
         stderr[i][j] = stderr[j][i] = one.stderr;
       }

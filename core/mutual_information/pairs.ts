@@ -4,7 +4,7 @@ import type { Dataset } from "../plugins/contracts.ts";
 import { floatSamples, forEachBlock, type Samples } from "../data/samples.ts";
 import { describeColumn } from "./columns.ts";
 import type { Random } from "../random/random.ts";
-import { labelCounts } from "./label_entropy.ts";
+import { type Label, labelOf } from "./label_entropy.ts";
 import type { Pairs } from "./linear_part.ts";
 import { normalScores, ranksOf, tiesOf } from "./tied_values.ts";
 
@@ -29,8 +29,14 @@ interface Side {
   readonly condition: Samples;
   /** What was done to columns with atoms. */
   readonly notes: readonly string[];
-  /** How often each value occurs, of one column that is a label. */
-  readonly labelCounts?: readonly number[];
+  /** Of one column of few values. */
+  readonly label?: Label;
+}
+
+/** Sides that are one column of few values. */
+export interface Labels {
+  readonly x?: Label;
+  readonly y?: Label;
 }
 
 /** Both sides of the rows. */
@@ -39,8 +45,8 @@ export interface PairedColumns {
   readonly notes: readonly string[];
   /** The place of each row in the source of the data, which may have been split at random. */
   readonly places: Uint32Array;
-  /** How often each value of a side occurs that is one column and a label. */
-  readonly labelCounts: { readonly x?: readonly number[]; readonly y?: readonly number[] };
+  /** The sides that are one column of few values. */
+  readonly labels: Labels;
   /** Whether a column of the side has atoms. */
   readonly hasAtoms: { readonly x: boolean; readonly y: boolean };
   /** The values, each column brought to mean 0 and standard deviation 1. */
@@ -95,9 +101,9 @@ export function pairsOf(
     notes: [...sides.x.notes, ...given?.notes ?? [], ...sides.y.notes],
     ...(given ? { given: given.standardised } : {}),
     places: Uint32Array.from({ length: count }, (_, row) => splitOrder?.[row] ?? row),
-    labelCounts: {
-      ...(sides.x.labelCounts ? { x: sides.x.labelCounts } : {}),
-      ...(sides.y.labelCounts ? { y: sides.y.labelCounts } : {}),
+    labels: {
+      ...(sides.x.label ? { x: sides.x.label } : {}),
+      ...(sides.y.label ? { y: sides.y.label } : {}),
     },
     hasAtoms: { x: sides.x.notes.length > 0, y: sides.y.notes.length > 0 },
     standardised: { x: sides.x.standardised, y: sides.y.standardised },
@@ -121,7 +127,7 @@ function columnsOf(
   const whole = standardised(values.slice(), columns, names);
   const [target, condition] = [new Float32Array(values.length), new Float32Array(values.length)];
   const ranks = new Uint32Array(values.length), notes: string[] = [];
-  const counts = d === 1 ? labelCounts(values) : undefined;
+  const label = d === 1 ? labelOf(values) : undefined;
   columns.forEach((column, k) => {
     const own = Float64Array.from({ length: count }, (_, i) => values[i * d + k]);
     const ties = tiesOf(own), stream = random.split(column);
@@ -142,7 +148,7 @@ function columnsOf(
   });
   return {
     ...{ standardised: whole, ranks, target: floatSamples(target, d), condition: floatSamples(condition, d) },
-    ...(counts ? { labelCounts: counts } : {}),
+    ...(label ? { label } : {}),
     notes: notes.map((note) => `${note}: taken by ranks, ties broken at random, which leaves the information as it is`),
   };
 }

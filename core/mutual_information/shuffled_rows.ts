@@ -1,9 +1,8 @@
 import { meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Random } from "../random/random.ts";
-import type { CopulaColumns } from "./copula_fits.ts";
-import type { CopulaInformation } from "./cross_fit.ts";
+import type { MixtureRows } from "./mixture_information.ts";
 
-/** What the mixture estimates of rows whose Y belongs to another row's X, of which nothing is to be told. */
+/** What is estimated of rows whose Y belongs to another row's X, of which nothing is to be told. */
 export interface ShuffledInformation {
   /** The mean, in nats. */
   readonly nats: number;
@@ -14,26 +13,30 @@ export interface ShuffledInformation {
 }
 
 /**
- * The mixture's estimates of rows whose Y is another row's.
+ * The estimates of rows whose Y is another row's.
  *
  * @param nats The estimate of the rows as they are.
  * @param times How often they are shuffled.
- * @param ranks `[rows, columns]`, those of X before those of Y.
- * @param mixtureOf Estimates the information of ranks.
+ * @param estimateOf Estimates the information of rows.
  */
 export async function shuffledInformation(
   nats: number,
   times: number,
-  ranks: Uint32Array,
-  { x, y }: CopulaColumns,
+  { ranks, columns, labels }: MixtureRows,
   random: Random,
-  mixtureOf: (ranks: Uint32Array, random: Random) => Promise<CopulaInformation>,
+  estimateOf: (rows: MixtureRows, random: Random) => Promise<{ readonly nats: number }>,
 ): Promise<ShuffledInformation> {
-  const d = x + y, n = ranks.length / d, values = new Float64Array(times);
+  const { x, y } = columns, d = x + y, n = ranks.length / d, values = new Float64Array(times);
   for (let time = 0; time < times; time++) {
     const stream = random.split(time), order = stream.split("order").permutation(n);
-    const shuffled = ranks.map((rank, at) => at % d < x ? rank : ranks[order[Math.floor(at / d)] * d + at % d]);
-    values[time] = (await mixtureOf(shuffled, stream.split("mixture"))).nats;
+    const shuffled = {
+      ranks: ranks.map((rank, at) => at % d < x ? rank : ranks[order[Math.floor(at / d)] * d + at % d]),
+      columns,
+      labels: labels.y
+        ? { ...labels, y: { ...labels.y, levels: labels.y.levels.map((_, row) => labels.y!.levels[order[row]]) } }
+        : labels,
+    };
+    values[time] = (await estimateOf(shuffled, stream.split("mixture"))).nats;
   }
   const { mean, stderr } = meanAndStderr(values);
   const larger = values.filter((value) => value >= nats).length;

@@ -2,7 +2,7 @@ import type { Estimate, InformationDirection, LabelInformation, MutualInformatio
 
 /** What is said of an information in `summary.json`. @param names Of the columns. */
 export function informationRecord(information: MutualInformation, names: readonly string[]) {
-  const { nats, stderr, x, y, z, mixture, shuffled, network, directions } = information;
+  const { nats, stderr, x, y, z, mixture, table, shuffled, network, directions } = information;
   const named = (columns: readonly number[]) => columns.map((column) => names[column] ?? column);
   return {
     x: named(x),
@@ -24,7 +24,20 @@ export function informationRecord(information: MutualInformation, names: readonl
           // JSON has no infinity.
           dof: mixture.dof === Infinity ? "inf" : mixture.dof,
           components: mixture.components,
+          ...(mixture.classes === undefined ? {} : { classes: mixture.classes }),
           ...(mixture.maps === undefined ? {} : { maps: mixture.maps }),
+        },
+      }
+      : {}),
+    ...(table
+      ? {
+        table: {
+          mi_nats: table.nats,
+          mi_stderr: table.stderr,
+          held_out_nats: table.heldOut,
+          fitted_nats: table.fitted,
+          levels: table.levels,
+          shrinkage: table.shrinkage,
         },
       }
       : {}),

@@ -1,4 +1,10 @@
-import type { Estimate, InformationDirection, LabelInformation, MutualInformation } from "../../core/mod.ts";
+import type {
+  Estimate,
+  InformationDirection,
+  LabelInformation,
+  MixtureInformation,
+  MutualInformation,
+} from "../../core/mod.ts";
 import { isKnown } from "../../core/mutual_information/checks.ts";
 import { describeColumn } from "../../core/mutual_information/columns.ts";
 
@@ -14,11 +20,19 @@ export function informationLines(
   names: readonly string[],
   { shuffles, perRow }: { readonly shuffles: number; readonly perRow: string | undefined },
 ): string[] {
-  const { nats, stderr, mixture, network, directions, shuffled, gaussianNats, labels, checks } = information;
+  const { nats, stderr, mixture, table, network, directions, shuffled, gaussianNats, labels, checks } = information;
   const lines = [
     line("Mutual information", `${estimateOf(nats, stderr)} (${(nats / Math.LN2).toFixed(4)} bits)`),
   ];
   if (mixture) lines.push(line("By the mixture", `${estimateOf(mixture.nats, mixture.stderr)}, ${kindOf(mixture)}`));
+  if (table) {
+    lines.push(line(
+      "By their table",
+      `${estimateOf(table.nats, table.stderr)}, of ${table.levels.join(" by ")} values, ${
+        percent(table.shrinkage)
+      } drawn to independent ones`,
+    ));
+  }
   if (network && directions.length > 1) lines.push(line("By the networks", estimateOf(network.mean, network.stderr)));
   for (const direction of directions) lines.push(...directionLines(direction));
   if (checks.symmetry) {
@@ -40,7 +54,12 @@ export function informationLines(
   }
   lines.push(...checkLines(information, names));
   if (perRow !== undefined) {
-    lines.push(line("Of each row", `${mixture!.heldOut.toFixed(4)} nats on average, by fits without it, in ${perRow}`));
+    lines.push(
+      line(
+        "Of each row",
+        `${(mixture ?? table)!.heldOut.toFixed(4)} nats on average, by fits without it, in ${perRow}`,
+      ),
+    );
   }
   return [...lines, ...checks.warnings.map((warning) => `Warning: ${warning}`)];
 }
@@ -121,11 +140,16 @@ function estimateOf(nats: number, stderr: number): string {
   return `${nats.toFixed(4)} ± ${stderr.toFixed(4)} nats`;
 }
 
-function kindOf({ dof, components, maps }: NonNullable<MutualInformation["mixture"]>): string {
-  const several = components === 1 ? "" : "s", count = components === 1 ? "one" : components;
+function kindOf({ dof, components, classes, maps }: MixtureInformation): string {
+  const several = components === 1 || components === classes ? "" : "s", count = several === "" ? "one" : components;
   const kind = dof === Infinity
     ? `${count} Gaussian${several}`
     : `${count} Student${several} of ${dof} degrees of freedom`;
+  if (classes !== undefined) {
+    return several === ""
+      ? `${kind} for each of ${classes} classes`
+      : `mixtures of ${kind} in all, one for each of ${classes} classes`;
+  }
   if (maps === undefined) return kind;
   return `${kind} of ${maps === 1 ? "the number" : `${maps} numbers`} that learned maps take each side to`;
 }

@@ -71,7 +71,10 @@ Deno.test("mi of a run gives the information of its samples and their classes, a
       [["run", "--x", "0", "--y", "1"], /--x is for columns of data, but run is a run\. Leave it out\./],
       [["run", "--out", "other"], /--out is for columns of data, but run is a run\./],
       [["run", "--header", "on"], /--header is on, but no file is read/],
-      [["test.csv", "--x", "0", "--y", "1", "--rounds", "2"], /--rounds is for a run, but test\.csv is data\./],
+      [
+        ["test.csv", "--x", "0", "--y", "1", "--rounds", "2"],
+        /--rounds is for a network\. Add --estimator network or both/,
+      ],
       [["test.csv", "--x", "0", "--y", "1", "--data", "test.csv"], /--data is for a run, but test\.csv is data\./],
     ];
     await Promise.all(tries.map(async ([line, message]) => {

@@ -3,8 +3,8 @@ import {
   bestErrorBound,
   entropyOf,
   fanoBound,
-  labelCounts,
   labelInformation,
+  labelOf,
 } from "../../../core/mutual_information/label_entropy.ts";
 
 function isNear(actual: number, expected: number, tolerance = 1e-12): void {
@@ -67,7 +67,7 @@ Deno.test("a label's information: the whole, none, and estimates that no informa
 });
 
 Deno.test("a column of few values is a label, one of many is none", () => {
-  deepEqual(labelCounts(Float64Array.from({ length: 100 }, (_, i) => i % 3)), [34, 33, 33]);
-  equal(labelCounts(Float64Array.from({ length: 100 }, (_, i) => i % 11)), undefined);
-  equal(labelCounts(Float64Array.from({ length: 100_000 }, (_, i) => i % 101)), undefined);
+  deepEqual(labelOf(Float64Array.from({ length: 100 }, (_, i) => i % 3))?.counts, [34, 33, 33]);
+  equal(labelOf(Float64Array.from({ length: 100 }, (_, i) => i % 11)), undefined);
+  equal(labelOf(Float64Array.from({ length: 100_000 }, (_, i) => i % 101)), undefined);
 });

@@ -119,12 +119,17 @@ Deno.test("nll, sample and classify go by what is given", () =>
     await run("classify", "--data", "bare.csv", "--per-sample", "b.csv", "--rounds", "1");
     equal((await Deno.readTextFile(join(cwd, "b.csv"))).split("\n")[0], "row,predicted,log_p_0,log_p_1,log_p_2");
 
+    let figure = "";
     const drawn = async (...args: string[]) => {
       const { folder } = await run("sample", "--count", "64", "--steps", "40", ...args);
+      figure = await Deno.readTextFile(join(cwd, folder, "samples.svg"));
       return await Deno.readTextFile(join(cwd, folder, "samples.csv"));
     };
     const plain = await drawn(), one = await drawn("--given", "label=1");
+    match(figure, /over filled contours of the model's log p\(x \| c\)[^]*log p\(x \| c\), nats/);
     equal(await drawn("--given", "label=1", "--guidance", "0"), plain);
+    // The run has no panel of p(x).
+    ok(!figure.includes("contours"));
     equal(await drawn("--given", "label=1", "--guidance", "1"), one);
     const rows = one.trim().split("\n").slice(1).map((line) => line.split(",").map(Number));
     ok(rows.filter((row) => exactClasses(row)[1] > Math.log(0.3)).length > 56);

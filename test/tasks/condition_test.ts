@@ -77,6 +77,45 @@ Deno.test("a condition that cannot be had is refused in one line", () =>
     }
   }));
 
+Deno.test("rows without a label train p(x), and are scored so", () =>
+  inFolder(async (cwd) => {
+    const rows = rowsOf(0, 3000), test = rowsOf(1, 400);
+    const gaps = (of: readonly number[][]) => table(of).replace(/,\d\n/g, (end, at) => at % 3 ? end : ",\n");
+    await Deno.writeTextFile(join(cwd, "gaps.csv"), gaps(rows));
+    await Deno.writeTextFile(join(cwd, "test.csv"), gaps(test));
+    const json = async (task: string, ...args: string[]) => {
+      const { code, stdout, stderr } = await runTask(task, [...args, "--json"], cwd);
+      equal(code, 0, stderr);
+      return JSON.parse(stdout);
+    };
+    const unknown = gaps(rows).match(/,\n/g)!.length, untold = gaps(test).match(/,\n/g)!.length;
+    ok(unknown > 800 && unknown < 1200, String(unknown));
+    const trained = await json(
+      "train:2d",
+      "gaps.csv",
+      "--condition",
+      "label",
+      "--epochs",
+      "1",
+      ...SMALL,
+      "--out",
+      "run",
+    );
+    match(trained.notes.join(), new RegExp(`label unknown in ${unknown} rows`));
+    const { nats, log_scale, read } = await json("nll", "run", "--data", "test.csv", "--rounds", "4");
+    match(read, new RegExp(`label unknown in ${untold} rows`));
+    const isKnown = gaps(test).split("\n").slice(1).map((line) => !line.endsWith(","));
+    const truth = test.reduce((sum, row, i) => {
+      const { given, plain } = exactDensities(row);
+      return sum - (isKnown[i] ? given[row[2]] : plain) / test.length;
+    }, 0);
+    ok(Math.abs(nats + log_scale - truth) < 0.05, `${nats + log_scale} for ${truth}`);
+    const { unlabelled, accuracy, notes } = await json("classify", "run", "--data", "test.csv", "--rounds", "2");
+    equal(unlabelled, untold);
+    ok(accuracy > 0.9);
+    match(notes.join(), /label is unknown of \d+ of the 400 samples, by which nothing is scored/);
+  }));
+
 Deno.test("the bound of discrete data goes by what is given", () =>
   inFolder(async (cwd) => {
     // Two bytes, each one of four equally likely values, which are others in each of two classes.

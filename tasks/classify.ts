@@ -68,6 +68,10 @@ await mainOnRanks(async (ranks) => {
   const { condition, variable, own } = variableOf(opened.info.condition, o.variable, positional.run);
   using chosen = await samplesOf(opened, o);
   const { samples, name } = chosen, truth = classesOf(samples, condition, variable);
+  const unlabelled = truth?.filter((level) => level < 0).length ?? 0;
+  if (unlabelled > 0) {
+    onNote(`${own.name} is unknown of ${unlabelled} of the ${samples.count} samples, by which nothing is scored`);
+  }
   if (!truth && o.perSample === undefined) {
     throw new UserError(
       `${name} does not say the ${own.name} of its samples, so that there is nothing to compare with. Write what is ` +
@@ -98,7 +102,7 @@ await mainOnRanks(async (ranks) => {
   const seconds = (performance.now() - started) / 1000;
   if (!isFirst) return;
 
-  const result = truth && scoreClasses(logs, truth);
+  const result = truth && scoreClasses(...knownOf(logs, truth, own.levels.length));
   if (o.perSample !== undefined) await writeColumns(resolve(o.perSample), columnsOf(logs, own, truth));
   const stem = join("classify", name.replace(/[^\w.-]+/g, "_").slice(-80));
   await requireWithin(opened.folder.path, opened.folder.file(stem));
@@ -120,6 +124,7 @@ await mainOnRanks(async (ranks) => {
     data: name,
     ...(chosen.description === undefined ? {} : { read: chosen.description }),
     samples: samples.count,
+    ...(unlabelled > 0 ? { unlabelled } : {}),
     variable: own.name,
     classes: own.levels,
     ...(result ? scoresOf(result) : {}),
@@ -173,7 +178,7 @@ function variableOf(
   return { condition, variable: condition.indexOf(own), own };
 }
 
-/** The place of each sample's class; nothing where it is not known of all. */
+/** The place of each sample's class, −1 where it is not known; nothing where it is known of none. */
 function classesOf({ condition: known }: Samples, condition: Condition, variable: number): number[] | undefined {
   if (!known) return undefined;
   const vectors = toFloat32(known), width = known.dimension, place = conditionPlaces(condition)[variable];
@@ -182,7 +187,17 @@ function classesOf({ condition: known }: Samples, condition: Condition, variable
     { length: known.count },
     (_, i) => vectors.subarray(i * width + place + 1, i * width + place + 1 + classes).indexOf(1),
   );
-  return truth.includes(-1) ? undefined : truth;
+  return truth.some((level) => level >= 0) ? truth : undefined;
+}
+
+/** What was told of the samples whose class is known, and these classes. */
+function knownOf(logs: Float64Array, truth: readonly number[], classes: number): [Float64Array, number[]] {
+  const rows = [...truth.keys()].filter((i) => truth[i] >= 0);
+  const own = Float64Array.from(
+    { length: rows.length * classes },
+    (_, at) => logs[rows[Math.floor(at / classes)] * classes + at % classes],
+  );
+  return [own, rows.map((i) => truth[i])];
 }
 
 function columnsOf(logs: Float64Array, { name, levels }: ClassVariable, truth: readonly number[] | undefined) {
@@ -190,7 +205,7 @@ function columnsOf(logs: Float64Array, { name, levels }: ClassVariable, truth: r
   const each = (of: (row: Float64Array, i: number) => number) =>
     Float64Array.from({ length: n }, (_, i) => of(logs.subarray(i * levels.length, (i + 1) * levels.length), i));
   return {
-    ...(truth ? { [name]: each((_, i) => levels[truth[i]]) } : {}),
+    ...(truth ? { [name]: each((_, i) => levels[truth[i]] ?? NaN) } : {}),
     predicted: each((row) => levels[likeliest(row)]),
     ...Object.fromEntries(levels.map((level, k) => [`log_p_${level}`, each((row) => row[k])])),
   };

@@ -40,9 +40,6 @@ await main((stop) =>
     }
     const { notes, onNote } = takeNotes(new Progress({ quiet: o.quiet || o.json }));
     const run = await openUsable(positional.run, trustOf(o.trust), { onNote, signal: stop });
-    if (run.info.condition && format === "onnx") {
-      onNote("condition: the exported model is that of p(x), with nothing known of a sample");
-    }
     const folder = await claimName(o.out, join(run.folder.path, format));
 
     // The others are written at once; an ONNX model is run first.

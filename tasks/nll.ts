@@ -128,15 +128,8 @@ await mainOnRanks(async (ranks) => {
   const { delta: _, ...info } = run.info, { delta } = chosen;
   const grid = o.estimator === "paired" ? undefined : gridOf({ ...info, ...(delta === undefined ? {} : { delta }) });
   const random = Random.fromSeed(o.seed).split("nll");
-  const isOne = o.estimator !== "discrete" && o.ensemble === undefined && !o.clamp;
-  if (!isOne && o.given !== undefined && o.given !== "none") {
-    throw new UsageError(
-      "--given is for the estimators paired and dequantised of one model; others are of p(x). Leave it out.",
-    );
-  }
-  const asked = isOne ? o.given : "none";
-  const { samples: told, given } = givenSamples(chosen.samples, asked, run.info.condition, chosen.name);
-  const samples = o.estimator === "dequantised" ? dequantise(told, grid!, random) : told;
+  const told = givenSamples(chosen.samples, o.given, run.info.condition, chosen.name), { given } = told;
+  const samples = o.estimator === "dequantised" ? dequantise(told.samples, grid!, random) : told.samples;
   const d = sizeOf(run.info.shape);
 
   const kind = [
@@ -176,7 +169,8 @@ await mainOnRanks(async (ranks) => {
   const from = await loadSums(run.folder.file(state), key);
   await requireSameSettings(ranks, { key, rounds: from?.rounds ?? 0 });
   const { running, dispose, choice } = await openEstimate(engine, [run, ...others], {
-    ...{ chosen, samples, grid, random, estimator: o.estimator, rounding: o.rounding ?? "soft", clamp: o.clamp, ranks },
+    ...{ chosen, given: told, samples, grid, random, estimator: o.estimator, rounding: o.rounding ?? "soft" },
+    ...{ clamp: o.clamp, ranks },
     batch: Math.min(o.evalBatchSize ?? run.config.evalBatchSize, 2 * samples.count),
     ...(from ? { from } : {}),
   });
@@ -301,13 +295,13 @@ function lines(
   wanted: number | undefined,
   file: string,
 ): string[] {
-  const what = s.estimator === "paired" ? "NLL" : "−log P at most";
+  const what = s.estimator === "paired" ? "NLL" : "−log P at most", p = s.estimator === "paired" ? "p" : "P";
   const added = [...(s.weights === undefined ? [] : [file]), ...s.figures ?? []].map((name) => join(s.run, name));
   const wrote = [...(s.per_sample === undefined ? [] : [s.per_sample]), ...added];
   return [
     `${s.samples} ${s.samples === 1 ? "sample" : "samples"} of ${s.data} under ${s.weights ?? s.run}`,
     ...(s.read === undefined ? [] : [`  read ${s.read}`]),
-    ...(s.given === undefined ? [] : [`  −log p(${s.given === "nothing" ? "x)" : `x | c)`}, given ${s.given}`]),
+    ...(s.given === undefined ? [] : [`  −log ${p}(${s.given === "nothing" ? "x)" : `x | c)`}, given ${s.given}`]),
     ...(s.gaussian_of === undefined ? [] : [`  compared with the Gaussian of ${s.gaussian_of}`]),
     ...(s.ensemble?.runs.map((run, i) =>
       `  with ${Math.round(100 * s.ensemble!.shares[i])}% of ${run}, on average over the log SNRs`

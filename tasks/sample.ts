@@ -13,6 +13,7 @@ import { noteThreads, runBackendOption } from "../core/run/backend.ts";
 import { readPanel } from "../core/run/density_panels.ts";
 import { RunFolder } from "../core/run/folder.ts";
 import { givenRecord } from "../core/run/given.ts";
+import { givenPanel } from "../core/run/given_panel.ts";
 import { startModel } from "../core/run/load_model.ts";
 import { openUsable } from "../core/run/open_usable.ts";
 import { peakMemory } from "../core/run/memory.ts";
@@ -143,8 +144,12 @@ await mainOnRanks(async (ranks) => {
   else if (shape.length === 1 && d >= 2) {
     // As the model sees them, and as its density panel has them; the table is in the file's units.
     const asSeen = info.axes ? { ...record, subtitle: `${record.subtitle}, standardised` } : record;
-    // The panel is of p(x).
-    const density = d === 2 && !known ? await readPanel(run, epoch) : undefined;
+    const isGiven = known !== undefined && guidance !== 0;
+    const density = d !== 2
+      ? undefined
+      : isGiven
+      ? await givenPanel(model, known, drawn, o.seed, ranks.stop)
+      : await readPanel(run, epoch);
     files.push(await drawPoints(folder.path, drawn, d, { ...asSeen, ...(density ? { density } : {}) }));
   }
   const summary = {

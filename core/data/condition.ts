@@ -138,6 +138,24 @@ export function givenNothing({ condition: _, ...samples }: Samples): Samples {
   return samples;
 }
 
+/** Samples of which no more than some variables are known. @param isKept Of each variable. */
+export function givenOnly(samples: Samples, condition: Condition, isKept: readonly boolean[]): Samples {
+  const { condition: known } = samples, width = conditionWidth(condition), places = conditionPlaces(condition);
+  if (!known || isKept.every(Boolean)) return samples;
+  const kept: Samples = {
+    ...known,
+    copy(begin, end, out, at = 0) {
+      known.copy(begin, end, out, at);
+      for (let from = at; from < at + (end - begin) * width; from += width) {
+        condition.forEach((variable, k) => {
+          if (!isKept[k]) out.fill(0, from + places[k], from + places[k] + widthOf(variable));
+        });
+      }
+    },
+  };
+  return { ...samples, condition: kept };
+}
+
 /** Samples with what is known of each. @param vectors `[count, width]`. */
 export function givenEach(samples: Samples, vectors: Float32Array): Samples {
   return { ...samples, condition: floatSamples(vectors, vectors.length / samples.count) };

@@ -31,7 +31,7 @@ export function parseConditionRequest(text: string): RequestedVariable[] {
 /**
  * What a variable is, by its values: whole numbers, of which there are few different ones, are classes.
  *
- * @param values Of all rows.
+ * @param values Of all rows; NaN where it is not known.
  * @param training The rows that train.
  * @throws {ConditionError} For a variable that does not vary, or is asked for as classes and has too many.
  */
@@ -43,10 +43,10 @@ export function variableOf(
 ): ConditionVariable {
   const levels = [...levelsOf(values)].sort((a, b) => a - b);
   if (levels.length < 2) {
-    throw new ConditionError(
-      `--condition ${name} is ${levels[0]} in every row, so that it tells nothing. Leave it out.`,
-    );
+    const always = levels.length === 0 ? "unknown" : String(levels[0]);
+    throw new ConditionError(`--condition ${name} is ${always} in every row, so that it tells nothing. Leave it out.`);
   }
+  const known = Uint32Array.from(training).filter((row) => !Number.isNaN(values[row]));
   const taken = kind ?? (levels.length <= FEW_LEVELS && levels.every(Number.isInteger) ? "class" : "number");
   const where = place === undefined ? {} : { place };
   if (taken === "class") {
@@ -57,19 +57,20 @@ export function variableOf(
       );
     }
     const counts = new Map(levels.map((level) => [level, 0]));
-    for (let i = 0; i < training.length; i++) counts.set(values[training[i]], counts.get(values[training[i]])! + 1);
+    for (const row of known) counts.set(values[row], counts.get(values[row])! + 1);
     return { name, kind: "class", levels, counts: levels.map((level) => counts.get(level)!), ...where };
   }
   let mean = 0, square = 0;
-  for (let i = 0; i < training.length; i++) mean += values[training[i]] / training.length;
-  for (let i = 0; i < training.length; i++) square += (values[training[i]] - mean) ** 2 / training.length;
+  for (const row of known) mean += values[row] / known.length;
+  for (const row of known) square += (values[row] - mean) ** 2 / known.length;
   return { name, kind: "number", mean, scale: Math.sqrt(square) || 1, ...where };
 }
 
-/** The different values, up to one more than there may be classes. */
+/** The different values that are known, up to one more than there may be classes. */
 function levelsOf(values: Float64Array): Set<number> {
   const levels = new Set<number>();
   for (const value of values) {
+    if (Number.isNaN(value)) continue;
     levels.add(value);
     if (levels.size > MAX_CLASSES) break;
   }

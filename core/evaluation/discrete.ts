@@ -5,7 +5,7 @@ import { logsnrAtQuantile, logsnrWeight, type Proposal, quantileOfLogsnr } from 
 import { type LogsnrDistribution, reweightedProposal } from "../diffusion/reweighted_proposal.ts";
 import { UserError } from "../errors/user_error.ts";
 import type { Random } from "../random/random.ts";
-import type { Samples } from "../data/samples.ts";
+import { conditionOf, type Samples } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { DiscreteMeter } from "./discrete_errors.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
@@ -264,6 +264,7 @@ async function* draws(
     const x = new Float32Array(2 * size * d), eps = new Float32Array(2 * size * d), logsnr = new Float32Array(2 * size);
     samples.copy(first, first + size, x);
     x.copyWithin(size * d, 0, size * d);
+    const condition = conditionOf(samples, first, first + size, 2);
     for (let level = 0; level < levels; level++) {
       const order = stream.permutation(size);
       const jitter = stream.fillUniform(new Float64Array(size));
@@ -273,7 +274,7 @@ async function* draws(
       }
       stream.fillNormal(eps.subarray(0, size * d));
       for (let i = 0; i < size * d; i++) eps[size * d + i] = -eps[i];
-      const errors = await meter.measure(x, eps, logsnr);
+      const errors = await meter.measure(x, eps, logsnr, condition);
       const bothSigns = (values: Float64Array) =>
         Float64Array.from({ length: size }, (_, i) => (values[i] + values[size + i]) / 2);
       yield {

@@ -1,9 +1,11 @@
 import { clampTo, type Grid, gridValue, hardRound, softRound } from "../diffusion/discrete.ts";
+import { type Condition, conditionWidth } from "../data/condition.ts";
 import { noisyChannel } from "../diffusion/channel.ts";
 import type { Engine, State, Tensors } from "../engine/program.ts";
 import type { Denoiser } from "../plugins/contracts.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { predict } from "../plugins/predict.ts";
+import { errorInputs, errorWidths, givenRows } from "./errors.ts";
 import { type MeterOptions, rowProgram, rowsOfRun } from "./row_program.ts";
 
 /** How the denoised estimate x̂ is rounded to the grid: softly, by the grid's values near it, hard, or not at all. */
@@ -28,9 +30,15 @@ export interface DiscreteMeter {
    * @param x Samples on the grid, row by row.
    * @param eps Standard normal noise of the same size.
    * @param logsnr One log SNR per sample, in nats.
+   * @param condition What is known of each; nothing is, if left out.
    * @throws {DiscreteDataError} When a value is not on the grid.
    */
-  measure(x: Float32Array, eps: Float32Array, logsnr: Float32Array): Promise<DiscreteErrors>;
+  measure(
+    x: Float32Array,
+    eps: Float32Array,
+    logsnr: Float32Array,
+    condition?: Float32Array,
+  ): Promise<DiscreteErrors>;
   dispose(): void;
 }
 
@@ -47,35 +55,44 @@ export async function createDiscreteMeter(
   state: State,
   weights: (state: Tensors) => Tensors,
   denoiser: Denoiser,
-  { shape, grid, rounding }: { shape: readonly number[]; grid: Grid; rounding: Rounding },
+  { shape, grid, rounding, condition }: {
+    readonly shape: readonly number[];
+    readonly grid: Grid;
+    readonly rounding: Rounding;
+    readonly condition?: Condition;
+  },
   chunk: number,
   options: MeterOptions = {},
 ): Promise<DiscreteMeter> {
-  const d = sizeOf(shape);
+  const d = sizeOf(shape), width = condition ? conditionWidth(condition) : 0;
   const size = rowsOfRun(chunk, options.ranks);
   const program = await engine.compile(
-    (s, { x, eps, logsnr }) => ({
-      outputs: { epsHat: predict(denoiser, weights(s), noisyChannel(x, eps, logsnr), logsnr) },
+    (s, { x, eps, logsnr, condition }) => ({
+      outputs: { epsHat: predict(denoiser, weights(s), noisyChannel(x, eps, logsnr), logsnr, condition) },
     }),
     state,
-    { x: [size, ...shape], eps: [size, ...shape], logsnr: [size] },
+    errorInputs(size, shape, width),
   );
-  const rows = rowProgram(program, { x: d, eps: d, logsnr: 1 }, size, options);
+  const rows = rowProgram(program, errorWidths(d, width), size, options);
   return {
     shape,
     grid,
     rounding,
-    async measure(x, eps, logsnr) {
-      const n = logsnr.length;
+    async measure(x, eps, logsnr, condition) {
+      const n = logsnr.length, given = givenRows(n, width, condition);
       const errors = { plain: new Float64Array(n), rounded: new Float64Array(n) };
-      await rows.run({ x, eps, logsnr }, [errors.plain, errors.rounded], ({ epsHat }, { begin, end }, inputs) => {
-        for (let i = 0; i < end - begin; i++) {
-          const row = { x: inputs.x, eps: inputs.eps, epsHat, begin: i * d, end: (i + 1) * d };
-          const [plain, rounded] = errorsOfRow(row, inputs.logsnr[i], grid, rounding);
-          errors.plain[begin + i] = plain;
-          errors.rounded[begin + i] = rounded;
-        }
-      });
+      await rows.run(
+        { x, eps, logsnr, ...given },
+        [errors.plain, errors.rounded],
+        ({ epsHat }, { begin, end }, inputs) => {
+          for (let i = 0; i < end - begin; i++) {
+            const row = { x: inputs.x, eps: inputs.eps, epsHat, begin: i * d, end: (i + 1) * d };
+            const [plain, rounded] = errorsOfRow(row, inputs.logsnr[i], grid, rounding);
+            errors.plain[begin + i] = plain;
+            errors.rounded[begin + i] = rounded;
+          }
+        },
+      );
       return errors;
     },
     dispose: () => program.dispose(),

@@ -3,17 +3,16 @@ import { noisyChannel } from "../diffusion/channel.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { HostTensors } from "../data/tensors.ts";
-import { type Samples, toFloat32 } from "../data/samples.ts";
+import { conditionOf, type Samples, toFloat32 } from "../data/samples.ts";
 import type { Engine } from "../engine/program.ts";
 import { UserError } from "../errors/user_error.ts";
-import type { DataInfo, Denoiser } from "../plugins/contracts.ts";
+import { type DataInfo, type Denoiser, referenceOf, widthOfCondition } from "../plugins/contracts.ts";
 import { predict } from "../plugins/predict.ts";
 import type { Random } from "../random/random.ts";
 import { blendNodes, nodesAt, nodeShares } from "../reference/blend.ts";
 import { mixturePrediction } from "../reference/mixture_prediction.ts";
-import { referenceOf } from "../plugins/contracts.ts";
 import { ErrorForm, type ErrorProducts, type Weights } from "./combination.ts";
-import { evaluationsAtOnce } from "./errors.ts";
+import { errorInputs, errorWidths, evaluationsAtOnce, givenRows } from "./errors.ts";
 import { type MeterOptions, rowProgram, rowsOfRun } from "./row_program.ts";
 
 /** Log SNRs for each held-out sample. */
@@ -95,7 +94,7 @@ function paramsOf(all: Readonly<Record<string, tf.Tensor>>, member: number): Rec
  *
  * @param members All of samples of the data's shape, under the parameters of {@linkcode memberParams}.
  * @param data Whose reference they are compared with.
- * @param heldOut Samples that neither the members were trained on nor the ensemble is judged by.
+ * @param heldOut Samples that neither the members were trained on nor the ensemble is judged by, with what is known of them.
  * @param batch Samples per run of the program.
  * @param random Decides the log SNRs within their strata and the noise.
  * @throws {EnsembleError} When there are no members, too few samples, or no member has finite errors.
@@ -121,18 +120,30 @@ export async function combineMembers(
   const block = evaluationsAtOnce(d), blocks = Math.ceil(n / block);
   const all: (ErrorProducts & { readonly begin: number })[] = [];
   for (let part = 0; part < blocks; part++) {
-    const begin = part * block, x = toFloat32(heldOut, begin, Math.min(n, begin + block));
+    const begin = part * block, end = Math.min(n, begin + block), x = toFloat32(heldOut, begin, end);
+    const condition = conditionOf(heldOut, begin, end);
     for (let level = 0; level < levels; level++) {
       const stream = random.split(level).split(part);
       const eps = stream.fillNormal(new Float32Array(x.length));
       const within = stream.fillUniform(new Float64Array(x.length / d));
       const logsnr = Float32Array.from(within, (u) => low + (high - low) * (level + u) / levels);
-      all.push({ begin, logsnr, products: await products.measure(x, eps, logsnr) });
+      all.push({ begin, logsnr, products: await products.measure(x, eps, logsnr, condition) });
       onProgress?.(part * levels + level + 1, blocks * levels);
     }
   }
   products.dispose();
   return combine(all, members.length, range, reference);
+}
+
+/** Measures the products of errors on noisy samples, of which nothing is known where no condition is given. */
+interface ProductMeter {
+  measure(
+    x: Float32Array,
+    eps: Float32Array,
+    logsnr: Float32Array,
+    condition?: Float32Array,
+  ): Promise<Float64Array>;
+  dispose(): void;
 }
 
 /** The products of the errors of all members, and of the reference as the last, by rows. */
@@ -142,21 +153,21 @@ async function productProgram(
   data: DataInfo,
   batch: number,
   options: MeterOptions,
-): Promise<
-  { measure(x: Float32Array, eps: Float32Array, logsnr: Float32Array): Promise<Float64Array>; dispose(): void }
-> {
-  const { shape } = data, d = sizeOf(shape), all = members.length + 1;
+): Promise<ProductMeter> {
+  const { shape } = data, d = sizeOf(shape), all = members.length + 1, known = widthOfCondition(data);
   const size = rowsOfRun(batch, options.ranks);
   const predictReference = mixturePrediction(referenceOf(data));
   const pairs = Array.from({ length: all }, (_, a) => Array.from({ length: a + 1 }, (_, b) => [a, b] as const)).flat();
   const state = engine.createState(memberParams(members));
   const program = await engine.compile(
-    (params, { x, eps, logsnr }) => {
+    (params, { x, eps, logsnr, condition }) => {
       const z = noisyChannel(x, eps, logsnr);
       const flat = (epsHat: tf.Tensor) => tf.reshape(tf.sub(eps, epsHat), [size, d]);
       const errors = [
-        ...members.map(({ denoiser }, member) => flat(predict(denoiser, paramsOf(params, member), z, logsnr))),
-        flat(predictReference(z, logsnr)),
+        ...members.map(({ denoiser }, member) =>
+          flat(predict(denoiser, paramsOf(params, member), z, logsnr, condition))
+        ),
+        flat(predictReference(z, logsnr, condition)),
       ];
       return {
         outputs: Object.fromEntries(
@@ -165,13 +176,13 @@ async function productProgram(
       };
     },
     state,
-    { x: [size, ...shape], eps: [size, ...shape], logsnr: [size] },
+    errorInputs(size, shape, known),
   );
-  const rows = rowProgram(program, { x: d, eps: d, logsnr: 1 }, size, options);
+  const rows = rowProgram(program, errorWidths(d, known), size, options);
   return {
-    async measure(x, eps, logsnr) {
+    async measure(x, eps, logsnr, condition) {
       const n = logsnr.length, results = pairs.map(() => new Float64Array(n));
-      await rows.run({ x, eps, logsnr }, results, (got, { begin, end }) => {
+      await rows.run({ x, eps, logsnr, ...givenRows(n, known, condition) }, results, (got, { begin, end }) => {
         pairs.forEach(([a, b], k) => results[k].set(got[`${a}.${b}`].subarray(0, end - begin), begin));
       });
       const products = new Float64Array(n * all * all);
@@ -314,12 +325,12 @@ export function combinedDenoiser(
   const predictReference = mixturePrediction(referenceOf(data));
   return {
     init: () => memberParams(members),
-    predict(params, z, logsnr) {
+    predict(params, z, logsnr, condition) {
       const lambdas = tf.matMul(nodeShares(logsnr, range), tf.tensor2d(table, [weights.length, used.length]));
       return used.map((member, k) => {
         const own = member === count
-          ? predictReference(z, logsnr)
-          : predict(members[member].denoiser, paramsOf(params, member), z, logsnr);
+          ? predictReference(z, logsnr, condition)
+          : predict(members[member].denoiser, paramsOf(params, member), z, logsnr, condition);
         const lambda = tf.reshape(tf.slice(lambdas, [0, k], [-1, 1]), [-1, ...z.shape.slice(1).map(() => 1)]);
         return tf.mul(lambda, own);
       }).reduce((sum, part) => tf.add(sum, part));

@@ -67,6 +67,16 @@ export function errorInputs(size: number, shape: readonly number[], condition = 
   };
 }
 
+/** The number of values in a row of each of these inputs, of samples of dimension `d`. */
+export function errorWidths(d: number, condition: number): Record<string, number> {
+  return { x: d, eps: d, logsnr: 1, ...(condition > 0 ? { condition } : {}) };
+}
+
+/** What is known of `n` rows as an input, nothing where it is left out; no input of data without a condition. */
+export function givenRows(n: number, width: number, condition: Float32Array | undefined): Record<string, Float32Array> {
+  return width > 0 ? { condition: condition ?? new Float32Array(n * width) } : {};
+}
+
 /** Evaluations, and values of their samples, that one call to a meter is given at most; bounds the memory. */
 const MAX_EVALUATIONS = 1 << 15;
 const MAX_VALUES = 1 << 22;
@@ -100,17 +110,21 @@ export async function createErrorMeter(
   const size = rowsOfRun(chunk, options.ranks);
   const inputs = errorInputs(size, shape, known);
   const program = await engine.compile(errorProgram(weights, denoiser, reference), state, inputs);
-  const rows = rowProgram(program, { x: d, eps: d, logsnr: 1, ...(known ? { condition: known } : {}) }, size, options);
+  const rows = rowProgram(program, errorWidths(d, known), size, options);
   return {
     shape,
     reference,
     ...((options.ranks?.size ?? 1) > 1 ? { ownRows: rows.ownRows } : {}),
     async measure(x, eps, logsnr, condition) {
-      const n = logsnr.length, given = known ? { condition: condition ?? new Float32Array(n * known) } : {};
+      const n = logsnr.length;
       const errors = { mse: new Float32Array(n), mseReference: new Float32Array(n), distance: new Float32Array(n) };
-      await rows.run({ x, eps, logsnr, ...given }, Object.values(errors), (got, { begin, end }) => {
-        for (const [name, all] of Object.entries(errors)) all.set(got[name].subarray(0, end - begin), begin);
-      });
+      await rows.run(
+        { x, eps, logsnr, ...givenRows(n, known, condition) },
+        Object.values(errors),
+        (got, { begin, end }) => {
+          for (const [name, all] of Object.entries(errors)) all.set(got[name].subarray(0, end - begin), begin);
+        },
+      );
       return errors;
     },
     dispose: () => program.dispose(),

@@ -3,7 +3,8 @@ import { createEngine } from "../engine/mod.ts";
 import type { Denoiser } from "../plugins/contracts.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import { Random } from "../random/random.ts";
-import { sizeOf } from "../data/tensors.ts";
+import { type Condition, conditionWidth, encodeCondition } from "../data/condition.ts";
+import { type HostTensor, type HostTensors, sizeOf } from "../data/tensors.ts";
 import { predict } from "../plugins/predict.ts";
 import { ExportError } from "./errors.ts";
 import type { OnnxExport } from "./onnx.ts";
@@ -15,7 +16,7 @@ const BATCHES = [1, 3];
 const TOLERANCE = 1e-3;
 
 /**
- * Runs an exported model beside the denoiser on noise, at log SNRs across the proposal.
+ * Runs an exported model beside the denoiser on noise, at log SNRs across the proposal, given something and given nothing.
  *
  * @param model The file's bytes.
  * @returns The largest difference, relative to the larger of 1 and the value.
@@ -24,7 +25,7 @@ const TOLERANCE = 1e-3;
 export async function checkOnnx(
   model: Uint8Array,
   denoiser: Denoiser,
-  { name, shape, params, batch }: OnnxExport,
+  { name, shape, params, condition, batch }: OnnxExport,
   { loc, scale }: Proposal,
   threads: number,
 ): Promise<number> {
@@ -42,20 +43,26 @@ export async function checkOnnx(
   let worst = 0;
   try {
     for (const n of batch === undefined ? BATCHES : [batch]) {
-      const shapes = { z: [n, ...shape], logsnr: [n] };
       const z = new Float32Array(n * sizeOf(shape));
       Random.fromSeed(n).fillNormal(z);
       const logsnr = Float32Array.from({ length: n }, (_, i) => loc + scale * (i - (n - 1) / 2));
+      const inputs: HostTensors = {
+        z: { shape: [n, ...shape], data: z },
+        logsnr: { shape: [n], data: logsnr },
+        ...(condition ? { condition: somethingKnown(condition, n) } : {}),
+      };
       const program = await engine.compile(
-        (state, { z, logsnr }) => ({ outputs: { epsHat: predict(denoiser, state, z, logsnr) } }),
+        (state, { z, logsnr, condition }) => ({ outputs: { epsHat: predict(denoiser, state, z, logsnr, condition) } }),
         state,
-        shapes,
+        Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape])),
       );
-      const { epsHat } = await program.run({ z, logsnr });
-      const { eps_hat: got } = await session.run({
-        z: new ort.Tensor("float32", z, shapes.z),
-        logsnr: new ort.Tensor("float32", logsnr, shapes.logsnr),
-      }).catch((error) => {
+      const { epsHat } = await program.run(
+        Object.fromEntries(Object.entries(inputs).map(([name, { data }]) => [name, data])),
+      );
+      const fed = Object.entries(inputs).map(([name, { data, shape }]) =>
+        [name, new ort.Tensor("float32", data, [...shape])] as const
+      );
+      const { eps_hat: got } = await session.run(Object.fromEntries(fed)).catch((error) => {
         throw fail(`ONNX Runtime says ${error.message}`);
       });
       worst = Math.max(worst, largestDifference(got.data as Float32Array, epsHat));
@@ -68,6 +75,16 @@ export async function checkOnnx(
     engine.dispose();
   }
   return worst;
+}
+
+/** Rows of which all is known of the first, nothing of the second, and so on by turns. */
+function somethingKnown(condition: Condition, n: number): HostTensor {
+  const values = Array.from({ length: n }, (_, row) =>
+    condition.map((variable) => {
+      if (row % 2 === 1) return NaN;
+      return variable.kind === "class" ? variable.levels[row % variable.levels.length] : variable.mean + variable.scale;
+    })).flat();
+  return { shape: [n, conditionWidth(condition)], data: encodeCondition(condition, values) };
 }
 
 /** NaN where either has values that are not finite. */

@@ -106,7 +106,11 @@ async function contentsOf(
       };
       const text = (value: unknown) => typeof value === "string" ? value : JSON.stringify(value);
       const metadata = Object.fromEntries(Object.entries(described).map(([key, value]) => [key, text(value)]));
-      const model = { name, shape: info.shape, params, metadata, ...(batch === undefined ? {} : { batch }) };
+      const model = {
+        ...{ name, shape: info.shape, params, metadata },
+        ...(info.condition ? { condition: info.condition } : {}),
+        ...(batch === undefined ? {} : { batch }),
+      };
       const bytes = joined(exportOnnx(denoiser, model));
       return {
         files: { "model.onnx": bytes },

@@ -3,6 +3,7 @@ import { fuse } from "../engine/fuse.ts";
 import { portableKernels } from "../engine/kernels/portable.ts";
 import { EngineError } from "../engine/program.ts";
 import { record } from "../engine/recording.ts";
+import { type Condition, conditionWidth } from "../data/condition.ts";
 import type { Denoiser } from "../plugins/contracts.ts";
 import type { HostTensors } from "../data/tensors.ts";
 import { predict } from "../plugins/predict.ts";
@@ -11,10 +12,15 @@ import { freeBatch } from "./free_batch.ts";
 import { encodeOnnxFile } from "./onnx_file.ts";
 
 /** The model's inputs and its output. */
-const [Z, LOGSNR, EPS_HAT] = ["z", "logsnr", "eps_hat"];
+const [Z, LOGSNR, CONDITION, EPS_HAT] = ["z", "logsnr", "condition", "eps_hat"];
 
 const DESCRIPTION = `${EPS_HAT}, the estimate of the noise in z = sqrt(sigmoid(${LOGSNR})) * x + ` +
   `sqrt(sigmoid(-${LOGSNR})) * eps at the log SNR of each sample, in nats.`;
+
+/** What is added where the denoiser takes a condition. */
+const GIVEN =
+  ` ${CONDITION} is what is known of each sample, laid out by the metadata's ${CONDITION}: of each variable 1 where ` +
+  "it is known, and then the number less its mean over its scale, or a 1 in the place of its class; all 0 for p(x).";
 
 /** Batches to record for a model that takes any: primes, larger than constants that are computed while recording. */
 const MARKERS = [65_537, 65_539, 65_543, 65_551, 65_557];
@@ -26,6 +32,8 @@ export interface OnnxExport {
   /** The shape of one sample. */
   readonly shape: readonly number[];
   readonly params: HostTensors;
+  /** What the denoiser is told of a sample; nothing, if left out. */
+  readonly condition?: Condition;
   /** The size of the batch; any where it is left out. */
   readonly batch?: number;
   /** What else the file says of the model. */
@@ -33,17 +41,18 @@ export interface OnnxExport {
 }
 
 /**
- * Encodes a denoiser as an ONNX model of standard operations: inputs `z` `[batch, ...shape]` and `logsnr` `[batch]`, output
- * `eps_hat`, and the parameters as initialisers under their names.
+ * Encodes a denoiser as an ONNX model of standard operations: inputs `z` `[batch, ...shape]`, `logsnr` `[batch]` and, of one
+ * with a condition, `condition` `[batch, width]`, output `eps_hat`, and the parameters as initialisers under their names.
  *
  * @returns The file in parts.
  * @throws {ExportError} When the denoiser cannot be a model of that form.
  */
 export function exportOnnx(
   denoiser: Denoiser,
-  { name, shape, params, batch, metadata = {} }: OnnxExport,
+  { name, shape, params, condition, batch, metadata = {} }: OnnxExport,
 ): Uint8Array[] {
-  const taken = Object.keys(params).find((key) => [Z, LOGSNR, EPS_HAT].includes(key) || key.startsWith("/"));
+  const ours = [Z, LOGSNR, EPS_HAT, ...(condition ? [CONDITION] : [])];
+  const taken = Object.keys(params).find((key) => ours.includes(key) || key.startsWith("/"));
   if (taken !== undefined) {
     throw new ExportError(
       `The denoiser ${name} has a parameter ${taken}, a name that something else has in the ONNX model. ` +
@@ -51,13 +60,17 @@ export function exportOnnx(
     );
   }
   const weights = Object.fromEntries(Object.entries(params).map(([key, tensor]) => [key, tensor.shape]));
-  const fixed = [...shape, ...Object.values(weights).flat()];
+  const width = condition ? [conditionWidth(condition)] : [];
+  const fixed = [...shape, ...width, ...Object.values(weights).flat()];
   const marker = batch === undefined ? MARKERS.find((prime) => fixed.every((n) => n % prime !== 0)) : undefined;
   const size = batch ?? marker;
   if (size === undefined) {
     throw new ExportError(`The sizes of the denoiser ${name} leave none to stand for any batch. Fix it: --batch 1.`);
   }
-  const inputs = { [Z]: [size, ...shape], [LOGSNR]: [size] };
+  const inputs = {
+    ...{ [Z]: [size, ...shape], [LOGSNR]: [size] },
+    ...(condition ? { [CONDITION]: [size, ...width] } : {}),
+  };
   const output = freeBatch(recorded(denoiser, name, weights, inputs), {
     shapes: { ...weights, ...inputs },
     batched: Z,
@@ -70,8 +83,8 @@ export function exportOnnx(
     weights: params,
     openSize: (n) => n === marker ? "batch" : undefined,
     producer: { name: "itdiffusion", version: configuration.version },
-    description: DESCRIPTION,
-    metadata,
+    description: condition ? DESCRIPTION + GIVEN : DESCRIPTION,
+    metadata: { ...metadata, ...(condition ? { [CONDITION]: JSON.stringify(condition) } : {}) },
   });
 }
 
@@ -84,7 +97,9 @@ function recorded(
 ) {
   try {
     const { graph, outputs } = record(
-      (params, { [Z]: z, [LOGSNR]: logsnr }) => ({ outputs: { [EPS_HAT]: predict(denoiser, params, z, logsnr) } }),
+      (params, { [Z]: z, [LOGSNR]: logsnr, [CONDITION]: condition }) => ({
+        outputs: { [EPS_HAT]: predict(denoiser, params, z, logsnr, condition) },
+      }),
       weights,
       inputs,
       { table: portableKernels },

@@ -1,5 +1,5 @@
 import type { Mark, Spec } from "vega";
-import { densityLegend, densityMark, LEGEND_WIDTH } from "./density.ts";
+import { densityLegend, densityMark, densityName, legendWidth } from "./density.ts";
 import { figure, text, title } from "./layout.ts";
 import type { ContourRecord, DensityPanel } from "./records.ts";
 import { COLOURS, SIZE } from "./theme.ts";
@@ -18,8 +18,8 @@ function labelOf({ epoch, label }: DensityPanel): string {
 }
 
 /**
- * The density through training, or given what is known of a sample: up to eight square panels of filled contours of log p(x), in two rows where there are
- * more than four, with data points and one scale of colours.
+ * The density through training, or given what is known of a sample: up to eight square panels of filled contours, in two
+ * rows where there are more than four, with data points and one scale of colours.
  *
  * @throws {RangeError} If there are no panels or more than eight, or if a panel's grid is incomplete.
  */
@@ -33,7 +33,7 @@ export function contourFigure(record: ContourRecord): Spec {
   const size = PANEL[columns];
   const right = LEFT + columns * size + (columns - 1) * GAP;
   const bottom = TOP + rows * size + (rows - 1) * ROW_GAP;
-  const width = right + 24 + LEGEND_WIDTH;
+  const width = right + 24 + legendWidth(record);
   const marks: Mark[] = [title(LEFT, 34, record.title, width - LEFT - 16)];
 
   record.panels.forEach((panel, i) => {
@@ -51,7 +51,7 @@ export function contourFigure(record: ContourRecord): Spec {
     if (lowest) marks.push(text(box.x + size / 2, box.y + size + 38, "x₁", name));
     if (column === 0) marks.push(text(box.x - 38, box.y + size / 2, "x₂", { ...name, baseline: "middle" }));
   });
-  marks.push(...densityLegend(right + 24, TOP, record.resolution));
+  marks.push(...densityLegend(right + 24, TOP, record));
 
   const panels = record.panels.map((panel) => labelOf(panel)).join(", ");
   const isEpochs = record.panels.every(({ label }) => label === undefined);
@@ -59,7 +59,7 @@ export function contourFigure(record: ContourRecord): Spec {
   return figure(
     width,
     bottom + BOTTOM,
-    `${record.title}. Filled contours of log p(x) from −5 to −1 nats ${what}, with data points.`,
+    `${record.title}. Filled contours of ${densityName(record)} from −5 to −1 nats ${what}, with data points.`,
     marks,
   );
 }

@@ -1,6 +1,6 @@
 import type { GroupMark, Mark } from "vega";
 import { type Box, group, rectangle, rule, text } from "./layout.ts";
-import type { DensityPanel } from "./records.ts";
+import type { ContourRecord, DensityPanel } from "./records.ts";
 import { BANDS, COLOURS, LEVELS, SIZE } from "./theme.ts";
 
 /** Only so many data points are drawn: enough to see the data's shape, few enough to see the density. */
@@ -125,18 +125,30 @@ export function densityMark(
   });
 }
 
-/** The width in pixels that `densityLegend` needs. */
-export const LEGEND_WIDTH = 104;
+/** The width in pixels that {@linkcode densityLegend} needs. */
+export function legendWidth({ isGiven }: Pick<ContourRecord, "isGiven">): number {
+  return isGiven ? 124 : 104;
+}
+
+/** What the contours are of, in a formula. */
+export function densityName({ isGiven }: Pick<ContourRecord, "isGiven">): string {
+  return isGiven ? "log p(x | c)" : "log p(x)";
+}
 
 /**
  * The scale of colours that all panels share, with its top at (x, y).
  *
- * @param resolution The blur that the density is shown with, if any.
+ * @param record The blur that the density is shown with, if any, and whether something is given.
  * @param points What the points are.
  */
-export function densityLegend(x: number, y: number, resolution?: number, points = "data"): Mark[] {
-  const swatch = 24;
-  const marks: Mark[] = [text(x, y, "log p(x), nats", { baseline: "top", colour: COLOURS.muted })];
+export function densityLegend(
+  x: number,
+  y: number,
+  record: Pick<ContourRecord, "resolution" | "isGiven">,
+  points = "data",
+): Mark[] {
+  const swatch = 24, { resolution } = record;
+  const marks: Mark[] = [text(x, y, `${densityName(record)}, nats`, { baseline: "top", colour: COLOURS.muted })];
   const top = y + 24;
   const wide = 16;
   [...BANDS].reverse().forEach((colour, i) => {

@@ -1,5 +1,5 @@
 import type { Mark, Spec } from "vega";
-import { densityLegend, densityMark, LEGEND_WIDTH } from "./density.ts";
+import { densityLegend, densityMark, legendWidth } from "./density.ts";
 import { figure, legendRow, text, title } from "./layout.ts";
 import { lossLegend, lossPlot } from "./loss.ts";
 import { mseHeadroom, mseLegend, msePlot } from "./mse.ts";
@@ -10,7 +10,7 @@ const LEFT = 58;
 const TOP = 112;
 const CURVE_WIDTH = 340;
 /** Pixels between the density's right edge and the curves': its legend and their axis labels. */
-const BETWEEN = 20 + LEGEND_WIDTH + 68;
+const BETWEEN = 20 + legendWidth({}) + 68;
 
 /** A number with two significant digits of its standard error, or with three decimals where that is not known. */
 function measured(value: number, stderr?: number): string {
@@ -63,7 +63,7 @@ export function overviewFigure(record: OverviewRecord): Spec {
     densityMark(record.density, record.side, record.extent, record.points, box, { bottom: true, left: true }),
     text(LEFT + size / 2, box.y + size + 38, "x₁", name),
     text(LEFT - 38, box.y + size / 2, "x₂", { ...name, baseline: "middle" }),
-    ...densityLegend(LEFT + size + 20, box.y, record.resolution),
+    ...densityLegend(LEFT + size + 20, box.y, record),
     text(curves, TOP - 10, "Denoising error", heading),
     ...legendRow(mseLegend(mse), curves, TOP + 14, CURVE_WIDTH).marks,
     msePlot(mse, { x: curves, y: mseTop, width: CURVE_WIDTH, height: mseHeight }),

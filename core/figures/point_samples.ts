@@ -1,5 +1,5 @@
 import type { Mark, Spec } from "vega";
-import { densityLegend, densityMark, LEGEND_WIDTH } from "./density.ts";
+import { densityLegend, densityMark, densityName, legendWidth } from "./density.ts";
 import { figure, subtitle, text, title } from "./layout.ts";
 import type { PointSamplesRecord } from "./records.ts";
 import { COLOURS } from "./theme.ts";
@@ -20,7 +20,7 @@ export function pointSamplesFigure(record: PointSamplesRecord): Spec {
   const { title: name, subtitle: how, points, density } = record;
   const { panel, side, extent } = density ?? blank(points);
   const legend = LEFT + SIDE + 24;
-  const width = density ? legend + LEGEND_WIDTH : LEFT + SIDE + 24;
+  const width = density ? legend + legendWidth(density) : LEFT + SIDE + 24;
   const told = subtitle(LEFT, 56, how, width - LEFT - 16), top = TOP + told.height;
   const box = { x: LEFT, y: top, width: SIDE, height: SIDE };
   const axis = { colour: COLOURS.muted, align: "center" } as const;
@@ -30,9 +30,9 @@ export function pointSamplesFigure(record: PointSamplesRecord): Spec {
     densityMark(panel, side, extent, points, box, { bottom: true, left: true }, MOST_POINTS),
     text(LEFT + SIDE / 2, top + SIDE + 38, "x₁", axis),
     text(LEFT - 38, top + SIDE / 2, "x₂", { ...axis, baseline: "middle" }),
-    ...(density ? densityLegend(legend, top, density.resolution, "samples") : []),
+    ...(density ? densityLegend(legend, top, density, "samples") : []),
   ];
-  const over = density ? " over filled contours of the model's log p(x) from −5 to −1 nats" : "";
+  const over = density ? ` over filled contours of the model's ${densityName(density)} from −5 to −1 nats` : "";
   return figure(width, top + SIDE + 52, `${name}. ${how}. Sampled points${over}.`, marks);
 }
 

@@ -19,6 +19,8 @@ export interface ContourRecord {
   readonly panels: readonly DensityPanel[];
   /** The standard deviation of the Gaussian noise that the density is that of data with, where it is shown so. */
   readonly resolution?: number;
+  /** Whether it is p(x | c), the density given something. */
+  readonly isGiven?: boolean;
   /** Grid points along each axis of a panel. */
   readonly side: number;
   /** The panels cover [−extent, extent]². */
@@ -131,5 +133,7 @@ export interface PointSamplesRecord extends SamplesRecord {
   /** `[n, 2]` row by row. */
   readonly points: Float32Array;
   /** The model's density on its grid, where it is known. */
-  readonly density?: Pick<ContourRecord, "side" | "extent" | "resolution"> & { readonly panel: DensityPanel };
+  readonly density?: Pick<ContourRecord, "side" | "extent" | "resolution" | "isGiven"> & {
+    readonly panel: DensityPanel;
+  };
 }

@@ -15,7 +15,7 @@ import { matchColumns } from "./match_columns.ts";
 import { momentsOf } from "./moments.ts";
 import { describe, logScaleOf, rowMap, scaledFacts, scaleOf } from "./open_rows.ts";
 import { optionsOf, READ_OPTIONS } from "./options.ts";
-import { splitRequested } from "./read_conditions.ts";
+import { describeUnknown, placesIn, splitRequested } from "./read_conditions.ts";
 import { describeRange, likelyRange, parseRange, type Range, requireWithin, surveyedRange } from "./value_range.ts";
 
 /** The options of the data set `file`. */
@@ -60,15 +60,18 @@ export async function load(random: Random, values: OptionValues = {}, context: L
   const requested = asked === "" ? [] : parseConditionRequest(asked);
   using stack = new DisposableStack();
   const sources: Partial<Record<Part, Source>> = {};
-  for (const [part, { name, array, open }] of Object.entries(await locate(path, given))) {
+  const missing = requested.map(({ name }) => name);
+  for (const [part, { name, array, open }] of Object.entries(await locate(path, { ...given, missing }))) {
     context.signal?.throwIfAborted();
     const { rows, layout } = laidOut(stack.use(await open()), name, given.layout), { columns } = rows;
-    const whole = { name, rows, layout, ...(columns ? { columns } : {}), surveyed: surveyedRange(rows, name) };
-    if (requested.length === 0) sources[part as Part] = whole;
-    else {
-      const split = await splitRequested(rows, layout, { name, array, spec: path, options: given }, requested);
-      sources[part as Part] = { ...whole, ...split, known: split.values };
-    }
+    const split = requested.length === 0
+      ? undefined
+      : await splitRequested(rows, layout, { name, array, spec: path, options: given }, requested);
+    sources[part as Part] = {
+      ...{ name, rows, layout, ...(columns ? { columns } : {}) },
+      surveyed: surveyedRange(rows, name, split && placesIn(split)),
+      ...(split ? { ...split, known: split.values } : {}),
+    };
   }
   const parts = alike(sources as Parts<Source>);
   const { train } = parts, { shape } = train.layout, isPoints = shape.length === 1, isBytes = train.rows.type === "u1";
@@ -88,6 +91,7 @@ export async function load(random: Random, values: OptionValues = {}, context: L
     ...train.layout.notes,
     taken,
     ...(condition ? [`given ${describeCondition(condition)}`] : []),
+    ...describeUnknown(missing, Object.values(parts).flatMap(({ known }) => known ?? [])),
   ]);
   const data = isStandardised ? standardised(parts, order) : scaled(parts, range);
   const samples = condition

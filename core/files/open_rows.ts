@@ -11,7 +11,7 @@ import { describeShape, laidOut, type Layout, reordered } from "./layout.ts";
 import { locate } from "./locate.ts";
 import { listed, matchColumns } from "./match_columns.ts";
 import { optionsOf } from "./options.ts";
-import { splitKnown } from "./read_conditions.ts";
+import { describeUnknown, placesIn, splitKnown } from "./read_conditions.ts";
 import { describeRange, likelyRange, parseRange, type Range, requireWithin, surveyedRange } from "./value_range.ts";
 
 /** What a model knows of the data that it was trained on. */
@@ -47,7 +47,8 @@ export interface FileRows
  * @throws {UserError} If it cannot be read, or does not hold samples of the shape and finite values.
  */
 export async function openRows(spec: string, model: ModelData, values: OptionValues = {}): Promise<FileRows> {
-  const given = optionsOf(values), sources = await locate(spec, given);
+  const variables = model.condition?.map((variable) => variable.name) ?? [];
+  const given = optionsOf(values), sources = await locate(spec, { ...given, missing: variables });
   const { name, array, open } = sources.test ?? sources.validation ?? sources.train;
   const opened = await open();
   try {
@@ -57,7 +58,7 @@ export async function openRows(spec: string, model: ModelData, values: OptionVal
     const { layout, columns: names } = split ?? { layout: whole, columns: rows.columns };
     const { order, notes } = orderFor(name, names, layout, model);
     const missing = split?.missing ?? [], isGiven = condition !== undefined && missing.length < condition.length;
-    const shape = model.shape ?? layout.shape, surveyed = surveyedRange(rows, name);
+    const shape = model.shape ?? layout.shape, surveyed = surveyedRange(rows, name, split && placesIn(split));
     const isScaled = model.range !== undefined && model.axes === undefined;
     const range = isScaled ? rangeFor(rows, name, given.range, surveyed) : undefined;
     if (range) requireWithin(rows, range, name);
@@ -73,6 +74,7 @@ export async function openRows(spec: string, model: ModelData, values: OptionVal
       description: describe(spec, { shape: sizes, type, ...(names ? { columns: names } : {}) }, shape, [
         ...notes,
         ...(missing.length > 0 ? [`${listed(missing)} not there, so unknown`] : []),
+        ...(split ? describeUnknown(variables, [split.values]) : []),
         ...(range ? [`${describeRange(range)} taken to [−1, 1]`] : model.axes ? [] : ["values as they are"]),
       ]),
       [Symbol.dispose]: () => opened[Symbol.dispose](),

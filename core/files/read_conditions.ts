@@ -3,6 +3,7 @@ import type { RequestedVariable } from "../data/condition_request.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { DataFileError } from "../io/data_array.ts";
 import type { ReadOptions } from "../io/formats.ts";
+import { placeOf } from "../io/columns.ts";
 import { forEachRows, type StoredRows } from "../io/stored_rows.ts";
 import type { Layout } from "./layout.ts";
 import { locateBeside, type StoredSource } from "./locate.ts";
@@ -14,7 +15,7 @@ export interface SplitRows {
   readonly layout: Layout;
   /** The names of their columns, where the file has names. */
   readonly columns?: readonly string[];
-  /** What is known of the rows, `[n, variables]`; NaN for a variable that the file does not have. */
+  /** What is known of the rows, `[n, variables]`; NaN for what is missing, and a variable that the file does not have. */
   readonly values: Float64Array;
   /** The column of each variable; none for an array of its own, or of a variable that the file does not have. */
   readonly places: readonly (number | undefined)[];
@@ -42,12 +43,12 @@ export async function splitRequested(
   requested: readonly RequestedVariable[],
 ): Promise<SplitRows> {
   const { columns } = rows, isPoints = layout.shape.length === 1, width = layout.shape[0];
-  const placeOf = (name: string) => {
-    const named = isPoints ? columns?.indexOf(name) ?? -1 : -1;
-    if (named >= 0) return named;
-    return isPoints && rows.shape.length > 1 && /^\d+$/.test(name) && Number(name) < width ? Number(name) : undefined;
-  };
-  const split = await splitAt(rows, layout, source, requested.map(({ name }) => ({ name, place: placeOf(name) })));
+  const isTable = isPoints && rows.shape.length > 1;
+  const variables = requested.map(({ name }) => ({
+    name,
+    place: isTable ? placeOf(name, columns, width) : undefined,
+  }));
+  const split = await splitAt(rows, layout, source, variables);
   if (split.missing.length === 0) return split;
   const has = columns && isPoints ? `it has the columns ${listed(columns)}` : isPoints ? `it has ${width} columns` : "";
   throw new ConditionError(
@@ -113,6 +114,23 @@ async function splitAt(
   };
 }
 
+/** The columns of what is known. */
+export function placesIn({ places }: SplitRows): number[] {
+  return places.filter((place) => place !== undefined);
+}
+
+/** How many rows lack a variable that the file has, in words as in `label unknown in 12 rows`. */
+export function describeUnknown(names: readonly string[], known: readonly Float64Array[]): string[] {
+  return names.flatMap((name, k) => {
+    let count = 0, rows = 0;
+    for (const values of known) {
+      for (let i = k; i < values.length; i += names.length, rows++) if (Number.isNaN(values[i])) count++;
+    }
+    if (count === 0 || count === rows) return [];
+    return [`${name} unknown in ${count} ${count === 1 ? "row" : "rows"}`];
+  });
+}
+
 /** Reads an array of one value for each row into column `k` of the values. */
 async function readBeside(
   source: StoredSource,
@@ -130,9 +148,9 @@ async function readBeside(
   }
   forEachRows(rows, (read, first) => {
     for (let i = 0; i < read.length; i++) {
-      if (!Number.isFinite(read[i])) {
+      if (!Number.isFinite(read[i]) && !Number.isNaN(read[i])) {
         throw new DataFileError(
-          `${source.name} has ${read[i]} in row ${first + i} (from 0), expected a finite number.`,
+          `${source.name} has ${read[i]} in row ${first + i} (from 0), expected a finite number, or NaN for unknown.`,
         );
       }
       values[(first + i) * m + k] = read[i];

@@ -1,3 +1,4 @@
+import { sizeOf } from "../data/tensors.ts";
 import { DataFileError, placeOf, requireFinite, type Values } from "../io/data_array.ts";
 import type { NumberType } from "../io/numbers.ts";
 import { forEachRows, type StoredRows } from "../io/stored_rows.ts";
@@ -8,13 +9,16 @@ export type Range = readonly [number, number];
 /**
  * Smallest and largest of all values, which are checked to be finite. Those of bytes are not looked at.
  *
+ * @param mayLack Columns that may have NaN.
  * @throws {DataFileError} That names the place of the first that is not finite.
  */
-export function surveyedRange(rows: StoredRows, name: string): Range {
+export function surveyedRange(rows: StoredRows, name: string, mayLack: readonly number[] = []): Range {
   if (rows.type === "u1") return [0, 255];
   let low = Infinity, high = -Infinity;
+  const width = sizeOf(rows.shape.slice(1)), lacks = new Set(mayLack);
+  const isAllowed = (value: number, at: number) => Number.isNaN(value) && lacks.has(at % width);
   forEachRows(rows, (data, first) => {
-    requireFinite({ shape: rows.shape, data }, name, first);
+    requireFinite({ shape: rows.shape, data }, name, first, lacks.size > 0 ? isAllowed : undefined);
     for (let i = 0; i < data.length; i++) {
       const value = data[i];
       if (value < low) low = value;

@@ -1,6 +1,7 @@
-import { type CsvLayout, csvLayout } from "./csv_layout.ts";
+import { type CsvLayout, csvLayout, isMissing } from "./csv_layout.ts";
 import { DataFileError } from "./data_array.ts";
 import { DecimalReader, toNumber } from "./decimal.ts";
+import { placesOf } from "./columns.ts";
 import { NumberBlocks } from "./number_blocks.ts";
 import type { StoredRows } from "./stored_rows.ts";
 import { withText } from "./text.ts";
@@ -19,17 +20,22 @@ const LF = 10, CR = 13, SPACE = 32, TAB = 9, QUOTE = 34;
  * eight bytes each.
  *
  * @param header Whether the first line has the columns' names; `auto` looks for it.
+ * @param missing Columns, by name or by number from 0, whose cells may be empty or say that nothing is there: NaN.
  * @throws {DataFileError} That names the line and column of what is no finite number, or the line of a row of another
  * length than the first.
  */
-export function openCsv(path: string, header: "auto" | "on" | "off" = "auto"): Promise<StoredRows> {
+export function openCsv(
+  path: string,
+  header: "auto" | "on" | "off" = "auto",
+  missing: readonly string[] = [],
+): Promise<StoredRows> {
   return withText(path, async ({ bytes, notes }) => {
     let scanner: Scanner | undefined, head = new Uint8Array();
     const begin = (isWhole: boolean) => {
       // Only whole lines tell how a table is laid out.
       const end = isWhole ? head.length : Math.max(head.lastIndexOf(LF), head.lastIndexOf(CR)) + 1 || head.length;
       const text = new TextDecoder(isUtf8(head) ? "utf-8" : "latin1").decode(head.subarray(0, end));
-      scanner = new Scanner(path, csvLayout(path, text, header));
+      scanner = new Scanner(path, csvLayout(path, text, header), missing);
       scanner.add(head);
     };
     for await (const chunk of bytes) {
@@ -55,6 +61,8 @@ class Scanner {
   readonly #row: Float64Array;
   /** For each column of the file, 1 where it is read. */
   readonly #isNumber: Uint8Array;
+  /** The same of those that are read and may lack values. */
+  readonly #mayLack: Uint8Array;
   readonly #decimals: DecimalReader;
   #rest = new Uint8Array();
   #line = 1;
@@ -62,7 +70,7 @@ class Scanner {
   #isHeader: boolean;
   #rows = 0;
 
-  constructor(readonly path: string, layout: CsvLayout) {
+  constructor(readonly path: string, layout: CsvLayout, missing: readonly string[]) {
     this.#layout = layout;
     this.#isSpaced = layout.delimiter === " ";
     this.#delimiter = layout.delimiter.charCodeAt(0);
@@ -73,6 +81,9 @@ class Scanner {
     this.#row = new Float64Array(layout.roles.filter((role) => role === "number").length);
     this.#decimals = new DecimalReader(layout.point);
     this.#isNumber = Uint8Array.from(layout.roles, (role) => role === "number" ? 1 : 0);
+    const lacking = new Set(placesOf(missing, layout.columns, this.#row.length));
+    let read = 0;
+    this.#mayLack = this.#isNumber.map((isNumber) => isNumber === 1 && lacking.has(read++) ? 1 : 0);
     this.#numbers = new NumberBlocks(this.#row.length, path);
   }
 
@@ -175,7 +186,8 @@ class Scanner {
           if (isRest) throw this.#noNumber(bytes, first - 1, at, column);
           if (column < this.#width && roles[column] === "number") {
             const value = toNumber(bytes, first, last, this.#layout.point);
-            if (!Number.isFinite(value)) throw this.#noNumber(bytes, first, last, column);
+            const isLeft = this.#mayLack[column] === 1 && isMissing(ascii(bytes, first, last));
+            if (!isLeft && !Number.isFinite(value)) throw this.#noNumber(bytes, first, last, column);
             this.#row[kept++] = value;
           } else if (roles[column] === "empty" && first !== last) throw this.#noNumber(bytes, first, last, column);
         }
@@ -221,6 +233,11 @@ class Scanner {
     const got = text === "" ? "nothing" : JSON.stringify(text.slice(0, 40));
     return new DataFileError(`${this.path} has ${got} in ${place}, expected a finite number. ${hintFor(text)}.`);
   }
+}
+
+/** The text of a cell, as far as a word for what is missing is long. */
+function ascii(bytes: Uint8Array, begin: number, end: number): string {
+  return String.fromCharCode(...bytes.subarray(begin, Math.min(end, begin + 9)));
 }
 
 /** A column's name as a message shows it, on one line. */

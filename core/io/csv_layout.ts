@@ -208,7 +208,12 @@ function hasEqualSteps(texts: readonly string[], step = Number(texts[1]) - Numbe
 /** Whether a cell of the first record may be a column's name: no number, and nothing that stands for a missing one. */
 function isName({ text }: Cell): boolean {
   return /[\p{L}\p{N}]/u.test(text) && !NUMBER.test(text) && !/^[+-]?\d*,\d+$/.test(text) &&
-    !/^([+-]?(nan|na|n\/a|null|none|inf|infinity))$/i.test(text);
+    !isMissing(text.replace(/^[+-]/, "")) && !/^[+-]?inf(inity)?$/i.test(text);
+}
+
+/** Whether a cell says that nothing is there. */
+export function isMissing(text: string): boolean {
+  return /^(nan|na|n\/a|null|none)?$/i.test(text);
 }
 
 /**

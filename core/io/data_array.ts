@@ -103,16 +103,18 @@ export function countOf(shape: readonly number[], source: string): number {
  *
  * @param data Some or all of the values of an array of the given shape.
  * @param first The index of the first of them in the array.
+ * @param isAllowed Whether one that is not finite may stand at an index of the array.
  * @throws {DataFileError} That names the row and column, from 0, of the first that is not.
  */
 export function requireFinite(
   { shape, data }: { readonly shape: readonly number[]; readonly data: Values },
   source: string,
   first = 0,
+  isAllowed?: (value: number, at: number) => boolean,
 ): void {
   if (data instanceof Uint8Array) return;
   for (let i = 0; i < data.length; i++) {
-    if (data[i] - data[i] === 0) continue;
+    if (data[i] - data[i] === 0 || isAllowed?.(data[i], first + i)) continue;
     const place = placeOf(first + i, shape);
     throw new DataFileError(`${source} has ${data[i]} in ${place}, expected finite values. Clean the data.`);
   }

@@ -17,6 +17,8 @@ export interface ReadOptions {
   readonly header: "auto" | "on" | "off";
   /** Whether the axes are reversed, as MATLAB stores them; `auto`: where the file says that MATLAB wrote it. */
   readonly transpose: "auto" | "on" | "off";
+  /** Columns of a table, by name or by number from 0, that may lack values: these are NaN. None, if left out. */
+  readonly missing?: readonly string[];
 }
 
 /** How the arrays of a kind of file are listed and opened; a file of one array has no names. */
@@ -29,7 +31,7 @@ export interface Format {
   open(path: string, name: string, source: string, options: ReadOptions): Promise<StoredRows>;
 }
 
-const csv: Format = { open: (path, _, __, { header }) => openCsv(path, header) };
+const csv: Format = { open: (path, _, __, { header, missing }) => openCsv(path, header, missing) };
 const hdf5: Format = { names: datasetNames, open: openDataset };
 const torch: Format = { names: torchNames, open: openTorch };
 const idx: Format = { open: openIdx };
@@ -53,7 +55,7 @@ export const FORMATS: Readonly<Record<DataEnding, Format>> = {
   safetensors: { names: tensorNames, open: openTensor },
   pt: torch,
   pth: torch,
-  parquet: { open: openParquet },
+  parquet: { open: (path, _, __, { missing }) => openParquet(path, missing) },
   idx,
   "idx.gz": idx,
   png: images,

@@ -9,6 +9,7 @@ import { compressors } from "hyparquet-compressors";
 import { UserError } from "../errors/user_error.ts";
 import { type JsonBounds, parseBoundedJson } from "./bounded_json.ts";
 import { allocate, DataFileError, openFile, readInto } from "./data_array.ts";
+import { placesOf } from "./columns.ts";
 import { fitsFloat32, NUMBER_BYTES, type NumberType } from "./numbers.ts";
 import { checkedPages } from "./parquet_pages.ts";
 import { heldRows, type StoredRows } from "./stored_rows.ts";
@@ -42,14 +43,15 @@ interface Column {
  * Reads the columns of numbers of a Parquet file as one table, `[rows, columns]`, which is held in memory: integers,
  * floats and decimals. An index column that pandas wrote is left out, and noted.
  *
+ * @param missing Columns, by name or by number from 0, that may lack values: NaN, but in a table of bytes.
  * @throws {DataFileError} If the file cannot be read or is damaged, and for a column of other values, or of missing
  * ones, which is named.
  */
-export function openParquet(path: string): Promise<StoredRows> {
+export function openParquet(path: string, missing: readonly string[] = []): Promise<StoredRows> {
   return openFile(path, async (file, size) => {
     using _ = file;
     try {
-      return await readTable(file, size, path);
+      return await readTable(file, size, path, missing);
     } catch (error) {
       if (error instanceof UserError) throw error;
       // What this module finds says what it is; the library's own errors may be of any kind.
@@ -59,7 +61,12 @@ export function openParquet(path: string): Promise<StoredRows> {
   });
 }
 
-async function readTable(file: Deno.FsFile, size: number, path: string): Promise<StoredRows> {
+async function readTable(
+  file: Deno.FsFile,
+  size: number,
+  path: string,
+  missing: readonly string[],
+): Promise<StoredRows> {
   const metadata = await readMetadata(file, size, path);
   const index = indexColumns(metadata, path), all = columnsOf(metadata, index.names, path);
   const columns = all.filter(({ name }) => !index.names.has(name));
@@ -75,8 +82,9 @@ async function readTable(file: Deno.FsFile, size: number, path: string): Promise
   const types = new Set(columns.map(({ type }) => type));
   const type = types.size === 1 ? columns[0].type : columns.every(({ type }) => fitsFloat32(type)) ? "f4" : "f8";
   const data = allocate(type, rows * columns.length, path);
+  const lacking = placesOf(missing, columns.map(({ name }) => name), columns.length);
   for (const [at, column] of columns.entries()) {
-    const target = { data, at, step: columns.length };
+    const target = { data, at, step: columns.length, mayLack: lacking.includes(at) && !(data instanceof Uint8Array) };
     await readColumn(file, size, metadata, column, target, path);
   }
   const notes = index.notes(all);
@@ -205,7 +213,13 @@ async function readColumn(
   size: number,
   metadata: FileMetaData,
   { name, index, element, scale }: Column,
-  { data, at, step }: { readonly data: ReturnType<typeof allocate>; readonly at: number; readonly step: number },
+  { data, at, step, mayLack }: {
+    readonly data: ReturnType<typeof allocate>;
+    readonly at: number;
+    readonly step: number;
+    /** Whether what is missing becomes NaN. */
+    readonly mayLack: boolean;
+  },
   path: string,
 ): Promise<void> {
   const width = element.type === "FIXED_LEN_BYTE_ARRAY"
@@ -271,6 +285,10 @@ async function readColumn(
     for (let i = 0; i < rows; i++) {
       const value: unknown = values[i];
       if (value === null || value === undefined) {
+        if (mayLack) {
+          data[(first + i) * step + at] = NaN;
+          continue;
+        }
         throw new DataFileError(
           `${path} has nothing in column ${quote(name)}, row ${first + i} (from 0), expected a number. ` +
             "Fill in missing values, or drop their rows.",

@@ -1,13 +1,12 @@
-import { conditionOf, floatSamples, type Samples, toFloat32 } from "../data/samples.ts";
+import { type Samples, toFloat32 } from "../data/samples.ts";
 import { UserError } from "../errors/user_error.ts";
 import { mseCurve, suggestProposal } from "../evaluation/curve.ts";
-import { density, gridPoints } from "../evaluation/density.ts";
-import { EXTENT, FINE_LEVELS, FINE_SIDE, picturedDensity } from "../evaluation/picture.ts";
+import { FINE_LEVELS, FINE_SIDE } from "../evaluation/picture.ts";
 import { Random } from "../random/random.ts";
 import { sizeOf } from "../data/tensors.ts";
+import { densityGrid } from "./density_grid.ts";
 import type { FittedModel } from "./fit.ts";
 import { internalsOf } from "./internals.ts";
-import { toldSamples } from "./given.ts";
 import type { CommonOptions, Model } from "./model.ts";
 import { onlyGaussian } from "../reference/mixture.ts";
 
@@ -39,27 +38,17 @@ export async function densityFigure(
   if (model.shape.length !== 1 || model.shape[0] !== 2) {
     throw new UserError(`The model is of samples of shape [${model.shape}], but a density is drawn of shape [2].`);
   }
-  const options = signal ? { signal } : {};
-  await using plain = await internalsOf(model).meter(options);
-  const pictured = await picturedDensity(
-    plain,
-    model.proposal,
-    (wrap, reference) => internalsOf(model).meter({ ...options, wrap, reference }),
-  );
-  const { meter, proposal, resolution } = pictured;
   const random = Random.fromSeed(seed).split("density figure");
-  const grid = toldSamples(floatSamples(gridPoints(FINE_SIDE, EXTENT), 2), given, model.info.condition);
-  const known = conditionOf(grid, 0, grid.count);
-  const { logDensity } = await density(meter, toFloat32(grid), proposal, random, FINE_LEVELS, known);
-  if (meter !== plain) await meter.dispose();
+  const { logDensity, ...grid } = await densityGrid(model, {
+    ...{ side: FINE_SIDE, levels: FINE_LEVELS, random, given, signal },
+  });
   const { contourFigure, renderSvg } = await import("../figures/mod.ts");
   return await renderSvg(contourFigure({
     title,
     panels: [{ epoch: model.history?.length ?? 0, logDensity }],
-    side: FINE_SIDE,
-    extent: EXTENT,
+    ...grid,
     points: points ? toFloat32(points, 0, Math.min(POINTS, points.count)) : new Float32Array(0),
-    ...(resolution === undefined ? {} : { resolution }),
+    isGiven: given !== undefined,
   }));
 }
 

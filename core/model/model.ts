@@ -190,7 +190,9 @@ export function createModel(
     if (guidance !== undefined && (given === undefined || given === "none")) {
       throw new UsageError("--guidance is by what is given, but nothing is. Name it by --given, or leave it out.");
     }
-    const told = toldSamples({ count, dimension: d, copy() {} }, given, info.condition).condition;
+    const asked = toldSamples({ count, dimension: d, copy() {} }, given, info.condition).condition;
+    // Not guided at all, samples are those that are told nothing, to the bit.
+    const told = guidance === 0 ? undefined : asked;
     requireCount(count, d);
     const plan = samplingPlan(options, proposal, info);
     const batch = Math.min(batchSize, mostRows(ranks, count));

@@ -1,5 +1,5 @@
 import { encodeCondition, givenEach } from "../data/condition.ts";
-import { parseConditionRequest, variableOf } from "../data/condition_request.ts";
+import { parseConditionRequest, type RequestedVariable, variableOf } from "../data/condition_request.ts";
 import { floatSamples, type Samples } from "../data/samples.ts";
 import { applyAxisMap, type AxisMap, standardisation } from "../data/standardisation.ts";
 import { UserError } from "../errors/user_error.ts";
@@ -17,9 +17,14 @@ export class RowsError extends UserError {}
  * All values of rows, row by row, checked.
  *
  * @param d The values of a row; that of the first if left out.
+ * @param mayLack Columns that may have NaN, for what is not known.
  * @throws {RowsError} That names the row and the column.
  */
-export function flatRows(rows: Rows, d?: number): { readonly values: Float64Array; readonly dimension: number } {
+export function flatRows(
+  rows: Rows,
+  d?: number,
+  mayLack: readonly number[] = [],
+): { readonly values: Float64Array; readonly dimension: number } {
   const flat = ArrayBuffer.isView(rows);
   if (flat && d === undefined) {
     throw new RowsError(`Got ${rows.length} values in one array, expected an array of rows, as [[0, 1], [2, 3]].`);
@@ -43,7 +48,9 @@ export function flatRows(rows: Rows, d?: number): { readonly values: Float64Arra
       for (let k = 0; k < dimension; k++) values[i * dimension + k] = row[k];
     });
   }
-  const bad = values.findIndex((value) => !Number.isFinite(value));
+  const bad = values.findIndex((value, i) =>
+    !Number.isFinite(value) && !(Number.isNaN(value) && mayLack.includes(i % dimension))
+  );
   if (bad >= 0) {
     throw new RowsError(
       `Row ${Math.floor(bad / dimension)}, column ${bad % dimension} (from 0) is ${values[bad]}, expected a finite ` +
@@ -59,7 +66,10 @@ export function scaledRows(rows: Rows, dimension: number, axes: AxisMap | undefi
   return floatSamples(axes ? applyAxisMap(values, axes) : Float32Array.from(values), dimension);
 }
 
-/** Columns of rows, counted from 0, that are known of a sample: `[2]`, or `["2:class", 3]` where it is said what they are. */
+/**
+ * Columns of rows, counted from 0, that are known of a sample: `[2]`, or `["2:class", 3]` where it is said what they are.
+ * NaN in them is unknown.
+ */
 export type ConditionColumns = readonly (number | string)[];
 
 /**
@@ -67,8 +77,7 @@ export type ConditionColumns = readonly (number | string)[];
  *
  * @throws {RowsError} For a column that there is not, or where none is left.
  */
-function splitColumns(values: Float64Array, width: number, columns: ConditionColumns) {
-  const requested = parseConditionRequest(columns.join());
+function splitColumns(values: Float64Array, width: number, requested: readonly RequestedVariable[]) {
   const places = requested.map(({ name }) => {
     const place = Number(name);
     if (Number.isInteger(place) && place >= 0 && place < width) return place;
@@ -80,7 +89,7 @@ function splitColumns(values: Float64Array, width: number, columns: ConditionCol
     at = (of: readonly number[]) => (_: unknown, i: number) =>
       values[Math.floor(i / of.length) * width + of[i % of.length]];
   return {
-    ...{ requested, places, dimension: kept.length },
+    ...{ places, dimension: kept.length },
     known: Float64Array.from({ length: n * places.length }, at(places)),
     own: Float64Array.from({ length: n * kept.length }, at(kept)),
   };
@@ -94,8 +103,9 @@ function splitColumns(values: Float64Array, width: number, columns: ConditionCol
  * @throws {UserError} For rows, or columns of them, that do not fit.
  */
 export function datasetOf(rows: Rows, random: Random, dimension?: number, columns: ConditionColumns = []): Dataset {
-  const { values: all, dimension: width } = flatRows(rows, dimension);
-  const split = columns.length > 0 ? splitColumns(all, width, columns) : undefined;
+  const requested = columns.length > 0 ? parseConditionRequest(columns.join()) : [];
+  const { values: all, dimension: width } = flatRows(rows, dimension, requested.map(({ name }) => Number(name)));
+  const split = requested.length > 0 ? splitColumns(all, width, requested) : undefined;
   const { own: values, dimension: d } = split ?? { own: all, dimension: width };
   const n = values.length / d;
   if (n < 20) throw new RowsError(`Got ${n} rows, expected at least 20 to train on. Give more.`);
@@ -104,7 +114,7 @@ export function datasetOf(rows: Rows, random: Random, dimension?: number, column
   for (let i = 0; i < trained; i++) training.set(values.subarray(order[i] * d, (order[i] + 1) * d), i * d);
   const axes = standardisation(training, d);
   const plain = floatSamples(applyAxisMap(values, axes), d);
-  const condition = split?.requested.map((one, k) => {
+  const condition = split && requested.map((one, k) => {
     const m = split.places.length, own = Float64Array.from({ length: n }, (_, i) => split.known[i * m + k]);
     return variableOf(one, own, order.subarray(0, trained), split.places[k]);
   });

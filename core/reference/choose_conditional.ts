@@ -66,8 +66,9 @@ export async function chooseConditional(
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<GaussianMixture | undefined> {
-  const numbers = numberPlaces(condition), all = jointSamples(train, numbers), d = all.dimension;
-  const { cells, rest } = cellsOf(train, all, validation, condition, numbers, random);
+  const numbers = numberPlaces(condition), whole = withNumbers(train, numbers);
+  const all = jointSamples(whole, numbers), d = all.dimension;
+  const { cells, rest } = cellsOf(whole, all, withNumbers(validation, numbers), condition, numbers, random);
   if (cells.train.length === 0) return undefined;
   const prior = { floor: variancesFloor(someSamples(all, CHOICE_SAMPLES, random.split("floor"))) };
   const total = cells.train.reduce((sum, { count }) => sum + count, 0);
@@ -151,6 +152,14 @@ export async function chooseConditional(
   }
 }
 
+/** The samples of which all numbers are known: what is normal together with x. */
+function withNumbers(samples: Samples, numbers: Uint32Array): Samples {
+  const { count, condition } = samples, known = toFloat32(condition!), width = condition!.dimension;
+  const rows = Uint32Array.from({ length: count }, (_, row) => row)
+    .filter((row) => numbers.every((place) => known[row * width + place] === 1));
+  return rows.length === count ? samples : selectRows(samples, rows);
+}
+
 /** Values and known numbers side by side, `[n, d + m]`. */
 function jointSamples(samples: Samples, numbers: Uint32Array): Samples {
   const { condition, count: n, dimension: d } = samples, m = numbers.length, width = condition!.dimension;
@@ -210,7 +219,8 @@ interface Rest {
 
 function restOf(rows: readonly (readonly number[])[], classes: readonly { readonly count: number }[]): Rest {
   const levels = classes.map(({ count }) => new Array<number>(count).fill(0));
-  for (const row of rows) row.forEach((level, k) => levels[k][level]++);
+  // Of −1 nothing is known.
+  for (const row of rows) row.forEach((level, k) => level >= 0 && levels[k][level]++);
   return { count: rows.length, levels };
 }
 

@@ -208,14 +208,20 @@ export function gaussianDenoiser(z: tf.Tensor, logsnr: tf.Tensor, gaussian: Gaus
  *
  * @param noise Rows of d values.
  * @param logsnr Log SNR α in nats.
+ * @param epsHat Is filled with what {@linkcode gaussianDenoiser} says of the draws, if given.
  */
-export function gaussianStart(noise: Float32Array, logsnr: number, gaussian: Gaussian): void {
+export function gaussianStart(noise: Float32Array, logsnr: number, gaussian: Gaussian, epsHat?: Float32Array): void {
   const { mean, eigenvalues } = gaussian;
   const d = mean.length, toVector = fromCoordinates(gaussian, d);
   const [signal, variance] = [Math.sqrt(sigmoid(logsnr)), sigmoid(-logsnr)];
   const deviations = eigenvalues.map((l) => Math.sqrt(sigmoid(logsnr) * l + variance));
-  const scaled = new Float64Array(d);
+  const scaled = new Float64Array(d), whitened = new Float64Array(d);
   for (let row = 0; row < noise.length; row += d) {
+    if (epsHat) {
+      for (let k = 0; k < d; k++) whitened[k] = Math.sqrt(variance) * noise[row + k] / deviations[k];
+      toVector(whitened);
+      epsHat.set(whitened, row);
+    }
     for (let k = 0; k < d; k++) scaled[k] = deviations[k] * noise[row + k];
     toVector(scaled);
     for (let i = 0; i < d; i++) noise[row + i] = signal * mean[i] + scaled[i];

@@ -78,6 +78,7 @@ export async function drawFigures(
         given: contourFigure({
           title: `${name}: density given ${data.condition[0].name}`,
           panels: await classPanels(panels, data.condition, data.train, last.epoch),
+          isGiven: true,
           ...grid,
         }),
       }

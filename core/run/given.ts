@@ -1,4 +1,11 @@
-import { type Condition, ConditionError, encodeCondition, givenNothing, givenSame } from "../data/condition.ts";
+import {
+  type Condition,
+  ConditionError,
+  encodeCondition,
+  givenNothing,
+  givenOnly,
+  givenSame,
+} from "../data/condition.ts";
 import { parseGiven } from "../data/condition_request.ts";
 import type { Samples } from "../data/samples.ts";
 import type { TaskOption } from "../cli/mod.ts";
@@ -19,6 +26,8 @@ export interface GivenSamples {
   readonly samples: Samples;
   /** What is given, in words: `label=3`, `label of each sample` or `nothing`; none of a model without a condition. */
   readonly given?: string;
+  /** Other samples of the model's own data, with as much given of each: its own values of the variables that are given. */
+  alike(others: Samples): Samples;
 }
 
 /**
@@ -35,13 +44,17 @@ export function givenSamples(
   name: string,
 ): GivenSamples {
   const given = parseGiven(asked ?? (condition && samples.condition ? "data" : "none"), condition);
-  if (!condition) return { samples: givenNothing(samples) };
-  if (given === "none") return { samples: givenNothing(samples), given: "nothing" };
+  if (!condition) return { samples: givenNothing(samples), alike: givenNothing };
+  if (given === "none") return { samples: givenNothing(samples), given: "nothing", alike: givenNothing };
   if (given !== "data") {
-    return { samples: givenSame(samples, encodeCondition(condition, given)), given: describeGiven(condition, given) };
+    return {
+      samples: givenSame(samples, encodeCondition(condition, given)),
+      given: describeGiven(condition, given),
+      alike: (others) => givenOnly(others, condition, condition.map((_, k) => !Number.isNaN(given[k]))),
+    };
   }
   const names = condition.map((variable) => variable.name).join(" and ");
-  if (samples.condition) return { samples, given: `${names} of each sample` };
+  if (samples.condition) return { samples, given: `${names} of each sample`, alike: (others) => others };
   throw new ConditionError(
     `--given is data, but ${name} does not say ${names} of its samples. Give data that does, or values, or none.`,
   );

@@ -19,9 +19,11 @@ import { ensembleFigure } from "../figures/ensemble.ts";
 import { renderSvg } from "../figures/mod.ts";
 import type { Ranks } from "../mpi/ranks.ts";
 import type { Random } from "../random/random.ts";
+import { toldAs } from "../plugins/told_as.ts";
 import { type Samples, selectRows } from "../data/samples.ts";
 import { type ChosenSamples, ownData } from "./evaluation_data.ts";
 import type { RunFolder } from "./folder.ts";
+import type { GivenSamples } from "./given.ts";
 import type { OpenModel } from "./open_weights.ts";
 import { shown } from "./result.ts";
 
@@ -36,7 +38,9 @@ export interface EstimateRequest {
   /** Whether the reference counts where that denoises better. */
   readonly clamp: boolean;
   readonly chosen: ChosenSamples;
-  /** What is measured: the chosen samples, or these dequantised. */
+  /** The chosen samples with what is given of them. */
+  readonly given: GivenSamples;
+  /** What is measured: these, or these dequantised. */
   readonly samples: Samples;
   /** Of discrete data. */
   readonly grid: Grid | undefined;
@@ -81,7 +85,8 @@ export async function openEstimate(
   request: EstimateRequest,
 ): Promise<OpenEstimate> {
   const [run] = runs;
-  const { estimator, grid, chosen, samples, random, batch, ranks, from } = request;
+  const { estimator, grid, chosen, given, samples, random, batch, ranks, from } = request;
+  const { condition } = run.info;
   if (estimator === "discrete") {
     const state = engine.createState(run.params);
     const meter = await createDiscreteMeter(
@@ -93,13 +98,18 @@ export async function openEstimate(
         shape: run.info.shape,
         grid: grid!,
         rounding: request.rounding,
+        ...(condition ? { condition } : {}),
       },
       batch,
       { ranks },
     );
     // Training samples: the likelihood is asked of others. One switch between two errors hardly fits what it is chosen by.
     const hasOthers = chosen.pool === chosen.samples && Boolean(run.config.dataset);
-    const heldOut = hasOthers ? (await ownData(run)).train : chosen.pool;
+    const heldOut = hasOthers
+      ? given.alike((await ownData(run)).train)
+      : chosen.pool === chosen.samples
+      ? given.samples
+      : given.alike(chosen.pool);
     const running = new RunningDiscreteNll(meter, samples, {
       // It has to reach to where a step is told apart, beyond what the model was trained on: there rounding corrects it.
       proposal: commonProposal([run.proposal, proposalOfGrid(run.info.gaussian.eigenvalues, grid!)]),
@@ -117,7 +127,6 @@ export async function openEstimate(
   }
   const own = run.info.gaussian;
   const shared = estimator === "dequantised" ? { gaussian: dequantisedGaussian(own, grid!) } : run.info;
-  const { condition } = run.info;
   const data = { ...shared, shape: run.info.shape, ...(condition ? { condition } : {}) };
   runs.forEach(({ info, member, folder }) => {
     if (info.shape.join() === run.info.shape.join()) return;
@@ -127,6 +136,11 @@ export async function openEstimate(
       } is of samples of shape [${info.shape}], but the first run of [${run.info.shape}].`,
     );
   });
+  // Each has its own names, classes and scales of what is known.
+  const members = runs.map(({ denoiser, params, info }) => ({
+    denoiser: toldAs(denoiser, info.condition, condition),
+    params,
+  }));
   const proposals = runs.map((each) => each.proposal);
   // Without the log SNRs at which a step is resolved the bound would be none.
   const proposal = commonProposal(
@@ -135,10 +149,10 @@ export async function openEstimate(
   const choice = runs.length === 1 && !request.clamp ? undefined : await choose(runs, request, async (heldOut) => {
     const dequantised = estimator === "dequantised" ? dequantise(heldOut, grid!, random.split("held out")) : heldOut;
     const options = { reference: request.clamp, ranks };
-    return await combineMembers(engine, runs, data, dequantised, proposal, batch, random.split("ensemble"), options);
+    return await combineMembers(engine, members, data, dequantised, proposal, batch, random.split("ensemble"), options);
   });
-  const denoiser = choice ? combinedDenoiser(runs, data, choice.combination) : run.denoiser;
-  const state = choice ? engine.createState(memberParams(runs)) : engine.createState(run.params);
+  const denoiser = choice ? combinedDenoiser(members, data, choice.combination) : run.denoiser;
+  const state = choice ? engine.createState(memberParams(members)) : engine.createState(run.params);
   const meter = await createErrorMeter(engine, state, (s) => s, denoiser, data, batch, { ranks });
   const running = new RunningNll(meter, samples, proposal, random, from);
   return {
@@ -157,7 +171,7 @@ const HELD_OUT = 4096;
 /** Chooses by samples that neither training nor the likelihood that is asked for has, if there are any. */
 async function choose(
   runs: readonly OpenModel[],
-  { chosen, random }: EstimateRequest,
+  { chosen, given, random }: EstimateRequest,
   combinedOn: (heldOut: Samples) => Promise<Combination>,
 ): Promise<OpenChoice & { readonly combination: Combination }> {
   const hasOthers = Boolean(runs[0].config.dataset) && !chosen.name.endsWith("-validation");
@@ -167,7 +181,7 @@ async function choose(
         "the data has one, or a file with --data; of weights, other data with --fit.",
     );
   }
-  const others = hasOthers ? (await ownData(runs[0])).validation : chosen.samples;
+  const others = hasOthers ? given.alike((await ownData(runs[0])).validation) : given.samples;
   const rows = random.split("held out").permutation(others.count).slice(0, HELD_OUT).sort();
   const combination = await combinedOn(selectRows(others, rows));
   const names = runs.map(({ folder, weights, member }) => member ?? weights?.name ?? shown(folder.path));

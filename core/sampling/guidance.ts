@@ -3,8 +3,8 @@ import type { Denoiser } from "../plugins/contracts.ts";
 import { predict } from "../plugins/predict.ts";
 
 /**
- * The denoiser that is guided by what it is told: ε̃ = ε̂(z) + w·(ε̂(z | c) − ε̂(z)) (J. Ho and T. Salimans, arXiv 2207.12598,
- * equation 6, whose w is one less). At 0 it is told nothing, at 1 it is the conditional one, and above that samples are more
+ * The denoiser that is guided by what it is told: ε̃ = (1 − w)·ε̂(z) + w·ε̂(z | c) (J. Ho and T. Salimans, arXiv 2207.12598,
+ * equation 6, whose w is one less; diffusers' `guidance_scale` is this w). At 0 it is told nothing, at 1 it is the conditional one, and above that samples are more
  * typical of c and less diverse than those of p(x | c).
  *
  * @param scale w.

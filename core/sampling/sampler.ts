@@ -1,3 +1,4 @@
+import { sigmoid } from "../diffusion/logsnr.ts";
 import { estimateData, type SamplingPlan, takeStep } from "../diffusion/sampling.ts";
 import { gaussianStart } from "../reference/gaussian.ts";
 import type { Engine, State, Tensors } from "../engine/program.ts";
@@ -48,7 +49,7 @@ export interface Sampler {
    * Draws samples batch by batch; memory is that of one batch. Sample i has a noise stream of its own,
    * `random.split(i)`, so that it is the same, within rounding, whatever the batch or the count.
    *
-   * @param given What is known of each sample, `count` rows; nothing, if left out.
+   * @param given What is known of each sample, `count` rows, for one evaluation more; nothing, if left out.
    * @throws {SamplingError} When a sample is not finite.
    */
   draw(
@@ -149,6 +150,19 @@ export async function createSampler(
     }
   }
 
+  /**
+   * Moves draws of the data's Gaussian to where those of what is given are: z + √σ(α)·(x̂(z | c) − x̂_G(z)). At the lowest
+   * log SNR the data's mean is not quite lost in the noise, and a flow without fresh noise never makes up for a wrong one.
+   *
+   * @param ideal The Gaussian's own ε̂ of them.
+   */
+  async function moveToGiven(z: Float32Array, ideal: Float32Array, logsnr: number, known: Float32Array | undefined) {
+    const scale = Math.sqrt(sigmoid(-logsnr)), plan = { logsnr: Float64Array.of(logsnr), steps: [] };
+    for await (const { epsHat } of follow(z, plan, () => {}, known)) {
+      for (let i = 0; i < z.length; i++) z[i] += scale * (ideal[i] - epsHat[i]);
+    }
+  }
+
   return {
     shape,
     follow,
@@ -164,10 +178,11 @@ export async function createSampler(
           streams.forEach((stream, i) => stream.fillNormal(noise.subarray(i * d, (i + 1) * d)));
         const start = new Float32Array(n * d);
         fill(start);
-        gaussianStart(start, plan.logsnr[0], gaussian);
+        const known = given && toFloat32(given, first, first + n), ideal = known && new Float32Array(n * d);
+        gaussianStart(start, plan.logsnr[0], gaussian, ideal);
+        if (ideal && n > 0) await moveToGiven(start, ideal, plan.logsnr[0], known);
         const samples = new Float32Array(total * d);
         if (n > 0) {
-          const known = given && toFloat32(given, first, first + n);
           for await (const { level, xHat } of follow(start, plan, fill, known)) {
             yield { kind: "evaluation", done: beginning + total * (level + 1) / levels };
             if (level === levels - 1) samples.set(xHat, (first - beginning) * d);

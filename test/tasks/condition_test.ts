@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
 import { Random } from "../../core/random/random.ts";
+import { encodeSafetensors } from "../../core/io/safetensors.ts";
 import { latestCheckpoint, loadCheckpoint } from "../../core/io/checkpoints.ts";
 import { inFolder } from "../folders.ts";
 import { exactClasses, exactDensities, labelledRows } from "../labelled.ts";
@@ -76,6 +77,69 @@ Deno.test("a condition that cannot be had is refused in one line", () =>
     }
   }));
 
+Deno.test("rows without a label train p(x), and are scored so", () =>
+  inFolder(async (cwd) => {
+    const rows = rowsOf(0, 3000), test = rowsOf(1, 400);
+    const gaps = (of: readonly number[][]) => table(of).replace(/,\d\n/g, (end, at) => at % 3 ? end : ",\n");
+    await Deno.writeTextFile(join(cwd, "gaps.csv"), gaps(rows));
+    await Deno.writeTextFile(join(cwd, "test.csv"), gaps(test));
+    const json = async (task: string, ...args: string[]) => {
+      const { code, stdout, stderr } = await runTask(task, [...args, "--json"], cwd);
+      equal(code, 0, stderr);
+      return JSON.parse(stdout);
+    };
+    const unknown = gaps(rows).match(/,\n/g)!.length, untold = gaps(test).match(/,\n/g)!.length;
+    ok(unknown > 800 && unknown < 1200, String(unknown));
+    const trained = await json(
+      "train:2d",
+      "gaps.csv",
+      "--condition",
+      "label",
+      "--epochs",
+      "1",
+      ...SMALL,
+      "--out",
+      "run",
+    );
+    match(trained.notes.join(), new RegExp(`label unknown in ${unknown} rows`));
+    const { nats, log_scale, read } = await json("nll", "run", "--data", "test.csv", "--rounds", "4");
+    match(read, new RegExp(`label unknown in ${untold} rows`));
+    const isKnown = gaps(test).split("\n").slice(1).map((line) => !line.endsWith(","));
+    const truth = test.reduce((sum, row, i) => {
+      const { given, plain } = exactDensities(row);
+      return sum - (isKnown[i] ? given[row[2]] : plain) / test.length;
+    }, 0);
+    ok(Math.abs(nats + log_scale - truth) < 0.05, `${nats + log_scale} for ${truth}`);
+    const { unlabelled, accuracy, notes } = await json("classify", "run", "--data", "test.csv", "--rounds", "2");
+    equal(unlabelled, untold);
+    ok(accuracy > 0.9);
+    match(notes.join(), /label is unknown of \d+ of the 400 samples, by which nothing is scored/);
+  }));
+
+Deno.test("the bound of discrete data goes by what is given", () =>
+  inFolder(async (cwd) => {
+    // Two bytes, each one of four equally likely values, which are others in each of two classes.
+    const random = Random.fromSeed(3), n = 2000;
+    const labels = Uint8Array.from({ length: n }, () => random.integer(2));
+    const x = Uint8Array.from({ length: 2 * n }, (_, i) => 96 + 60 * labels[i >> 1] + random.integer(4));
+    const tensors = { x: { shape: [n, 2], data: x }, kind: { shape: [n], data: Float32Array.from(labels) } };
+    await Deno.writeFile(join(cwd, "bytes.safetensors"), encodeSafetensors(tensors));
+    const args = ["bytes.safetensors:x", "--condition", "kind", "--epochs", "1", ...SMALL, "--out", "run"];
+    const { code, stderr } = await runTask("train:2d", args, cwd);
+    equal(code, 0, stderr);
+    const bound = async (given: string) => {
+      const asked = ["--part", "train", "--estimator", "discrete", "--rounds", "4", "--given", given, "--json"];
+      const { code, stdout, stderr } = await runTask("nll", ["run", ...asked], cwd);
+      equal(code, 0, stderr);
+      return JSON.parse(stdout);
+    };
+    const given = await bound("data"), plain = await bound("none");
+    equal(given.given, "kind of each sample");
+    const least = 2 * Math.log(4), stderrs = 3 * Math.hypot(given.stderr, plain.stderr);
+    ok(given.nats > least - stderrs && given.nats < least + 0.3, JSON.stringify(given));
+    ok(Math.abs(plain.nats - given.nats - Math.log(2)) < stderrs + 0.02, `${plain.nats} and ${given.nats}`);
+  }));
+
 Deno.test("nll, sample and classify go by what is given", () =>
   inFolder(async (cwd) => {
     const test = rowsOf(1, 400);
@@ -108,6 +172,21 @@ Deno.test("nll, sample and classify go by what is given", () =>
       ok(Math.abs(nats + log_scale - truth) < tolerance, `${given}: ${nats + log_scale} for ${truth}`);
     }
     equal((await run("nll", "--data", "bare.csv", "--rounds", "1")).given, "nothing");
+    // A run without a condition is told nothing.
+    const points = rowsOf(0, 3000).map(([x, y]) => `${x},${y}`).join("\n");
+    await Deno.writeTextFile(join(cwd, "points.csv"), `x,y\n${points}\n`);
+    const other = ["points.csv", "--epochs", "1", ...SMALL, "--out", "other"];
+    equal((await runTask("train:2d", other, cwd)).code, 0);
+    for (const given of ["data", "none"] as const) {
+      const asked = ["--data", "test.csv", "--rounds", "4", "--given", given];
+      const clamped = await run("nll", ...asked, "--clamp"), both = await run("nll", ...asked, "--ensemble", "other");
+      for (const { nats, log_scale, given: words } of [clamped, both]) {
+        equal(words, given === "data" ? "label of each sample" : "nothing");
+        ok(Math.abs(nats + log_scale - exact[given]) < 0.05, `${given}: ${nats + log_scale} for ${exact[given]}`);
+      }
+      if (given === "data") ok(both.ensemble.shares[0] > 0.9, both.ensemble.shares.join());
+    }
+    equal((await run("nll", "--data", "bare.csv", "--given", "label=1", "--clamp", "--rounds", "1")).given, "label=1");
 
     const { accuracy, log_loss, figures } = await run("classify", "--data", "test.csv", "--per-sample", "c.csv");
     const best = mean((row) => -exactClasses(row)[row[2]]);
@@ -119,12 +198,17 @@ Deno.test("nll, sample and classify go by what is given", () =>
     await run("classify", "--data", "bare.csv", "--per-sample", "b.csv", "--rounds", "1");
     equal((await Deno.readTextFile(join(cwd, "b.csv"))).split("\n")[0], "row,predicted,log_p_0,log_p_1,log_p_2");
 
+    let figure = "";
     const drawn = async (...args: string[]) => {
       const { folder } = await run("sample", "--count", "64", "--steps", "40", ...args);
+      figure = await Deno.readTextFile(join(cwd, folder, "samples.svg"));
       return await Deno.readTextFile(join(cwd, folder, "samples.csv"));
     };
     const plain = await drawn(), one = await drawn("--given", "label=1");
+    match(figure, /over filled contours of the model's log p\(x \| c\)[^]*log p\(x \| c\), nats/);
     equal(await drawn("--given", "label=1", "--guidance", "0"), plain);
+    // The run has no panel of p(x).
+    ok(!figure.includes("contours"));
     equal(await drawn("--given", "label=1", "--guidance", "1"), one);
     const rows = one.trim().split("\n").slice(1).map((line) => line.split(",").map(Number));
     ok(rows.filter((row) => exactClasses(row)[1] > Math.log(0.3)).length > 56);
@@ -134,7 +218,6 @@ Deno.test("nll, sample and classify go by what is given", () =>
       const [task, args, pattern] of [
         ["nll", ["--given", "label=9"], /label is given as 9, expected one of 0, 1, 2/],
         ["nll", ["--given", "data", "--data", "bare.csv"], /bare.csv does not say label of its samples/],
-        ["nll", ["--given", "label=1", "--clamp"], /--given is for the estimators paired and dequantised of one model/],
         ["sample", ["--given", "data"], /which samples that are drawn have none of/],
         ["sample", ["--guidance", "2"], /--guidance is by what is given, but nothing is/],
         ["classify", ["--data", "bare.csv"], /does not say the label of its samples/],

@@ -2,6 +2,7 @@ import { deepEqual, match, ok, rejects, throws } from "assert";
 import * as tf from "@tensorflow/tfjs";
 import * as ort from "onnxruntime-node";
 import { fitGaussian, gaussianOf, standardGaussian } from "../../../core/reference/gaussian.ts";
+import { type Condition, conditionWidth, encodeCondition } from "../../../core/data/condition.ts";
 import { floatSamples } from "../../../core/data/samples.ts";
 import { checkOnnx } from "../../../core/export/check_onnx.ts";
 import { ExportError } from "../../../core/export/errors.ts";
@@ -15,7 +16,9 @@ import { create as createGaussian } from "../../../denoisers/gaussian.ts";
 import { BLEND, BLEND_NODES, blendedDenoiser } from "../../../core/reference/blend.ts";
 import { randomMixture } from "../../../denoisers/mixture/random.ts";
 import { create as createMlp } from "../../../denoisers/mlp.ts";
+import { create as createUnet } from "../../../denoisers/unet_pretrained/mod.ts";
 import { create as createResidual } from "../../../denoisers/residual.ts";
+import { CONDITION, LABELLED } from "../../labelled.ts";
 import { assertWithin } from "../../reference.ts";
 import { run } from "../engine/differentiate.ts";
 
@@ -37,19 +40,21 @@ async function assertSame(
 ): Promise<string> {
   const bytes = bytesOf(denoiser, params, shape, more);
   const session = await ort.InferenceSession.create(bytes, { intraOpNumThreads: 1 });
-  deepEqual([session.inputNames, session.outputNames], [["z", "logsnr"], ["eps_hat"]]);
+  const { condition } = more, given = condition ? ["condition"] : [];
+  deepEqual([session.inputNames, session.outputNames], [["z", "logsnr", ...given], ["eps_hat"]]);
   for (const n of batches) {
     const z = Random.fromSeed(n).normalTensor([n, ...shape]);
     const logsnr = { shape: [n], data: Float32Array.from({ length: n }, (_, i) => 3 * i - 4) };
-    const given = Object.fromEntries(
-      Object.entries({ z, logsnr }).map(([name, t]) => [name, new ort.Tensor("float32", t.data, [...t.shape])]),
+    const inputs: HostTensors = { z, logsnr, ...(condition ? { condition: knownRows(condition, n) } : {}) };
+    const fed = Object.fromEntries(
+      Object.entries(inputs).map(([name, t]) => [name, new ort.Tensor("float32", t.data, [...t.shape])]),
     );
-    const { eps_hat: got } = await session.run(given);
+    const { eps_hat: got } = await session.run(fed);
     deepEqual([...got.dims], z.shape);
-    const program = (_: unknown, { z, logsnr, ...params }: Record<string, tf.Tensor>) => ({
-      outputs: { epsHat: denoiser.predict(params, z, logsnr as tf.Tensor1D) },
+    const program = (_: unknown, { z, logsnr, condition, ...params }: Record<string, tf.Tensor>) => ({
+      outputs: { epsHat: denoiser.predict(params, z, logsnr as tf.Tensor1D, condition) },
     });
-    const { epsHat } = await run("tfjs-cpu", program, { ...params, z, logsnr });
+    const { epsHat } = await run("tfjs-cpu", program, { ...params, ...inputs });
     assertWithin(got.data as Float32Array, epsHat, { rtol: 1e-4, atol: 1e-4 }, `batch ${n}`);
   }
   await session.release();
@@ -58,6 +63,51 @@ async function assertSame(
   ok(!text.includes("com.microsoft"), "an operation that is not ONNX's own");
   return text;
 }
+
+/** Rows of which all is known, nothing, and some by turns. */
+function knownRows(condition: Condition, n: number) {
+  const values = Array.from(
+    { length: n },
+    (_, row) => [[row % 3, 30 + row], [NaN, NaN], [1, NaN]][row % 3].slice(0, condition.length),
+  ).flat();
+  return { shape: [n, conditionWidth(condition)], data: encodeCondition(condition, values) };
+}
+
+Deno.test("an exported model of a condition has it as an input, blended with a conditional mixture", async () => {
+  const condition: Condition = [...CONDITION, { name: "age", kind: "number", mean: 31, scale: 2 }];
+  const random = Random.fromSeed(4), given = LABELLED.given!, k = LABELLED.weights.length;
+  // Of the number each component has a mean and a correlation of its own.
+  const reference = {
+    ...LABELLED,
+    given: {
+      logits: Float64Array.from(
+        { length: k * 6 },
+        (_, at) => at % 6 < 4 ? given.logits[4 * Math.floor(at / 6) + at % 6] : 0,
+      ),
+      numbers: Uint32Array.of(4),
+      means: Float64Array.from({ length: k }, () => random.normal()),
+      cross: Float64Array.from({ length: 2 * k }, () => 0.2 * random.normal()),
+      covariances: new Float64Array(k).fill(1),
+    },
+  };
+  const info = { shape: [2], gaussian: standardGaussian(2), reference, condition };
+  const residual = createResidual(info, { width: 8, blocks: 2, octaves: 2, skip: "gaussian" });
+  const denoiser = blendedDenoiser(residual, reference, [-6, 9]), initial = denoiser.init(Random.fromSeed(0));
+  const weights = { shape: [BLEND_NODES], data: Random.fromSeed(3).fillUniform(new Float32Array(BLEND_NODES)) };
+  const params = { ...randomised(initial), [BLEND]: weights };
+  const text = await assertSame(denoiser, params, [2], [1, 3, 8], { condition });
+  match(text, /"name":"age","kind":"number","mean":31/);
+  const model = { name: "own", shape: [2], params, condition };
+  ok(await checkOnnx(bytesOf(denoiser, params, [2], { condition }), denoiser, model, PROPOSAL, 1) < 1e-4);
+});
+
+Deno.test("an exported U-Net with classes has what is known as an input", async () => {
+  const info = { shape: [1, 8, 4], gaussian: standardGaussian(32), condition: CONDITION };
+  const denoiser = await createUnet(info, { fromScratch: true, channels: "4,8" });
+  await assertSame(denoiser, randomised(denoiser.init(Random.fromSeed(0))), info.shape, [1, 3], {
+    condition: CONDITION,
+  });
+});
 
 Deno.test("an exported mlp takes any batch", async () => {
   const denoiser = createMlp({ shape: [3], gaussian: standardGaussian(3) }, MLP);

@@ -118,3 +118,53 @@ Deno.test("of tables without names columns are taken by their places", () =>
     using alone = await openRows(path, { ...data, axes: data.axes! });
     equal(alone.samples.condition, undefined);
   }));
+
+Deno.test("cells that lack a condition are unknown, counted in the note, and no level, mean or scale is made of them", () =>
+  inFolder(async (folder) => {
+    const lines = (label: (i: number) => string, age: (i: number) => string, x = (i: number) => String(i)) =>
+      ["x,label,y,age", ...Array.from({ length: 40 }, (_, i) => [x(i), label(i), -i, age(i)].join())].join("\n");
+    const path = join(folder, "t.csv"), notes: string[] = [];
+    const label = (i: number) => i % 4 === 3 ? ["", "NA", "nan"][i % 3] : String(i % 4);
+    const age = (i: number) => i % 2 ? "null" : String(20.5 + i);
+    await Deno.writeTextFile(path, lines(label, age));
+    for (const asked of ["label,age", "1,3"]) {
+      const data = await load(path, asked, notes);
+      match(notes.pop()!, /; (label|1) unknown in 10 rows; (age|3) unknown in 20 rows$/);
+      const [own, number] = data.condition!;
+      ok(own.kind === "class" && own.levels.join() === "0,1,2" && own.counts.reduce((a, b) => a + b) < 30);
+      ok(number.kind === "number" && number.mean > 30 && number.mean < 50, JSON.stringify(number));
+      const { mean, scale } = data.axes!;
+      for (const samples of [data.train, data.validation]) {
+        const x = toFloat32(samples);
+        known(data, samples).forEach(([label, age], row) => {
+          const i = Math.round(x[2 * row] * scale[0] + mean[0]);
+          deepEqual([label, Math.round(age - 0.5)], [i % 4 === 3 ? NaN : i % 4, i % 2 ? NaN : 20 + i]);
+        });
+      }
+      using rows = await openRows(path, { ...data, axes: data.axes!, columns: data.columns! });
+      match(rows.description, /unknown in 10 rows/);
+      deepEqual(known(data, rows.samples).slice(2, 4).map(([label]) => label), [2, NaN]);
+    }
+    await Deno.writeTextFile(path, lines(label, age, (i) => i === 5 ? "" : String(i)));
+    await refused(load(path, "label,age"), /has nothing in line 7, column 1 \(x\), expected a finite number/);
+    await Deno.writeTextFile(path, lines((i) => i === 5 ? "inf" : String(i % 2), () => "1"));
+    await refused(load(path, "label"), /has "inf" in line 7, column 2 \(label\), expected a finite number/);
+    await Deno.writeTextFile(path, lines((i) => String(i % 2), () => ""));
+    await refused(load(path, "label,age"), /--condition age is unknown in every row, so that it tells nothing/);
+
+    const array = join(folder, "t.safetensors"),
+      labels = Float64Array.from({ length: 20 }, (_, i) => i % 5 ? i % 2 : NaN);
+    const x = { shape: [20, 2], data: Float64Array.from({ length: 40 }, (_, i) => i * i) };
+    await Deno.writeFile(array, encodeSafetensors({ x, labels: { shape: [20], data: labels } }));
+    const beside = await load(`${array}:x`, "labels", notes);
+    match(notes.pop()!, /labels unknown in 4 rows/);
+    equal(
+      [...known(beside, beside.train), ...known(beside, beside.validation)].filter(([c]) => Number.isNaN(c)).length,
+      4,
+    );
+    const wide = Float64Array.from({ length: 60 }, (_, i) => i % 3 === 2 ? labels[(i - 2) / 3] : i * i);
+    await Deno.writeFile(array, encodeSafetensors({ x: { shape: [20, 3], data: wide } }));
+    await load(array, "2", notes);
+    match(notes.pop()!, /2 unknown in 4 rows/);
+    await refused(load(array, "1"), /has NaN in row 0, column 2 \(from 0\), expected finite values/);
+  }));

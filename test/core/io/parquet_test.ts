@@ -53,6 +53,8 @@ Deno.test("a column that holds no numbers, or misses one, is named", async () =>
   await refused(`${FILES}date.parquet`, /column "date" holds dates or times/);
   await refused(`${FILES}list.parquet`, /column "list" holds lists or records/);
   await refused(`${FILES}record.parquet`, /column "record" holds lists or records/);
+  const { data } = readAll(await openParquet(`${FILES}missing.parquet`, ["missing"]), "missing");
+  deepEqual([...data], [1, 1.5, 2, NaN]);
   await refused(`${FILES}missing.parquet`, /has nothing in column "missing", row 1 \(from 0\), expected a number/);
 });
 

@@ -225,6 +225,41 @@ Deno.test("numbers are normal together with the values, and what they leave open
   ok(Math.abs(Math.sqrt(finest) - 0.05) < 0.01, String(finest));
 });
 
+Deno.test("samples of which nothing is known count for p(x), and with an unknown number for nothing", async () => {
+  const random = Random.fromSeed(6), n = 4000, values = new Float32Array(2 * n), known = new Float64Array(2 * n);
+  // x is normal about its class and with a slope in the number; of half of all the class is unknown, of a third the number.
+  for (let i = 0; i < n; i++) {
+    const c = random.integer(2), u = random.normal();
+    values.set([4 * c + u + 0.5 * random.normal(), random.normal()], 2 * i);
+    known.set([i % 2 ? NaN : c, i % 3 ? u : NaN], 2 * i);
+  }
+  const condition: Condition = [
+    { name: "c", kind: "class", levels: [0, 1], counts: [1000, 1000] },
+    { name: "u", kind: "number", mean: 0, scale: 1 },
+  ];
+  const data = givenEach(floatSamples(values, 2), encodeCondition(condition, known));
+  const part = (begin: number, end: number) =>
+    selectRows(data, Uint32Array.from({ length: end - begin }, (_, i) => begin + i));
+  const reference = await chosen(part(0, 3600), part(3600, n), condition);
+  ok(reference.given);
+  const at = (x: number, given: readonly number[]) => {
+    const one = givenEach(floatSamples(Float32Array.of(x, 0), 2), encodeCondition(condition, given));
+    return Math.exp(-mixtureNll(one, reference)[0]);
+  };
+  const normal = (x: number, mean: number, variance: number) =>
+    Math.exp(-((x - mean) ** 2) / 2 / variance) / (2 * Math.PI * Math.sqrt(variance));
+  for (const x of [0, 1.5, 4]) {
+    const exact = [
+      [[0, 1], normal(x, 1, 0.25)],
+      [[1, NaN], normal(x, 4, 1.25)],
+      [[NaN, NaN], (normal(x, 0, 1.25) + normal(x, 4, 1.25)) / 2],
+    ] as const;
+    for (const [given, density] of exact) {
+      ok(Math.abs(at(x, given) - density) < 0.02, `${x} given ${given}: ${at(x, given)} for ${density}`);
+    }
+  }
+});
+
 Deno.test("of more than three numbers the mixture goes by all of them or none", () => {
   const m = 4,
     condition: Condition = Array.from({ length: m }, (_, k) => ({

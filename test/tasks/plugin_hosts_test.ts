@@ -21,7 +21,8 @@ async function runDeno(args: readonly string[], cwd: string) {
 Deno.test("a plugin's host is asked for in one line that says what to run, which then runs and leaves deno.lock", () =>
   inFolder(async (cwd) => {
     await using server = serve(() => new Response(DENOISER, { headers: { "content-type": "application/javascript" } }));
-    const url = `${server.url}/mine.js`, host = server.url.slice("http://".length);
+    // A name that no cache has from a server at the same port.
+    const url = `${server.url}/${crypto.randomUUID()}.js`, host = server.url.slice("http://".length);
     const lock = await Deno.readTextFile(join(ROOT, "deno.lock"));
     const args = [...TRAINING, "--denoiser", url];
     const refused = await runDeno(await taskArguments("train:2d", args), cwd);
@@ -45,7 +46,8 @@ Deno.test("a plugin's host is asked for in one line that says what to run, which
 Deno.test("a sweep asks for a plugin's host before its first run, and its runs are then given it", () =>
   inFolder(async (cwd) => {
     await using server = serve(() => new Response(DENOISER, { headers: { "content-type": "application/javascript" } }));
-    const url = `${server.url}/mine.js`, host = server.url.slice("http://".length);
+    // A name that no cache has from a server at the same port.
+    const url = `${server.url}/${crypto.randomUUID()}.js`, host = server.url.slice("http://".length);
     const lock = await Deno.readTextFile(join(ROOT, "deno.lock"));
     const sweep = [`train:2d ${TRAINING.join(" ").replace("--quiet", "")}--denoiser ${url} --seed {0,1}`, "--out", "s"];
     const refused = await runDeno(await taskArguments("sweep", sweep), cwd);

@@ -110,7 +110,7 @@ async function inRun(
     await using server = serve(() =>
       new Response(code(field, marker), { headers: { "content-type": "application/javascript" } })
     );
-    const path = join(cwd, "mine.js"), spec = from === "url" ? `${server.url}/mine.js` : path;
+    const path = join(cwd, "mine.js"), spec = from === "url" ? `${server.url}/${crypto.randomUUID()}.js` : path;
     await Deno.writeTextFile(path, code(field, marker));
     await Deno.writeTextFile(join(cwd, "points.csv"), "0.5,1\n-1,0.25\n0.75,-0.5\n");
     const few = { datasetOptions: { points: 200 } },

@@ -1,5 +1,5 @@
 import { meanAndStderr } from "../diffusion/likelihood.ts";
-import type { Engine } from "../engine/program.ts";
+import { createEngine, type Engine } from "../engine/mod.ts";
 import type { Random } from "../random/random.ts";
 import { canonicalMaps } from "./canonical_maps.ts";
 import type { MappedSides } from "./canonical_variates.ts";
@@ -13,7 +13,7 @@ import { normalQuantile, ranksOf } from "./tied_values.ts";
 const MOST = 4;
 
 /** Steps that tell how many numbers are worth it, and those of a map that is used. */
-const STEPS = { trial: 400, whole: 1500 };
+const STEPS = { trial: 400, whole: 1200 };
 
 /** Components of the mixture of the maps' images at most: what is bent the maps have undone. */
 const COMPONENTS = 8;
@@ -23,7 +23,7 @@ const SHUFFLES = 5;
 
 /**
  * The information by maps of each side to a few numbers ({@linkcode canonicalMaps}) and a mixture of the ranks of their images,
- * where it tells rows that were left out more than the mixture of the columns' own ranks, by more than two standard errors.
+ * where it is more than that by the mixture of the columns' own ranks, by two standard errors of the rows' difference.
  * Maps lose information and never add to it, so that of two estimates the larger is the better, unless a density is no
  * density: what E[exp i(x; y)] over shuffled rows exceeds one by is taken off before they are compared (the bound of
  * M. Donsker and S. Varadhan).
@@ -31,13 +31,20 @@ const SHUFFLES = 5;
  * @returns Nothing where the maps tell no more.
  */
 export async function mappedInformation(request: MappedRequest): Promise<CopulaInformation | undefined> {
+  // Steps this small take longer on several threads than on one.
+  const engine = await createEngine(LEARNING, 1);
   try {
-    return await informationOfMaps(request);
+    return await informationOfMaps(request, engine);
   } catch (error) {
     if (error instanceof DivergedMaps) return undefined;
     throw error;
+  } finally {
+    await engine.dispose();
   }
 }
+
+/** What learns the maps: the same numbers on every machine, whatever else is asked for. */
+const LEARNING = "onnx-cpu";
 
 /** What maps are learned of, and what they are compared with. */
 export interface MappedRequest {
@@ -57,13 +64,13 @@ export interface MappedRequest {
   readonly signal: AbortSignal | undefined;
 }
 
-async function informationOfMaps(request: MappedRequest): Promise<CopulaInformation | undefined> {
+async function informationOfMaps(request: MappedRequest, learning: Engine): Promise<CopulaInformation | undefined> {
   const { engine, columns, order, alone, random, onFold, signal } = request;
   const sides = sidesOf(request.ranks, columns), aloneRows = informationOf(alone.perRow);
   const { left, kept } = foldOf(order, 0);
   const mapsOf = (fold: number, size: number, steps: number) => {
     const stream = random.split(`maps ${fold} ${size}`);
-    return canonicalMaps(engine, sides, foldOf(order, fold).kept, size, steps, stream, signal);
+    return canonicalMaps(learning, sides, foldOf(order, fold).kept, size, steps, stream, signal);
   };
   const fitsOf = (maps: MappedSides, size: number) =>
     new CopulaFits(engine, ranksOfMaps(maps, size, random), { x: size, z: 0, y: size }, signal);
@@ -92,9 +99,13 @@ async function informationOfMaps(request: MappedRequest): Promise<CopulaInformat
   const chosen = await chooseCopula(first, kept, random.split("components"), COMPONENTS);
   const { dof, components } = chosen.best, start = { k: components.length, last: [], random: random.split("start") };
   const model = await first.fit(kept, dof, components);
-  const gain = gainOf({ fits: first, model });
+  const gain = gainOf({ fits: first, model }),
+    keptRows = meanAndStderr(Float64Array.from(kept, (row) => aloneRows[row])).mean;
+  // Of an estimate, the mean of fitted and other rows, both count; what the rows of this fold are by chance is taken off.
+  const fitted = meanAndStderr(informationOf(first.densities(kept, model))).mean - keptRows;
+  const corrected = (gain.mean + fitted - (alone.fitted - alone.heldOut)) / 2;
   // What all folds together show by two standard errors one of five shows by about one.
-  if (gain.mean < gain.stderr) return undefined;
+  if (corrected < gain.stderr) return undefined;
 
   const excess: number[] = [], opened: CopulaFits[] = [];
   const fit = async (kept: Uint32Array, fold: number): Promise<FittedCopula<StudentMixture>> => {
@@ -107,12 +118,12 @@ async function informationOfMaps(request: MappedRequest): Promise<CopulaInformat
   const learnable = async () => {
     const half = kept.subarray(0, kept.length >> 1);
     using fits = fitsOf(
-      await canonicalMaps(engine, sides, half, size, STEPS.whole, random.split("half"), signal),
+      await canonicalMaps(learning, sides, half, size, STEPS.whole, random.split("half"), signal),
       size,
     );
     const told = informationOf(fits.densities(left, await fits.fit(half, dof, start)));
     const all = informationOf(first.densities(left, model));
-    return Math.max(0, meanAndStderr(all.map((value, i) => value - told[i])).mean);
+    return meanAndStderr(all.map((value, i) => value - told[i])).mean;
   };
   try {
     const tried = [...alone.tried, ...chosen.tried];
@@ -125,10 +136,12 @@ async function informationOfMaps(request: MappedRequest): Promise<CopulaInformat
         onFold(fold);
       },
     );
-    const more = meanAndStderr(informationOf(information.perRow).map((value, row) => value - aloneRows[row]));
+    const { stderr } = meanAndStderr(informationOf(information.perRow).map((value, row) => value - aloneRows[row]));
     const less = meanAndStderr(excess.map((value, fold) => value - request.excess[fold]));
-    if (more.mean - less.mean < 2 * more.stderr) return undefined;
-    return { ...information, stderr: Math.hypot(information.stderr, await learnable()), maps: size };
+    if (information.nats - alone.nats - less.mean < 2 * stderr) return undefined;
+    // Of half of the rows the maps may not be learned at all, which says nothing of twice as many.
+    const unlearned = Math.max(0, Math.min(await learnable(), information.fitted - information.heldOut));
+    return { ...information, stderr: Math.hypot(information.stderr, unlearned), maps: size };
   } finally {
     for (const fits of opened) fits[Symbol.dispose]();
   }

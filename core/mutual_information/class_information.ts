@@ -34,8 +34,8 @@ export async function classInformation(
   const judging = Math.max(1, Math.min(FOLDS, Math.round(JUDGES / order.length)));
   const folds = Array.from({ length: judging }, (_, fold) => foldOf(order, fold));
   const { models, tried } = await chooseClasses(fits, folds, random.split("components"));
-  const [{ dof, classes: { length }, classes: all }] = models;
-  const kind = { dof, components: all.flat().length, classes: length };
+  const [{ dof, shared, classes: { length }, classes: all }] = models;
+  const kind = { dof, components: (shared ? all[0] : all.flat()).length, classes: length, shared };
   const fit = async (kept: Uint32Array, fold: number) => models[fold] ?? await fits.fit(kept, models[0]);
   return await crossFitted(order, kind, tried, async (kept, fold) => ({ fits, model: await fit(kept, fold) }), onFold);
 }

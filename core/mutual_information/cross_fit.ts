@@ -11,6 +11,8 @@ export interface CopulaKind {
   readonly components: number;
   /** Of a label, each of which has a mixture of its own; none where one mixture is of all columns. */
   readonly classes?: number;
+  /** Whether classes share components, in weights of their own. */
+  readonly shared?: boolean;
 }
 
 /** I(X; Y | Z) by a mixture for the copula of all columns. */

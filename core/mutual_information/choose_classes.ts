@@ -72,10 +72,13 @@ export async function chooseClasses(
   const dofs = new Set([best?.models[0].dof ?? Infinity, Infinity]);
   for (const dof of dofs) if (alone.has(dof)) alone.set(dof, await refined(alone.get(dof)!.models[0]));
   if (!best) throw new RangeError("No mixture of the classes fits the ranks of the columns.");
-  const together = async ({ models: [model] }: Tried) => {
-    if (sizes.length * componentsOf({ models: [model] }) <= MOST_SHARED) await refined(shared(model));
+  /** With shared components; whether that is better. */
+  const together = async ({ models: [model], mean }: Tried) => {
+    if (sizes.length * componentsOf({ models: [model] }) > MOST_SHARED) return false;
+    return (await refined(shared(model))).mean > mean;
   };
-  for (const dof of dofs) if (alone.has(dof)) await together(alone.get(dof)!);
+  const sharing = new Map<number, boolean>();
+  for (const dof of dofs) if (alone.has(dof)) sharing.set(dof, await together(alone.get(dof)!));
   const drawn = async () => {
     for (const pseudoSamples of PSEUDO_SAMPLES.slice(1)) {
       const last = best!;
@@ -84,7 +87,7 @@ export async function chooseClasses(
     }
   };
   await drawn();
-  for (const dof of dofs) {
+  for (const dof of new Set([best.models[0].dof, Infinity])) {
     let last = alone.get(dof)!, reached = -Infinity;
     for (const k of COMPONENTS) {
       const counts = sizes.map((size) => Math.max(1, Math.min(k, Math.floor(size / ROWS_EACH))));
@@ -94,7 +97,7 @@ export async function chooseClasses(
       if (!(made.mean > reached)) break;
       reached = made.mean;
       last = made;
-      await together(made);
+      if (sharing.get(dof)) sharing.set(dof, await together(made));
     }
   }
   if (componentsOf(best) > sizes.length) await drawn();

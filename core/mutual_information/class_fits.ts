@@ -15,7 +15,7 @@ const START_STEPS = 6, STARTS = 2;
 const LIMITS = { steps: 60, tolerance: 2e-4 };
 
 /** How often the scores become those of the mixtures' own margins, as long as rows are told so many nats more. */
-const ROUNDS = 16, LEAST_GAIN = 5e-4, ROUND_LIMITS = { steps: 10, tolerance: 1e-4 };
+const ROUNDS = 30, LEAST_GAIN = 2e-4, ROUND_LIMITS = { steps: 5, tolerance: 5e-5 };
 
 /** A mixture for each class, and the scores of the columns that it is of. */
 export interface ClassModel {

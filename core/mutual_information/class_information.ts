@@ -9,7 +9,7 @@ import { type CopulaInformation, crossFitted, foldOf, FOLDS } from "./cross_fit.
 const LEAST_ROWS = 10;
 
 /** Rows that the mixtures are chosen by: of few rows all, each by fits without it. */
-const JUDGES = 20_000;
+const JUDGES = 10_000;
 
 /**
  * The information of columns and a label, I(X; C) = E[log p(x | c) − log p(x)] with p(x) = Σ P(c)·p(x | c), and I(X; C | Z)

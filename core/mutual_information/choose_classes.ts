@@ -1,17 +1,17 @@
 import { meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Random } from "../random/random.ts";
-import type { ClassFits, ClassModel, ClassStart } from "./class_fits.ts";
+import { type ClassFits, type ClassModel, type ClassStart, shared } from "./class_fits.ts";
 import { DOFS, type TriedCopula } from "./choose_copula.ts";
 import { informationOf } from "./copula_fits.ts";
 
 /** Components of a class that are tried, as long as they do better, and rows that each needs to be worth it. */
 const COMPONENTS = [2, 4, 8, 16, 32], ROWS_EACH = 16;
 
+/** Components of each class, of all classes together, that are tried where the classes share them. */
+const MOST_SHARED = 512;
+
 /** Pseudo-samples for each dimension that are tried, from the first on as long as they do better. */
 const PSEUDO_SAMPLES = [0.4, 4, 40, 4000];
-
-/** Rounds in which fits to other folds than the first, which begin with its model, take the scores of their margins. */
-const ROUNDS = 1;
 
 /** Rows that are left out of a fit, and those that are kept. */
 export interface ClassFold {
@@ -58,9 +58,7 @@ export async function chooseClasses(
   const plain = (start: ClassStart) => attempt((kept, first) => fits.fit(kept, first ?? start));
   /** With the scores of the mixtures' own margins. */
   const refined = (start: ClassStart) =>
-    attempt(async (kept, first) =>
-      await fits.refined(kept, await fits.fit(kept, first ?? start), first ? ROUNDS : undefined)
-    );
+    attempt(async (kept, first) => await fits.refined(kept, await fits.fit(kept, first ?? start)));
 
   const one = { pseudoSamples: PSEUDO_SAMPLES[0], counts: sizes.map(() => 1), last: undefined };
   const alone = new Map<number, Tried>();
@@ -74,6 +72,13 @@ export async function chooseClasses(
   const dofs = new Set([best?.models[0].dof ?? Infinity, Infinity]);
   for (const dof of dofs) if (alone.has(dof)) alone.set(dof, await refined(alone.get(dof)!.models[0]));
   if (!best) throw new RangeError("No mixture of the classes fits the ranks of the columns.");
+  /** With shared components; whether that is better. */
+  const together = async ({ models: [model], mean }: Tried) => {
+    if (sizes.length * componentsOf({ models: [model] }) > MOST_SHARED) return false;
+    return (await refined(shared(model))).mean > mean;
+  };
+  const sharing = new Map<number, boolean>();
+  for (const dof of dofs) if (alone.has(dof)) sharing.set(dof, await together(alone.get(dof)!));
   const drawn = async () => {
     for (const pseudoSamples of PSEUDO_SAMPLES.slice(1)) {
       const last = best!;
@@ -82,7 +87,7 @@ export async function chooseClasses(
     }
   };
   await drawn();
-  for (const dof of dofs) {
+  for (const dof of new Set([best.models[0].dof, Infinity])) {
     let last = alone.get(dof)!, reached = -Infinity;
     for (const k of COMPONENTS) {
       const counts = sizes.map((size) => Math.max(1, Math.min(k, Math.floor(size / ROWS_EACH))));
@@ -92,14 +97,15 @@ export async function chooseClasses(
       if (!(made.mean > reached)) break;
       reached = made.mean;
       last = made;
+      if (sharing.get(dof)) sharing.set(dof, await together(made));
     }
   }
   if (componentsOf(best) > sizes.length) await drawn();
   return { models: best.models, tried };
 }
 
-function componentsOf({ models: [{ classes }] }: Tried): number {
-  return classes.reduce((sum, { length }) => sum + length, 0);
+function componentsOf({ models: [{ classes, shared }] }: Pick<Tried, "models">): number {
+  return shared ? classes[0].length : classes.reduce((sum, { length }) => sum + length, 0);
 }
 
 function isMoreThan(a: Tried, b: Tried): boolean {

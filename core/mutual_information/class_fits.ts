@@ -1,25 +1,28 @@
+import { meanAndStderr } from "../diffusion/likelihood.ts";
 import { floatSamples, selectRows } from "../data/samples.ts";
 import type { Engine } from "../engine/program.ts";
 import type { Random } from "../random/random.ts";
 import { type Component, ExpectationStep } from "../reference/expectation.ts";
 import { variancesFloor } from "../reference/choose_mixture.ts";
-import { fitClasses, splitByPlace, splitBySize, startingClasses } from "../reference/fit_mixture.ts";
+import { fitClasses, fitShared, splitByPlace, splitBySize, startingClasses } from "../reference/fit_mixture.ts";
 import { columnConditionals } from "./column_conditionals.ts";
 import { type CopulaDensities, type CopulaFold, informationOf, logDensities } from "./copula_fits.ts";
-import { type Margins, mixtureMargins, studentMargins } from "./margins.ts";
+import { type Margins, mixtureMargins, rankProbabilities, studentMargins } from "./margins.ts";
 
 /** Steps that show which start is the best, and how many starts by means there are. */
 const START_STEPS = 6, STARTS = 2;
 
 const LIMITS = { steps: 60, tolerance: 2e-4 };
 
-/** How often the scores become those of the mixtures' own margins. */
-const ROUNDS = 6, ROUND_LIMITS = { steps: 10, tolerance: 1e-4 };
+/** How often the scores become those of the mixtures' own margins, as long as rows are told so many nats more. */
+const ROUNDS = 30, LEAST_GAIN = 2e-4, ROUND_LIMITS = { steps: 5, tolerance: 5e-5 };
 
 /** A mixture for each class, and the scores of the columns that it is of. */
 export interface ClassModel {
   /** By class; their counts in all are in proportion to the classes' rows. */
   readonly classes: readonly (readonly Component[])[];
+  /** Whether the classes have the same components and only their weights are each one's own. */
+  readonly shared: boolean;
   readonly dof: number;
   /** Pseudo-samples for each dimension that draw covariances to that which all have together. */
   readonly pseudoSamples: number;
@@ -71,21 +74,26 @@ export class ClassFits implements Disposable {
     const margins = known?.margins ?? studentMargins(this.rows, this.d, dof);
     const { samples, prior } = this.#samples(margins, own, pseudoSamples);
     const begin = "margins" in start ? start.classes : await this.#start(step, samples, start, prior);
-    const { classes } = await fitClasses(step, samples, begin, prior, LIMITS, this.signal);
-    return { classes: proportional(classes, own), dof, pseudoSamples, margins };
+    const shared = "margins" in start && start.shared, fitted = shared ? fitShared : fitClasses;
+    const { classes } = await fitted(step, samples, begin, prior, LIMITS, this.signal);
+    return { classes: proportional(classes, own), shared, dof, pseudoSamples, margins };
   }
 
   /** The model with the scores of its own margins. */
-  async refined(rows: Uint32Array, model: ClassModel, rounds: number = ROUNDS): Promise<ClassModel> {
-    const { dof, pseudoSamples } = model, own = this.byClass(rows);
-    let { classes, margins } = model;
-    for (let round = 0; round < rounds; round++) {
-      margins = mixtureMargins(this.rows, this.d, { components: classes.flat(), dof });
+  async refined(rows: Uint32Array, start: ClassModel): Promise<ClassModel> {
+    const { dof, pseudoSamples, shared } = start, own = this.byClass(rows), fit = shared ? fitShared : fitClasses;
+    const probabilities = rankProbabilities(this.ranks, this.d, rows);
+    let model = start, told = -Infinity;
+    for (let round = 0; round < ROUNDS; round++) {
+      const margins = mixtureMargins(probabilities, { components: model.classes.flat(), dof });
       const { samples, prior } = this.#samples(margins, own, pseudoSamples);
-      ({ classes } = await fitClasses(this.#step(dof), samples, classes, prior, ROUND_LIMITS, this.signal));
-      classes = proportional(classes, own);
+      const { classes } = await fit(this.#step(dof), samples, model.classes, prior, ROUND_LIMITS, this.signal);
+      model = { ...model, classes: proportional(classes, own), margins };
+      const now = meanAndStderr(informationOf(this.densities(rows, model))).mean;
+      if (!(now > told + LEAST_GAIN)) break;
+      told = now;
     }
-    return { classes, dof, pseudoSamples, margins };
+    return model;
   }
 
   /** The log densities of some rows, where y is the class: what p(x, z | class) and its parts say. */
@@ -211,4 +219,22 @@ function proportional(classes: readonly (readonly Component[])[], rows: readonly
     const total = own.reduce((sum, { count }) => sum + count, 0);
     return own.map((each) => ({ ...each, count: each.count / total * rows[c].length }));
   });
+}
+
+/** Of a class the part that begins with the components of all others. */
+const STRAYED = 0.2;
+
+/** A model whose classes all have the components of each, most of their own, to be fitted. */
+export function shared(model: ClassModel): ClassModel {
+  const sizes = model.classes.map((own) => own.reduce((sum, { count }) => sum + count, 0));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const classes = sizes.map((size, c) =>
+    model.classes.flatMap((components, other) =>
+      components.map((each) => ({
+        ...each,
+        count: (other === c ? 1 - STRAYED : 0) * each.count + STRAYED * size * each.count / total,
+      }))
+    )
+  );
+  return { ...model, classes, shared: true };
 }

@@ -9,7 +9,7 @@ import { type CopulaInformation, crossFitted, foldOf, FOLDS } from "./cross_fit.
 const LEAST_ROWS = 10;
 
 /** Rows that the mixtures are chosen by: of few rows all, each by fits without it. */
-const JUDGES = 20_000;
+const JUDGES = 10_000;
 
 /**
  * The information of columns and a label, I(X; C) = E[log p(x | c) − log p(x)] with p(x) = Σ P(c)·p(x | c), and I(X; C | Z)
@@ -34,8 +34,15 @@ export async function informationByClass(
   const judging = Math.max(1, Math.min(FOLDS, Math.round(JUDGES / order.length)));
   const folds = Array.from({ length: judging }, (_, fold) => foldOf(order, fold));
   const { models, tried } = await chooseClasses(fits, folds, random.split("components"));
-  const [{ dof, classes: { length }, classes: all }] = models;
-  const kind = { dof, components: all.flat().length, classes: length, resolution: 0, tried };
+  const [{ dof, shared, classes: { length }, classes: all }] = models;
+  const kind = {
+    dof,
+    components: (shared ? all[0] : all.flat()).length,
+    classes: length,
+    shared,
+    resolution: 0,
+    tried,
+  };
   const fit = async (kept: Uint32Array, fold: number) => models[fold] ?? await fits.fit(kept, models[0]);
   return await crossFitted(order, kind, async (kept, fold) => ({ fits, model: await fit(kept, fold) }), onFold);
 }

@@ -12,6 +12,8 @@ export interface CopulaKind {
   /** Of a label, each of which has a mixture of its own; none where one mixture is of all columns. */
   readonly classes?: number;
   readonly tried: readonly TriedCopula[];
+  /** Whether classes share components, in weights of their own. */
+  readonly shared?: boolean;
 }
 
 /** I(X; Y | Z) by a mixture for the copula of all columns. */

@@ -51,6 +51,8 @@ export interface MixtureInformation {
   readonly components: number;
   /** Of a label, each of which has a mixture of its own; none where one mixture is of all columns. */
   readonly classes?: number;
+  /** Whether classes share components, in weights of their own. */
+  readonly shared?: boolean;
   /** The numbers that learned maps take each side to before; none where the mixture is of the columns' own ranks. */
   readonly maps?: number;
 }

@@ -23,9 +23,10 @@ export function studentMargins(n: number, d: number, dof: number): Margins {
  * The quantiles of a mixture's own margins. Scores by these are the columns that the mixture is of, whatever monotone maps
  * of them the data shows: a copula of a mixture (A. Tewari, M. J. Giering and A. Raghunathan, 2011).
  *
- * @param n Rows. @param d Columns.
+ * @param probabilities Of less than each rank, by column; see {@linkcode rankProbabilities}.
  */
-export function mixtureMargins(n: number, d: number, { components, dof }: StudentMixture): Margins {
+export function mixtureMargins(probabilities: readonly Float64Array[], { components, dof }: StudentMixture): Margins {
+  const d = probabilities.length;
   const total = components.reduce((sum, { count }) => sum + count, 0);
   const columns = Array.from({ length: d }, (_, k) => {
     const parts = components.map(({ count, mean, factor }) => {
@@ -33,10 +34,29 @@ export function mixtureMargins(n: number, d: number, { components, dof }: Studen
       for (let j = 0; j <= k; j++) variance += factor[k * d + j] ** 2;
       return { share: count / total, mean: mean[k], size: Math.sqrt(variance) };
     });
-    const scores = quantilesOf(parts, n, dof), log = logNormaliser(1, dof);
+    const scores = quantilesOf(parts, probabilities[k], dof), log = logNormaliser(1, dof);
     return { scores, logs: scores.map((score) => Math.log(densityAt(parts, score, dof)) + log) };
   });
   return { scores: columns.map(({ scores }) => scores), logs: columns.map(({ logs }) => logs) };
+}
+
+/**
+ * The share of some rows that are below each rank of all rows, for each column: of rows that are kept, so that scores by it
+ * have the margins of a mixture that is fitted to them.
+ *
+ * @param ranks `[rows, d]`.
+ */
+export function rankProbabilities(ranks: Uint32Array, d: number, rows: Uint32Array): Float64Array[] {
+  const least = 0.25 / rows.length;
+  return Array.from({ length: d }, (_, k) => {
+    const own = new Uint8Array(ranks.length / d);
+    for (const row of rows) own[ranks[row * d + k]] = 1;
+    let below = 0;
+    return Float64Array.from(own, (one) => {
+      below += one;
+      return Math.min(1 - least, Math.max(least, (below - one / 2) / rows.length));
+    });
+  });
 }
 
 /** A component's margin. */
@@ -56,9 +76,9 @@ function densityAt(parts: readonly Part[], x: number, dof: number): number {
   return sum;
 }
 
-/** The quantiles of (k − ½)/n for k from 1 to n, ascending, interpolated between points that are dense where the mass is. */
-function quantilesOf(parts: readonly Part[], n: number, dof: number): Float64Array {
-  const count = Math.min(n, Math.max(LEAST_POINTS, Math.ceil(POINTS / parts.length)));
+/** The quantiles of ascending probabilities, interpolated between points that are dense where the mass is. */
+function quantilesOf(parts: readonly Part[], of: Float64Array, dof: number): Float64Array {
+  const n = of.length, count = Math.min(n, Math.max(LEAST_POINTS, Math.ceil(POINTS / parts.length)));
   // The outermost lie beyond the outermost rank.
   const inner = rankQuantiles(count, dof), ends = rankQuantiles(4 * n, dof);
   const own = [ends[0], rankQuantiles(n, dof)[0], ...inner, rankQuantiles(n, dof)[n - 1], ends[4 * n - 1]];
@@ -67,8 +87,7 @@ function quantilesOf(parts: readonly Part[], n: number, dof: number): Float64Arr
     parts.reduce((sum, { share, mean, size }) => sum + share * studentProbability((x - mean) / size, dof), 0)
   );
   let at = 1;
-  return Float64Array.from({ length: n }, (_, rank) => {
-    const probability = (rank + 0.5) / n;
+  return of.map((probability) => {
     while (at < points.length - 1 && probabilities[at] < probability) at++;
     const [low, high] = [probabilities[at - 1], probabilities[at]];
     const part = high > low ? Math.min(1, Math.max(0, (probability - low) / (high - low))) : 0.5;

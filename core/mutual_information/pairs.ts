@@ -27,7 +27,7 @@ interface Side {
   readonly target: Samples;
   /** Normal scores as what is known beside it. */
   readonly condition: Samples;
-  /** What was done to columns with atoms. */
+  /** What is said of columns with atoms. */
   readonly notes: readonly string[];
   /** Of one column of few values. */
   readonly label?: Label;
@@ -94,7 +94,7 @@ export function pairsOf(
     x: columnsOf(parts, count, x, names, random.split("x")),
     y: columnsOf(parts, count, y, names, random.split("y")),
   };
-  const given = z.length > 0 ? columnsOf(parts, count, z, names, random.split("z")) : undefined;
+  const given = z.length > 0 ? columnsOf(parts, count, z, names, random.split("z"), false) : undefined;
   const xz = given ? besides(sides.x.ranks, x.length, given.ranks, z.length) : sides.x.ranks;
   return {
     count,
@@ -122,12 +122,13 @@ function columnsOf(
   columns: readonly number[],
   names: readonly string[],
   random: Random,
+  mayBeLabel = true,
 ): Side {
   const d = columns.length, values = valuesOf(parts, count, columns);
   const whole = standardised(values.slice(), columns, names);
   const [target, condition] = [new Float32Array(values.length), new Float32Array(values.length)];
   const ranks = new Uint32Array(values.length), notes: string[] = [];
-  const label = d === 1 ? labelOf(values) : undefined;
+  const label = d === 1 && mayBeLabel ? labelOf(values) : undefined;
   columns.forEach((column, k) => {
     const own = Float64Array.from({ length: count }, (_, i) => values[i * d + k]);
     const ties = tiesOf(own), stream = random.split(column);
@@ -138,18 +139,26 @@ function columnsOf(
       target[i * d + k] = broken[i];
       condition[i * d + k] = kept[i];
     }
+    const percent = (share: number) => `${Number((100 * share).toPrecision(2))} %`,
+      name = describeColumn(column, names);
+    if (label) {
+      const most = percent(Math.max(...label.counts) / count);
+      return notes.push(
+        `column ${name} is a label of ${label.counts.length} values, one of them in ${most} of the rows`,
+      );
+    }
     if (!ties) return;
-    const percent = (share: number) => `${Number((100 * share).toPrecision(2))} %`;
+    const what = ties.share > MOST_COMMON
+      ? `one value in ${percent(ties.share)} of the rows`
+      : `values that others share in ${percent(ties.tied)} of the rows`;
     notes.push(
-      ties.share > MOST_COMMON
-        ? `column ${describeColumn(column, names)} has one value in ${percent(ties.share)} of the rows`
-        : `column ${describeColumn(column, names)} has values that others share in ${percent(ties.tied)} of the rows`,
+      `column ${name} has ${what}: taken by ranks, ties broken at random, which leaves the information as it is`,
     );
   });
   return {
     ...{ standardised: whole, ranks, target: floatSamples(target, d), condition: floatSamples(condition, d) },
     ...(label ? { label } : {}),
-    notes: notes.map((note) => `${note}: taken by ranks, ties broken at random, which leaves the information as it is`),
+    notes,
   };
 }
 

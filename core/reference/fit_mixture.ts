@@ -124,6 +124,53 @@ export async function fitClasses(
   return { classes: fitted, logLikelihood };
 }
 
+/** Pseudo-samples of each class that are as all samples: none of its weights is zero. */
+const SHARED_SAMPLES = 1;
+
+/**
+ * Fits one mixture to the samples of all classes, of which each has weights of its own, as {@linkcode fitClasses} fits one to
+ * each: classes that others are taken for now and then, as those of wrong labels, are parts of one another.
+ *
+ * @param start The same components for each class, but for their counts.
+ */
+export async function fitShared(
+  step: ExpectationStep,
+  classes: readonly Samples[],
+  start: readonly (readonly Component[])[],
+  prior: CovariancePrior,
+  { steps, tolerance }: FitLimits,
+  signal?: AbortSignal,
+): Promise<FittedClasses> {
+  const total = classes.reduce((sum, { count }) => sum + count, 0);
+  let fitted = start, logLikelihood = -Infinity;
+  for (let k = 0; k < steps; k++) {
+    signal?.throwIfAborted();
+    const expected: Expectation[] = [];
+    for (const [c, samples] of classes.entries()) expected.push(await step.run(samples, fitted[c]));
+    const now = expected.reduce((sum, each, c) => sum + each.logLikelihood * classes[c].count / total, 0);
+    const gain = now - logLikelihood;
+    logLikelihood = now;
+    const all = (of: (each: Expectation) => Float64Array) =>
+      expected.map(of).reduce((sum, part) => sum.map((value, i) => value + part[i]));
+    const counts = all((each) => each.counts);
+    // What stands for too few samples stays out of all classes.
+    const kept = fitted[0].map((_, i) => i).filter((i) => counts[i] > LEAST_COUNT);
+    const pooled = maximise(fitted[0], {
+      ...{ counts, precisions: all((each) => each.precisions), logLikelihood },
+      ...{ sums: all((each) => each.sums), products: all((each) => each.products) },
+    }, prior);
+    if (pooled.length === 0 || pooled.length < kept.length) break;
+    fitted = expected.map((each) =>
+      pooled.map(({ mean, factor, count }, i) => ({
+        ...{ mean, factor },
+        count: each.counts[kept[i]] + SHARED_SAMPLES * count / total,
+      }))
+    );
+    if (!(gain > tolerance)) break;
+  }
+  return { classes: fitted, logLikelihood };
+}
+
 /** Where fits of classes begin, each by {@linkcode startingComponents} on its own samples. */
 export function startingClasses(
   classes: readonly Samples[],

@@ -24,7 +24,7 @@ export function informationRecord(information: MutualInformation, names: readonl
           // JSON has no infinity.
           dof: mixture.dof === Infinity ? "inf" : mixture.dof,
           components: mixture.components,
-          ...(mixture.classes === undefined ? {} : { classes: mixture.classes }),
+          ...(mixture.classes === undefined ? {} : { classes: mixture.classes, shared: mixture.shared }),
           ...(mixture.maps === undefined ? {} : { maps: mixture.maps }),
         },
       }

@@ -140,16 +140,18 @@ function estimateOf(nats: number, stderr: number): string {
   return `${nats.toFixed(4)} ± ${stderr.toFixed(4)} nats`;
 }
 
-function kindOf({ dof, components, classes, maps }: MixtureInformation): string {
-  const several = components === 1 || components === classes ? "" : "s", count = several === "" ? "one" : components;
-  const kind = dof === Infinity
-    ? `${count} Gaussian${several}`
-    : `${count} Student${several} of ${dof} degrees of freedom`;
-  if (classes !== undefined) {
-    return several === ""
-      ? `${kind} for each of ${classes} classes`
-      : `mixtures of ${kind} in all, one for each of ${classes} classes`;
+function kindOf({ dof, components, classes, shared, maps }: MixtureInformation): string {
+  const kind = (count: number) => {
+    const name = `${count === 1 ? "one" : count} ${dof === Infinity ? "Gaussian" : "Student"}${count === 1 ? "" : "s"}`;
+    return dof === Infinity ? name : `${name} of ${dof} degrees of freedom`;
+  };
+  if (maps !== undefined) {
+    return `${kind(components)} of ${
+      maps === 1 ? "the number" : `${maps} numbers`
+    } that learned maps take each side to`;
   }
-  if (maps === undefined) return kind;
-  return `${kind} of ${maps === 1 ? "the number" : `${maps} numbers`} that learned maps take each side to`;
+  if (classes === undefined) return kind(components);
+  if (shared) return `mixtures of ${kind(components)} that ${classes} classes share`;
+  if (components === classes) return `${kind(1)} for each of ${classes} classes`;
+  return `mixtures of ${kind(components)} in all, one for each of ${classes} classes`;
 }

@@ -58,6 +58,8 @@ Deno.test("rows, columns, a label's entropy and what has to hold are printed and
     const args = ["label.csv", "--x", "a,b", "--y", "label", "--estimator", "mixture", "--threads", "1"];
     const { code, stdout, stderr } = await runTask("mi", [...args, "--per-row", "rows.csv"], cwd);
     equal(code, 0, stderr);
+    match(stdout, /^ {2}column 2 \(label\) is a label of 2 values, one of them in 5\d(\.\d)? % of the rows$/m);
+    match(stdout, /^By the mixture {11}0\.3\d{3} ± .* nats, mixtures of \d+ (Gaussians|Students) .*2 classes/m);
     match(stdout, /^Entropy of 2 \(label\) {5}0\.69\d\d nats, of which X tells \d\d\.\d % and leaves 0\.\d{4} ± /m);
     match(
       stdout,
@@ -74,6 +76,9 @@ Deno.test("rows, columns, a label's entropy and what has to hold are printed and
     const right = told.filter(([row, pmi]) => pmi < 0 === (row % 10 === 0)).length;
     ok(right > 900, `${right}`);
     const summary = JSON.parse(await Deno.readTextFile(join(cwd, "runs/label-mi/summary.json")));
+    // ln 2 − h(0.1), but for normals around 3 that are below 0.
+    ok(Math.abs(summary.mi_nats - 0.3664) < 2.5 * summary.mi_stderr, `${summary.mi_nats} ± ${summary.mi_stderr}`);
+    equal(summary.mixture.classes, 2);
     const mean = told.reduce((sum, [, pmi]) => sum + pmi / told.length, 0);
     deepEqual([summary.per_row, summary.per_row_mean_nats], ["rows.csv", summary.mixture.held_out_nats]);
     ok(Math.abs(mean - summary.per_row_mean_nats) < 1e-9);
@@ -85,6 +90,24 @@ Deno.test("rows, columns, a label's entropy and what has to hold are printed and
     ok(normalisation.effective_pairs > 1000 && Math.abs(normalisation.log_mean_ratio) < 0.2);
     deepEqual(lost_without.map((each: { column: string }) => each.column), ["a", "b"]);
     deepEqual(warnings, []);
+  }));
+
+Deno.test("two labels have their table", () =>
+  inFolder(async (cwd) => {
+    // A third of the rows each: both, neither, or the second alone.
+    const rows = Array.from({ length: 300 }, (_, i) => [Number(i % 3 === 0), Number(i % 3 < 2)]);
+    await Deno.writeTextFile(join(cwd, "bits.csv"), `a,b\n${rows.map((row) => row.join()).join("\n")}\n`);
+    const { code, stdout, stderr } = await runTask("mi", ["bits.csv", "--x", "a", "--y", "b", "--per-row"], cwd);
+    equal(code, 0, stderr);
+    match(
+      stdout,
+      /^By their table {11}0\.1\d{3} ± 0\.0\d{3} nats, of 2 by 2 values, \d\.\d % drawn to independent ones$/m,
+    );
+    const summary = JSON.parse(await Deno.readTextFile(join(cwd, "runs/bits-mi/summary.json")));
+    const truth = Math.log(3) - 4 / 3 * Math.LN2;
+    ok(Math.abs(summary.mi_nats - truth) < 0.01, `${summary.mi_nats}, not ${truth}`);
+    deepEqual([summary.estimator, summary.table.levels, summary.networks], ["table", [2, 2], undefined]);
+    deepEqual(await namesIn(join(cwd, "runs/bits-mi")), ["per-row.csv", "summary.json"]);
   }));
 
 Deno.test("a matrix of pairs of columns is printed, written and drawn; what it would not heed is refused", () =>

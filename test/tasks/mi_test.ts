@@ -97,7 +97,11 @@ Deno.test("two labels have their table", () =>
     // A third of the rows each: both, neither, or the second alone.
     const rows = Array.from({ length: 300 }, (_, i) => [Number(i % 3 === 0), Number(i % 3 < 2)]);
     await Deno.writeTextFile(join(cwd, "bits.csv"), `a,b\n${rows.map((row) => row.join()).join("\n")}\n`);
-    const { code, stdout, stderr } = await runTask("mi", ["bits.csv", "--x", "a", "--y", "b", "--per-row"], cwd);
+    const { code, stdout, stderr } = await runTask(
+      "mi",
+      ["bits.csv", "--x", "a", "--y", "b", "--per-row", "rows.csv"],
+      cwd,
+    );
     equal(code, 0, stderr);
     match(
       stdout,
@@ -106,8 +110,8 @@ Deno.test("two labels have their table", () =>
     const summary = JSON.parse(await Deno.readTextFile(join(cwd, "runs/bits-mi/summary.json")));
     const truth = Math.log(3) - 4 / 3 * Math.LN2;
     ok(Math.abs(summary.mi_nats - truth) < 0.01, `${summary.mi_nats}, not ${truth}`);
-    deepEqual([summary.estimator, summary.table.levels, summary.networks], ["table", [2, 2], undefined]);
-    deepEqual(await namesIn(join(cwd, "runs/bits-mi")), ["per-row.csv", "summary.json"]);
+    deepEqual([summary.estimator, summary.table.levels, summary.network], ["table", [2, 2], undefined]);
+    deepEqual(await namesIn(cwd), ["bits.csv", "rows.csv", "runs"]);
   }));
 
 Deno.test("a matrix of pairs of columns is printed, written and drawn; what it would not heed is refused", () =>

@@ -9,6 +9,12 @@ export const DOFS = [Infinity, 10, 5, 3, 2, 1];
 /** Numbers of components that are tried, as long as they do better. */
 const COMPONENTS = [2, 4, 8, 16, 32, 64];
 
+/** Degrees of freedom from which several components are tried as Gaussians alone. */
+const LIGHT = 10;
+
+/** How many times the last doubling's gain further ones may bring together. */
+const DOUBLINGS = 4;
+
 /** Samples for each parameter of a component that make it worth trying. */
 const SAMPLES_PER_PARAMETER = 0.5;
 
@@ -47,7 +53,7 @@ export async function chooseCopula(
 ): Promise<ChosenCopula> {
   const judges = order.slice(0, Math.round(JUDGES * order.length)), others = order.slice(judges.length);
   const tried: TriedCopula[] = [];
-  let best: (StudentMixture & { readonly judged: Float64Array; readonly resolution: number }) | undefined;
+  let best: StudentMixture & { judged: Float64Array; logLikelihood: number; resolution: number } | undefined;
   /** @param before The judges' mean information by the components that it begins with. */
   const attempt = async (dof: number, k: number, last: readonly Component[], before?: number) => {
     const model = await fits.fit(others, dof, { k, last, random: random.split(k) });
@@ -60,7 +66,7 @@ export async function chooseCopula(
     const gain = meanAndStderr(judged.map((log, i) => log - (best?.judged[i] ?? 0)));
     const isBetter = !best || gain.mean > (components.length > best.components.length ? gain.stderr : 0);
     if (Number.isFinite(logLikelihood) && isBetter) {
-      best = { ...model, judged, resolution: Math.abs(information - (before ?? information)) };
+      best = { ...model, judged, logLikelihood, resolution: Math.abs(information - (before ?? information)) };
     }
     return { components, logLikelihood, information };
   };
@@ -74,13 +80,16 @@ export async function chooseCopula(
     alone.set(dof, made);
     before = made.logLikelihood;
   }
-  // Heavy tails of one component may be those of several Gaussians.
-  for (const dof of new Set([best?.dof ?? Infinity, Infinity])) {
+  // Heavy tails of one component may be those of several Gaussians, and light ones are.
+  const tails = best?.dof ?? Infinity;
+  for (const dof of new Set(tails >= LIGHT ? [Infinity] : [tails, Infinity])) {
     let last = alone.get(dof), reached = -Infinity;
     for (const k of COMPONENTS) {
       if (k > most || k * fits.d ** 2 > SAMPLES_PER_PARAMETER * order.length) break;
       const made = await attempt(dof, k, last?.components ?? [], last?.information);
       if (!made || made.logLikelihood < reached) break;
+      // What doubling brings falls, so that what is far behind stays there.
+      if (made.logLikelihood + DOUBLINGS * (made.logLikelihood - reached) < best!.logLikelihood) break;
       reached = made.logLikelihood;
       last = made;
     }

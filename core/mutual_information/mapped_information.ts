@@ -13,7 +13,7 @@ import { normalQuantile, ranksOf } from "./tied_values.ts";
 const MOST = 4;
 
 /** Steps that tell how many numbers are worth it, and those of a map that is used. */
-const STEPS = { trial: 400, whole: 1200 };
+const STEPS = { trial: 400, whole: 1500 };
 
 /** Components of the mixture of the maps' images at most: what is bent the maps have undone. */
 const COMPONENTS = 8;

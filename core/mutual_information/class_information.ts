@@ -36,7 +36,8 @@ export async function classInformation(
   const { models, tried } = await chooseClasses(fits, folds, random.split("components"));
   const [{ dof, shared, classes: { length }, classes: all }] = models;
   const kind = { dof, components: (shared ? all[0] : all.flat()).length, classes: length, shared };
-  const fit = async (kept: Uint32Array, fold: number) => models[fold] ?? await fits.fit(kept, models[0]);
+  const fit = async (kept: Uint32Array, fold: number) =>
+    await fits.final(kept, models[fold] ?? await fits.fit(kept, models[0]));
   return await crossFitted(order, kind, tried, async (kept, fold) => ({ fits, model: await fit(kept, fold) }), onFold);
 }
 

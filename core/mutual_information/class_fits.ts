@@ -15,7 +15,7 @@ const START_STEPS = 6, STARTS = 2;
 const LIMITS = { steps: 60, tolerance: 2e-4 };
 
 /** How often the scores become those of the mixtures' own margins, as long as rows are told so many nats more. */
-const ROUNDS = 30, LEAST_GAIN = 2e-4, ROUND_LIMITS = { steps: 5, tolerance: 5e-5 };
+const ROUNDS = 30, LEAST_GAIN = 2e-4, FINAL_GAIN = 5e-5, ROUND_LIMITS = { steps: 5, tolerance: 5e-5 };
 
 /** A mixture for each class, and the scores of the columns that it is of. */
 export interface ClassModel {
@@ -27,6 +27,8 @@ export interface ClassModel {
   /** Pseudo-samples for each dimension that draw covariances to that which all have together. */
   readonly pseudoSamples: number;
   readonly margins: Margins;
+  /** Whether these are the mixtures' own, or those of a Student distribution. */
+  readonly bent: boolean;
 }
 
 /** What a fit begins with: a model, whose number of components it keeps, or how many there are to be for each class. */
@@ -76,11 +78,11 @@ export class ClassFits implements Disposable {
     const begin = "margins" in start ? start.classes : await this.#start(step, samples, start, prior);
     const shared = "margins" in start && start.shared, fitted = shared ? fitShared : fitClasses;
     const { classes } = await fitted(step, samples, begin, prior, LIMITS, this.signal);
-    return { classes: proportional(classes, own), shared, dof, pseudoSamples, margins };
+    return { classes: proportional(classes, own), shared, dof, pseudoSamples, margins, bent: known?.bent ?? false };
   }
 
   /** The model with the scores of its own margins. */
-  async refined(rows: Uint32Array, start: ClassModel): Promise<ClassModel> {
+  async refined(rows: Uint32Array, start: ClassModel, leastGain: number = LEAST_GAIN): Promise<ClassModel> {
     const { dof, pseudoSamples, shared } = start, own = this.byClass(rows), fit = shared ? fitShared : fitClasses;
     const probabilities = rankProbabilities(this.ranks, this.d, rows);
     let model = start, told = -Infinity;
@@ -88,12 +90,17 @@ export class ClassFits implements Disposable {
       const margins = mixtureMargins(probabilities, { components: model.classes.flat(), dof });
       const { samples, prior } = this.#samples(margins, own, pseudoSamples);
       const { classes } = await fit(this.#step(dof), samples, model.classes, prior, ROUND_LIMITS, this.signal);
-      model = { ...model, classes: proportional(classes, own), margins };
+      model = { ...model, classes: proportional(classes, own), margins, bent: true };
       const now = meanAndStderr(informationOf(this.densities(rows, model))).mean;
-      if (!(now > told + LEAST_GAIN)) break;
+      if (!(now > told + leastGain)) break;
       told = now;
     }
     return model;
+  }
+
+  /** A model of these rows that is chosen, with as much as its margins have to tell. */
+  async final(rows: Uint32Array, model: ClassModel): Promise<ClassModel> {
+    return model.bent ? await this.refined(rows, model, FINAL_GAIN) : model;
   }
 
   /** The log densities of some rows, where y is the class: what p(x, z | class) and its parts say. */

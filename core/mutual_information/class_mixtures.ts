@@ -43,7 +43,8 @@ export async function informationByClass(
     resolution: 0,
     tried,
   };
-  const fit = async (kept: Uint32Array, fold: number) => models[fold] ?? await fits.fit(kept, models[0]);
+  const fit = async (kept: Uint32Array, fold: number) =>
+    await fits.final(kept, models[fold] ?? await fits.fit(kept, models[0]));
   return await crossFitted(order, kind, async (kept, fold) => ({ fits, model: await fit(kept, fold) }), onFold);
 }
 

@@ -93,6 +93,7 @@ export {
   type ModelInformation,
 } from "./mutual_information/condition_information.ts";
 export type { SampleMaps } from "./mutual_information/information_map.ts";
+export type { NetworkInformation } from "./mutual_information/network_information.ts";
 export type { ConditionInformation, InformationForm } from "./mutual_information/running_information.ts";
 export type { TableInformation } from "./mutual_information/table_information.ts";
 export { type InformationMatrix, informationMatrix, type MatrixOptions } from "./mutual_information/matrix.ts";

@@ -1,8 +1,6 @@
 import "../core/cli/listen.ts";
 import { basename, join, resolve } from "node:path";
 import { mainOnRanks, mpiOption, parseCommandLine, printText, Progress, takeNotes } from "../core/cli/mod.ts";
-import { conditionPlaces } from "../core/data/condition.ts";
-import { type Samples, toFloat32 } from "../core/data/samples.ts";
 import { InterruptedError, orStopped } from "../core/errors/interrupted_error.ts";
 import { UserError } from "../core/errors/user_error.ts";
 import {
@@ -19,7 +17,7 @@ import { SETTINGS } from "../core/model/setting_ranges.ts";
 import { MEASURING } from "../core/model/use_ranges.ts";
 import { ranksRecord } from "../core/mpi/mod.ts";
 import { withDefault } from "../core/options/values.ts";
-import type { ClassVariable, Condition } from "../core/data/condition.ts";
+import { type ClassVariable, type Condition, levelsOf } from "../core/data/condition.ts";
 import { Random } from "../core/random/random.ts";
 import { runBackendOption } from "../core/run/backend.ts";
 import { PARTS, readingOptions, samplesOf } from "../core/run/evaluation_data.ts";
@@ -67,7 +65,8 @@ await mainOnRanks(async (ranks) => {
   const opened = await openRun(positional.run, { trust: trustOf(o.trust, o.data) }, { onNote });
   const { condition, variable, own } = variableOf(opened.info.condition, o.variable, positional.run);
   using chosen = await samplesOf(opened, o);
-  const { samples, name } = chosen, truth = classesOf(samples, condition, variable);
+  const { samples, name } = chosen, levels = levelsOf(samples, condition, variable);
+  const truth = levels?.some((level) => level >= 0) ? levels : undefined;
   const unlabelled = truth?.filter((level) => level < 0).length ?? 0;
   if (unlabelled > 0) {
     onNote(`${own.name} is unknown of ${unlabelled} of the ${samples.count} samples, by which nothing is scored`);
@@ -176,18 +175,6 @@ function variableOf(
   const own = name === undefined ? classes[0] : classes.find((variable) => variable.name === name);
   if (!own) throw new UserError(`--variable is ${name}, expected a class of the run: ${names || "it has none"}.`);
   return { condition, variable: condition.indexOf(own), own };
-}
-
-/** The place of each sample's class, −1 where it is not known; nothing where it is known of none. */
-function classesOf({ condition: known }: Samples, condition: Condition, variable: number): number[] | undefined {
-  if (!known) return undefined;
-  const vectors = toFloat32(known), width = known.dimension, place = conditionPlaces(condition)[variable];
-  const own = condition[variable], classes = own.kind === "class" ? own.levels.length : 0;
-  const truth = Array.from(
-    { length: known.count },
-    (_, i) => vectors.subarray(i * width + place + 1, i * width + place + 1 + classes).indexOf(1),
-  );
-  return truth.some((level) => level >= 0) ? truth : undefined;
 }
 
 /** What was told of the samples whose class is known, and these classes. */

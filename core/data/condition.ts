@@ -1,5 +1,5 @@
 import { UserError } from "../errors/user_error.ts";
-import { floatSamples, type Samples } from "./samples.ts";
+import { floatSamples, type Samples, toFloat32 } from "./samples.ts";
 
 /** A class that is known of samples: one of some levels. */
 export interface ClassVariable {
@@ -118,6 +118,20 @@ export function decodeCondition(condition: Condition, vector: ArrayLike<number>)
     if (variable.kind === "number") return vector[place + 1] * variable.scale + variable.mean;
     return variable.levels[variable.levels.findIndex((_, level) => vector[place + 1 + level] === 1)];
   });
+}
+
+/**
+ * The place of each sample's level among those of a class variable, −1 where it is not known; nothing of samples of which
+ * nothing is known.
+ */
+export function levelsOf({ condition: known }: Samples, condition: Condition, variable: number): number[] | undefined {
+  if (!known) return undefined;
+  const vectors = toFloat32(known), width = known.dimension, place = conditionPlaces(condition)[variable];
+  const own = condition[variable], classes = own.kind === "class" ? own.levels.length : 0;
+  return Array.from(
+    { length: known.count },
+    (_, i) => vectors.subarray(i * width + place + 1, i * width + place + 1 + classes).indexOf(1),
+  );
 }
 
 /** Samples of which the same is known. @param vector As {@linkcode encodeCondition} gives it, of one row. */

@@ -1,5 +1,5 @@
-import { type Condition, conditionPlaces, conditionWidth } from "../data/condition.ts";
-import { type Samples, toFloat32 } from "../data/samples.ts";
+import { type Condition, levelsOf } from "../data/condition.ts";
+import type { Samples } from "../data/samples.ts";
 import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import { type LabelInformation, labelInformation } from "./label_entropy.ts";
 
@@ -31,18 +31,12 @@ export function classInformation(perRow: Float64Array, places: readonly number[]
  * The class of each sample as a whole number, one for each combination of several; nothing where a number is known of
  * them, or not all are known.
  */
-export function classesOf({ condition: known }: Samples, condition: Condition): number[] | undefined {
-  if (!known || condition.some(({ kind }) => kind !== "class")) return undefined;
-  const vectors = toFloat32(known), width = conditionWidth(condition), places = conditionPlaces(condition);
-  const classes = new Array<number>(known.count).fill(0);
+export function classesOf(samples: Samples, condition: Condition): number[] | undefined {
+  const classes = new Array<number>(samples.count).fill(0);
   for (const [k, variable] of condition.entries()) {
-    if (variable.kind !== "class") continue;
-    const size = variable.levels.length;
-    for (let row = 0; row < known.count; row++) {
-      const at = row * width + places[k] + 1, own = vectors.subarray(at, at + size).indexOf(1);
-      if (own < 0) return undefined;
-      classes[row] = classes[row] * size + own;
-    }
+    const levels = variable.kind === "class" ? levelsOf(samples, condition, k) : undefined;
+    if (variable.kind !== "class" || !levels || levels.includes(-1)) return undefined;
+    levels.forEach((level, row) => classes[row] = classes[row] * variable.levels.length + level);
   }
   return classes;
 }

@@ -95,33 +95,19 @@ export interface FittedClasses {
  *
  * @param start Where it begins, by classes.
  */
-export async function fitClasses(
+export function fitClasses(
   step: ExpectationStep,
   classes: readonly Samples[],
   start: readonly (readonly Component[])[],
   prior: CovariancePrior,
-  { steps, tolerance }: FitLimits,
+  limits: FitLimits,
   signal?: AbortSignal,
 ): Promise<FittedClasses> {
-  const total = classes.reduce((sum, { count }) => sum + count, 0);
-  let fitted = start, logLikelihood = -Infinity;
-  for (let k = 0; k < steps; k++) {
-    signal?.throwIfAborted();
-    const moments: Moments[][] = [];
-    let now = 0;
-    for (const [c, samples] of classes.entries()) {
-      const expected = await step.run(samples, fitted[c]);
-      now += expected.logLikelihood * samples.count / total;
-      moments.push(momentsOf(fitted[c], expected));
-    }
-    const gain = now - logLikelihood;
-    logLikelihood = now;
-    const next = classesWithPrior(moments, prior);
-    if (next.some((components) => components.length === 0)) break;
-    fitted = next;
-    if (!(gain > tolerance)) break;
-  }
-  return { classes: fitted, logLikelihood };
+  const maximised: Maximisation = (fitted, expected) => {
+    const next = classesWithPrior(expected.map((each, c) => momentsOf(fitted[c], each)), prior);
+    return next.some((components) => components.length === 0) ? undefined : next;
+  };
+  return climb(step, classes, start, maximised, limits, signal);
 }
 
 /** Pseudo-samples of each class that are as all samples: none of its weights is zero. */
@@ -133,13 +119,50 @@ const SHARED_SAMPLES = 1;
  *
  * @param start The same components for each class, but for their counts.
  */
-export async function fitShared(
+export function fitShared(
   step: ExpectationStep,
   classes: readonly Samples[],
   start: readonly (readonly Component[])[],
   prior: CovariancePrior,
-  { steps, tolerance }: FitLimits,
+  limits: FitLimits,
   signal?: AbortSignal,
+): Promise<FittedClasses> {
+  const total = classes.reduce((sum, { count }) => sum + count, 0);
+  const maximised: Maximisation = ([own], expected) => {
+    const all = (of: (each: Expectation) => Float64Array) =>
+      expected.map(of).reduce((sum, part) => sum.map((value, i) => value + part[i]));
+    const counts = all((each) => each.counts);
+    // What stands for too few samples stays out of all classes.
+    const kept = own.map((_, i) => i).filter((i) => counts[i] > LEAST_COUNT);
+    const pooled = maximise(own, {
+      ...{ counts, precisions: all((each) => each.precisions), logLikelihood: NaN },
+      ...{ sums: all((each) => each.sums), products: all((each) => each.products) },
+    }, prior);
+    if (pooled.length === 0 || pooled.length < kept.length) return undefined;
+    return expected.map((each) =>
+      pooled.map(({ mean, factor, count }, i) => ({
+        ...{ mean, factor },
+        count: each.counts[kept[i]] + SHARED_SAMPLES * count / total,
+      }))
+    );
+  };
+  return climb(step, classes, start, maximised, limits, signal);
+}
+
+/** The components of classes that are likelier by what was expected of them; nothing where a class has none left. */
+type Maximisation = (
+  fitted: readonly (readonly Component[])[],
+  expected: readonly Expectation[],
+) => readonly (readonly Component[])[] | undefined;
+
+/** Takes steps of EM until they gain no more. */
+async function climb(
+  step: ExpectationStep,
+  classes: readonly Samples[],
+  start: readonly (readonly Component[])[],
+  maximised: Maximisation,
+  { steps, tolerance }: FitLimits,
+  signal: AbortSignal | undefined,
 ): Promise<FittedClasses> {
   const total = classes.reduce((sum, { count }) => sum + count, 0);
   let fitted = start, logLikelihood = -Infinity;
@@ -150,22 +173,9 @@ export async function fitShared(
     const now = expected.reduce((sum, each, c) => sum + each.logLikelihood * classes[c].count / total, 0);
     const gain = now - logLikelihood;
     logLikelihood = now;
-    const all = (of: (each: Expectation) => Float64Array) =>
-      expected.map(of).reduce((sum, part) => sum.map((value, i) => value + part[i]));
-    const counts = all((each) => each.counts);
-    // What stands for too few samples stays out of all classes.
-    const kept = fitted[0].map((_, i) => i).filter((i) => counts[i] > LEAST_COUNT);
-    const pooled = maximise(fitted[0], {
-      ...{ counts, precisions: all((each) => each.precisions), logLikelihood },
-      ...{ sums: all((each) => each.sums), products: all((each) => each.products) },
-    }, prior);
-    if (pooled.length === 0 || pooled.length < kept.length) break;
-    fitted = expected.map((each) =>
-      pooled.map(({ mean, factor, count }, i) => ({
-        ...{ mean, factor },
-        count: each.counts[kept[i]] + SHARED_SAMPLES * count / total,
-      }))
-    );
+    const next = maximised(fitted, expected);
+    if (!next) break;
+    fitted = next;
     if (!(gain > tolerance)) break;
   }
   return { classes: fitted, logLikelihood };

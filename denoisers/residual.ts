@@ -5,7 +5,7 @@ import { skipPrediction, SKIPS } from "../core/reference/skip.ts";
 import { initLinear, linear, linearShapes } from "../core/layers/linear.ts";
 import { requireParameters } from "../core/layers/parameter_limit.ts";
 import { silu } from "../core/layers/silu.ts";
-import { type DataInfo, type Denoiser, type OptionValues, widthOfCondition } from "../core/plugins/contracts.ts";
+import { type DataInfo, type Denoiser, knownValues, type OptionValues, widthOfCondition } from "../core/plugins/contracts.ts";
 import { type HostTensors, type ParameterShapes, sizeOf } from "../core/data/tensors.ts";
 
 export const options = {
@@ -59,7 +59,7 @@ const EPSILON = 1e-5;
  * square for the norm (arXiv 1910.07467). Its inputs are the noisy values, standardised by what they should be at their log
  * SNR, and sines and cosines of them at octaves, which resolve fine structure.
  *
- * Of data with a condition the vector of what is known of a sample passes an encoder of two layers, whose values are added
+ * Of data with a condition or unknown values the vector of what is known of a sample passes an encoder of two layers, whose values are added
  * to those of the log SNR before scale, shift and gate are made of them.
  *
  * ε̂ = ε̂_skip(z, α) + √σ(α)·network(z, α): the network is zero at the start and learns what the skip leaves.
@@ -101,9 +101,10 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
     const ofKnown = linear(params, "known.2", silu(linear(params, "known.0", vector)));
     return linear(params, "film", silu(tf.add(ofLogsnr, ofKnown)));
   };
-  const featuresOf = (z: tf.Tensor, alpha: tf.Tensor) => {
+  const featuresOf = (z: tf.Tensor, alpha: tf.Tensor, known: tf.Tensor | undefined) => {
     const own = tf.mul(tf.sigmoid(alpha), tf.tensor2d(variances, [1, d]));
-    const centred = tf.sub(z, tf.mul(signalScale(alpha), tf.tensor2d(mean, [1, d])));
+    const distance = tf.sub(z, tf.mul(signalScale(alpha), tf.tensor2d(mean, [1, d])));
+    const centred = known ? tf.mul(distance, tf.reshape(known, [-1, d])) : distance;
     const x = tf.mul(centred, tf.rsqrt(tf.add(own, tf.sigmoid(tf.neg(alpha)))));
     if (octaves === 0) return x;
     const angles = tf.mul(tf.reshape(x, [-1, d, 1]), tf.tensor3d(turns, [1, 1, octaves]));
@@ -126,7 +127,7 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
       const flat = z.rank === 2 ? z : tf.reshape(z, [z.shape[0], d]);
       const alpha = perSample(logsnr, 2);
       const film = conditionOf(params, alpha, condition);
-      let h = linear(params, "input", featuresOf(flat, alpha));
+      let h = linear(params, "input", featuresOf(flat, alpha, knownValues(data, condition)));
       for (let k = 0; k < blocks; k++) {
         const [scale, shift, gate] = [0, 1, 2].map((part) => tf.slice(film, [0, (3 * k + part) * width], [-1, width]));
         const modulated = tf.add(tf.mul(normal(h), tf.add(scale, 1)), shift);

@@ -6,9 +6,18 @@ export interface Samples {
   readonly dimension: number;
   /** What is known of each row, as `core/data/condition.ts` has it; nothing where it is left out. */
   readonly condition?: Samples;
+  /** 1 where a value of a row is unknown, which is then 0 in it, `[count, dimension]`; all are known where it is left out. */
+  readonly gaps?: Samples;
+  /** The same rows with rounded values spread evenly over what is rounded to them, by uniform numbers of each row. */
+  readonly spread?: (uniforms: RowUniforms) => Samples;
+  /** What is added to −log p of a row's values to give that of the row before these were made of it, in nats. */
+  readonly change?: (row: number) => number;
   /** Copies the rows from `begin` up to but not including `end` to `out`, starting at its index `at`, 0 if left out. */
   copy(begin: number, end: number, out: Float32Array, at?: number): void;
 }
+
+/** Fills `out` with the uniform numbers between 0 and 1 of a row, always the same. */
+export type RowUniforms = (row: number, out: Float64Array) => void;
 
 /** Values that are handled at a time where all samples are gone through. */
 const BLOCK_VALUES = 1 << 14;
@@ -70,11 +79,14 @@ export function byteSamples(bytes: Uint8Array, dimension: number, { scale, offse
 
 /** The rows of `samples` with the given indices, in that order. Nothing is copied. */
 export function selectRows(samples: Samples, rows: Uint32Array): Samples {
-  const { dimension, condition } = samples;
+  const { dimension, condition, gaps, spread, change } = samples;
   return {
     count: rows.length,
     dimension,
     ...(condition ? { condition: selectRows(condition, rows) } : {}),
+    ...(gaps ? { gaps: selectRows(gaps, rows) } : {}),
+    ...(spread ? { spread: (uniforms: RowUniforms) => selectRows(spread(uniforms), rows) } : {}),
+    ...(change ? { change: (row: number) => change(rows[row]) } : {}),
     copy(begin, end, out, at = 0) {
       for (let i = begin; i < end; i++) samples.copy(rows[i], rows[i] + 1, out, at + (i - begin) * dimension);
     },
@@ -104,21 +116,38 @@ export function toFloat32(samples: Samples, begin = 0, end = samples.count): Flo
 }
 
 /**
- * What is known of the rows from `begin` up to `end`, `[copies·(end − begin), width]`; nothing of samples without a
- * condition.
+ * What is known of the rows from `begin` up to `end`, `[copies·(end − begin), width]`: their condition, and then which of
+ * their own values are unknown. Nothing of samples without either.
  *
  * @param copies How often all rows are there, one after another.
  */
 export function conditionOf(
-  { condition }: Samples,
+  samples: Samples,
   begin: number,
   end: number,
   copies = 1,
 ): Float32Array | undefined {
-  if (!condition) return undefined;
-  const size = (end - begin) * condition.dimension, out = new Float32Array(copies * size);
-  for (let copy = 0; copy < copies; copy++) condition.copy(begin, end, out, copy * size);
+  const known = whatIsKnown(samples);
+  if (!known) return undefined;
+  const size = (end - begin) * known.dimension, out = new Float32Array(copies * size);
+  for (let copy = 0; copy < copies; copy++) known.copy(begin, end, out, copy * size);
   return out;
+}
+
+/** The vectors of {@linkcode conditionOf}. */
+export function whatIsKnown({ count, condition, gaps }: Samples): Samples | undefined {
+  if (!condition || !gaps) return condition ?? gaps;
+  const first = condition.dimension, dimension = first + gaps.dimension;
+  return {
+    count,
+    dimension,
+    copy(begin, end, out, at = 0) {
+      for (let row = begin; row < end; row++, at += dimension) {
+        condition.copy(row, row + 1, out, at);
+        gaps.copy(row, row + 1, out, at + first);
+      }
+    },
+  };
 }
 
 function countOf(values: number, dimension: number): number {

@@ -31,10 +31,11 @@ export function noisyChannel(x: tf.Tensor, eps: tf.Tensor, logsnr: tf.Tensor): t
  * The squared error of a noise estimate per sample, ‖ε − ε̂‖², summed over the components: about d where nothing of
  * the noise is known.
  *
+ * @param known 1 for each component that counts and 0 for the others; all count, if left out.
  * @returns A tensor of shape `[batch]`.
  */
-export function squaredError(eps: tf.Tensor, epsHat: tf.Tensor): tf.Tensor1D {
-  const error = tf.sub(eps, epsHat);
+export function squaredError(eps: tf.Tensor, epsHat: tf.Tensor, known?: tf.Tensor): tf.Tensor1D {
+  const difference = tf.sub(eps, epsHat), error = known ? tf.mul(difference, known) : difference;
   return tf.sum(tf.square(error), error.shape.map((_, axis) => axis).slice(1));
 }
 

@@ -1,6 +1,7 @@
+import * as tf from "@tensorflow/tfjs";
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
 import type { Engine, Program, State, Tensors } from "../engine/program.ts";
-import { type DataInfo, type Denoiser, referenceOf, widthOfCondition } from "../plugins/contracts.ts";
+import { type DataInfo, type Denoiser, knownValues, referenceOf, widthOfCondition } from "../plugins/contracts.ts";
 import type { Rows } from "../mpi/ranks.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { predict } from "../plugins/predict.ts";
@@ -43,23 +44,25 @@ export function errorProgram(
   weights: (state: Tensors) => Tensors,
   denoiser: Denoiser,
   reference: GaussianMixture,
+  data: Pick<DataInfo, "shape" | "condition" | "gaps">,
 ): Program {
   const predictReference = mixturePrediction(reference);
   return (state, { x, eps, logsnr, condition }) => {
-    const z = noisyChannel(x, eps, logsnr);
+    const known = knownValues(data, condition), whole = noisyChannel(x, eps, logsnr);
+    const z = known ? tf.mul(whole, known) : whole;
     const own = predict(denoiser, weights(state), z, logsnr, condition),
       other = predictReference(z, logsnr, condition);
     return {
       outputs: {
-        mse: squaredError(eps, own),
-        mseReference: squaredError(eps, other),
-        distance: squaredError(own, other),
+        mse: squaredError(eps, own, known),
+        mseReference: squaredError(eps, other, known),
+        distance: squaredError(own, other, known),
       },
     };
   };
 }
 
-/** Names and shapes of its inputs. @param condition Values of what is known of a sample, 0 of data without a condition. */
+/** Names and shapes of its inputs. @param condition Values of what is known of a sample, 0 where nothing ever is. */
 export function errorInputs(size: number, shape: readonly number[], condition = 0): Record<string, readonly number[]> {
   return {
     ...{ x: [size, ...shape], eps: [size, ...shape], logsnr: [size] },
@@ -109,7 +112,7 @@ export async function createErrorMeter(
   const d = sizeOf(shape);
   const size = rowsOfRun(chunk, options.ranks);
   const inputs = errorInputs(size, shape, known);
-  const program = await engine.compile(errorProgram(weights, denoiser, reference), state, inputs);
+  const program = await engine.compile(errorProgram(weights, denoiser, reference, data), state, inputs);
   const rows = rowProgram(program, errorWidths(d, known), size, options);
   return {
     shape,

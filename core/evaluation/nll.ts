@@ -1,8 +1,9 @@
-import { mixtureNll } from "../reference/mixture.ts";
+import { referenceNll } from "../reference/mixture.ts";
 import { type Estimate, meanAndStderr, nllAgainstReference, nllAgainstStandard } from "../diffusion/likelihood.ts";
 import { logsnrAtQuantile, logsnrRange, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import { blendAt, blendedError, type BlendErrors, fitBlend } from "../reference/blend.ts";
 import type { Random } from "../random/random.ts";
+import { drawn } from "../random/row_uniforms.ts";
 import { conditionOf, type Samples, toFloat32 } from "../data/samples.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 
@@ -68,12 +69,12 @@ async function* pairedErrors(
  */
 export async function nllPerSample(
   meter: ErrorMeter,
-  samples: Samples,
+  given: Samples,
   proposal: Proposal,
   random: Random,
   levels: number,
 ): Promise<Float64Array> {
-  const nll = mixtureNll(samples, meter.reference);
+  const samples = drawn(given, random), nll = referenceNll(samples, meter.reference);
   for await (const { begin, logsnr, mse, mseReference } of pairedErrors(meter, samples, proposal, random, levels)) {
     logsnr.forEach((alpha, i) => {
       const error = { logsnr: alpha, weight: logsnrWeight(alpha, proposal), mse: mse[i] };
@@ -92,12 +93,12 @@ export async function nllPerSample(
  */
 export async function blendedNll(
   meter: ErrorMeter,
-  samples: Samples,
+  given: Samples,
   proposal: Proposal,
   random: Random,
   levels: number,
 ): Promise<{ readonly estimate: Estimate; readonly own: number; readonly blend: Float32Array }> {
-  const range = logsnrRange(proposal);
+  const range = logsnrRange(proposal), samples = drawn(given, random);
   const blocks = await Array.fromAsync(pairedErrors(meter, samples, proposal, random, levels));
   const fit = (half?: number) =>
     fitBlend(
@@ -106,7 +107,7 @@ export async function blendedNll(
       (alpha) => logsnrWeight(alpha, proposal),
     );
   const others = [fit(1), fit(0)];
-  const nll = mixtureNll(samples, meter.reference);
+  const nll = referenceNll(samples, meter.reference);
   let own = nll.reduce((sum, value) => sum + value / nll.length, 0);
   for (const { begin, logsnr, mse, mseReference, distance } of blocks) {
     logsnr.forEach((alpha, i) => {

@@ -1,9 +1,10 @@
 import type { Proposal } from "../diffusion/logsnr.ts";
 import type { LogsnrDistribution } from "../diffusion/reweighted_proposal.ts";
 import type { Random } from "../random/random.ts";
+import { drawn } from "../random/row_uniforms.ts";
 import type { Samples } from "../data/samples.ts";
 import type { ErrorMeter, SquaredErrors } from "./errors.ts";
-import { mixtureNll } from "../reference/mixture.ts";
+import { referenceNll } from "../reference/mixture.ts";
 import { measureRound } from "./measure_round.ts";
 import { adaptedProposal, takePilot } from "./pilot.ts";
 import { type NllSums, type PerSampleNll, RoundSums, type RunningEstimate, type RunningRounds } from "./round_sums.ts";
@@ -35,7 +36,7 @@ export class RunningNll implements RunningRounds {
     this.#rounds = new RoundSums(samples.count, "spread", from);
     this.#factors = from?.factors ?? [1];
     this.#distribution = adaptedProposal(proposal, this.#factors);
-    this.#baseline = mixtureNll(samples, meter.reference);
+    this.#baseline = referenceNll(samples, meter.reference);
   }
 
   /** Learns from some samples where along the log SNRs the values scatter, to draw more there. Before the first round. */
@@ -52,12 +53,15 @@ export class RunningNll implements RunningRounds {
     const n = this.samples.count;
     const values = new Float64Array(n);
     const round = this.#rounds.count;
-    const random = this.random.split("round").split(round);
-    for await (const block of measureRound(this.meter, this.samples, this.#distribution, random, this.#order, round)) {
+    const random = this.random.split("round").split(round), samples = drawn(this.samples, random);
+    if (samples !== this.samples) {
+      referenceNll(samples, this.meter.reference).forEach((nll, i) => values[i] = nll - this.#baseline[i]);
+    }
+    for await (const block of measureRound(this.meter, samples, this.#distribution, random, this.#order, round)) {
       const { begin, logsnr } = block;
       const errors = differences(block);
       for (let i = 0; i < errors.length; i++) {
-        values[begin + i] = 0.5 * this.#distribution.weight(logsnr[i]) * errors[i];
+        values[begin + i] += 0.5 * this.#distribution.weight(logsnr[i]) * errors[i];
       }
       yield (begin + errors.length) / n;
     }

@@ -9,8 +9,11 @@ import type { CreateContext, DataInfo, Dataset, Denoiser, DenoiserPlugin } from 
 import { checkParams } from "../plugins/load.ts";
 import type { Random } from "../random/random.ts";
 import { chooseReference, type ChosenReference, rangeOf, referenceRequest } from "../reference/choose_reference.ts";
+import { chooseTable, gaussianOfTable } from "../reference/choose_table.ts";
+import { blocksOf } from "../tables/table_coding.ts";
+import { drawn } from "../random/row_uniforms.ts";
 import { rowsOfRun } from "../evaluation/row_program.ts";
-import { fitGaussian, type Gaussian } from "../reference/gaussian.ts";
+import { fitGaussian, type Gaussian, standardGaussian } from "../reference/gaussian.ts";
 import { type GaussianMixture, onlyGaussian } from "../reference/mixture.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { requireTrainingMemory } from "../training/memory.ts";
@@ -81,11 +84,18 @@ export async function beginTraining<S extends FitSettings>(
       `--batch-size is ${batchSize}, but the data set ${dataName} has ${rows} training samples. Give at most ${rows}.`,
     );
   }
-  const known = { shape: data.shape, ...(data.condition ? { condition: data.condition } : {}) };
-  if (data.condition && !plugin.conditional) {
+  const known = {
+    shape: data.shape,
+    ...(data.condition ? { condition: data.condition } : {}),
+    ...(data.gaps ? { gaps: data.gaps } : {}),
+  };
+  if ((data.condition || data.gaps) && !plugin.conditional) {
     throw new UserError(
-      `The denoiser ${plugin.name} takes nothing that is known of a sample, but the data has a condition. ` +
-        "Leave out --condition, or take --denoiser residual or mlp.",
+      `The denoiser ${plugin.name} takes nothing that is known of a sample, but the data ${
+        data.condition
+          ? "has a condition. Leave out --condition, or take"
+          : "is a table whose values may be unknown. Give numbers alone with --types off, or take"
+      } --denoiser residual or mlp.`,
     );
   }
   const { engine, reason } = started ?? await startEngine(config.backend, config.threads, data.shape);
@@ -108,21 +118,26 @@ export async function beginTraining<S extends FitSettings>(
     step: Math.min(microBatchSize, mostRows(ranks, batchSize)),
     evaluation: rowsOfRun(config.evalBatchSize, ranks),
   };
-  if (data.shape.length === 1 && (config.logsnrLoc === "auto" || config.logsnrScale === "auto")) {
+  const isTable = data.table !== undefined;
+  if (!isTable && data.shape.length === 1 && (config.logsnrLoc === "auto" || config.logsnrScale === "auto")) {
     requireVariedColumns(data, dataName);
   }
-  const gaussian = saved.gaussian ?? fitGaussian(data.train, data.shape);
+  // The moments of rows with unknown values are those of the mixture that is fitted to them.
+  const fitted = saved.gaussian ?? (isTable ? undefined : fitGaussian(data.train, data.shape));
   if (!reference && data.shape.length === 1) {
     // What is wrong with the denoiser's options, or too large, is told before a mixture is fitted, which takes its time.
-    const plain = { ...known, gaussian };
+    const plain = { ...known, gaussian: fitted ?? standardGaussian(sizeOf(data.shape)) };
     const trial = await plugin.create(plain, config.denoiserOptions, { signal: ranks.stop, training: true });
     requireTrainingMemory(engine, trial, plain, recipe, sizes);
   }
   const chosen = reference
     ? { reference, structure: reference }
-    : await referenceFor(engine, data, gaussian, config, random, ranks.stop);
+    : fitted
+    ? await referenceFor(engine, data, fitted, config, random, ranks.stop)
+    : tableReference(data, config, random, ranks.stop);
+  const gaussian = fitted ?? gaussianOfTable(chosen.reference);
   // One Gaussian of x and what is known of it is a density given c, which that of x alone is not.
-  const isOne = chosen.reference.components.length === 1 && !chosen.reference.given;
+  const isOne = chosen.reference.components.length === 1 && !chosen.reference.given && !isTable;
   const info: DataInfo = { ...known, gaussian, ...(isOne ? {} : { reference: chosen.reference }) };
   const made = await plugin.create(info, config.denoiserOptions, { ...context, training: true });
   ranks.stop.throwIfAborted();
@@ -177,6 +192,7 @@ export async function beginTraining<S extends FitSettings>(
       [...gaussian.mean],
       [...gaussian.eigenvalues],
       data.condition ?? 0,
+      data.gaps ?? 0,
     ],
     reference: [...chosen.reference.weights, ...chosen.reference.components[0].eigenvalues],
   });
@@ -245,4 +261,24 @@ async function referenceFor(
   const isOne = request.kind === "none" || request.kind === "gaussian" && !data.condition;
   if (!isOpen && isOne) return { reference: one, structure: one };
   return await chooseReference(engine, data, gaussian, request, random.split("reference"), signal, data.condition);
+}
+
+/** The mixture of a table's rows that the settings ask for. */
+function tableReference(
+  { train, validation, table, gaps }: Dataset,
+  { reference }: FitSettings,
+  random: Random,
+  signal: AbortSignal,
+): ChosenReference {
+  const request = referenceRequest(reference);
+  if (request.kind === "kernel") {
+    throw new UserError(
+      "--reference is kernel, which a table with levels or unknown values has none of. Take mixture.",
+    );
+  }
+  const components = request.kind === "gaussian" || request.kind === "none" ? 1 : request.components;
+  const chance = random.split("reference"), options = { components, signal };
+  const [own, judges] = [train, validation].map((samples) => drawn(samples, chance));
+  const chosen = chooseTable(own, judges, blocksOf(table!), gaps, chance.split("mixture"), options);
+  return { reference: chosen, structure: chosen };
 }

@@ -9,7 +9,7 @@ import type { Random } from "../random/random.ts";
 import { describeColumn } from "./columns.ts";
 import type { CopulaColumns, CopulaFold } from "./copula_fits.ts";
 import type { InformedLabel } from "./label_entropy.ts";
-import { normalQuantile } from "./tied_values.ts";
+import { normalQuantile } from "../random/normal_quantile.ts";
 
 /** How often the rows of Y are shuffled. */
 const SHUFFLES = 10;

@@ -7,7 +7,8 @@ import { chooseCopula } from "./choose_copula.ts";
 import { askable, type CopulaInformation, crossFitted, type FittedCopula, foldOf } from "./cross_fit.ts";
 import { DivergedMaps } from "./gaussian_gradient.ts";
 import { type CopulaColumns, CopulaFits, type CopulaFold, informationOf, type StudentMixture } from "./copula_fits.ts";
-import { normalQuantile, ranksOf } from "./tied_values.ts";
+import { normalQuantile } from "../random/normal_quantile.ts";
+import { ranksOf } from "./tied_values.ts";
 
 /** Numbers that each side is mapped to at most. */
 const MOST = 4;

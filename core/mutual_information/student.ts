@@ -1,6 +1,6 @@
 /** Student's distributions of whole degrees of freedom, the normal among them as the infinite one. */
 import { logNormaliser } from "../reference/expectation.ts";
-import { normalQuantile } from "./tied_values.ts";
+import { normalQuantile } from "../random/normal_quantile.ts";
 
 /** Halvings of an interval of angles until float64 tells its ends no longer apart. */
 const HALVINGS = 60;

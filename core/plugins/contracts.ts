@@ -1,12 +1,13 @@
-import type * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import type { Gaussian } from "../reference/gaussian.ts";
 import { type GaussianMixture, onlyGaussian } from "../reference/mixture.ts";
 import type { Random } from "../random/random.ts";
 import { type Condition, conditionWidth } from "../data/condition.ts";
 import type { Samples } from "../data/samples.ts";
 import type { AxisMap } from "../data/standardisation.ts";
-import type { HostTensors, ParameterShapes } from "../data/tensors.ts";
+import { type HostTensors, type ParameterShapes, sizeOf } from "../data/tensors.ts";
 import type { OptionSpec, OptionValues } from "../options/spec.ts";
+import type { TableCoding } from "../tables/table_coding.ts";
 
 export type { OptionSpec, OptionValues } from "../options/spec.ts";
 
@@ -20,11 +21,29 @@ export interface DataInfo {
   readonly reference?: GaussianMixture;
   /** What may be known of a sample, where the model is a conditional one. */
   readonly condition?: Condition;
+  /**
+   * Of data whose values may be unknown which these are, by their places in a sample. What is known of a sample then ends with
+   * a flag for each of its values, 1 where that is unknown, and 0 stands in its place.
+   */
+  readonly gaps?: readonly number[];
 }
 
 /** The number of values of what is known of a sample; 0 where nothing ever is. */
-export function widthOfCondition({ condition }: Pick<DataInfo, "condition">): number {
-  return condition ? conditionWidth(condition) : 0;
+export function widthOfCondition({ condition, gaps, shape }: Pick<DataInfo, "condition" | "gaps" | "shape">): number {
+  return (condition ? conditionWidth(condition) : 0) + (gaps ? sizeOf(shape) : 0);
+}
+
+/**
+ * 1 for each value of samples that is known and 0 for the others, of the shape of z, from what is known of them; nothing of
+ * data without gaps, or where all is known.
+ */
+export function knownValues(
+  { condition, gaps, shape }: Pick<DataInfo, "condition" | "gaps" | "shape">,
+  vectors: Tensor | undefined,
+): Tensor | undefined {
+  if (!gaps || !vectors) return undefined;
+  const [batch] = vectors.shape, first = condition ? conditionWidth(condition) : 0;
+  return tf.reshape(tf.sub(1, tf.slice(vectors, [0, first], [batch, sizeOf(shape)])), [batch, ...shape]);
 }
 
 /** The density that a model of the data is compared with. */
@@ -151,6 +170,10 @@ export interface Dataset {
   readonly columns?: readonly string[];
   /** What is known of each sample besides its values, which `Samples.condition` holds. */
   readonly condition?: Condition;
+  /** Which values of its samples may be unknown, where any may: `Samples.gaps` says of each sample. */
+  readonly gaps?: readonly number[];
+  /** How rows of a table were made samples of. */
+  readonly table?: TableCoding;
   /** The values before they were scaled that became the smallest and the largest of `range`. */
   readonly fileRange?: readonly [number, number];
   /** What was read and how it was taken, in one line: `points.csv: 500 rows, columns x, y; header found`. */
@@ -168,7 +191,18 @@ export interface DatasetPlugin {
 /** What a data set says of its samples besides the samples. */
 export type DataFacts = Pick<
   Dataset,
-  "shape" | "entropy" | "range" | "delta" | "logScale" | "axes" | "columns" | "condition" | "fileRange" | "description"
+  | "shape"
+  | "entropy"
+  | "range"
+  | "delta"
+  | "logScale"
+  | "axes"
+  | "columns"
+  | "condition"
+  | "gaps"
+  | "table"
+  | "fileRange"
+  | "description"
 >;
 
 /** What a model knows of its data without the data itself. */

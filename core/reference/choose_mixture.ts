@@ -216,16 +216,22 @@ export function variancesFloor(samples: Samples): Float64Array {
   const { dimension: d } = samples;
   const rows = toFloat32(samples, 0, Math.min(samples.count, AXIS_SAMPLES));
   const n = rows.length / d;
-  return Float64Array.from({ length: d }, (_, axis) => {
-    const values = Float64Array.from({ length: n }, (_, i) => rows[i * d + axis]).sort();
-    const gaps = values.subarray(1).map((value, i) => value - values[i]).filter((gap) => gap > 0).sort();
-    const mean = values.reduce((sum, value) => sum + value / n, 0);
-    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2 / n, 0);
-    const least = Math.max(RELATIVE_FLOOR * variance, 1e-12 * (1 + mean ** 2));
-    if (gaps.length === 0) return least;
-    const isRounded = gaps.length < (1 - ROUNDED) * (n - 1);
-    return Math.max(least, isRounded ? gaps[0] ** 2 / 12 : gaps[gaps.length >> 1] ** 2);
-  });
+  return Float64Array.from(
+    { length: d },
+    (_, axis) => axisFloor(Float64Array.from({ length: n }, (_, i) => rows[i * d + axis])),
+  );
+}
+
+/** That of an axis with the given values. */
+export function axisFloor(given: Float64Array): number {
+  const values = given.slice().sort(), n = values.length;
+  const gaps = values.subarray(1).map((value, i) => value - values[i]).filter((gap) => gap > 0).sort();
+  const mean = values.reduce((sum, value) => sum + value / n, 0);
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2 / n, 0);
+  const least = Math.max(RELATIVE_FLOOR * variance, 1e-12 * (1 + mean ** 2));
+  if (gaps.length === 0) return least;
+  const isRounded = gaps.length < (1 - ROUNDED) * (n - 1);
+  return Math.max(least, isRounded ? gaps[0] ** 2 / 12 : gaps[gaps.length >> 1] ** 2);
 }
 
 function mixtureOf(components: readonly Component[]): GaussianMixture {

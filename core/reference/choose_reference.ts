@@ -6,6 +6,7 @@ import type { Condition } from "../data/condition.ts";
 import { floatSamples, type Samples, selectRows, toFloat32 } from "../data/samples.ts";
 import { evenProposal, type Proposal } from "../diffusion/logsnr.ts";
 import { chooseConditional, isBetter } from "./choose_conditional.ts";
+import { leastDistance } from "./atoms.ts";
 import { chooseMixture, MAX_MIXTURE_DIMENSION } from "./choose_mixture.ts";
 import { structureOf } from "./conditioning.ts";
 import { someSamples } from "./fit_mixture.ts";
@@ -214,6 +215,9 @@ const AROUND = 5, AROUND_EACH = 0.5, FEW = 4;
 /** The part of a mixture's variances, by weight, that may be finer than its finest structure. */
 const FINEST = 0.02;
 
+/** Deviations of the noise that levels are apart where it no longer confuses them: half of it is beyond 4.5 in 7e-6. */
+const TOLD = 9;
+
 /** How far a range goes above where the largest structure shows: beyond it the noise is near the rounding of float32 data. */
 const MOST = 24;
 
@@ -221,7 +225,13 @@ const MOST = 24;
  * The log SNRs outside which data of a mixture is as good as lost in noise, or as good as known: the gap to the model's own
  * error lies between them. In nats.
  */
-export function rangeOf({ weights, components, within }: GaussianMixture): [number, number] {
+export function rangeOf({ weights, components, within, atoms }: GaussianMixture): [number, number] {
+  if (atoms && atoms.blocks.length > 0) {
+    // Levels are as good as told where their points are this many deviations of the noise apart.
+    const told = Math.log(TOLD ** 2 / leastDistance(atoms.blocks)), own: [number, number][] = [[-AROUND, told]];
+    if (components[0].mean.length > 0) own.push(rangeOf({ weights, components }));
+    return [Math.min(...own.map(([low]) => low)), Math.max(...own.map(([, high]) => high))];
+  }
   if (within) {
     const whole = rangeOf(onlyGaussian(within.gaussian)), own = rangeOf({ weights, components });
     return [Math.min(whole[0], own[0]), Math.max(whole[1], own[1])];

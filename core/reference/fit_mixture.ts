@@ -29,7 +29,7 @@ export interface FittedComponents {
 }
 
 /** A component that stands for fewer samples than this is left out. */
-const LEAST_COUNT = 2;
+export const LEAST_COUNT = 2;
 
 /** Steps that means move to their nearest samples' before expectation maximisation begins. */
 const MEAN_STEPS = 8;
@@ -200,7 +200,8 @@ function classesWithPrior(moments: readonly (readonly Moments[])[], prior: Covar
   return moments.map((own) => withPrior(own, prior, pooled));
 }
 
-interface Moments {
+/** The count, mean and covariance of the samples that a component stands for. */
+export interface Moments {
   readonly count: number;
   readonly mean: Float64Array;
   readonly covariance: Float64Array;
@@ -218,8 +219,8 @@ function poolOf(moments: readonly Moments[], { floor }: CovariancePrior): Float6
   return pooled;
 }
 
-/** Components of moments, whose covariances are drawn to a shape, that which all have together if left out. */
-function withPrior(
+/** Components of moments, of which each stands for enough samples, whose covariances are drawn to a shape, that which all have together if left out. */
+export function withPrior(
   moments: readonly Moments[],
   prior: CovariancePrior,
   pooled: Float64Array = poolOf(moments, prior),

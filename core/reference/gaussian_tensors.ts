@@ -34,10 +34,11 @@ export function gaussianTensors(
 /**
  * A reference as named tensors: `reference.weights`, `[k]`, and of its components, which all have eigenvectors or none,
  * `reference.means` and `reference.eigenvalues`, `[k, d]`, and `reference.eigenvectors`, `[k, d, d]`. Of components along some
- * coordinates of the data's Gaussian, which are d of them, `reference.axes` says which.
+ * coordinates of the data's Gaussian, which are d of them, `reference.axes` says which. Of values of few levels
+ * `reference.levels` has log p(level | component), `[k, levels]`.
  */
 export function mixtureTensors(
-  { weights, components, within, given }: GaussianMixture,
+  { weights, components, within, given, atoms }: GaussianMixture,
 ): Record<string, DoubleTensor> {
   const k = components.length, d = components[0].mean.length;
   const all = (size: number, of: (component: Gaussian) => Float64Array) => {
@@ -54,6 +55,7 @@ export function mixtureTensors(
       : {}),
     ...(within ? { "reference.axes": { shape: [d], data: Float64Array.from(within.axes) } } : {}),
     ...(given ? conditioningTensors(given, k, d) : {}),
+    ...(atoms ? { "reference.levels": { shape: [k, atoms.logits.length / k], data: atoms.logits } } : {}),
   };
 }
 

@@ -5,6 +5,8 @@ import { blurredGaussian, type Gaussian, gaussianNll, gaussianOf } from "./gauss
 import { UserError } from "../errors/user_error.ts";
 import type { Random } from "../random/random.ts";
 import type { Samples } from "../data/samples.ts";
+import { type Atoms, sizeOfAtoms } from "./atoms.ts";
+import { sampleTable, tableNll } from "./table_mixture.ts";
 
 /**
  * A mixture of Gaussians of one dimension: the reference densities are all of this form. Of one component it is a
@@ -19,6 +21,13 @@ export interface GaussianMixture {
   readonly within?: Subspace;
   /** Of a conditional density what its components say of what is known of a sample. */
   readonly given?: Conditioning;
+  /** Of data with values of few levels what the components say of these, whose coordinates follow those of the Gaussians. */
+  readonly atoms?: Atoms;
+  /**
+   * Which values may be unknown, by their places in a sample. What is known of a sample then ends with a flag for each of its
+   * values, 1 where that is unknown.
+   */
+  readonly gaps?: readonly number[];
 }
 
 /** A Gaussian as a mixture of one. */
@@ -36,20 +45,23 @@ export function requireGaussian({ components }: GaussianMixture): Gaussian {
 
 /** What to call a mixture in a sentence. */
 export function mixtureName(mixture: GaussianMixture): string {
-  const { components: { length }, within, given } = mixture;
+  const { components: { length }, within, given, atoms } = mixture;
+  if (atoms && atoms.blocks.length > 0) {
+    return length === 1 ? "one Gaussian and independent levels" : `a mixture of ${length} Gaussians with levels`;
+  }
   const where = within ? ` along ${within.axes.length} of ${dimensionOf(mixture)} axes` : "";
   if (length === 1) return given ? "one conditional Gaussian" : "one Gaussian";
   return `a ${given ? "conditional " : ""}mixture of ${length} Gaussians${where}`;
 }
 
 /** The dimension of the data that a mixture is of. */
-export function dimensionOf({ components, within }: GaussianMixture): number {
-  return (within?.gaussian ?? components[0]).mean.length;
+export function dimensionOf({ components, within, atoms }: GaussianMixture): number {
+  return (within?.gaussian ?? components[0]).mean.length + sizeOfAtoms(atoms?.blocks ?? []);
 }
 
 /** The mixture's distribution seen through noise. @param deviation Of the noise. */
 export function blurredMixture(
-  { weights, components, within, given }: GaussianMixture,
+  { weights, components, within, given, ...rest }: GaussianMixture,
   deviation: number,
 ): GaussianMixture {
   const blurred = (gaussian: Gaussian) => blurredGaussian(gaussian, deviation);
@@ -58,6 +70,7 @@ export function blurredMixture(
     components: components.map(blurred),
     ...(within ? { within: { ...within, gaussian: blurred(within.gaussian) } } : {}),
     ...(given ? { given } : {}),
+    ...rest,
   };
 }
 
@@ -169,8 +182,10 @@ function component(mean: Float64Array, covariance: Float64Array, what: string): 
  */
 export function mixtureNll(
   samples: Samples,
-  { weights, components, within, given }: GaussianMixture,
+  mixture: GaussianMixture,
 ): Float64Array {
+  const { weights, components, within, given } = mixture;
+  if (mixture.atoms || samples.gaps) return tableNll(samples, mixture);
   if (within) {
     const own = mixtureNll(samplesWithin(samples, within), { weights, components, ...(given ? { given } : {}) });
     return nllOfOthers(samples, within).map((nll, i) => nll + own[i]);
@@ -184,12 +199,23 @@ export function mixtureNll(
   });
 }
 
+/**
+ * The same of the rows before their values were made of them, as `Samples.change` has it: in the units of a table's numbers, and
+ * of rounded ones and levels a probability.
+ */
+export function referenceNll(samples: Samples, mixture: GaussianMixture): Float64Array {
+  const nll = mixtureNll(samples, mixture), { change } = samples;
+  return change ? nll.map((value, row) => value + change(row)) : nll;
+}
+
 /** Draws `count` samples, row by row, `[count, d]`. */
 export function sampleMixture(
-  { weights, components, within }: GaussianMixture,
+  mixture: GaussianMixture,
   random: Random,
   count: number,
 ): Float32Array<ArrayBuffer> {
+  const { weights, components, within } = mixture;
+  if (mixture.atoms) return sampleTable(mixture, random, count);
   if (within) {
     const { gaussian, axes } = within, d = gaussian.mean.length, r = axes.length;
     const own = sampleMixture({ weights, components }, random, count), others = random.split("others");

@@ -5,6 +5,7 @@ import { wholeBasis } from "./eigenbasis.ts";
 import { gaussianDenoiser } from "./gaussian.ts";
 import type { GaussianMixture } from "./mixture.ts";
 import { columnsOf, gaussianWithin, type Subspace } from "./subspace.ts";
+import { tablePrediction } from "./table_prediction.ts";
 
 /**
  * The ideal denoiser of data of a mixture's distribution: at every log SNR the posterior mean of ε, which is the mean of
@@ -14,8 +15,10 @@ import { columnsOf, gaussianWithin, type Subspace } from "./subspace.ts";
  * given that, `[batch, width]`, or without it where it is left out.
  */
 export function mixturePrediction(
-  { weights, components, within, given }: GaussianMixture,
+  mixture: GaussianMixture,
 ): (z: tf.Tensor, logsnr: tf.Tensor, condition?: tf.Tensor) => tf.Tensor {
+  const { weights, components, within, given } = mixture;
+  if (mixture.atoms || mixture.gaps) return tablePrediction(mixture);
   if (within) return predictionWithin({ weights, components, ...(given ? { given } : {}) }, within);
   if (given) {
     const plain = mixturePrediction({ weights, components }),

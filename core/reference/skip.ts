@@ -1,6 +1,7 @@
 import { UserError } from "../errors/user_error.ts";
 import type { DataInfo } from "../plugins/contracts.ts";
 import { gaussianDenoiser } from "./gaussian.ts";
+import { onlyGaussian } from "./mixture.ts";
 import { mixturePrediction } from "./mixture_prediction.ts";
 
 /** What a network starts from, and learns to correct. */
@@ -12,10 +13,11 @@ export const SKIPS = ["gaussian", "mixture", "none"] as const;
  * @throws {UserError} For a mixture where the data's reference is none.
  */
 export function skipPrediction(
-  { gaussian, reference }: DataInfo,
+  { gaussian, reference, gaps }: DataInfo,
   skip: typeof SKIPS[number],
 ): ReturnType<typeof mixturePrediction> | undefined {
   if (skip === "none") return undefined;
+  if (skip === "gaussian" && gaps) return mixturePrediction({ ...onlyGaussian(gaussian), gaps });
   if (skip === "gaussian") return (z, logsnr) => gaussianDenoiser(z, logsnr, gaussian);
   if (reference) return mixturePrediction(reference);
   throw new UserError(

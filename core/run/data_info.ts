@@ -8,6 +8,9 @@ import { type Conditioning, numberPlaces, sizesOf } from "../reference/condition
 import { type Eigenbasis, isOrthonormal } from "../reference/eigenbasis.ts";
 import { axisBasisName, gaussianTensors, mixtureTensors } from "../reference/gaussian_tensors.ts";
 import type { GaussianMixture } from "../reference/mixture.ts";
+import { levelsOfAtoms } from "../reference/atoms.ts";
+import { blocksOf, parseCoding, storedCoding, widthOfRow } from "../tables/table_coding.ts";
+
 import { sizeOf } from "../data/tensors.ts";
 import type { RunFolder } from "./folder.ts";
 
@@ -29,7 +32,8 @@ const FORMAT = "itdiffusion-data";
  * digits.
  */
 export function digestOfData({ shape, train, validation }: Pick<Dataset, "shape" | "train" | "validation">): string {
-  const known = [train.condition, validation.condition].filter((samples) => samples !== undefined);
+  const known = [train.condition, validation.condition, train.gaps, validation.gaps]
+    .filter((samples) => samples !== undefined);
   // To notice a change, not a forger: it takes little longer than going through the samples.
   const hash = createHash("sha1");
   hash.update(JSON.stringify([shape, train.count, validation.count]));
@@ -60,8 +64,22 @@ export async function writeDataInfo(
     ...(reference ? mixtureTensors(reference) : {}),
     ...(axes ? { "axes.mean": { shape: [d], data: axes.mean }, "axes.scale": { shape: [d], data: axes.scale } } : {}),
   };
-  const { entropy, range, delta, logScale, columns, condition, fileRange, description } = known;
-  const facts = { shape, entropy, range, delta, logScale, columns, condition, fileRange, description, digest };
+  const { entropy, range, delta, logScale, columns, condition, gaps, fileRange, description } = known;
+  const table = known.table && storedCoding(known.table);
+  const facts = {
+    shape,
+    entropy,
+    range,
+    delta,
+    logScale,
+    columns,
+    condition,
+    gaps,
+    table,
+    fileRange,
+    description,
+    digest,
+  };
   const metadata = Object.entries(facts).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, JSON.stringify(value)]]
   );
@@ -137,12 +155,24 @@ export async function readDataInfo(folder: RunFolder): Promise<RunDataInfo> {
   const areAxes = !ofReference || ofReference.length > 0 && new Set(ofReference).size === ofReference.length &&
       ofReference.every((axis, k) => axis < d && axis === tensors["reference.axes"].data[k]);
   if (!areAxes) throw fail(`its reference.axes are not different whole numbers from 0 to ${d - 1}`);
+  const storedTable = parsed(metadata.table) as Partial<Record<string, unknown>> | undefined;
+  const schema = undefined as never, table = schema && parseCoding(storedTable, schema);
+  if (metadata.table !== undefined && !(table && widthOfRow(table) === d)) {
+    throw fail(`its table is not one of ${d} coordinates`);
+  }
+  const gaps = parsed(metadata.gaps);
+  const areGaps = isNumbers(gaps) && gaps.every((place) => Number.isSafeInteger(place) && place >= 0 && place < d);
+  if (metadata.gaps !== undefined && !areGaps) throw fail(`its gaps are not places from 0 to ${d - 1}`);
+  const blocks = table && blocksOf(table), levels = blocks && levelsOfAtoms(blocks);
+  const numbers = table ? table.numbers.length : d;
   const reference = components === undefined ? undefined : {
-    ...readMixture(components, axesOfIt ?? d, values, positive, "reference.eigenvectors" in tensors),
+    ...readMixture(components, axesOfIt ?? numbers, values, positive, "reference.eigenvectors" in tensors),
     ...(ofReference ? { within: { gaussian, axes: ofReference } } : {}),
     ...("reference.logits" in tensors
       ? { given: readConditioning(components, axesOfIt ?? d, isCondition(condition) ? condition : [], values) }
       : {}),
+    ...(blocks ? { atoms: { blocks, logits: values("reference.levels", components, levels!) } } : {}),
+    ...(areGaps ? { gaps } : {}),
   };
   return {
     shape,
@@ -156,6 +186,8 @@ export async function readDataInfo(folder: RunFolder): Promise<RunDataInfo> {
     ...rangeOf("fileRange"),
     ...(areNames ? { columns } : {}),
     ...(isCondition(condition) ? { condition } : {}),
+    ...(areGaps ? { gaps } : {}),
+    ...(table ? { table } : {}),
     ...(typeof description === "string" ? { description } : {}),
     ...(typeof digest === "string" ? { digest } : {}),
   };

@@ -10,6 +10,7 @@ import { referenceOf } from "../plugins/contracts.ts";
 import { mixtureName } from "../reference/mixture.ts";
 import { shellWord } from "../options/shell_word.ts";
 import { namedAgain, RESUME_OPTIONS } from "../plugins/trust.ts";
+import { describeTable } from "../tables/describe_table.ts";
 import type { RunConfig } from "./config.ts";
 import type { RunFolder } from "./folder.ts";
 import type { ComparedNll } from "./training_task.ts";
@@ -45,14 +46,16 @@ export interface Summary {
   /** How far the model's NLL is below it, with its standard error: the same samples have both. */
   readonly gain?: number;
   readonly gain_stderr?: number;
-  /** Of the training data's Gaussian (in high dimension of variances alone), on the validation data. */
-  readonly gaussian_nll: number;
+  /** Of the training data's Gaussian (in high dimension of variances alone), on the validation data; of a table there is none. */
+  readonly gaussian_nll?: number;
   /** The same on the samples of `test_nll`. */
   readonly gaussian_test_nll?: number;
   /** The data's true entropy, where it is known. */
   readonly entropy?: number;
   /** Added to an NLL in nats it gives that of the values before they were scaled. */
   readonly log_scale?: number;
+  /** Of a table, what its columns were taken for; its NLLs are of rows as they are in the file. */
+  readonly columns?: readonly string[];
   readonly logsnr_loc: number;
   readonly logsnr_scale: number;
   /** Whether they are drawn evenly from four scales below the location to four above it. */
@@ -122,7 +125,9 @@ export async function finishRun(
     reference: mixtureName(referenceOf(info)),
     blended: await training.blend() !== undefined,
     ...(best ? { reference_nll: best.mean + best.gain.mean, gain: best.gain.mean, gain_stderr: best.gain.stderr } : {}),
-    gaussian_nll: meanAndStderr(gaussianNll(data.validation, info.gaussian)).mean,
+    ...(data.table ? { columns: describeTable(data.table) } : {
+      gaussian_nll: meanAndStderr(gaussianNll(data.validation, info.gaussian)).mean,
+    }),
     ...(test && data.test ? { gaussian_test_nll: meanAndStderr(gaussianNll(data.test, info.gaussian)).mean } : {}),
     ...(data.entropy === undefined ? {} : { entropy: data.entropy }),
     ...(data.logScale === undefined ? {} : { log_scale: data.logScale }),
@@ -151,8 +156,9 @@ export async function finishRun(
 /** What the terminal shows of a finished run. */
 export function reportLines(dataset: string, s: Summary, figures: readonly string[]): string[] {
   const perStep = s.ms_per_step === undefined ? "" : `, ${s.ms_per_step.toFixed(2)} ms a step`;
+  const unit = s.columns ? "bits/column" : "bits/dim";
   const nll = (mean: number, stderr: number, bits: number) =>
-    `${mean.toFixed(3)} ± ${stderr.toFixed(3)} nats (${bits.toFixed(3)} bits/dim)`;
+    `${mean.toFixed(3)} ± ${stderr.toFixed(3)} nats (${bits.toFixed(3)} ${unit})`;
   const lines = [
     `${dataset}: ${s.epochs} ${s.epochs === 1 ? "epoch" : "epochs"} in ${
       s.train_seconds.toFixed(1)
@@ -176,16 +182,24 @@ export function reportLines(dataset: string, s: Summary, figures: readonly strin
         `${s.gain.toFixed(4)} ± ${s.gain_stderr!.toFixed(4)}`,
     );
   }
-  lines.push(
-    `NLL of the data's Gaussian  ${
-      s.gaussian_test_nll === undefined
-        ? `${s.gaussian_nll.toFixed(3)} nats on the validation data`
-        : `${s.gaussian_test_nll.toFixed(3)} nats on fresh data, ${s.gaussian_nll.toFixed(3)} on the validation data`
-    }`,
-  );
+  if (s.gaussian_nll !== undefined) {
+    lines.push(
+      `NLL of the data's Gaussian  ${
+        s.gaussian_test_nll === undefined
+          ? `${s.gaussian_nll.toFixed(3)} nats on the validation data`
+          : `${s.gaussian_test_nll.toFixed(3)} nats on fresh data, ${s.gaussian_nll.toFixed(3)} on the validation data`
+      }`,
+    );
+  }
   if (s.entropy !== undefined) lines.push(`True entropy                ${s.entropy.toFixed(3)} nats`);
   if (s.log_scale !== undefined) {
     lines.push(`These are of the scaled values; add ${s.log_scale.toFixed(3)} nats for those of the file.`);
+  }
+  if (s.columns) {
+    lines.push(
+      "These are −log P of a row's known values: of classes and rounded numbers probabilities, of others densities",
+    );
+    lines.push("in the file's own units.");
   }
   lines.push(logsnrLine(s));
   lines.push(`Wrote ${s.folder}${figures.length > 0 ? `, with ${figures.join(", ")}` : ""}`);

@@ -11,9 +11,10 @@ import { nllPerSample } from "../evaluation/nll.ts";
 import { latestCheckpoint } from "../io/checkpoints.ts";
 import type { Dataset } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
+import { drawn } from "../random/row_uniforms.ts";
 import { givenNothing } from "../data/condition.ts";
 import { type Samples, selectRows } from "../data/samples.ts";
-import { mixtureNll, onlyGaussian } from "../reference/mixture.ts";
+import { onlyGaussian, referenceNll } from "../reference/mixture.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { readRequest, type RunRequest } from "./config.ts";
 import type { TaskSpec } from "./options.ts";
@@ -100,7 +101,7 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
       test,
       suggestion,
       started,
-      bits: (nats) => bitsPerDimension(nats, d),
+      bits: (nats) => bitsPerDimension(nats, data.table?.schema.columns.length ?? d),
     });
     if (ranks.rank > 0) return;
     printText(
@@ -141,7 +142,10 @@ async function measure(
     : undefined;
   const test = data.test && await compared(training.meter, data.test, proposal, random.split("test"), testLevels);
   const curveData = atMost(data.validation, curveSamples, random.split("curve samples"));
-  const curveMeter = await training.meterOf((denoiser) => denoiser, onlyGaussian(info.gaussian));
+  const curveMeter = await training.meterOf((denoiser) => denoiser, {
+    ...onlyGaussian(info.gaussian),
+    ...(info.gaps ? { gaps: info.gaps } : {}),
+  });
   const curve = await mseCurve(curveMeter, curveData, proposal, random.split("curve"), curvePoints);
   await curveMeter.dispose();
   // An even proposal follows from the data's structure, and not from where the error is half of the dimension.
@@ -158,13 +162,13 @@ function goOn({ config, folder }: PreparedRun, { figures }: RunRequest): string 
 /** The NLL of samples, and by how much it is below that of the reference alone: much more exact than either. */
 async function compared(
   meter: ErrorMeter,
-  samples: Samples,
+  given: Samples,
   proposal: Proposal,
   random: Random,
   levels: number,
 ): Promise<ComparedNll> {
-  const nll = await nllPerSample(meter, samples, proposal, random, levels);
-  const reference = mixtureNll(samples, meter.reference);
+  const samples = drawn(given, random), nll = await nllPerSample(meter, samples, proposal, random, levels);
+  const reference = referenceNll(samples, meter.reference);
   return { ...meanAndStderr(nll), gain: meanAndStderr(reference.map((value, i) => value - nll[i])) };
 }
 

@@ -4,10 +4,13 @@ import type { Engine, State } from "../engine/program.ts";
 import { mostRows, ownRows, type Ranks } from "../mpi/ranks.ts";
 import { type DataInfo, type Dataset, type Denoiser, referenceOf, widthOfCondition } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
-import { mixtureNll } from "../reference/mixture.ts";
+import { referenceNll } from "../reference/mixture.ts";
+import { type Samples, whatIsKnown } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
+import { drawn } from "../random/row_uniforms.ts";
 import { adamSchedule } from "./adam.ts";
 import { dropping } from "./drop_condition.ts";
+import { hiding } from "./hide_values.ts";
 import { DivergenceError } from "./divergence.ts";
 import type { ParameterLayout } from "./parameters.ts";
 import type { ProposalLearner } from "./proposal_learner.ts";
@@ -55,7 +58,7 @@ export async function createBatches(
   const severalParts = inParts(ranks, settings);
   const partSize = Math.min(settings.microBatchSize, mostRows(ranks, batchSize));
   const gradient = await engine.compile(
-    gradientStep(denoiser, layout, recipe, reference, severalParts ? PARTIAL_GRADIENT : GRADIENT),
+    gradientStep(denoiser, layout, recipe, reference, info, severalParts ? PARTIAL_GRADIENT : GRADIENT),
     state,
     gradientInputs(partSize, shape, precision, width),
     precision,
@@ -67,7 +70,7 @@ export async function createBatches(
   const rows = data.train.count;
   const stepsPerEpoch = Math.floor(rows / batchSize);
   const paired = recipe.estimator === "paired";
-  const baseline = paired ? mixtureNll(data.train, reference) : new Float64Array(rows);
+  const baseline = paired ? referenceNll(data.train, reference) : new Float64Array(rows);
   const fixed = reweightedProposal(proposal);
   const own = ownRows(ranks, batchSize);
   const u = new Float64Array(batchSize);
@@ -86,10 +89,13 @@ export async function createBatches(
     order: random.split("order"),
     noise: random.split("noise"),
     conditions: random.split("conditions"),
+    gaps: random.split("gaps"),
   };
-  const drop = info.condition && dropping(info.condition, settings.dropCondition ?? 0);
+  const drop = info.condition && dropping(info.condition, settings.dropCondition ?? 0, width);
+  const hide = info.gaps && hiding(info.gaps, info, width);
   const known = new Float32Array(batchSize * width), isTold = new Uint8Array(batchSize).fill(1);
-  let order: { epoch: number; rows: Uint32Array } | undefined;
+  const vectors = whatIsKnown(data.train);
+  let order: { epoch: number; rows: Uint32Array; samples: Samples } | undefined;
 
   /** The gradient of the samples from `begin` on. The last part may have fewer than a part holds. */
   const runPart = async (begin: number, first: number, noise: Random) => {
@@ -97,7 +103,7 @@ export async function createBatches(
     noise.fillNormalPart(batchSize, begin * d, part.eps.subarray(0, size * d));
     for (let i = 0; i < size; i++) {
       const row = order!.rows[first + begin + i];
-      data.train.copy(row, row + 1, part.x, i * d);
+      order!.samples.copy(row, row + 1, part.x, i * d);
     }
     part.condition?.set(known.subarray(begin * width, (begin + size) * width));
     part.logsnr.set(logsnr.subarray(begin, begin + size));
@@ -137,7 +143,10 @@ export async function createBatches(
   return {
     async train(step) {
       const epoch = Math.floor((step - 1) / stepsPerEpoch);
-      if (order?.epoch !== epoch) order = { epoch, rows: streams.order.split(epoch).permutation(rows) };
+      if (order?.epoch !== epoch) {
+        const ofEpoch = streams.order.split(epoch);
+        order = { epoch, rows: ofEpoch.permutation(rows), samples: drawn(data.train, ofEpoch) };
+      }
       const first = (step - 1) % stepsPerEpoch * batchSize;
       const noise = streams.noise.split(step);
       noise.fillUniform(u);
@@ -147,10 +156,12 @@ export async function createBatches(
         logsnr[i] = distribution.atQuantile(proposal.even ? (i + u[i]) / batchSize : u[i]);
         weight[i] = distribution.weight(logsnr[i]);
       }
-      if (drop) {
+      if (vectors) {
         const rows = order.rows.subarray(first, first + batchSize);
-        rows.forEach((row, i) => data.train.condition!.copy(row, row + 1, known, i * width));
-        drop(known, isTold, streams.conditions.split(step));
+        rows.forEach((row, i) => vectors.copy(row, row + 1, known, i * width));
+        isTold.fill(1);
+        drop?.(known, isTold, streams.conditions.split(step));
+        hide?.(known, isTold, streams.gaps.split(step));
       }
       errors.fill(0);
       for (let begin = own.begin; begin < own.end; begin += partSize) {

@@ -40,7 +40,7 @@ export function requireTrainingMemory(
   const reference = referenceOf(info), condition = widthOfCondition(info);
   const steps = gradientInputs(sizes.step, info.shape, "f32", condition);
   const step = record(
-    gradientStep(denoiser, layout, recipe, reference),
+    gradientStep(denoiser, layout, recipe, reference, info),
     { [PARAMS]: vector, [GRADIENT]: vector },
     steps,
   );
@@ -52,7 +52,7 @@ export function requireTrainingMemory(
   );
   const rows = errorInputs(sizes.evaluation, info.shape, condition);
   const evaluation = record(
-    errorProgram((state) => unflattenTensor(layout, state[PARAMS]), denoiser, reference),
+    errorProgram((state) => unflattenTensor(layout, state[PARAMS]), denoiser, reference, info),
     { [PARAMS]: vector },
     rows,
   );

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
 import { gradients } from "../engine/gradients.ts";
 import type { Precision, Program, Tensors } from "../engine/program.ts";
-import type { Denoiser } from "../plugins/contracts.ts";
+import { type DataInfo, type Denoiser, knownValues } from "../plugins/contracts.ts";
 import { predict } from "../plugins/predict.ts";
 import { adam, BETA1, BETA2 } from "./adam.ts";
 import { flattenTensors, type ParameterLayout, unflattenTensor } from "./parameters.ts";
@@ -51,13 +51,15 @@ export function gradientStep(
   layout: ParameterLayout,
   recipe: Recipe,
   reference: GaussianMixture,
+  data: Pick<DataInfo, "shape" | "condition" | "gaps">,
   target: typeof GRADIENT | typeof PARTIAL_GRADIENT = GRADIENT,
 ): Program {
   const predictReference = mixturePrediction(reference);
   return (state, { x, eps, logsnr, weight, lossScale, condition }) => {
-    const z = noisyChannel(x, eps, logsnr);
+    const known = knownValues(data, condition), whole = noisyChannel(x, eps, logsnr);
+    const z = known ? tf.mul(whole, known) : whole;
     const { gradients: grads, aux } = gradients((params) => {
-      const mse = squaredError(eps, predict(denoiser, params, z, logsnr, condition));
+      const mse = squaredError(eps, predict(denoiser, params, z, logsnr, condition), known);
       const loss = tf.mul(tf.mean(tf.mul(weight, mse)), 0.5) as tf.Scalar;
       return { loss: lossScale ? tf.mul(loss, lossScale) : loss, aux: { mse } };
     }, unflattenTensor(layout, state[PARAMS]));
@@ -66,7 +68,7 @@ export function gradientStep(
     const overflow = lossScale ? { overflow: tf.sum(tf.mul(gradient, 0)) } : {};
     const baseline = recipe.estimator === "standard"
       ? {}
-      : { mseReference: squaredError(eps, predictReference(z, logsnr, condition)) };
+      : { mseReference: squaredError(eps, predictReference(z, logsnr, condition), known) };
     return { outputs: { mse: aux.mse, ...baseline, ...overflow }, state: { [target]: gradient } };
   };
 }

@@ -61,7 +61,7 @@ async function train(
   const { layout, state } = stateOf(engine, denoiser, [...MOMENTS, GRADIENT]);
   const begun = performance.now();
   const gradient = await engine.compile(
-    gradientStep(denoiser, layout, RECIPES.seed, onlyGaussian(INFO.gaussian)),
+    gradientStep(denoiser, layout, RECIPES.seed, onlyGaussian(INFO.gaussian), INFO),
     state,
     gradientInputs(BATCH, SHAPE),
   );

@@ -45,7 +45,7 @@ async function open(engine: Engine, name: string) {
     ...Object.fromEntries([...MOMENTS, GRADIENT].map((entry) => [entry, { shape }])),
   });
   const gradient = await engine.compile(
-    gradientStep(denoiser, layout, RECIPES.seed, onlyGaussian(standardGaussian(2))),
+    gradientStep(denoiser, layout, RECIPES.seed, onlyGaussian(standardGaussian(2)), { shape: [2] }),
     state,
     gradientInputs(settings.batch, [2]),
   );

@@ -1,0 +1,207 @@
+import { floatSamples, type Samples, selectRows, toFloat32 } from "../data/samples.ts";
+import type { Random } from "../random/random.ts";
+import { type AtomBlock, sizeOfAtoms } from "./atoms.ts";
+import { axisFloor } from "./choose_mixture.ts";
+import { someSamples } from "./fit_mixture.ts";
+import {
+  fitTable,
+  levelShares,
+  mixtureOfTable,
+  startingTable,
+  type TableFit,
+  type TableRows,
+  tableRows,
+} from "./fit_table.ts";
+import { type Gaussian, gaussianOf } from "./gaussian.ts";
+import type { GaussianMixture } from "./mixture.ts";
+import { covarianceOfGaussian, tableNll } from "./table_mixture.ts";
+
+/** Numbers of components that are tried, in this order, and how long without a better one. */
+const COMPONENTS = [1, 2, 4, 8, 16, 32, 64, 128];
+const PATIENCE = 4;
+
+/** Rows that a component needs to be worth trying. */
+const LEAST_ROWS = 12;
+
+/** Pseudo-samples per dimension for the covariances, of which the first to be tried is the second. */
+const PSEUDO_SAMPLES = [0.05, 0.4, 2, 6, 20];
+const FIRST = 1;
+
+/** Fewer training rows than these choose by parts of them that are left out in turn, more by the validation rows. */
+const FEW = 2000, PARTS = 5;
+
+/** Rows that a choice is made by, and that the last fit is of, at most. */
+const CHOICE_ROWS = 8000, JUDGES = 4000, FINAL_ROWS = 20_000;
+
+/** Starts with each number of components, and their steps. */
+const STARTS = 3, START_STEPS = 5;
+const LIMITS = { steps: 40, tolerance: 4e-4 }, REFINED = { steps: 8, tolerance: 4e-4 };
+const FINAL_LIMITS = { steps: 150, tolerance: 1e-4 };
+
+/** Rows to fit to, and others to judge by. */
+interface Fold {
+  readonly samples: Samples;
+  readonly rows: TableRows;
+  readonly shares: Float64Array;
+  readonly judges: Samples;
+}
+
+/**
+ * Fits mixtures of numbers and levels to rows of a table, whose values may be unknown, and takes the number of components and
+ * the strength of the prior under which other rows are the most likely.
+ *
+ * @param blocks The values of few levels, whose coordinates are the last.
+ * @param gaps Which values may be unknown.
+ * @param components If their number is asked for.
+ */
+export function chooseTable(
+  train: Samples,
+  validation: Samples,
+  blocks: readonly AtomBlock[],
+  gaps: readonly number[] | undefined,
+  random: Random,
+  { components: asked, signal }: {
+    readonly components?: number | undefined;
+    readonly signal?: AbortSignal | undefined;
+  } = {},
+): GaussianMixture {
+  const n = train.dimension - sizeOfAtoms(blocks);
+  const folds = foldsOf(train, validation, blocks, random.split("folds"));
+  const floor = floorOf(folds[0].samples, n);
+  const priorOf = (place: number) => ({ pseudoSamples: PSEUDO_SAMPLES[place], floor });
+  const judged = (fits: readonly (TableFit | undefined)[]) =>
+    fits.reduce((sum, fit, f) => {
+      if (!fit) return Infinity;
+      const nll = tableNll(folds[f].judges, mixtureOfTable(fit, blocks));
+      return sum + nll.reduce((all, value) => all + value, 0) / nll.length / folds.length;
+    }, 0);
+  let best: { readonly k: number; readonly place: number; readonly nll: number } | undefined;
+  const consider = (k: number, place: number, nll: number) => {
+    const isBetter = Number.isFinite(nll) && !(best && nll >= best.nll);
+    if (isBetter) best = { k, place, nll };
+    return isBetter;
+  };
+  const begun = (fold: Fold, k: number, place: number, stream: Random) => {
+    const prior = priorOf(place);
+    const fits = Array.from({ length: k === 1 ? 1 : STARTS }, (_, s) => {
+      const start = startingTable(fold.samples, fold.rows, k, prior, fold.shares, stream.split(s));
+      return fitTable(fold.rows, start, prior, fold.shares, { steps: START_STEPS, tolerance: 0 }, signal);
+    }).filter((fit) => fit !== undefined);
+    if (fits.length === 0) return undefined;
+    const first = fits.reduce((a, b) => b.logLikelihood > a.logLikelihood ? b : a);
+    return fitTable(fold.rows, first, prior, fold.shares, LIMITS, signal);
+  };
+  for (const k of asked === undefined ? COMPONENTS : [asked]) {
+    if (best && (k >= PATIENCE * best.k || k * LEAST_ROWS > folds[0].rows.count)) break;
+    const from = best?.place ?? FIRST, stream = random.split("components").split(k);
+    const fitted = folds.map((fold, f) => begun(fold, k, from, stream.split(f)));
+    consider(k, from, judged(fitted));
+    // One component has nothing to be drawn to but itself.
+    for (const direction of k === 1 ? [] : [-1, 1]) {
+      let fits = fitted;
+      for (let place = from + direction; place in PSEUDO_SAMPLES; place += direction) {
+        fits = folds.map(({ rows, shares }, f) => {
+          const fit = fits[f];
+          return fit && fitTable(rows, fit, priorOf(place), shares, REFINED, signal);
+        });
+        if (!consider(k, place, judged(fits))) break;
+      }
+    }
+  }
+  if (!best) throw new RangeError("No mixture fits the table: its values are not finite.");
+  const all = foldOf(someSamples(train, FINAL_ROWS, random.split("final")), validation, blocks);
+  const start = begun(all, best.k, best.place, random.split("last"));
+  const final = start && fitTable(all.rows, start, priorOf(best.place), all.shares, FINAL_LIMITS, signal);
+  if (!final) throw new RangeError("No mixture fits the table: its covariances are not proper.");
+  return mixtureOfTable(final, blocks, gaps);
+}
+
+function foldsOf(train: Samples, validation: Samples, blocks: readonly AtomBlock[], random: Random): Fold[] {
+  if (train.count >= FEW) {
+    const some = someSamples(train, CHOICE_ROWS, random.split("choice"));
+    return [foldOf(some, someSamples(validation, JUDGES, random.split("judges")), blocks)];
+  }
+  const order = random.permutation(train.count), parts = Math.min(PARTS, train.count);
+  return Array.from({ length: parts }, (_, part) => {
+    const own = (isOut: boolean) => selectRows(train, order.filter((_, i) => (i % parts === part) === isOut).sort());
+    return foldOf(own(false), own(true), blocks);
+  });
+}
+
+function foldOf(samples: Samples, judges: Samples, blocks: readonly AtomBlock[]): Fold {
+  const rows = tableRows(samples, blocks);
+  return { samples: filledWithMeans(samples), rows, shares: levelShares(rows), judges };
+}
+
+/** Samples with the mean of what is known for what is not, in memory. */
+function filledWithMeans(samples: Samples): Samples {
+  const { gaps, dimension: d, count } = samples;
+  if (!gaps) return samples;
+  const x = toFloat32(samples), flags = toFloat32(gaps);
+  for (let j = 0; j < d; j++) {
+    let sum = 0, known = 0;
+    for (let at = j; at < x.length; at += d) {
+      if (flags[at] === 1) continue;
+      sum += x[at];
+      known++;
+    }
+    for (let row = 0, at = j; row < count; row++, at += d) if (flags[at] === 1) x[at] = sum / Math.max(1, known);
+  }
+  return { ...floatSamples(x, d), gaps };
+}
+
+/** Values of an axis that its floor is found by. */
+const AXIS_ROWS = 4096;
+
+/** What the variance of each number is at least. */
+function floorOf(samples: Samples, n: number): Float64Array {
+  const { dimension: d, gaps } = samples, count = Math.min(samples.count, AXIS_ROWS);
+  const x = toFloat32(samples, 0, count), flags = gaps && toFloat32(gaps, 0, count);
+  return Float64Array.from({ length: n }, (_, j) => {
+    const values: number[] = [];
+    for (let row = 0; row < count; row++) if (flags?.[row * d + j] !== 1) values.push(x[row * d + j]);
+    return axisFloor(Float64Array.from(values));
+  });
+}
+
+/** The Gaussian with the mean and covariance that a mixture of numbers and levels has. */
+export function gaussianOfTable({ weights, components, atoms }: GaussianMixture): Gaussian {
+  const n = components[0].mean.length, blocks = atoms?.blocks ?? [], d = n + sizeOfAtoms(blocks), k = weights.length;
+  const means = components.map(({ mean }) => Float64Array.of(...mean, ...new Float64Array(d - n)));
+  const within = components.map((component) => {
+    const own = covarianceOfGaussian(component), all = new Float64Array(d * d);
+    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) all[i * d + j] = own[i * n + j];
+    return all;
+  });
+  let begin = n, level = 0;
+  const width = atoms ? atoms.logits.length / k : 0;
+  for (const { size, points } of blocks) {
+    const levels = points.length / size;
+    for (let i = 0; i < k; i++) {
+      const shares = Float64Array.from({ length: levels }, (_, c) => Math.exp(atoms!.logits[i * width + level + c]));
+      for (let a = 0; a < size; a++) {
+        for (let c = 0; c < levels; c++) means[i][begin + a] += shares[c] * points[c * size + a];
+      }
+      for (let a = 0; a < size; a++) {
+        for (let b = 0; b < size; b++) {
+          let product = 0;
+          for (let c = 0; c < levels; c++) product += shares[c] * points[c * size + a] * points[c * size + b];
+          within[i][(begin + a) * d + begin + b] = product - means[i][begin + a] * means[i][begin + b];
+        }
+      }
+    }
+    begin += size;
+    level += levels;
+  }
+  const mean = new Float64Array(d), covariance = new Float64Array(d * d);
+  for (let i = 0; i < k; i++) for (let j = 0; j < d; j++) mean[j] += weights[i] * means[i][j];
+  for (let i = 0; i < k; i++) {
+    for (let a = 0; a < d; a++) {
+      for (let b = 0; b < d; b++) {
+        const between = (means[i][a] - mean[a]) * (means[i][b] - mean[b]);
+        covariance[a * d + b] += weights[i] * (within[i][a * d + b] + between);
+      }
+    }
+  }
+  return gaussianOf(mean, covariance);
+}

@@ -5,6 +5,7 @@ import { UserError } from "../errors/user_error.ts";
 /** The endings of the files of data that are read, in lower case, without the dot. */
 export const DATA_ENDINGS = [
   ...["csv", "tsv", "txt", "dat", "csv.gz", "tsv.gz", "txt.gz", "dat.gz"],
+  ...["json", "jsonl", "ndjson", "json.gz", "jsonl.gz", "ndjson.gz"],
   ...["npy", "npz", "h5", "hdf5", "mat", "safetensors", "pt", "pth", "parquet", "idx", "idx.gz"],
   ...["png", "jpg", "jpeg", "webp"],
 ] as const;
@@ -14,8 +15,9 @@ export type DataEnding = typeof DATA_ENDINGS[number];
 
 /** What is read, for messages. */
 export const DATA_NAMES =
-  ".csv, .tsv, .txt, .dat and their .gz, .npy, .npz, .h5, .hdf5, .mat (v7.3), .safetensors, .parquet, .pt, .pth, " +
-  ".png, .jpg, .jpeg, .webp or a folder of them, .idx and MNIST's names, as train-images-idx3-ubyte.gz";
+  ".csv, .tsv, .txt, .dat, .json, .jsonl, .ndjson and their .gz, .npy, .npz, .h5, .hdf5, .mat (v7.3), .safetensors, " +
+  ".parquet, .pt, .pth, .png, .jpg, .jpeg, .webp or a folder of them, .idx and MNIST's names, as " +
+  "train-images-idx3-ubyte.gz";
 
 /** MNIST's names have the number of axes and the type where others have an ending: `train-images-idx3-ubyte`. */
 const IDX_NAME = /(^|[-._])idx\d+-(ubyte|byte|short|int|float|double)(\.gz)?$/;

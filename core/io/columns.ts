@@ -13,3 +13,8 @@ export function placeOf(name: string, names: readonly string[] | undefined, widt
   if (named >= 0) return named;
   return /^\d+$/.test(name) && Number(name) < width ? Number(name) : undefined;
 }
+
+/** A column's name as a message shows it, on one line. */
+export function shownName(name: string): string {
+  return name.slice(0, 40).replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ");
+}

@@ -1,7 +1,7 @@
 import { type CsvLayout, csvLayout, isMissing } from "./csv_layout.ts";
 import { DataFileError } from "./data_array.ts";
 import { DecimalReader, toNumber } from "./decimal.ts";
-import { placesOf } from "./columns.ts";
+import { placesOf, shownName } from "./columns.ts";
 import { NumberBlocks } from "./number_blocks.ts";
 import type { StoredRows } from "./stored_rows.ts";
 import { withText } from "./text.ts";
@@ -238,11 +238,6 @@ class Scanner {
 /** The text of a cell, as far as a word for what is missing is long. */
 function ascii(bytes: Uint8Array, begin: number, end: number): string {
   return String.fromCharCode(...bytes.subarray(begin, Math.min(end, begin + 9)));
-}
-
-/** A column's name as a message shows it, on one line. */
-function shownName(name: string): string {
-  return name.slice(0, 40).replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ");
 }
 
 /** What to do about a cell that is no number. */

@@ -19,8 +19,15 @@ export interface CsvLayout {
   readonly roles: readonly ColumnRole[];
   /** The names of the columns that are read, where there is a header. */
   readonly columns?: readonly string[];
+  /** The names of all columns as the header has them, where there is one. */
+  readonly names?: readonly string[];
+  /** Which cells are in quotes: those that need them, every text, or every cell. */
+  readonly quotes: "needed" | "texts" | "all";
   readonly notes: readonly string[];
 }
+
+/** What the cells of a table are: numbers alone, or of any kind. */
+export type TableContent = "numbers" | "cells";
 
 /** What becomes of a column. */
 export type ColumnRole = "number" | "index" | "empty";
@@ -45,13 +52,20 @@ interface Cell {
  *
  * The first record is a header where it has a cell that is neither a number nor stands for a missing one. One of numbers
  * alone is one where no row of numbers looks so: in quotes over numbers without, whole numbers over fractions, or whole
- * numbers that count (pandas' 0, 1, …; years) over rows that do not.
+ * numbers that count (pandas' 0, 1, …; years) over rows that do not. Of a table whose cells may be texts, a first record is
+ * none where it looks like those below: a text of it is in its column again, or it has a fraction over numbers.
  *
  * @param head The beginning of the text, of whole lines.
  * @param header Whether there is a header; `auto` looks for one.
+ * @param content What its cells are. No column is left out of one of any cells.
  * @throws {DataFileError} Where the beginning is no table.
  */
-export function csvLayout(path: string, head: string, header: "auto" | "on" | "off"): CsvLayout {
+export function csvLayout(
+  path: string,
+  head: string,
+  header: "auto" | "on" | "off",
+  content: TableContent = "numbers",
+): CsvLayout {
   const lines = head.split(/\r\n|\n|\r/), notes: string[] = [];
   let skippedLines = 0, comment: string | undefined, given: string | undefined, named: string | undefined;
   for (; skippedLines < lines.length; skippedLines++) {
@@ -64,11 +78,12 @@ export function csvLayout(path: string, head: string, header: "auto" | "on" | "o
   const delimiter = given ?? delimiterOf(rest);
   if (given) notes.push(`separated by ${given} as its first line says`);
   if (comment) notes.push(`lines that begin with ${comment} left out`);
-  const records = recordsOf(path, rest.join("\n"), delimiter);
+  const records = recordsOf(path, rest.join("\n"), delimiter, content);
   const [first = [], ...others] = records;
   const rows = others.filter((row) => row.length > 1 || row[0]?.text !== "");
+  const isOfCells = content === "cells";
   const reason = header === "auto"
-    ? headerReason(first, rows, /\.[ct]sv(\.gz)?$/i.test(path))
+    ? isOfCells && isRow(first, rows) ? undefined : headerReason(first, rows, /\.[ct]sv(\.gz)?$/i.test(path))
     : header === "on"
     ? "as --header says"
     : undefined;
@@ -90,6 +105,7 @@ export function csvLayout(path: string, head: string, header: "auto" | "on" | "o
     );
   }
   const roles = Array.from({ length: width }, (_, k): ColumnRole => {
+    if (isOfCells) return "number";
     if ((names?.[k] ?? "") === "" && isEmpty(k) && width > 1) return "empty";
     const isUnnamed = names !== undefined && /^(unnamed: ?\d+)?$/i.test(names[k]);
     return isUnnamed && k === 0 && width > 1 && isIndex(body.map((row) => row[k])) ? "index" : "number";
@@ -108,6 +124,8 @@ export function csvLayout(path: string, head: string, header: "auto" | "on" | "o
     ...{ delimiter, point, skippedLines, hasHeader, roles, notes },
     ...(comment === undefined ? {} : { comment }),
     ...(columns === undefined ? {} : { columns: columns.map((name, k) => name === "" ? `column ${k + 1}` : name) }),
+    ...(names === undefined ? {} : { names }),
+    quotes: quotesOf(body),
   };
 }
 
@@ -128,7 +146,7 @@ function splitLine(line: string, delimiter: string): string[] {
   return delimiter === " " ? line.trim().split(/\s+/) : line.split(delimiter).map((each) => each.trim());
 }
 
-function recordsOf(path: string, text: string, delimiter: string): Cell[][] {
+function recordsOf(path: string, text: string, delimiter: string, content: TableContent): Cell[][] {
   if (delimiter === " ") {
     return text.split("\n").filter((line) => line.trim() !== "").slice(0, RECORDS).map((line) =>
       splitLine(line, delimiter).map((text) => ({ text: text.replace(/^"(.*)"$/, "$1"), isQuoted: text[0] === '"' }))
@@ -139,6 +157,7 @@ function recordsOf(path: string, text: string, delimiter: string): Cell[][] {
       cast: (text, { quoting }) => ({ text, isQuoted: quoting }),
       delimiter,
       relax_column_count: true,
+      relax_quotes: content === "cells",
       skip_empty_lines: true,
       to: RECORDS,
       trim: true,
@@ -189,6 +208,28 @@ function headerReason(
     }
   }
   return undefined;
+}
+
+/** Whether a first record of names, and maybe numbers, is a row like those below. */
+function isRow(first: readonly Cell[], rows: readonly Cell[][]): boolean {
+  if (!first.some(isName)) return false;
+  return first.some((cell, k) => {
+    if (!isName(cell)) {
+      // Names of years are whole numbers; a fraction over numbers is one of them.
+      return /^[+-]?\d*[.,]\d+$/.test(cell.text) && NUMBER.test(cell.text.replace(",", ".")) && rows.length > 0 &&
+        rows.every((row) => NUMBER.test((row[k]?.text ?? "").replace(",", ".")) || isMissing(row[k]?.text ?? ""));
+    }
+    return rows.some((row) => row[k]?.text === cell.text);
+  });
+}
+
+/** Which cells are in quotes, as far as some rows tell. */
+function quotesOf(rows: readonly Cell[][]): CsvLayout["quotes"] {
+  const cells = rows.flat().filter(({ text }) => text !== "");
+  if (cells.length === 0 || !cells.some(({ isQuoted }) => isQuoted)) return "needed";
+  if (cells.every(({ isQuoted }) => isQuoted)) return "all";
+  const texts = cells.filter(({ text }) => !NUMBER.test(text) && !isMissing(text));
+  return texts.length > 0 && texts.every(({ isQuoted }) => isQuoted) ? "texts" : "needed";
 }
 
 function isWhole(text: string): boolean {

@@ -3,6 +3,7 @@ import { openCsv } from "./csv.ts";
 import { datasetNames, openDataset } from "./hdf5.ts";
 import { openIdx } from "./idx.ts";
 import { openImageFolder, openImages } from "./images.ts";
+import { openJson } from "./json.ts";
 import { matNames, openMat } from "./mat.ts";
 import { openNpy } from "./npy.ts";
 import { npzNames, openNpz } from "./npz.ts";
@@ -32,6 +33,7 @@ export interface Format {
 }
 
 const csv: Format = { open: (path, _, __, { header, missing }) => openCsv(path, header, missing) };
+const json: Format = { open: (path, _, __, { missing }) => openJson(path, missing) };
 const hdf5: Format = { names: datasetNames, open: openDataset };
 const torch: Format = { names: torchNames, open: openTorch };
 const idx: Format = { open: openIdx };
@@ -47,6 +49,12 @@ export const FORMATS: Readonly<Record<DataEnding, Format>> = {
   "tsv.gz": csv,
   "txt.gz": csv,
   "dat.gz": csv,
+  json,
+  jsonl: json,
+  ndjson: json,
+  "json.gz": json,
+  "jsonl.gz": json,
+  "ndjson.gz": json,
   npy: { open: openNpy },
   npz: { names: npzNames, open: openNpz },
   h5: hdf5,

@@ -6,6 +6,10 @@ export interface TextBytes {
   readonly bytes: AsyncIterable<Uint8Array<ArrayBuffer>>;
   /** What was recognised, for a note; nothing for plain UTF-8. */
   readonly notes: readonly string[];
+  /** Whether they are gzipped in the file. */
+  readonly isPacked: boolean;
+  /** Whether the file has UTF-8's byte order mark, which is not among the bytes. */
+  readonly hasMark: boolean;
 }
 
 /** Bytes that are read at a time. */
@@ -19,28 +23,35 @@ const CHUNK = 1 << 20;
  * @throws {DataFileError} If it cannot be read, or its compression is damaged.
  */
 export function withText<T>(path: string, use: (text: TextBytes) => Promise<T>): Promise<T> {
-  return withFile(path, async (file) => {
-    const start = new Uint8Array(4);
-    let got = await file.read(start) ?? 0;
-    await file.seek(0, Deno.SeekMode.Start);
-    const isPacked = isGzip(start);
-    let bytes: AsyncIterable<Uint8Array<ArrayBuffer>> = isPacked ? gunzipped(file, path) : chunksOf(file);
-    const notes = isPacked ? ["gzip"] : [];
-    let first: Uint8Array<ArrayBuffer> | undefined;
-    const source = bytes[Symbol.asyncIterator]();
-    if (isPacked) {
-      first = (await source.next()).value;
-      got = Math.min(4, first?.length ?? 0);
-      start.set(first?.subarray(0, got) ?? []);
-    }
-    bytes = prepended(first, { [Symbol.asyncIterator]: () => source });
-    const { encoding, mark } = encodingOf(start.subarray(0, got));
-    if (encoding !== "utf-8") {
-      notes.push(encoding.toUpperCase());
-      bytes = asUtf8(bytes, encoding, path);
-    } else if (mark > 0) bytes = withoutStart(bytes, mark);
-    return await use({ bytes, notes });
-  });
+  return withFile(path, async (file) => await use(await textOf(file, path)));
+}
+
+/**
+ * The text of an open file, as {@linkcode withText} has it. The file has to stay open while its bytes are gone through.
+ *
+ * @throws {DataFileError} If its compression is damaged.
+ */
+export async function textOf(file: Deno.FsFile, path: string): Promise<TextBytes> {
+  const start = new Uint8Array(4);
+  let got = await file.read(start) ?? 0;
+  await file.seek(0, Deno.SeekMode.Start);
+  const isPacked = isGzip(start);
+  let bytes: AsyncIterable<Uint8Array<ArrayBuffer>> = isPacked ? gunzipped(file, path) : chunksOf(file);
+  const notes = isPacked ? ["gzip"] : [];
+  let first: Uint8Array<ArrayBuffer> | undefined;
+  const source = bytes[Symbol.asyncIterator]();
+  if (isPacked) {
+    first = (await source.next()).value;
+    got = Math.min(4, first?.length ?? 0);
+    start.set(first?.subarray(0, got) ?? []);
+  }
+  bytes = prepended(first, { [Symbol.asyncIterator]: () => source });
+  const { encoding, mark } = encodingOf(start.subarray(0, got));
+  if (encoding !== "utf-8") {
+    notes.push(encoding.toUpperCase());
+    bytes = asUtf8(bytes, encoding, path);
+  } else if (mark > 0) bytes = withoutStart(bytes, mark);
+  return { bytes, notes, isPacked, hasMark: mark > 0 };
 }
 
 /** A byte order mark says it; without one, ASCII in UTF-16 has a zero beside every character. */

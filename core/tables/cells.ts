@@ -1,0 +1,229 @@
+import { CELL, type CellBlock, KIND } from "../io/cell_block.ts";
+import { isMissingAnywhere } from "../io/cell_words.ts";
+import { shownName } from "../io/columns.ts";
+import { allocate, DataFileError } from "../io/data_array.ts";
+import { OTHER, type TableColumn, TableError, type TableSchema } from "./column_types.ts";
+import { DATE_FORMATS, type DateFormat } from "./dates.ts";
+import type { Table } from "./open_table.ts";
+
+/** Some rows of cells, one after the other. */
+export interface CellRows {
+  /** The index of the first row. */
+  readonly first: number;
+  readonly count: number;
+  /** `[count, columns]` in the schema's units and order; NaN where unknown. Valid until the next are asked for. */
+  readonly cells: Float64Array;
+}
+
+/** The cells of a table as a schema has them. */
+export interface TableCells {
+  /** All rows in order, some at a time. */
+  blocks(): AsyncGenerator<CellRows>;
+  /** What was assumed: of the columns, and, once all rows were gone through, of their cells. */
+  readonly notes: readonly string[];
+}
+
+/** All cells of a table. */
+export interface WholeCells {
+  readonly count: number;
+  /** `[count, columns]`; NaN where unknown. */
+  readonly cells: Float64Array;
+  readonly notes: readonly string[];
+}
+
+/** Classes that a note lists of those that are not known, and that are remembered. */
+const LISTED = 5, MAX_REMEMBERED = 1000;
+
+/**
+ * The cells of a table as numbers. Columns are matched by name, whatever their order; a table without names by their
+ * places. A column that the table does not have is unknown in all rows.
+ *
+ * @throws {TableError} For a table that has none of the columns, and, as its rows are gone through, for a cell that is not
+ * what its column is: it is named by its line and column.
+ *
+ * @example
+ * ```ts
+ * import { deepEqual } from "assert";
+ * import { cellsOf } from "./cells.ts";
+ * import { inferSchema } from "./infer_types.ts";
+ * import { openTable } from "./open_table.ts";
+ *
+ * const path = await Deno.makeTempFile({ suffix: ".csv" });
+ * await Deno.writeTextFile(path, "colour,mass\nred,1.5\nblue,\nred,2.5\nred,4\n");
+ * const table = await openTable(path), { schema } = await inferSchema(table);
+ * for await (const { cells } of cellsOf(schema, table).blocks()) {
+ *   deepEqual([...cells], [1, 1.5, 0, NaN, 1, 2.5, 1, 4]);
+ * }
+ * await Deno.remove(path);
+ * ```
+ */
+export function cellsOf(schema: TableSchema, table: Table): TableCells {
+  const { columns } = schema, { places, notes } = matchedPlaces(schema, table), width = table.names.length;
+  const readers = columns.map((column, k) => new ColumnReader(column, table.path, places[k]));
+  const unknownLevels = () => readers.flatMap((reader) => reader.notes());
+  let isDone = false;
+  return {
+    get notes() {
+      return isDone ? [...notes, ...unknownLevels()] : notes;
+    },
+    async *blocks() {
+      let room = new Float64Array();
+      for (const reader of readers) reader.begin();
+      for await (const block of table.blocks()) {
+        const { first, count } = block, length = count * columns.length;
+        if (room.length < length) room = new Float64Array(length);
+        const cells = room.subarray(0, length);
+        readers.forEach((reader, k) => reader.read(block, width, cells, k, columns.length));
+        if (count > 0) yield { first, count, cells };
+      }
+      isDone = true;
+    },
+  };
+}
+
+/**
+ * All cells of a table at once.
+ *
+ * @throws {TableError} As {@linkcode cellsOf}.
+ * @throws {DataFileError} Also if there is no memory for them.
+ */
+export async function readCells(schema: TableSchema, table: Table): Promise<WholeCells> {
+  const source = cellsOf(schema, table), width = schema.columns.length, parts: Float64Array[] = [];
+  let count = 0;
+  for await (const block of source.blocks()) {
+    parts.push(block.cells.slice());
+    count += block.count;
+  }
+  const cells = allocate("f8", count * width, table.path);
+  if (!(cells instanceof Float64Array)) throw new DataFileError(`${table.path} cannot be read.`);
+  let at = 0;
+  for (const part of parts) {
+    cells.set(part, at);
+    at += part.length;
+  }
+  return { count, cells, notes: source.notes };
+}
+
+/** Where the modelled columns are in a table, −1 where they are not there. */
+export function matchedPlaces(
+  { columns, leftOut, order, file }: TableSchema,
+  { names, isNamed, path }: Table,
+): { readonly places: readonly number[]; readonly notes: readonly string[] } {
+  const at = new Map(names.map((name, k) => [name, k])), notes: string[] = [];
+  let places = columns.map(({ name }) => at.get(name) ?? -1);
+  const isByName = isNamed && file.header, asFile = new Map(order.map((name, k) => [name, k]));
+  if (!isByName && !(places.every((place) => place >= 0) && names.length === order.length)) {
+    if (names.length === order.length) places = columns.map(({ name }) => asFile.get(name) ?? -1);
+    else if (names.length === columns.length) places = columns.map((_, k) => k);
+    else if (places.every((place) => place < 0)) {
+      throw new TableError(
+        `${path} has ${names.length} columns without names, but the model is of ${order.length}. ` +
+          "Give it a header, or the columns of the training.",
+      );
+    }
+    notes.push("columns matched by their places, not by name");
+  }
+  const missing = columns.filter((_, k) => places[k] < 0).map(({ name }) => name);
+  if (missing.length === columns.length) {
+    throw new TableError(
+      `${path} has none of the model's columns ${listed(missing)}; it has ${listed(names)}. Name them as in training.`,
+    );
+  }
+  if (missing.length > 0) notes.push(`${listed(missing)} not there: unknown in every row`);
+  const known = new Set([...columns, ...leftOut].map(({ name }) => name));
+  const extra = isByName ? names.filter((name) => !known.has(name)) : [];
+  if (extra.length > 0) notes.push(`${listed(extra)} ignored`);
+  return { places, notes };
+}
+
+/** Reads the cells of a column. */
+class ColumnReader {
+  readonly #levels: ReadonlyMap<string, number>;
+  readonly #values: ReadonlyMap<number, number>;
+  readonly #other: number;
+  readonly #format: DateFormat | undefined;
+  /** Texts that are no levels, and how often they were met. */
+  readonly #strangers = new Map<string, number>();
+  #strange = 0;
+
+  /** @param place Its place in the table, −1 where it is not there. */
+  constructor(readonly column: TableColumn, readonly path: string, readonly place: number) {
+    const levels = column.kind === "class" ? column.levels : [];
+    this.#levels = new Map(levels.map((level, k) => [level, k]));
+    // What is written in another way, as 1.0 for 1, is the same level.
+    this.#values = new Map(levels.flatMap((level, k) => isNumber(level) ? [[Number(level), k] as const] : []));
+    this.#other = levels.indexOf(OTHER);
+    this.#format = column.kind === "date" ? DATE_FORMATS.get(column.format) : undefined;
+  }
+
+  begin(): void {
+    this.#strangers.clear();
+    this.#strange = 0;
+  }
+
+  /** Fills in column `k` of as many cells as the block has rows. */
+  read(block: CellBlock, width: number, cells: Float64Array, k: number, columns: number): void {
+    const { place, column: { kind } } = this, { kinds, numbers, count } = block;
+    for (let row = 0, cell = place, at = k; row < count; row++, cell += width, at += columns) {
+      if (place < 0) {
+        cells[at] = NaN;
+        continue;
+      }
+      const found = kinds[cell] & KIND;
+      if (found === CELL.number && kind === "number") cells[at] = numbers[cell];
+      else if (found === CELL.empty || found === CELL.null || found === CELL.absent) cells[at] = NaN;
+      else if (kind === "class") cells[at] = this.#level(block, cell, found);
+      else if (found === CELL.word) cells[at] = NaN;
+      else if (kind === "date" && found === CELL.date) cells[at] = numbers[cell];
+      else {
+        const days = kind === "date" && found === CELL.text ? this.#format?.read(block.text(cell)) ?? NaN : NaN;
+        if (Number.isNaN(days)) throw this.#refused(block, cell, row);
+        cells[at] = days;
+      }
+    }
+  }
+
+  #level(block: CellBlock, cell: number, kind: number): number {
+    const text = block.text(cell), level = this.#levels.get(text);
+    if (level !== undefined) return level;
+    if (kind === CELL.word && isMissingAnywhere(text)) return NaN;
+    if (kind === CELL.number) {
+      const known = this.#values.get(block.numbers[cell]);
+      if (known !== undefined) return known;
+    }
+    if (this.#other >= 0) return this.#other;
+    this.#strange++;
+    if (this.#strangers.has(text) || this.#strangers.size < MAX_REMEMBERED) {
+      this.#strangers.set(text, (this.#strangers.get(text) ?? 0) + 1);
+    }
+    return NaN;
+  }
+
+  /** What became of texts that are no levels. */
+  notes(): string[] {
+    if (this.#strange === 0) return [];
+    const { name } = this.column, texts = [...this.#strangers].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
+    const some = texts.slice(0, LISTED).map(([text]) => JSON.stringify(text.slice(0, 40))).join(", ");
+    const more = texts.length > LISTED ? ` and ${texts.length - LISTED} more` : "";
+    const rows = `${this.#strange} ${this.#strange === 1 ? "row" : "rows"}`;
+    return [`${shownName(name)}: ${some}${more} in ${rows}, which the model does not know, taken for unknown`];
+  }
+
+  #refused(block: CellBlock, cell: number, row: number): TableError {
+    const { name, kind } = this.column, text = JSON.stringify(block.text(cell).slice(0, 40));
+    const expected = this.column.kind === "date" ? `a date as ${this.column.format}` : "a number";
+    return new TableError(
+      `${this.path} has ${text} in ${block.place(row)}, column ${shownName(name)}, expected ${expected}. ` +
+        `Clean the data, or leave the cell empty: the model has the column as a ${kind}.`,
+    );
+  }
+}
+
+function isNumber(level: string): boolean {
+  return level.trim() !== "" && Number.isFinite(Number(level));
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 8).map(shownName).join(", ");
+  return shown + (names.length > 8 ? ` and ${names.length - 8} more` : "");
+}

@@ -1,0 +1,271 @@
+/** Milliseconds of a day. */
+export const DAY = 86_400_000;
+
+/** How days are written, in the order in which they are looked for. */
+const DAYS = [
+  ...["YYYY-MM-DD", "YYYY/MM/DD", "YYYY.MM.DD", "M/D/YYYY", "D/M/YYYY", "M/D/YY", "D/M/YY", "M-D-YYYY", "D-M-YYYY"],
+  ...["D.M.YYYY", "D.M.YY", "MMM D YYYY", "MMM D, YYYY", "D MMM YYYY", "D-MMM-YYYY", "D-MMM-YY", "D MMM YY"],
+  ...["YYYY-MM", "YYYY/MM", "MMM YYYY", "MMM-YY"],
+] as const;
+
+/** How the time of the day follows it. */
+const TIMES = ["H:mm", "H:mm:ss", "H:mm:ss.SSS"] as const;
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** The parts that a format is made of; what is not among them stands for itself. */
+const PARTS = /YYYY|YY|MMM|MM|M|DD|D|HH|H|mm|ss|\.SSS|Z|./g;
+
+/** What is read of each part: numbers of one digit are taken for those of two, and months by their whole names too. */
+const PATTERNS: Readonly<Record<string, string>> = {
+  YYYY: "(\\d{4})",
+  YY: "(\\d{2})",
+  MMM: "([A-Za-z]{3,9})\\.?",
+  MM: "(\\d{1,2})",
+  M: "(\\d{1,2})",
+  DD: "(\\d{1,2})",
+  D: "(\\d{1,2})",
+  HH: "(\\d{1,2})",
+  H: "(\\d{1,2})",
+  mm: "(\\d{2})",
+  ss: "(\\d{2})",
+  ".SSS": "(?:\\.(\\d{1,9}))?",
+  Z: "(Z|[+-]\\d{2}:?\\d{2})",
+};
+
+/** A way of writing dates, and times of the day. */
+export interface DateFormat {
+  /** As a schema has it: `YYYY-MM-DD`, `M/D/YYYY HH:mm`; `MM/DD/YYYY` is of days and months in two digits each. */
+  readonly name: string;
+  /** Days since 1970-01-01 UTC of a text; NaN for what is not written so. */
+  read(text: string): number;
+  /** The text of a time, to the nearest that the format can say. */
+  write(days: number): string;
+}
+
+/** An hour that may have one digit. */
+const HOUR = /\bH\b/;
+
+/** The formats of a day, and with times after it. */
+function withTimes(day: string): string[] {
+  if (!day.includes("D")) return [day];
+  const gaps = day === "YYYY-MM-DD" ? [" ", "TH"] : [" "];
+  return [day, ...gaps.flatMap((gap) => TIMES.flatMap((time) => [`${day}${gap}${time}`, `${day}${gap}${time}Z`]))];
+}
+
+/** The formats that are looked for: days and months of one digit may have one. */
+const FOUND = DAYS.flatMap(withTimes).map(formatOf);
+
+/** All formats, by name. */
+export const DATE_FORMATS: ReadonlyMap<string, DateFormat> = new Map(
+  FOUND.flatMap(({ name }) => [name, padded(name), name.replace(HOUR, "HH"), padded(name.replace(HOUR, "HH"))])
+    .map((name) => [name, formatOf(name)]),
+);
+
+/** A form whose days and months have two digits each. */
+function padded(name: string): string {
+  return name.replace(/\bM\b/, "MM").replace(/\bD\b/, "DD");
+}
+
+function formatOf(name: string): DateFormat {
+  const parts = name.match(PARTS)!;
+  const known = parts.filter((part) => Object.hasOwn(PATTERNS, part));
+  const pattern = new RegExp(
+    "^" + parts.map((part) => PATTERNS[part] ?? (part === " " ? " +" : part.replace(/[.]/, "\\."))).join("") + "$",
+  );
+  return {
+    name,
+    read(text) {
+      const got = pattern.exec(text);
+      if (!got) return NaN;
+      let [year, month, day, hour, minute, second, millisecond, zone] = [1970, 1, 1, 0, 0, 0, 0, 0];
+      for (const [k, part] of known.entries()) {
+        const said = got[k + 1], value = Number(said);
+        if (part === "YYYY") year = value;
+        else if (part === "YY") year = value + (value < 69 ? 2000 : 1900);
+        else if (part === "MMM") month = monthOf(said);
+        else if (part === "MM" || part === "M") month = value;
+        else if (part === "DD" || part === "D") day = value;
+        else if (part === "HH" || part === "H") hour = value;
+        else if (part === "mm") minute = value;
+        else if (part === "ss") second = value;
+        else if (part === ".SSS") millisecond = Math.floor(1000 * Number(`0.${said ?? 0}`));
+        else if (said !== "Z") {
+          zone = (said[0] === "-" ? -1 : 1) * (60 * Number(said.slice(1, 3)) + Number(said.slice(-2)));
+        }
+      }
+      if (!(month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month))) return NaN;
+      if (hour > 23 || minute > 59 || second > 59 || Math.abs(zone) > 15 * 60) return NaN;
+      const date = new Date(0);
+      date.setUTCFullYear(year, month - 1, day);
+      date.setUTCHours(hour, minute - zone, second, millisecond);
+      return date.getTime() / DAY;
+    },
+    write(days) {
+      const date = new Date(roundedTo(name, days));
+      if (Number.isNaN(date.getTime())) return "";
+      const digits = (value: number, count: number) => String(value).padStart(count, "0");
+      const month = date.getUTCMonth(), day = date.getUTCDate();
+      return parts.map((part) => {
+        switch (part) {
+          case "YYYY":
+            return digits(date.getUTCFullYear(), 4);
+          case "YY":
+            return digits(date.getUTCFullYear() % 100, 2);
+          case "MMM":
+            return MONTHS[month];
+          case "MM":
+            return digits(month + 1, 2);
+          case "M":
+            return String(month + 1);
+          case "DD":
+            return digits(day, 2);
+          case "D":
+            return String(day);
+          case "HH":
+            return digits(date.getUTCHours(), 2);
+          case "mm":
+            return digits(date.getUTCMinutes(), 2);
+          case "ss":
+            return digits(date.getUTCSeconds(), 2);
+          case "H":
+            return String(date.getUTCHours());
+          case ".SSS":
+            return `.${digits(date.getUTCMilliseconds(), 3)}`;
+          default:
+            return part;
+        }
+      }).join("");
+    },
+  };
+}
+
+/** The nearest time in milliseconds that a format can say. */
+function roundedTo(name: string, days: number): number {
+  const step = name.includes("SSS") ? 1 : name.includes("ss") ? 1000 : name.includes("mm") ? 60_000 : DAY;
+  const time = step * Math.round(days * DAY / step);
+  if (name.includes("D")) return time;
+  // Of a month, the first day of the nearest.
+  const date = new Date(time), month = date.getUTCMonth(), year = date.getUTCFullYear();
+  const isLate = date.getUTCDate() > daysOf(year, month + 1) / 2 + 1;
+  return Date.UTC(year, month + (isLate ? 1 : 0), 1);
+}
+
+function daysOf(year: number, month: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
+}
+
+/** The number of a month by its name, or the beginning of it; NaN for another word. */
+function monthOf(word: string): number {
+  const name = word[0].toUpperCase() + word.slice(1, 3).toLowerCase(), month = MONTHS.indexOf(name);
+  return month >= 0 && LONG_MONTHS[month].toLowerCase().startsWith(word.toLowerCase()) ? month + 1 : NaN;
+}
+
+const LONG_MONTHS = [
+  ...["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November"],
+  "December",
+];
+
+/** Which formats a column of texts may be written in, as far as they tell. */
+export class DateFinder {
+  /** The formats that every text has been read by. */
+  #candidates: readonly DateFormat[] | undefined;
+  /** Whether every day and month, and every hour, had two digits. */
+  #hasLongDays = true;
+  #hasLongHours = true;
+  /** Of each candidate. */
+  readonly #steps = new Map<DateFormat, DateSteps>();
+  /** Whether no format is left. */
+  isOver = false;
+
+  /** Takes in a text. */
+  add(text: string): void {
+    if (this.isOver) return;
+    if (text.length < 5 || text.length > 40 || !/\d/.test(text)) {
+      this.isOver = true;
+      return;
+    }
+    this.#candidates ??= FOUND;
+    let isLost = false;
+    for (const format of this.#candidates) {
+      const days = format.read(text);
+      if (Number.isNaN(days)) {
+        isLost = true;
+        this.#steps.set(format, LOST);
+        continue;
+      }
+      let steps = this.#steps.get(format);
+      if (!steps) this.#steps.set(format, steps = new DateSteps());
+      steps.add(Math.round(days * DAY));
+    }
+    if (isLost) {
+      this.#candidates = this.#candidates.filter((format) => this.#steps.get(format) !== LOST);
+      this.isOver = this.#candidates.length === 0;
+    }
+    if (this.#hasLongHours && / \d:/.test(text)) this.#hasLongHours = false;
+    if (this.#hasLongDays && /(^|\D)\d(\D|$)/.test(text.replace(/[ T]\d{1,2}:.*/, ""))) this.#hasLongDays = false;
+  }
+
+  /** What was found, of the format that is looked for first. */
+  get found(): FoundDates | undefined {
+    return this.as();
+  }
+
+  /** What was found, of a format by its name, or of the first; nothing where texts are not written so. */
+  as(format?: string): FoundDates | undefined {
+    const candidates = this.isOver ? undefined : this.#candidates;
+    const first = format === undefined ? candidates?.[0] : candidates?.find(({ name }) => isLike(name, format));
+    if (!candidates || !first) return undefined;
+    const days = this.#hasLongDays ? padded(first.name) : first.name;
+    const name = this.#hasLongHours ? days.replace(HOUR, "HH") : days;
+    const { min, max, step, origin } = this.#steps.get(first)!;
+    return {
+      format: format ?? name,
+      isAmbiguous: first.name[0] === "M" && candidates.some((other) => other.name[0] === "D"),
+      min: min / DAY,
+      max: max / DAY,
+      step: (step || DAY) / DAY,
+      origin: origin / DAY,
+    };
+  }
+}
+
+/** Whether a format, as it is looked for, is the one that is meant but for the digits of its numbers. */
+function isLike(name: string, meant: string): boolean {
+  return [name, padded(name)].some((each) => each === meant || each.replace(HOUR, "HH") === meant);
+}
+
+/** How dates of a column are written, and where they lie, in days. */
+export interface FoundDates {
+  readonly format: string;
+  /** Whether the day and the month may be the other way round. */
+  readonly isAmbiguous: boolean;
+  readonly min: number;
+  readonly max: number;
+  /** The greatest common divisor of their differences. */
+  readonly step: number;
+  /** One of them. */
+  readonly origin: number;
+}
+
+/** Where times lie, in milliseconds. */
+export class DateSteps {
+  min = Infinity;
+  max = -Infinity;
+  /** The greatest common divisor of the differences, 0 where there are none. */
+  step = 0;
+  origin = NaN;
+
+  add(time: number): void {
+    if (Number.isNaN(this.origin)) this.origin = time;
+    if (time < this.min) this.min = time;
+    if (time > this.max) this.max = time;
+    if (this.step === 1) return;
+    let a = Math.abs(time - this.origin), b = this.step;
+    while (a > 0) [a, b] = [b % a, a];
+    this.step = b;
+  }
+}
+
+const LOST = new DateSteps();

@@ -2,7 +2,10 @@ import { type Condition, describeCondition, encodeCondition, givenEach } from ".
 import { parseConditionRequest, type RequestedVariable, variableOf } from "../data/condition_request.ts";
 import { byteSamples, floatSamples, type Samples } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
+import { parseDataFile } from "../data/data_file.ts";
+import { UsageError } from "../errors/usage_error.ts";
 import { DataFileError } from "../io/data_array.ts";
+import { isTableFile } from "../tables/open_table.ts";
 import { readAll, type StoredRows, storedSamples } from "../io/stored_rows.ts";
 import { toFloat32 } from "../data/samples.ts";
 import type { OptionSpec, OptionValues } from "../options/spec.ts";
@@ -14,12 +17,14 @@ import { locate, type Part, type Parts } from "./locate.ts";
 import { matchColumns } from "./match_columns.ts";
 import { momentsOf } from "./moments.ts";
 import { describe, logScaleOf, rowMap, scaledFacts, scaleOf } from "./open_rows.ts";
+import { isPlain, loadTable, TABLE_OPTIONS } from "./load_table.ts";
 import { optionsOf, READ_OPTIONS } from "./options.ts";
 import { describeUnknown, placesIn, splitRequested } from "./read_conditions.ts";
 import { describeRange, likelyRange, parseRange, type Range, requireWithin, surveyedRange } from "./value_range.ts";
 
 /** The options of the data set `file`. */
 export const options = {
+  ...TABLE_OPTIONS,
   path: { default: "", help: "the file, if its path is not given in place of the data set's name" },
   standardise: {
     default: "auto",
@@ -55,7 +60,47 @@ interface Source {
  * @throws {UserError} If it cannot be read, or does not hold samples of one shape and finite values.
  */
 export async function load(random: Random, values: OptionValues = {}, context: LoadContext = {}): Promise<Dataset> {
-  const given = optionsOf(values), path = String(values.path ?? options.path.default);
+  const path = String(values.path ?? options.path.default), { header } = optionsOf(values);
+  if (await isTyped(path, header, values)) return await loadTable(path, header, values, random, context);
+  try {
+    return await loadNumbers(path, random, values, context);
+  } catch (error) {
+    // The first rows of a long table may be of numbers alone.
+    if (!(error instanceof DataFileError && await isTyped(path, header, values, Infinity))) throw error;
+    return await loadTable(path, header, values, random, context);
+  }
+}
+
+/** Whether a file is a table that has more than continuous numbers, or of which types are said. @param rows Looked at. */
+async function isTyped(
+  path: string,
+  header: "auto" | "on" | "off",
+  values: OptionValues,
+  rows?: number,
+): Promise<boolean> {
+  const said = (["types", "columns", "drop", "id"] as const).filter((name) =>
+    String(values[name] ?? options[name].default) !== options[name].default
+  );
+  const isOff = values.types === "off", others = said.filter((name) => name !== "types");
+  const plain = (["standardise", "range", "condition"] as const).find((name) =>
+    String(values[name] ?? options[name].default) !== options[name].default
+  );
+  const file = parseDataFile(path), isTable = file !== undefined && !file.isFolder && isTableFile(file.path);
+  if (isTable && !isOff && !plain) return said.length > 0 || !await isPlain(file.path, header, rows);
+  const [first] = isOff ? others : said;
+  if (first === undefined) return false;
+  throw new UsageError(
+    isTable
+      ? `--${first} is given, but ${
+        isOff ? "--types is off" : `--${plain} is given as well`
+      }, which is of numbers alone. Leave one of them out.`
+      : `--${first} is given, but ${path} is no table. Leave it out.`,
+  );
+}
+
+/** Loads a file of numbers: a table, arrays, pictures. */
+async function loadNumbers(path: string, random: Random, values: OptionValues, context: LoadContext): Promise<Dataset> {
+  const given = optionsOf(values);
   const asked = String(values.condition ?? options.condition.default);
   const requested = asked === "" ? [] : parseConditionRequest(asked);
   using stack = new DisposableStack();

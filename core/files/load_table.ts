@@ -7,18 +7,17 @@ import { splitInOrder } from "../plugins/split.ts";
 import type { Random } from "../random/random.ts";
 import { chooseTransform } from "../tables/choose_transform.ts";
 import type { TableSchema } from "../tables/column_types.ts";
-import { codingOf, placesOfColumns, tableSamples, type TableCoding, widthOfRow } from "../tables/table_coding.ts";
-import { readCells } from "../table_files/cells.ts";
-import { describeColumns } from "../table_files/describe.ts";
-import { type InferredSchema, type InferOptions, inferSchema } from "../table_files/infer_types.ts";
-import { openTable, type Table } from "../table_files/open_table.ts";
-import { readTypes } from "../table_files/types_file.ts";
+import { codingOf, placesOfColumns, type TableCoding, tableSamples, widthOfRow } from "../tables/table_coding.ts";
+import { readCells } from "../tables/cells.ts";
+import { describeColumns } from "../tables/describe.ts";
+import { type InferOptions, type InferredSchema, inferSchema } from "../tables/infer_types.ts";
+import { openTable, type Table } from "../tables/open_table.ts";
+import { readTypes } from "../tables/types_file.ts";
 
 /** What can be said of a table whose columns are of different types. */
 export const TABLE_OPTIONS = {
   types: {
     default: "auto",
-    placeholder: "file",
     help:
       'of a table, what its columns are: auto finds out; off reads numbers alone; or a JSON file as {"mass": {"kind": "number", ' +
       '"step": 25, "transform": "log"}, "sex": "class", "when": "date", "note": "drop"}',
@@ -53,9 +52,13 @@ export async function inferOptions(values: OptionValues): Promise<InferOptions> 
   };
 }
 
-/** Whether a table is one of continuous numbers without gaps and heavy tails, as far as its first rows tell. */
-export async function isPlain(path: string, header: "auto" | "on" | "off"): Promise<boolean> {
-  const table = await openTable(path, { header }), some = firstRows(table, PEEKED_ROWS);
+/** Whether a table is one of continuous numbers without gaps and heavy tails, as far as some of its first rows tell. */
+export async function isPlain(
+  path: string,
+  header: "auto" | "on" | "off",
+  rows: number = PEEKED_ROWS,
+): Promise<boolean> {
+  const table = await openTable(path, { header }), some = firstRows(table, rows);
   const { schema, unknown } = await inferSchema(some);
   const isNumbers = schema.columns.length === table.names.length && unknown.every((count) => count === 0) &&
     schema.columns.every((column) => column.kind === "number" && column.step === undefined);
@@ -121,14 +124,17 @@ function gapsOf(coding: TableCoding, cells: Float64Array): number[] {
 }
 
 function describeRead(path: string, { schema, rows, unknown }: InferredSchema, notes: readonly string[]): string {
-  const { columns, leftOut } = schema, count = (kind: string) => columns.filter((column) => column.kind === kind).length;
+  const { columns, leftOut } = schema,
+    count = (kind: string) => columns.filter((column) => column.kind === kind).length;
   const kinds = [["number", "numbers"], ["class", "classes"], ["date", "dates"]].flatMap(([kind, many]) => {
     const n = count(kind);
     return n === 0 ? [] : [`${n} ${n === 1 ? (kind === "class" ? "class" : kind) : many}`];
   });
   const lacking = unknown.reduce((sum, each) => sum + each, 0);
   return [
-    `${basename(path)}: ${rows} rows, ${columns.length} of ${schema.order.length} columns modelled (${kinds.join(", ")})`,
+    `${basename(path)}: ${rows} rows, ${columns.length} of ${schema.order.length} columns modelled (${
+      kinds.join(", ")
+    })`,
     ...(lacking > 0 ? [`${lacking} cells unknown`] : []),
     ...(leftOut.length > 0 ? [`left out ${leftOut.map(({ name, reason }) => `${name} (${reason})`).join(", ")}`] : []),
     ...notes,
@@ -150,6 +156,11 @@ export async function readTable(
 ): Promise<TableRowsOfFile> {
   const table = await openTable(path, { header }), { cells, count, notes } = await readCells(coding.schema, table);
   const unknown = cells.reduce((sum, value) => sum + Number(Number.isNaN(value)), 0);
-  const said = [`${basename(path)}: ${count} rows`, ...(unknown > 0 ? [`${unknown} cells unknown`] : []), ...table.notes, ...notes];
+  const said = [
+    `${basename(path)}: ${count} rows`,
+    ...(unknown > 0 ? [`${unknown} cells unknown`] : []),
+    ...table.notes,
+    ...notes,
+  ];
   return { cells, samples: tableSamples(coding, cells), description: said.join("; ") };
 }

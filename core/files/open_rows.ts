@@ -1,6 +1,8 @@
 import { basename } from "node:path";
 import { type Condition, encodeCondition, givenEach } from "../data/condition.ts";
 import type { Samples } from "../data/samples.ts";
+import { parseDataFile } from "../data/data_file.ts";
+import type { TableCoding } from "../tables/table_coding.ts";
 import type { AxisMap } from "../data/standardisation.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { DataFileError, type Values } from "../io/data_array.ts";
@@ -10,6 +12,7 @@ import type { Dataset, OptionValues } from "../plugins/contracts.ts";
 import { describeShape, laidOut, type Layout, reordered } from "./layout.ts";
 import { locate } from "./locate.ts";
 import { listed, matchColumns } from "./match_columns.ts";
+import { readTable } from "./load_table.ts";
 import { optionsOf } from "./options.ts";
 import { describeUnknown, placesIn, splitKnown } from "./read_conditions.ts";
 import { describeRange, likelyRange, parseRange, type Range, requireWithin, surveyedRange } from "./value_range.ts";
@@ -25,6 +28,8 @@ export interface ModelData {
   readonly columns?: readonly string[];
   /** What may be known of a sample: where the file says it, the samples have it. */
   readonly condition?: Condition;
+  /** How rows of a table are samples. */
+  readonly table?: TableCoding;
 }
 
 /** All rows of a file as samples. The file is open until this is disposed of. */
@@ -47,6 +52,11 @@ export interface FileRows
  * @throws {UserError} If it cannot be read, or does not hold samples of the shape and finite values.
  */
 export async function openRows(spec: string, model: ModelData, values: OptionValues = {}): Promise<FileRows> {
+  if (model.table) {
+    const path = parseDataFile(spec)?.path ?? spec,
+      { samples, description } = await readTable(path, model.table, optionsOf(values).header);
+    return { shape: [samples.dimension], samples, description, [Symbol.dispose]() {} };
+  }
   const variables = model.condition?.map((variable) => variable.name) ?? [];
   const given = optionsOf(values), sources = await locate(spec, { ...given, missing: variables });
   const { name, array, open } = sources.test ?? sources.validation ?? sources.train;

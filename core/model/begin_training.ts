@@ -158,7 +158,9 @@ export async function beginTraining<S extends FitSettings>(
   const ofHalf = sizeOf(data.shape) < OVERFITTING ? 0 : Math.max(LEAST_PATIENCE, Math.ceil(epochs / 2));
   const patience = config.patience === "auto" ? ofHalf : config.patience;
   const often = Math.max(1, Math.round(epochs / VALIDATIONS));
-  const validateEvery = config.validateEvery === "auto" ? Math.min(MOST_EVERY, often) : config.validateEvery;
+  const validateEvery = config.validateEvery === "auto"
+    ? Math.min(isTable ? Infinity : MOST_EVERY, often)
+    : config.validateEvery;
   const usualRate = sizeOf(data.shape) > WIDE ? WIDE_RATE : RATE;
   const learningRate = config.learningRate === "auto" ? usualRate : config.learningRate;
   const settings: TrainingSettings = {

@@ -1,7 +1,7 @@
 import type { CsvLayout } from "./csv_layout.ts";
 import { DataFileError } from "./data_array.ts";
-import { DecimalReader, toNumber } from "./decimal.ts";
-import { BlockBuilder, CELL, type CellBlock, QUOTED } from "./cell_block.ts";
+import { DecimalReader, toGroupedNumber, toNumber } from "./decimal.ts";
+import { BlockBuilder, CELL, type CellBlock, GROUPED, QUOTED } from "./cell_block.ts";
 import { isMissingWord, mayBeWord } from "./cell_words.ts";
 import { TextCache } from "./text_cache.ts";
 
@@ -34,7 +34,7 @@ export class CsvCells {
     this.#linesToSkip = layout.skippedLines;
     this.#isHeader = layout.hasHeader;
     this.#decimals = new DecimalReader(layout.point);
-    this.#builder = new BlockBuilder(this.#width, path, "line");
+    this.#builder = new BlockBuilder(this.#width, path, "line", layout.point);
     this.#texts = new TextCache(encoding);
   }
 
@@ -179,6 +179,11 @@ export class CsvCells {
       if (Number.isFinite(exact)) {
         this.#builder.numbers[cell] = exact;
         return CELL.number;
+      }
+      const grouped = toGroupedNumber(bytes, first, last, this.#layout.point);
+      if (Number.isFinite(grouped)) {
+        this.#builder.numbers[cell] = grouped;
+        return CELL.number | GROUPED;
       }
     }
     if (mayBeWord(byte, last - first) && isMissingWord(this.#texts.read(bytes, first, last))) return CELL.word;

@@ -208,15 +208,19 @@ function knownOf(column: TableColumn, summary: ColumnSummary): number {
 
 /** Says which words stand for missing values, other than those that hardly mean anything else. */
 function wordNotes(summary: ColumnSummary): string[] {
+  const grouped = summary.grouped > 0 && summary.texts === 0
+    ? ["commas between digits taken for thousands separators"]
+    : [];
   const words = summary.levels?.filter(({ isWord }) => isWord) ?? [];
   const isOfTexts = summary.texts > 0 && !summary.dateFinder.found;
   const all = [
     ...isOfTexts ? [] : words.map(({ text, count }) => [text, count] as const),
     ...[...summary.missing].filter(([marker]) => marker === "?" || marker === "."),
   ];
-  return all.map(([text, count]) =>
+  const unknown = all.map(([text, count]) =>
     `${JSON.stringify(text)} taken for unknown in ${count} ${count === 1 ? "row" : "rows"}`
   );
+  return [...grouped, ...unknown];
 }
 
 function numberColumn(
@@ -236,6 +240,7 @@ function numberColumn(
     ...(offset === 0 ? {} : { offset }),
     decimals: Math.min(100, steps.decimals),
     ...(steps.decimals > 0 && steps.fewestDecimals === steps.decimals ? { padded: true } : {}),
+    ...(summary.grouped > 0 ? { grouped: true } : {}),
     ...{ min, max },
     ...(request?.transform === undefined ? {} : { transform: request.transform }),
     ...(request?.bounds === undefined ? {} : { bounds: request.bounds }),

@@ -154,6 +154,7 @@ function columnOf(of: Value): TableColumn {
     ...offset,
     decimals: Math.min(100, of.get("decimals").count()),
     ...flag(of, "padded"),
+    ...flag(of, "grouped"),
     ...{ min, max },
     ...optional(of, "transform", (value) => value.oneOf(TRANSFORMS)),
     ...optional(of, "bounds", (value): readonly [number, number] => {

@@ -60,6 +60,8 @@ export interface BlockSource {
   /** Where each row begins, and ends before its line does. */
   readonly rowBegins: Uint32Array;
   readonly rowEnds: Uint32Array;
+  /** Where the header ends before its line does, where it is in this block. */
+  readonly headerEnd?: number;
 }
 
 /** Most cells of a block; a table whose single row has more is refused. */
@@ -125,7 +127,8 @@ export class BlockBuilder {
     first: number,
     bytes: Uint8Array<ArrayBuffer>,
     text: (kind: number, begin: number, end: number) => string,
-  ): CellBlock {
+    headerEnd?: number,
+  ): CellBlock & { readonly source: BlockSource } {
     const { kinds, numbers, begins, ends, rowBegins, rowEnds, lines, unit } = this;
     const point = this.point.charCodeAt(0);
     return {
@@ -134,7 +137,7 @@ export class BlockBuilder {
       decimals: (cell) => decimalsOf(bytes, begins[cell], ends[cell], point),
       isCode: (cell) => isCode(bytes, begins[cell], ends[cell], (kinds[cell] & QUOTED) !== 0),
       place: (row) => `${unit} ${lines[row]}`,
-      source: { bytes, begins, ends, rowBegins, rowEnds },
+      source: { bytes, begins, ends, rowBegins, rowEnds, ...(headerEnd === undefined ? {} : { headerEnd }) },
     };
   }
 }

@@ -23,6 +23,7 @@ export class CsvCells {
   #line = 1;
   #linesToSkip: number;
   #isHeader: boolean;
+  #headerEnd: number | undefined;
   #rows = 0;
 
   constructor(readonly path: string, layout: CsvLayout, encoding: "utf-8" | "latin1") {
@@ -47,6 +48,7 @@ export class CsvCells {
   take(bytes: Uint8Array<ArrayBuffer>, isLast: boolean): CellBlock & { readonly end: number } {
     const builder = this.#builder;
     builder.count = 0;
+    this.#headerEnd = undefined;
     let at = 0;
     while (at < bytes.length) {
       const next = this.#record(bytes, at, isLast);
@@ -62,7 +64,8 @@ export class CsvCells {
     const first = this.#rows;
     this.#rows += builder.count;
     const taken = bytes.subarray(0, at);
-    return { ...builder.block(first, taken, (kind, begin, end) => this.#text(taken, kind, begin, end)), end: at };
+    const text = (kind: number, begin: number, end: number) => this.#text(taken, kind, begin, end);
+    return { ...builder.block(first, taken, text, this.#headerEnd), end: at };
   }
 
   #text(bytes: Uint8Array, kind: number, begin: number, end: number): string {
@@ -152,8 +155,10 @@ export class CsvCells {
       if (isEnd) break;
       at++;
     }
-    if (this.#isHeader) this.#isHeader = false;
-    else {
+    if (this.#isHeader) {
+      this.#isHeader = false;
+      this.#headerEnd = at;
+    } else {
       if (column !== width) {
         throw new DataFileError(
           `${this.path}: line ${this.#line} has ${column} columns, expected ${width} as in the first row. ` +

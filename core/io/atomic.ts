@@ -28,6 +28,25 @@ export async function writeFileAtomic(path: string, contents: Contents): Promise
 }
 
 /**
+ * Writes a file as {@linkcode writeFileAtomic} does, of parts that are made as they are written.
+ *
+ * @throws StorageError if the file cannot be written, and what making the parts throws. The path is then as it was.
+ */
+export async function writePartsAtomic(path: string, parts: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    const target = await fileToReplace(path);
+    await makeFolder(dirname(target));
+    await using temporary = await Temporary.file(dirname(target));
+    for await (const part of parts) await writeAll(temporary.file, part);
+    await temporary.file.sync();
+    await temporary.moveTo(target);
+    await syncFolder(dirname(target));
+  } catch (error) {
+    throw storageError(path, error);
+  }
+}
+
+/**
  * Writes a folder of files, which appears under its name only once all of them are on the disk. Missing parent folders
  * are made.
  *
@@ -148,10 +167,12 @@ async function makeFolder(path: string): Promise<void> {
 
 async function writeSynced(file: Deno.FsFile, contents: Contents): Promise<void> {
   const whole = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
-  for (const bytes of whole instanceof Uint8Array ? [whole] : whole) {
-    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
-  }
+  for (const bytes of whole instanceof Uint8Array ? [whole] : whole) await writeAll(file, bytes);
   await file.sync();
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
 }
 
 /** Puts a rename on the disk. Systems whose folders cannot be opened as files do so by themselves. */

@@ -23,15 +23,18 @@ export const CELL = {
 /** Is set beside the kind of a cell in quotes. */
 export const QUOTED = 0x80;
 
+/** Is set beside the kind of a number whose digits are in groups of three: `1,234,567`. */
+export const GROUPED = 0x40;
+
 /** The bits of a cell's kind. */
-export const KIND = 0x7f;
+export const KIND = 0x3f;
 
 /** Some whole rows of a table, one after the other. They are valid until the next block is asked for. */
 export interface CellBlock {
   /** The index of the first row. */
   readonly first: number;
   readonly count: number;
-  /** What each cell is, `[count, columns]`: one of {@linkcode CELL}, and {@linkcode QUOTED}. */
+  /** What each cell is, `[count, columns]`: one of {@linkcode CELL}, and {@linkcode QUOTED} or {@linkcode GROUPED}. */
   readonly kinds: Uint8Array;
   /** The value of what is a number, `[count, columns]`; NaN of all other cells. */
   readonly numbers: Float64Array;
@@ -57,12 +60,14 @@ export interface BlockSource {
   /** Where each row begins, and ends before its line does. */
   readonly rowBegins: Uint32Array;
   readonly rowEnds: Uint32Array;
+  /** Where the header ends before its line does, where it is in this block. */
+  readonly headerEnd?: number;
 }
 
 /** Most cells of a block; a table whose single row has more is refused. */
 const MAX_CELLS = 1 << 24;
 
-const POINT = 46, COMMA = 44, ZERO = 48, NINE = 57, EXPONENT = 101, MINUS = 45, PLUS = 43;
+const ZERO = 48, NINE = 57, EXPONENT = 101, MINUS = 45, PLUS = 43;
 
 /** Collects the cells of a block. Its memory is used again for the next. */
 export class BlockBuilder {
@@ -79,8 +84,14 @@ export class BlockBuilder {
   /**
    * @param source The file's name for messages.
    * @param unit What rows are counted in: `line` or `record`.
+   * @param point What stands before decimals.
    */
-  constructor(readonly width: number, readonly source: string, readonly unit: "line" | "record") {}
+  constructor(
+    readonly width: number,
+    readonly source: string,
+    readonly unit: "line" | "record",
+    readonly point: "." | "," = ".",
+  ) {}
 
   /** Makes room for one more row, whose cells lie from {@linkcode BlockBuilder.at} on. */
   reserve(): void {
@@ -116,15 +127,17 @@ export class BlockBuilder {
     first: number,
     bytes: Uint8Array<ArrayBuffer>,
     text: (kind: number, begin: number, end: number) => string,
-  ): CellBlock {
+    headerEnd?: number,
+  ): CellBlock & { readonly source: BlockSource } {
     const { kinds, numbers, begins, ends, rowBegins, rowEnds, lines, unit } = this;
+    const point = this.point.charCodeAt(0);
     return {
       ...{ first, count: this.count, kinds, numbers },
       text: (cell) => text(kinds[cell], begins[cell], ends[cell]),
-      decimals: (cell) => decimalsOf(bytes, begins[cell], ends[cell]),
+      decimals: (cell) => decimalsOf(bytes, begins[cell], ends[cell], point),
       isCode: (cell) => isCode(bytes, begins[cell], ends[cell], (kinds[cell] & QUOTED) !== 0),
       place: (row) => `${unit} ${lines[row]}`,
-      source: { bytes, begins, ends, rowBegins, rowEnds },
+      source: { bytes, begins, ends, rowBegins, rowEnds, ...(headerEnd === undefined ? {} : { headerEnd }) },
     };
   }
 }
@@ -135,12 +148,12 @@ function grown<T extends Uint8Array | Uint32Array | Float64Array>(old: T, room: 
 }
 
 /** Digits after the point of a number that is written in some bytes, less its exponent. */
-function decimalsOf(bytes: Uint8Array, begin: number, end: number): number {
+function decimalsOf(bytes: Uint8Array, begin: number, end: number, point: number): number {
   let digits = 0, isAfter = false;
   for (let at = begin; at < end; at++) {
     const byte = bytes[at];
     if (byte >= ZERO && byte <= NINE) { if (isAfter) digits++; }
-    else if (byte === POINT || byte === COMMA) isAfter = true;
+    else if (byte === point) isAfter = true;
     else if ((byte | 32) === EXPONENT) {
       let exponent = 0;
       const sign = bytes[at + 1] === MINUS ? -1 : 1;

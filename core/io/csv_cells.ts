@@ -1,7 +1,7 @@
 import type { CsvLayout } from "./csv_layout.ts";
 import { DataFileError } from "./data_array.ts";
-import { DecimalReader, toNumber } from "./decimal.ts";
-import { BlockBuilder, CELL, type CellBlock, QUOTED } from "./cell_block.ts";
+import { DecimalReader, toGroupedNumber, toNumber } from "./decimal.ts";
+import { BlockBuilder, CELL, type CellBlock, GROUPED, QUOTED } from "./cell_block.ts";
 import { isMissingWord, mayBeWord } from "./cell_words.ts";
 import { TextCache } from "./text_cache.ts";
 
@@ -23,6 +23,7 @@ export class CsvCells {
   #line = 1;
   #linesToSkip: number;
   #isHeader: boolean;
+  #headerEnd: number | undefined;
   #rows = 0;
 
   constructor(readonly path: string, layout: CsvLayout, encoding: "utf-8" | "latin1") {
@@ -34,7 +35,7 @@ export class CsvCells {
     this.#linesToSkip = layout.skippedLines;
     this.#isHeader = layout.hasHeader;
     this.#decimals = new DecimalReader(layout.point);
-    this.#builder = new BlockBuilder(this.#width, path, "line");
+    this.#builder = new BlockBuilder(this.#width, path, "line", layout.point);
     this.#texts = new TextCache(encoding);
   }
 
@@ -47,6 +48,7 @@ export class CsvCells {
   take(bytes: Uint8Array<ArrayBuffer>, isLast: boolean): CellBlock & { readonly end: number } {
     const builder = this.#builder;
     builder.count = 0;
+    this.#headerEnd = undefined;
     let at = 0;
     while (at < bytes.length) {
       const next = this.#record(bytes, at, isLast);
@@ -62,7 +64,8 @@ export class CsvCells {
     const first = this.#rows;
     this.#rows += builder.count;
     const taken = bytes.subarray(0, at);
-    return { ...builder.block(first, taken, (kind, begin, end) => this.#text(taken, kind, begin, end)), end: at };
+    const text = (kind: number, begin: number, end: number) => this.#text(taken, kind, begin, end);
+    return { ...builder.block(first, taken, text, this.#headerEnd), end: at };
   }
 
   #text(bytes: Uint8Array, kind: number, begin: number, end: number): string {
@@ -152,8 +155,10 @@ export class CsvCells {
       if (isEnd) break;
       at++;
     }
-    if (this.#isHeader) this.#isHeader = false;
-    else {
+    if (this.#isHeader) {
+      this.#isHeader = false;
+      this.#headerEnd = at;
+    } else {
       if (column !== width) {
         throw new DataFileError(
           `${this.path}: line ${this.#line} has ${column} columns, expected ${width} as in the first row. ` +
@@ -179,6 +184,11 @@ export class CsvCells {
       if (Number.isFinite(exact)) {
         this.#builder.numbers[cell] = exact;
         return CELL.number;
+      }
+      const grouped = toGroupedNumber(bytes, first, last, this.#layout.point);
+      if (Number.isFinite(grouped)) {
+        this.#builder.numbers[cell] = grouped;
+        return CELL.number | GROUPED;
       }
     }
     if (mayBeWord(byte, last - first) && isMissingWord(this.#texts.read(bytes, first, last))) return CELL.word;

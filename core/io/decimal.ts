@@ -101,6 +101,27 @@ function productError(a: number, b: number, p: number): number {
   return aHigh * bHigh - p + aHigh * bLow + aLow * bHigh + aLow * bLow;
 }
 
+/**
+ * The number that bytes of ASCII spell whose digits are in groups of three, as `1,234,567.8`; NaN for any other.
+ *
+ * @param point What stands before the decimals; the other of both separates the groups.
+ */
+export function toGroupedNumber(bytes: Uint8Array, begin: number, end: number, point: "." | "," = "."): number {
+  const separator = point === "." ? 44 : 46, first = bytes.indexOf(separator, begin);
+  const from = bytes[begin] === MINUS || bytes[begin] === PLUS ? begin + 1 : begin;
+  if (first < 0 || first >= end || first - from < 1 || first - from > 3 || bytes[from] === ZERO) return NaN;
+  const digits = new Uint8Array(end - begin);
+  let count = 0, at = begin;
+  for (let next = first; at < end; at++) {
+    if (at === next && bytes[at] === separator) {
+      for (let k = 1; k <= 3; k++) if (at + k >= end || (bytes[at + k] - ZERO >>> 0) > 9) return NaN;
+      next += 4;
+    } else if (bytes[at] === separator || at === next && (bytes[at] - ZERO >>> 0) <= 9) return NaN;
+    else digits[count++] = bytes[at];
+  }
+  return toNumber(digits, 0, count, point);
+}
+
 function ownConversion(bytes: Uint8Array, begin: number, end: number, point: string): number {
   let text = "";
   if (end - begin > 1000) return NaN;

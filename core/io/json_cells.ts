@@ -1,7 +1,7 @@
 import { DataFileError } from "./data_array.ts";
-import { DecimalReader, toNumber } from "./decimal.ts";
+import { DecimalReader, toGroupedNumber, toNumber } from "./decimal.ts";
 import { shownName } from "./columns.ts";
-import { BlockBuilder, CELL, type CellBlock, QUOTED } from "./cell_block.ts";
+import { BlockBuilder, CELL, type CellBlock, GROUPED, QUOTED } from "./cell_block.ts";
 import { isMissingWord, mayBeWord } from "./cell_words.ts";
 import { MAX_RECORD } from "./csv_cells.ts";
 import { TextCache } from "./text_cache.ts";
@@ -248,6 +248,11 @@ export class JsonCells {
       if (Number.isFinite(value)) {
         this.#value = value;
         return CELL.number;
+      }
+      const grouped = toGroupedNumber(bytes, begin, end);
+      if (Number.isFinite(grouped)) {
+        this.#value = grouped;
+        return CELL.number | GROUPED;
       }
     }
     if (mayBeWord(byte, end - begin) && isMissingWord(this.#texts.read(bytes, begin, end))) return CELL.word;

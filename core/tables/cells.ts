@@ -58,25 +58,17 @@ const LISTED = 5, MAX_REMEMBERED = 1000;
  * ```
  */
 export function cellsOf(schema: TableSchema, table: Table): TableCells {
-  const { columns } = schema, { places, notes } = matchedPlaces(schema, table), width = table.names.length;
-  const readers = columns.map((column, k) => new ColumnReader(column, table.path, places[k]));
-  const unknownLevels = () => readers.flatMap((reader) => reader.notes());
-  let isDone = false;
+  const reader = new CellReader(schema, table);
   return {
     get notes() {
-      return isDone ? [...notes, ...unknownLevels()] : notes;
+      return reader.notes;
     },
     async *blocks() {
-      let room = new Float64Array();
-      for (const reader of readers) reader.begin();
+      reader.begin();
       for await (const block of table.blocks()) {
-        const { first, count } = block, length = count * columns.length;
-        if (room.length < length) room = new Float64Array(length);
-        const cells = room.subarray(0, length);
-        readers.forEach((reader, k) => reader.read(block, width, cells, k, columns.length));
-        if (count > 0) yield { first, count, cells };
+        const cells = reader.read(block);
+        if (block.count > 0) yield { first: block.first, count: block.count, cells };
       }
-      isDone = true;
     },
   };
 }
@@ -104,8 +96,46 @@ export async function readCells(schema: TableSchema, table: Table): Promise<Whol
   return { count, cells, notes: source.notes };
 }
 
+/** Makes numbers of the blocks of a table. */
+export class CellReader {
+  /** Where the modelled columns are in the table, −1 where they are not there. */
+  readonly places: readonly number[];
+  readonly #notes: readonly string[];
+  readonly #readers: readonly ColumnReader[];
+  readonly #width: number;
+  #room = new Float64Array();
+
+  /** @throws {TableError} For a table that has none of the columns. */
+  constructor(schema: TableSchema, table: Table) {
+    const { places, notes } = matchedPlaces(schema, table);
+    this.places = places;
+    this.#notes = notes;
+    this.#width = table.names.length;
+    this.#readers = schema.columns.map((column, k) => new ColumnReader(column, table.path, places[k]));
+  }
+
+  /** Forgets what was met. */
+  begin(): void {
+    for (const reader of this.#readers) reader.begin();
+  }
+
+  /** The cells of a block, `[count, columns]`; they are valid until the next are asked for. @throws {TableError} */
+  read(block: CellBlock): Float64Array {
+    const columns = this.#readers.length, length = block.count * columns;
+    if (this.#room.length < length) this.#room = new Float64Array(length);
+    const cells = this.#room.subarray(0, length);
+    this.#readers.forEach((reader, k) => reader.read(block, this.#width, cells, k, columns));
+    return cells;
+  }
+
+  /** What was assumed of the columns, and of the cells so far. */
+  get notes(): readonly string[] {
+    return [...this.#notes, ...this.#readers.flatMap((reader) => reader.notes())];
+  }
+}
+
 /** Where the modelled columns are in a table, −1 where they are not there. */
-export function matchedPlaces(
+function matchedPlaces(
   { columns, leftOut, order, file }: TableSchema,
   { names, isNamed, path }: Table,
 ): { readonly places: readonly number[]; readonly notes: readonly string[] } {

@@ -1,4 +1,4 @@
-import { CELL, type CellBlock, KIND, QUOTED } from "../io/cell_block.ts";
+import { CELL, type CellBlock, GROUPED, KIND, QUOTED } from "../io/cell_block.ts";
 import { isMissingAnywhere } from "../io/cell_words.ts";
 import { DateFinder, DateSteps, DAY } from "./dates.ts";
 import { NumberSteps } from "./number_steps.ts";
@@ -44,6 +44,8 @@ export class ColumnSummary {
   words = 0;
   /** Numbers that are texts in JSON. */
   quoted = 0;
+  /** Numbers whose digits are in groups of three. */
+  grouped = 0;
   /** Numbers written as codes are: `007`. */
   codes = 0;
   /** The first text. */
@@ -100,6 +102,7 @@ export class ColumnSummary {
   #number(block: CellBlock, cell: number, row: number, value: number): void {
     this.numbers++;
     if ((block.kinds[cell] & QUOTED) !== 0) this.quoted++;
+    if ((block.kinds[cell] & GROUPED) !== 0) this.grouped++;
     if (block.isCode(cell)) this.codes++;
     this.steps.add(value, block.decimals(cell));
     if (this.isAscending) {

@@ -18,6 +18,8 @@ export interface NumberColumn {
   readonly decimals: number;
   /** Whether all of them are written, as in `1.50`. */
   readonly padded?: true;
+  /** Whether its digits are in groups of three, as in `1,234,567`. */
+  readonly grouped?: true;
   /** The smallest and the largest value. */
   readonly min: number;
   readonly max: number;

@@ -8,9 +8,10 @@ import {
   OTHER,
   type TableColumn,
   TableError,
+  type TableFile,
   type TableSchema,
 } from "./column_types.ts";
-import { ABSENT, ColumnSummary, type Level, NULL } from "./column_summary.ts";
+import { ABSENT, ColumnSummary, EMPTY, type Level } from "./column_summary.ts";
 import { DAY } from "./dates.ts";
 import type { Table } from "./open_table.ts";
 import type { ColumnRequest, TypeRequests } from "./types_file.ts";
@@ -44,6 +45,9 @@ const MAX_VALUES = 2048, MAX_ALL_VALUES = 1 << 18;
 /** A step that is less than this share of the standard deviation rounds nothing that matters, unless values recur. */
 const TINY_STEP = 1e-4;
 
+/** Rows from which two numbers that recur are taken for classes. */
+const FEW_ROWS = 5;
+
 /** The share of the rows that the levels have which are not lumped together. */
 const LUMPED_LEAVES = 0.9;
 
@@ -65,7 +69,7 @@ const ID_NAME =
  * const path = await Deno.makeTempFile({ suffix: ".csv" });
  * await Deno.writeTextFile(path, "species,mass,when\nAdelie,3750,2007-11-11\nGentoo,NA,2008-11-02\nAdelie,3800,2007-11-16\n");
  * const { schema } = await inferSchema(await openTable(path));
- * deepEqual(schema.columns.map(({ kind }) => kind), ["class", "class", "date"]);
+ * deepEqual(schema.columns.map(({ kind }) => kind), ["class", "number", "date"]);
  * await Deno.remove(path);
  * ```
  */
@@ -107,7 +111,7 @@ export async function inferSchema(table: Table, options: InferOptions = {}): Pro
     const why = leftOut.slice(0, 4).map(({ name, reason }) => `${shownName(name)} (${reason})`).join(", ");
     throw new TableError(`${table.path} has no column to model: ${why}. Say with --types what a column is.`);
   }
-  const file = { ...table.file, missing: commonMarker(summaries) };
+  const file = { ...table.file, missing: commonMarker(summaries, table.file.kind) };
   return { schema: { columns, leftOut, order: names, file }, notes, rows, unknown };
 }
 
@@ -182,7 +186,7 @@ function decide(
   if (dates > 0 && texts + numbers + booleans === 0) return { column: storedDate(name, summary), notes };
   const date = texts > 0 && numbers + booleans + dates === 0 ? foundDate(name, summary, undefined, notes) : undefined;
   if (date) return date;
-  if (texts + booleans + dates > 0 || summary.codes > 0 || levels?.length === 2) {
+  if (texts + booleans + dates > 0 || summary.codes > 0 || levels?.length === 2 && summary.known >= FEW_ROWS) {
     return classOf(table, name, summary, undefined);
   }
   const isWhole = summary.steps.decimals === 0;
@@ -208,15 +212,19 @@ function knownOf(column: TableColumn, summary: ColumnSummary): number {
 
 /** Says which words stand for missing values, other than those that hardly mean anything else. */
 function wordNotes(summary: ColumnSummary): string[] {
+  const grouped = summary.grouped > 0 && summary.texts === 0
+    ? ["commas between digits taken for thousands separators"]
+    : [];
   const words = summary.levels?.filter(({ isWord }) => isWord) ?? [];
   const isOfTexts = summary.texts > 0 && !summary.dateFinder.found;
   const all = [
     ...isOfTexts ? [] : words.map(({ text, count }) => [text, count] as const),
     ...[...summary.missing].filter(([marker]) => marker === "?" || marker === "."),
   ];
-  return all.map(([text, count]) =>
+  const unknown = all.map(([text, count]) =>
     `${JSON.stringify(text)} taken for unknown in ${count} ${count === 1 ? "row" : "rows"}`
   );
+  return [...grouped, ...unknown];
 }
 
 function numberColumn(
@@ -236,6 +244,7 @@ function numberColumn(
     ...(offset === 0 ? {} : { offset }),
     decimals: Math.min(100, steps.decimals),
     ...(steps.decimals > 0 && steps.fewestDecimals === steps.decimals ? { padded: true } : {}),
+    ...(summary.grouped > 0 ? { grouped: true } : {}),
     ...{ min, max },
     ...(request?.transform === undefined ? {} : { transform: request.transform }),
     ...(request?.bounds === undefined ? {} : { bounds: request.bounds }),
@@ -434,12 +443,13 @@ function duplicateOf(
   return { levels, ...(to.bare ? { bare: true } : {}) };
 }
 
-/** What stands most often for a missing cell. */
-function commonMarker(summaries: readonly ColumnSummary[]): string {
+/** What stands most often for a missing cell; null in JSON, where nothing else does. */
+function commonMarker(summaries: readonly ColumnSummary[], kind: TableFile["kind"]): string {
   const counts = new Map<string, number>();
   for (const { missing } of summaries) {
     for (const [marker, count] of missing) counts.set(marker, (counts.get(marker) ?? 0) + count);
   }
-  const [[marker] = [""]] = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
-  return marker === ABSENT ? "" : marker === NULL ? "null" : marker;
+  const [[marker] = [EMPTY]] = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
+  if (kind === "csv") return marker;
+  return marker === ABSENT || kind === "parquet" ? "" : "null";
 }

@@ -79,7 +79,7 @@ export class NumberSteps {
 
 /** Whether numbers have a divisor in common for another reason than chance, which is that of one in a hundred. */
 function isTold(divisor: number, levels: number): boolean {
-  return (levels - 1) * Math.log(divisor) > Math.log(100);
+  return (levels - 2) * Math.log(divisor) > Math.log(100);
 }
 
 /** Digits after the point that multiples of a step have. */

@@ -19,6 +19,8 @@ export interface Table {
   readonly notes: readonly string[];
   /** How it is stored; what stands for a missing cell is not known yet. */
   readonly file: TableFile;
+  /** How the bytes of its blocks are to be read, of a text. */
+  readonly encoding: "utf-8" | "latin1";
   /** All rows in order, some at a time; a block is valid until the next. @throws {DataFileError} */
   blocks(): AsyncGenerator<CellBlock>;
 }
@@ -45,7 +47,7 @@ const PLAIN_FILE: Omit<TableFile, "kind"> = {
 
 /** Whether a file's name is that of a table of any cells. */
 export function isTableFile(path: string): boolean {
-  return kindOf(path) !== undefined;
+  return tableKind(path) !== undefined;
 }
 
 /**
@@ -68,7 +70,7 @@ export function isTableFile(path: string): boolean {
  * ```
  */
 export async function openTable(path: string, { header = "auto" }: TableOptions = {}): Promise<Table> {
-  const kind = kindOf(path);
+  const kind = tableKind(path);
   if (kind === undefined) {
     throw new DataFileError(`${path} is no table that is known by its name. Read are ${TABLE_NAMES}.`);
   }
@@ -76,7 +78,8 @@ export async function openTable(path: string, { header = "auto" }: TableOptions 
   return await (kind === "json" ? openJson(path) : openCsvTable(path, header));
 }
 
-function kindOf(path: string): "csv" | "json" | "parquet" | undefined {
+/** What kind of table a file's name is that of. */
+export function tableKind(path: string): "csv" | "json" | "parquet" | undefined {
   const ending = dataEnding(path)?.replace(/\.gz$/, "");
   if (ending === "parquet") return "parquet";
   if (ending === "json" || ending === "jsonl" || ending === "ndjson") return "json";
@@ -94,7 +97,13 @@ async function openCsvTable(path: string, header: "auto" | "on" | "off"): Promis
   if (width === 0 || text.trim() === "") throw new DataFileError(`${path} has no rows. Give a file of one row a line.`);
   const { names, notes } = distinctNames(layout.names ?? [], width);
   return {
-    ...{ path, names, isNamed: layout.names !== undefined, notes: [...head.notes, ...layout.notes, ...notes] },
+    ...{
+      path,
+      names,
+      encoding,
+      isNamed: layout.names !== undefined,
+      notes: [...head.notes, ...layout.notes, ...notes],
+    },
     file: {
       ...PLAIN_FILE,
       ...{ kind: "csv", delimiter: layout.delimiter, header: layout.hasHeader, point: layout.point },
@@ -116,7 +125,13 @@ async function openJson(path: string): Promise<Table> {
   }
   const { names, notes } = distinctNames(keys.names, keys.names.length), { isArray } = scan;
   return {
-    ...{ path, names, isNamed: true, notes: [...head.notes, isArray ? "records" : "a record a line", ...notes] },
+    ...{
+      path,
+      names,
+      encoding: "utf-8",
+      isNamed: true,
+      notes: [...head.notes, isArray ? "records" : "a record a line", ...notes],
+    },
     file: {
       ...PLAIN_FILE,
       ...{ kind: isArray ? "json" : "jsonl", gzip: head.isPacked, newline: newlineOf(head.bytes) },

@@ -10,3 +10,4 @@ export { renderPng } from "./png.ts";
 export { pointSamplesFigure } from "./point_samples.ts";
 export type * from "./records.ts";
 export { renderSvg } from "./render.ts";
+export { scoresFigure } from "./scores.ts";

@@ -137,3 +137,19 @@ export interface PointSamplesRecord extends SamplesRecord {
     readonly panel: DensityPanel;
   };
 }
+
+/** What the figure of scored rows shows. */
+export interface ScoresRecord {
+  readonly title: string;
+  readonly subtitle: string;
+  /** −log p of the rows that others are compared with, in nats. */
+  readonly reference: Float64Array;
+  /** Of the rows that are scored. */
+  readonly scores: Float64Array;
+  /** The score from which a row counts as an anomaly, where one is asked for. */
+  readonly threshold?: number;
+  /** The values whose parts are shown; none where they are not told. */
+  readonly columns: readonly string[];
+  /** The most anomalous rows: by how many nats each value is above usual, not a number where it is unknown. */
+  readonly rows: readonly { readonly label: string; readonly excess: ArrayLike<number> & Iterable<number> }[];
+}

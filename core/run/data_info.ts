@@ -11,7 +11,7 @@ import type { GaussianMixture } from "../reference/mixture.ts";
 import { levelsOfAtoms } from "../reference/atoms.ts";
 import { blocksOf, parseCoding, storedCoding, widthOfRow } from "../tables/table_coding.ts";
 
-import type { TableSchema } from "../tables/column_types.ts";
+import { parseSchema } from "../tables/parse_schema.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { RunFolder } from "./folder.ts";
 
@@ -157,7 +157,9 @@ export async function readDataInfo(folder: RunFolder): Promise<RunDataInfo> {
       ofReference.every((axis, k) => axis < d && axis === tensors["reference.axes"].data[k]);
   if (!areAxes) throw fail(`its reference.axes are not different whole numbers from 0 to ${d - 1}`);
   const storedTable = parsed(metadata.table) as Partial<Record<string, unknown>> | undefined;
-  const schema = storedTable?.schema as TableSchema | undefined, table = schema && parseCoding(storedTable, schema);
+  const table = metadata.table === undefined
+    ? undefined
+    : parseCoding(storedTable, parseSchema(storedTable?.schema, path));
   if (metadata.table !== undefined && !(table && widthOfRow(table) === d)) {
     throw fail(`its table is not one of ${d} coordinates`);
   }

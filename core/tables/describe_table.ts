@@ -1,3 +1,4 @@
+import { DATE_FORMATS } from "./dates.ts";
 import type { TableCoding } from "./table_coding.ts";
 
 /** How a table's columns are modelled, a line each. */
@@ -16,3 +17,26 @@ export function describeTable({ schema, numbers, levels }: TableCoding): string[
 }
 
 const TRANSFORMED = { log: "logarithm", logit: "logit", asinh: "asinh", normal: "normal scores" } as const;
+
+/**
+ * The names of the values of a row, the numbers first and then those of few levels.
+ *
+ * @param columns Those of points of numbers alone, x1, x2, … if left out.
+ */
+export function valueNames(
+  coding: TableCoding | undefined,
+  columns: readonly string[] | undefined,
+  d: number,
+): string[] {
+  if (coding) return [...coding.numbers, ...coding.levels].map(({ column }) => coding.schema.columns[column].name);
+  return columns ? [...columns] : Array.from({ length: d }, (_, k) => `x${k + 1}`);
+}
+
+/** A value of a row as its table writes it. @param value Its place among those of {@linkcode valueNames}. */
+export function shownCell({ schema, numbers, levels }: TableCoding, cells: ArrayLike<number>, value: number): string {
+  const { column } = value < numbers.length ? numbers[value] : levels[value - numbers.length];
+  const own = schema.columns[column], cell = cells[column];
+  if (own.kind === "class") return own.levels[cell] ?? "";
+  if (own.kind === "date") return DATE_FORMATS.get(own.format)?.write(cell) ?? String(cell);
+  return String(Number(cell.toFixed(Math.min(100, own.decimals))));
+}

@@ -1,0 +1,101 @@
+import type { Samples } from "../../core/data/samples.ts";
+import { InterruptedError } from "../../core/errors/interrupted_error.ts";
+import { type RowScores, scoreRows, surpriseCount } from "../../core/evaluation/row_scores.ts";
+import type { Random } from "../../core/random/random.ts";
+import { type OpenScorer, type ReferenceRows, RowComparison } from "../../core/run/score_rows_of_run.ts";
+
+/** Some rows that are scored together. */
+export interface ScoredBlock {
+  readonly first: number;
+  readonly samples: Samples;
+  /** Of a table its cells, `[count, columns]`. */
+  readonly cells?: Float64Array;
+}
+
+/** A row among the most anomalous. */
+export interface TopRow {
+  readonly row: number;
+  readonly nll: number;
+  readonly stderr: number;
+  readonly p: number;
+  /** By how many nats each value is above usual given the others, not a number where it is unknown. */
+  readonly excess: Float64Array;
+  readonly cells?: Float64Array;
+}
+
+/** The scores of all rows of a file. */
+export interface FileScores {
+  readonly nll: Float64Array;
+  readonly stderr: Float64Array;
+  readonly p: Float64Array;
+  /** The most anomalous rows, the most anomalous first. */
+  readonly top: readonly TopRow[];
+}
+
+/** How a file is scored. */
+export interface FileScoring {
+  readonly scorer: OpenScorer;
+  readonly reference: ReferenceRows;
+  readonly random: Random;
+  readonly rounds: number;
+  readonly signal: AbortSignal;
+  readonly onProgress: (rows: number) => void;
+}
+
+/** The most anomalous rows that are told of. */
+const TOP = 10;
+
+/** Scores rows block by block; memory is that of a block, and of the scores. @throws {InterruptedError} */
+export async function scoreFile(
+  blocks: AsyncIterable<ScoredBlock>,
+  { scorer, reference, random, rounds, signal, onProgress }: FileScoring,
+): Promise<FileScores> {
+  const comparison = new RowComparison(scorer, reference);
+  const parts: { readonly scores: RowScores; readonly p: Float64Array }[] = [];
+  let top: TopRow[] = [], count = 0;
+  for await (const { first, samples, cells } of blocks) {
+    const scores = await scoreRows(scorer, samples, random.split("block").split(first), {
+      ...{ rounds, signal },
+      onProgress: (done) => onProgress(first + done * samples.count),
+    });
+    if (!scores) throw new InterruptedError("Stopped before all rows were scored; nothing is written.");
+    const p = comparison.pValues(samples, scores.nll), { nll, stderr } = scores;
+    parts.push({ scores: { nll, stderr }, p });
+    const rows = [...nll.keys()].sort((a, b) => p[a] - p[b] || nll[b] - nll[a]).slice(0, TOP).map((row): TopRow => ({
+      ...{ row: first + row, nll: nll[row], stderr: stderr[row], p: p[row] },
+      excess: excessOf(scores, reference, surpriseCount(scorer.reference), row),
+      ...(cells
+        ? { cells: cells.slice(row * cells.length / samples.count, (row + 1) * cells.length / samples.count) }
+        : {}),
+    }));
+    top = [...top, ...rows].sort((a, b) => a.p - b.p || b.nll - a.nll).slice(0, TOP);
+    count += samples.count;
+    onProgress(count);
+  }
+  const whole = (of: (part: typeof parts[number]) => Float64Array) => {
+    const out = new Float64Array(count);
+    let at = 0;
+    for (const part of parts) {
+      out.set(of(part), at);
+      at += of(part).length;
+    }
+    return out;
+  };
+  return {
+    nll: whole(({ scores }) => scores.nll),
+    stderr: whole(({ scores }) => scores.stderr),
+    p: whole(({ p }) => p),
+    top,
+  };
+}
+
+/** By how many nats each value of a row is above usual. */
+export function excessOf(
+  { surprises }: RowScores,
+  { usual }: ReferenceRows,
+  values: number,
+  row: number,
+): Float64Array {
+  if (!surprises || !usual) return new Float64Array();
+  return surprises.slice(row * values, (row + 1) * values).map((nats, k) => nats - usual[k]);
+}

@@ -1,7 +1,7 @@
 import "../core/cli/listen.ts";
 import { withDefault } from "../core/options/values.ts";
 import { DRAWING, requireCount } from "../core/model/use_ranges.ts";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { mainOnRanks, mpiOption, parseCommandLine, printText, Progress, takeNotes } from "../core/cli/mod.ts";
 import { sizeOf } from "../core/data/tensors.ts";
 import { InterruptedError } from "../core/errors/interrupted_error.ts";
@@ -28,6 +28,10 @@ import {
   writeImages,
   writeTensor,
 } from "../core/run/sample_files.ts";
+import { isTableFile } from "../core/tables/open_table.ts";
+import { tableCells } from "../core/tables/table_coding.ts";
+import { writeRows } from "../core/tables/write_table.ts";
+import { lockOutput } from "../core/io/lock.ts";
 import { samplerOf, samplingPlan } from "../core/sampling/plan.ts";
 
 /** What images without a known range are taken to lie in. */
@@ -64,7 +68,8 @@ const options = {
   out: {
     optional: "string",
     placeholder: "folder",
-    help: "Where to write (default: a new folder samples in the run's).",
+    help:
+      "Where to write (default: a new folder samples in the run's); of a table also a file, as rows.csv or rows.jsonl.",
   },
   ...runBackendOption,
   ...mpiOption,
@@ -103,7 +108,11 @@ await mainOnRanks(async (ranks) => {
   // What cannot be drawn is said before anything is made.
   const { logsnr, range: clipped } = samplingPlan(drawing, proposal, info);
   // Only the first rank writes; the others must not take for full what it has begun.
-  using claimed = ranks.rank > 0 ? undefined : await sampleFolder(o.out, join(run.path, "samples"));
+  const rowsFile = info.table && o.out !== undefined && isTableFile(o.out) ? resolve(o.out) : undefined;
+  if (rowsFile !== undefined && ranks.rank === 0) await lockOutput(rowsFile, ", or name another file");
+  using claimed = ranks.rank > 0 || rowsFile !== undefined
+    ? undefined
+    : await sampleFolder(o.out, join(run.path, "samples"));
   const folder = new RunFolder(claimed?.path ?? "");
 
   progress.update({ label: "sample", done: 0, total: o.count });
@@ -137,11 +146,38 @@ await mainOnRanks(async (ranks) => {
     ].join(", "),
   };
   const drawn = samples.subarray(0, finished * d);
-  const values = inUnits(drawn, info.axes);
-  const files = [await writeTensor(folder.path, values, shape)];
-  if (shape.length === 1) files.push(await writeCsv(folder.path, values, d, info.columns, info.axes));
+  const { table } = info, values = table ? tableCells(table, drawn) : inUnits(drawn, info.axes);
+  if (table && rowsFile !== undefined) {
+    const { notes: said } = await writeRows(rowsFile, table.schema, values as Float64Array);
+    said.forEach(onNote);
+    progress.finish();
+    printText(
+      o.json
+        ? JSON.stringify({
+          task: "sample",
+          run: shown(run.path),
+          epoch,
+          count: finished,
+          sampler,
+          steps,
+          seed,
+          out: shown(rowsFile),
+        })
+        : `${name}: ${record.subtitle}, in ${seconds.toFixed(1)} s on ${engine.backend}\nWrote ${shown(rowsFile)}`,
+    );
+    if (finished < o.count) {
+      throw new InterruptedError(`Stopped after ${finished} of ${o.count} rows, which are written.`);
+    }
+    return;
+  }
+  const files = table ? [] : [await writeTensor(folder.path, values, shape)];
+  if (table) {
+    const { notes: said } = await writeRows(join(folder.path, "samples.csv"), table.schema, values as Float64Array);
+    said.forEach(onNote);
+    files.push("samples.csv");
+  } else if (shape.length === 1) files.push(await writeCsv(folder.path, values, d, info.columns, info.axes));
   if (images) files.push("images", ...await drawGrid(folder.path, pictures, record));
-  else if (shape.length === 1 && d >= 2) {
+  else if (shape.length === 1 && d >= 2 && !table) {
     // As the model sees them, and as its density panel has them; the table is in the file's units.
     const asSeen = info.axes ? { ...record, subtitle: `${record.subtitle}, standardised` } : record;
     const isGiven = known !== undefined && guidance !== 0;

@@ -106,7 +106,8 @@ await mainOnRanks(async (ranks) => {
   const begun = performance.now();
   const scores = await scoreFile(blocks, {
     ...{ scorer, reference, random, rounds: o.rounds, signal: ranks.stop },
-    onProgress: (rows) => progress.update({ label: "rows", done: Math.round(rows), total: Math.max(1, Math.round(rows)) }),
+    onProgress: (rows) =>
+      progress.update({ label: "rows", done: Math.round(rows), total: Math.max(1, Math.round(rows)) }),
   });
   const seconds = (performance.now() - begun) / 1000;
   if (scores.nll.some((nll) => !Number.isFinite(nll))) {

@@ -68,7 +68,7 @@ export function scoresFigure(
       },
     },
   }];
-  const below = box.y + PLOT + BELOW, shown = columns.length > 0 ? rows : [];
+  const below = box.y + PLOT + BELOW + 14, shown = columns.length > 0 ? rows : [];
   const cell = Math.min(CELL * 2, (width - VALUES - 20) / Math.max(1, columns.length)), at = LEFT + VALUES;
   const heads = shown.length === 0 ? [] : columns.map((column, k): Mark => ({
     type: "text",

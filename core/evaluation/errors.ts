@@ -108,6 +108,34 @@ export async function createErrorMeter(
   chunk: number,
   options: MeterOptions = {},
 ): Promise<ErrorMeter> {
+  const own = await createPlainMeter(engine, state, weights, denoiser, data, chunk, options);
+  if (!data.gaps || data.condition) return own;
+  // Where all is known, nothing has to be filled in for what is not.
+  const { gaps: _, ...rest } = data;
+  let whole: Promise<ErrorMeter> | undefined;
+  return {
+    ...own,
+    async measure(x, eps, logsnr, condition) {
+      if (condition?.some((flag) => flag === 1)) return await own.measure(x, eps, logsnr, condition);
+      whole ??= createPlainMeter(engine, state, weights, denoiser, rest, chunk, options);
+      return await (await whole).measure(x, eps, logsnr);
+    },
+    async dispose() {
+      await own.dispose();
+      await (await whole)?.dispose();
+    },
+  };
+}
+
+async function createPlainMeter(
+  engine: Engine,
+  state: State,
+  weights: (state: Tensors) => Tensors,
+  denoiser: Denoiser,
+  data: DataInfo,
+  chunk: number,
+  options: MeterOptions,
+): Promise<ErrorMeter> {
   const { shape } = data, reference = referenceOf(data), known = widthOfCondition(data);
   const d = sizeOf(shape);
   const size = rowsOfRun(chunk, options.ranks);

@@ -9,7 +9,8 @@ import type { CreateContext, DataInfo, Dataset, Denoiser, DenoiserPlugin } from 
 import { checkParams } from "../plugins/load.ts";
 import type { Random } from "../random/random.ts";
 import { chooseReference, type ChosenReference, rangeOf, referenceRequest } from "../reference/choose_reference.ts";
-import { chooseTable, gaussianOfTable } from "../reference/choose_table.ts";
+import { chooseTable } from "../reference/choose_table.ts";
+import { gaussianOfTable } from "../reference/table_moments.ts";
 import { blocksOf } from "../tables/table_coding.ts";
 import { drawn } from "../random/row_uniforms.ts";
 import { rowsOfRun } from "../evaluation/row_program.ts";

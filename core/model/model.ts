@@ -196,7 +196,8 @@ export function createModel(
     requireCount(count, d);
     const plan = samplingPlan(options, proposal, info);
     const batch = Math.min(batchSize, mostRows(ranks, count));
-    const { condition: _, ...untold } = info;
+    // A sample is whole.
+    const { condition: _, gaps: __, ...untold } = info;
     const guided = guidedDenoiser(denoiser, guidance ?? 1);
     const sampler = await createSampler(engine, state, (s) => s, guided, told ? info : untold, batch, ranks);
     try {

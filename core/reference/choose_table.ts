@@ -12,9 +12,8 @@ import {
   type TableRows,
   tableRows,
 } from "./fit_table.ts";
-import { type Gaussian, gaussianOf } from "./gaussian.ts";
 import type { GaussianMixture } from "./mixture.ts";
-import { covarianceOfGaussian, tableNll } from "./table_mixture.ts";
+import { tableNll } from "./table_mixture.ts";
 
 /** Numbers of components that are tried, in this order, and how long without a better one. */
 const COMPONENTS = [1, 2, 4, 8, 16, 32, 64, 128];
@@ -162,46 +161,4 @@ function floorOf(samples: Samples, n: number): Float64Array {
     for (let row = 0; row < count; row++) if (flags?.[row * d + j] !== 1) values.push(x[row * d + j]);
     return axisFloor(Float64Array.from(values));
   });
-}
-
-/** The Gaussian with the mean and covariance that a mixture of numbers and levels has. */
-export function gaussianOfTable({ weights, components, atoms }: GaussianMixture): Gaussian {
-  const n = components[0].mean.length, blocks = atoms?.blocks ?? [], d = n + sizeOfAtoms(blocks), k = weights.length;
-  const means = components.map(({ mean }) => Float64Array.of(...mean, ...new Float64Array(d - n)));
-  const within = components.map((component) => {
-    const own = covarianceOfGaussian(component), all = new Float64Array(d * d);
-    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) all[i * d + j] = own[i * n + j];
-    return all;
-  });
-  let begin = n, level = 0;
-  const width = atoms ? atoms.logits.length / k : 0;
-  for (const { size, points } of blocks) {
-    const levels = points.length / size;
-    for (let i = 0; i < k; i++) {
-      const shares = Float64Array.from({ length: levels }, (_, c) => Math.exp(atoms!.logits[i * width + level + c]));
-      for (let a = 0; a < size; a++) {
-        for (let c = 0; c < levels; c++) means[i][begin + a] += shares[c] * points[c * size + a];
-      }
-      for (let a = 0; a < size; a++) {
-        for (let b = 0; b < size; b++) {
-          let product = 0;
-          for (let c = 0; c < levels; c++) product += shares[c] * points[c * size + a] * points[c * size + b];
-          within[i][(begin + a) * d + begin + b] = product - means[i][begin + a] * means[i][begin + b];
-        }
-      }
-    }
-    begin += size;
-    level += levels;
-  }
-  const mean = new Float64Array(d), covariance = new Float64Array(d * d);
-  for (let i = 0; i < k; i++) for (let j = 0; j < d; j++) mean[j] += weights[i] * means[i][j];
-  for (let i = 0; i < k; i++) {
-    for (let a = 0; a < d; a++) {
-      for (let b = 0; b < d; b++) {
-        const between = (means[i][a] - mean[a]) * (means[i][b] - mean[b]);
-        covariance[a * d + b] += weights[i] * (within[i][a * d + b] + between);
-      }
-    }
-  }
-  return gaussianOf(mean, covariance);
 }

@@ -1,8 +1,8 @@
 import { UserError } from "../errors/user_error.ts";
 import type { DataInfo } from "../plugins/contracts.ts";
 import { gaussianDenoiser } from "./gaussian.ts";
-import { onlyGaussian } from "./mixture.ts";
 import { mixturePrediction } from "./mixture_prediction.ts";
+import { collapsed } from "./table_moments.ts";
 
 /** What a network starts from, and learns to correct. */
 export const SKIPS = ["gaussian", "mixture", "none"] as const;
@@ -17,7 +17,7 @@ export function skipPrediction(
   skip: typeof SKIPS[number],
 ): ReturnType<typeof mixturePrediction> | undefined {
   if (skip === "none") return undefined;
-  if (skip === "gaussian" && gaps) return mixturePrediction({ ...onlyGaussian(gaussian), gaps });
+  if (skip === "gaussian" && gaps && reference) return mixturePrediction(collapsed(reference));
   if (skip === "gaussian") return (z, logsnr) => gaussianDenoiser(z, logsnr, gaussian);
   if (reference) return mixturePrediction(reference);
   throw new UserError(

@@ -143,10 +143,10 @@ function solvedAmong(a: tf.Tensor, b: tf.Tensor, unknown: tf.Tensor) {
 
 /** Of a value of few levels. @param all Levels of all blocks. */
 function levelParts({ size, points, level, levels }: AtomPlace, logits: Float64Array, k: number, all: number) {
-  const atoms = Float32Array.from(points), halves = new Float32Array(levels), table = new Float32Array(k * levels);
+  const atoms = Float32Array.from(points), halves = new Float32Array(levels), shares = new Float32Array(k * levels);
   for (let c = 0; c < levels; c++) {
     for (let j = 0; j < size; j++) halves[c] += points[c * size + j] ** 2 / 2;
-    for (let i = 0; i < k; i++) table[i * levels + c] = logits[i * all + level + c];
+    for (let i = 0; i < k; i++) shares[i * levels + c] = Math.exp(logits[i * all + level + c]);
   }
   return (z: tf.Tensor, logsnr: tf.Tensor, flag: tf.Tensor | undefined): Part => {
     const batch = z.shape[0], alpha = perSample(logsnr, 2), atom = tf.tensor2d(atoms, [levels, size]);
@@ -155,14 +155,15 @@ function levelParts({ size, points, level, levels }: AtomPlace, logits: Float64A
       tf.sub(product, tf.mul(tf.sigmoid(alpha), tf.tensor2d(halves, [1, levels]))),
       tf.sigmoid(tf.neg(alpha)),
     );
-    const known = flag && tf.sub(1, flag);
-    const likelihood = tf.reshape(known ? tf.mul(evidence, known) : evidence, [1, batch, levels]);
-    const joint = tf.add(likelihood, tf.tensor3d(table, [k, 1, levels]));
-    const largest = tf.max(joint, 2, true), shares = tf.exp(tf.sub(joint, largest)), total = tf.sum(shares, 2, true);
+    const known = flag && tf.sub(1, flag), told = known ? tf.mul(evidence, known) : evidence;
+    // Σ p(level | component)·likelihood as a product: no component has a level of probability 0.
+    const largest = tf.max(told, 1, true), likelihood = tf.exp(tf.sub(told, largest)) as tf.Tensor2D;
+    const prior = tf.tensor2d(shares, [k, levels]), total = tf.matMul(prior, likelihood, false, true);
     return {
-      logs: tf.reshape(tf.add(largest, tf.log(total)), [k, batch]),
+      logs: tf.add(tf.log(total), tf.reshape(largest, [1, batch])),
       estimate(posterior) {
-        const ofLevels = tf.sum(tf.mul(tf.div(shares, total), posterior), 0) as tf.Tensor2D;
+        const weights = tf.div(tf.reshape(posterior, [k, batch]), total) as tf.Tensor2D;
+        const ofLevels = tf.mul(likelihood, tf.matMul(weights, prior, true, false)) as tf.Tensor2D;
         const xHat = tf.matMul(ofLevels, atom);
         const epsHat = tf.div(tf.sub(z, tf.mul(signalScale(alpha), xHat)), noiseScale(alpha));
         return known ? tf.mul(epsHat, known) : epsHat;

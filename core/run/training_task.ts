@@ -9,12 +9,13 @@ import { type MseCurve, mseCurve, suggestProposal } from "../evaluation/curve.ts
 import type { ErrorMeter } from "../evaluation/errors.ts";
 import { nllPerSample } from "../evaluation/nll.ts";
 import { latestCheckpoint } from "../io/checkpoints.ts";
-import type { Dataset } from "../plugins/contracts.ts";
+import { type Dataset, referenceOf } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
 import { drawn } from "../random/row_uniforms.ts";
 import { givenNothing } from "../data/condition.ts";
 import { type Samples, selectRows } from "../data/samples.ts";
 import { onlyGaussian, referenceNll } from "../reference/mixture.ts";
+import { collapsed } from "../reference/table_moments.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { readRequest, type RunRequest } from "./config.ts";
 import type { TaskSpec } from "./options.ts";
@@ -142,10 +143,10 @@ async function measure(
     : undefined;
   const test = data.test && await compared(training.meter, data.test, proposal, random.split("test"), testLevels);
   const curveData = atMost(data.validation, curveSamples, random.split("curve samples"));
-  const curveMeter = await training.meterOf((denoiser) => denoiser, {
-    ...onlyGaussian(info.gaussian),
-    ...(info.gaps ? { gaps: info.gaps } : {}),
-  });
+  const curveMeter = await training.meterOf(
+    (denoiser) => denoiser,
+    data.table ? collapsed(referenceOf(info)) : onlyGaussian(info.gaussian),
+  );
   const curve = await mseCurve(curveMeter, curveData, proposal, random.split("curve"), curvePoints);
   await curveMeter.dispose();
   // An even proposal follows from the data's structure, and not from where the error is half of the dimension.

@@ -5,6 +5,7 @@ import { headOf, partsOf, type TextHead } from "../io/byte_parts.ts";
 import type { CellBlock } from "../io/cell_block.ts";
 import { CsvCells, MAX_RECORD } from "../io/csv_cells.ts";
 import { JsonCells, JsonKeys } from "../io/json_cells.ts";
+import { openParquetCells } from "../io/parquet_cells.ts";
 import type { TableFile } from "./column_types.ts";
 
 /** A table of cells of any kind in a file, which is gone through as often as it is asked for. */
@@ -74,7 +75,10 @@ export async function openTable(path: string, { header = "auto" }: TableOptions 
   if (kind === undefined) {
     throw new DataFileError(`${path} is no table that is known by its name. Read are ${TABLE_NAMES}.`);
   }
-  if (kind === "parquet") throw new DataFileError(`${path}: tables of Parquet are not read yet.`);
+  if (kind === "parquet") {
+    const { names, notes, blocks } = await openParquetCells(path);
+    return { path, names, isNamed: true, notes, file: { ...PLAIN_FILE, kind }, encoding: "utf-8", blocks };
+  }
   return await (kind === "json" ? openJson(path) : openCsvTable(path, header));
 }
 

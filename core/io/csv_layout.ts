@@ -212,12 +212,16 @@ function headerReason(
 
 /** Whether a first record of names, and maybe numbers, is a row like those below. */
 function isRow(first: readonly Cell[], rows: readonly Cell[][]): boolean {
-  if (!first.some(isName)) return false;
+  const isNumber = (text = "") => NUMBER.test(text.replace(",", "."));
+  const isOverNumbers = (cell: Cell, k: number) =>
+    isName(cell) && rows.some((row) => isNumber(row[k]?.text)) &&
+    rows.every((row) => isNumber(row[k]?.text) || isMissing(row[k]?.text ?? ""));
+  if (!first.some(isName) || first.some(isOverNumbers)) return false;
   return first.some((cell, k) => {
     if (!isName(cell)) {
       // Names of years are whole numbers; a fraction over numbers is one of them.
-      return /^[+-]?\d*[.,]\d+$/.test(cell.text) && NUMBER.test(cell.text.replace(",", ".")) && rows.length > 0 &&
-        rows.every((row) => NUMBER.test((row[k]?.text ?? "").replace(",", ".")) || isMissing(row[k]?.text ?? ""));
+      return /^[+-]?\d*[.,]\d+$/.test(cell.text) && rows.length > 0 &&
+        rows.every((row) => isNumber(row[k]?.text) || isMissing(row[k]?.text ?? ""));
     }
     return rows.some((row) => row[k]?.text === cell.text);
   });

@@ -56,6 +56,8 @@ export class JsonCells {
   /** Whether a comma has to come before the next record of an array. */
   #hasRecord = false;
   #line = 1;
+  /** Line ends before and within the record that is being taken. */
+  #lines = 0;
   #rows = 0;
 
   /**
@@ -106,13 +108,14 @@ export class JsonCells {
   }
 
   #place(): string {
-    return this.isArray === false ? `line ${this.#line}` : `record ${this.#rows + 1}`;
+    return this.isArray === false ? `line ${this.#line + this.#lines}` : `record ${this.#rows + 1}`;
   }
 
   /** Takes what comes before a record and the record. @returns The first byte after it; −1 where it is not whole. */
   #record(bytes: Uint8Array, begin: number, isLast: boolean, builder: BlockBuilder): number {
     const length = bytes.length;
-    let at = begin, lines = 0, hasComma = !this.#hasRecord;
+    this.#lines = 0;
+    let at = begin, hasComma = !this.#hasRecord;
     let { isArray } = this, isClosed = this.#isClosed;
     for (;; at++) {
       if (at >= length) {
@@ -120,7 +123,7 @@ export class JsonCells {
         return -1;
       }
       const byte = bytes[at];
-      if (byte === LF) lines++;
+      if (byte === LF) this.#lines++;
       else if (byte === SPACE || byte === TAB || byte === CR) continue;
       else if (isClosed) throw this.#invalid(bytes, at, "nothing after the end of the list");
       else if (byte === OPEN_LIST && isArray === undefined) isArray = true;
@@ -149,7 +152,7 @@ export class JsonCells {
     const space = () => {
       for (; at < length; at++) {
         const byte = bytes[at];
-        if (byte === LF) lines++;
+        if (byte === LF) this.#lines++;
         else if (byte !== SPACE && byte !== TAB && byte !== CR) return;
       }
     };
@@ -229,7 +232,8 @@ export class JsonCells {
     this.#hasRecord = isArray;
     builder.rowBegins[builder.count] = rowBegin;
     builder.rowEnds[builder.count] = at + 1;
-    this.#line += lines;
+    this.#line += this.#lines;
+    this.#lines = 0;
     this.#rows++;
     builder.lines[builder.count++] = isArray ? this.#rows : this.#line;
     return at + 1;

@@ -242,7 +242,9 @@ function numberColumn(
     ...{ name, kind: "number" },
     ...(step === undefined ? {} : { step }),
     ...(offset === 0 ? {} : { offset }),
-    decimals: Math.min(100, steps.decimals),
+    decimals: isRounded && asked === undefined && steps.decimals > found.decimals && steps.decimals > 13
+      ? found.decimals
+      : Math.min(100, steps.decimals),
     ...(steps.decimals > 0 && steps.fewestDecimals === steps.decimals ? { padded: true } : {}),
     ...(summary.grouped > 0 ? { grouped: true } : {}),
     ...{ min, max },

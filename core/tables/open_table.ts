@@ -43,7 +43,7 @@ const LF = 10, CR = 13;
 /** How JSON and Parquet are written where they come back as CSV. */
 const PLAIN_FILE: Omit<TableFile, "kind"> = {
   ...{ delimiter: ",", header: true, point: ".", quotes: "needed", newline: "\n", mark: false, gzip: false },
-  ...{ spaced: false, missing: "" },
+  ...{ quotedNames: false, spaced: false, missing: "" },
 };
 
 /** Whether a file's name is that of a table of any cells. */
@@ -111,7 +111,13 @@ async function openCsvTable(path: string, header: "auto" | "on" | "off"): Promis
     file: {
       ...PLAIN_FILE,
       ...{ kind: "csv", delimiter: layout.delimiter, header: layout.hasHeader, point: layout.point },
-      ...{ quotes: layout.quotes, newline: newlineOf(bytes), mark: head.hasMark, gzip: head.isPacked },
+      ...{
+        quotes: layout.quotes,
+        quotedNames: layout.hasQuotedNames,
+        newline: newlineOf(bytes),
+        mark: head.hasMark,
+        gzip: head.isPacked,
+      },
     },
     async *blocks() {
       const cells = new CsvCells(path, layout, encoding);

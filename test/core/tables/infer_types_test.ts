@@ -197,8 +197,8 @@ Deno.test("an index is left out by its name, another count is kept", async () =>
   match(await of("Unnamed: 0,y", (i) => i), /names the rows/);
   match(await of("index,y", (i) => i + 1), /names the rows/);
   match(await of("user_id,y", (i) => 7 * (i * 37 % 61)), /names the rows/);
-  match(await of("day,y", (i) => i), /^day  whole number/);
-  match(await of("id,y", (i) => i % 7), /^id  whole number/);
+  match(await of("day,y", (i) => i), /^day {2}whole number/);
+  match(await of("id,y", (i) => i % 7), /^id {2}whole number/);
 });
 
 Deno.test("columns are chosen, dropped and typed by name", async () => {

@@ -119,7 +119,7 @@ export function csvLayout(
   else notes.push(isNamed ? "names found in the comment before it" : "no header");
   if (roles.includes("index")) notes.push(`column ${at("index")} left out, an index without a name`);
   if (roles.includes("empty")) notes.push(`empty column ${at("empty")} left out`);
-  const point = hasDecimalCommas(delimiter, body) ? "," : ".";
+  const point = (isOfCells ? areDecimalsAfterCommas : hasDecimalCommas)(delimiter, body) ? "," : ".";
   if (point === ",") notes.push("decimal commas");
   const columns = names?.filter((_, k) => roles[k] === "number");
   return {
@@ -283,6 +283,16 @@ function hasDecimalCommas(delimiter: string, rows: readonly Cell[][]): boolean {
   return commas.length > 0 && cells.every((text) => !text.includes(".")) &&
     commas.every((text) => /^[+-]?\d*,\d+([eE][+-]?\d+)?$/.test(text)) &&
     commas.some((text) => !/^[+-]?[1-9]\d{0,2},\d{3}$/.test(text));
+}
+
+/** The same of a table whose cells may be texts, of which only those that are numbers in one way or the other tell. */
+function areDecimalsAfterCommas(delimiter: string, rows: readonly Cell[][]): boolean {
+  if (delimiter === ",") return false;
+  const texts = rows.flatMap((row) => row.map(({ text }) => text)).filter((text) => /^[+-]?[\d.,]*\d/.test(text));
+  const commas = texts.filter((text) => /^[+-]?(\d*|[1-9]\d{0,2}(\.\d{3})+),\d+([eE][+-]?\d+)?$/.test(text));
+  const points = texts.filter((text) => NUMBER.test(text) && text.includes("."));
+  return commas.some((text) => !/^[+-]?[1-9]\d{0,2},\d{3}$/.test(text)) &&
+    points.every((text) => /^[+-]?[1-9]\d{0,2}\.\d{3}$/.test(text));
 }
 
 /** Whether cells count rows from 0 or 1, or are names of rows. */

@@ -197,7 +197,7 @@ export class JsonCells {
         const what = byte === OPEN_LIST ? "a list" : "a record", name = shownName(this.#keys.names[column]);
         throw new DataFileError(
           `${this.path} has ${what} in ${this.#place()}, key ${name}, expected a number, a text, true, false or null. ` +
-            "Give flat records, or leave the key out.",
+            'Give flat records, as pandas\' to_json(orient="records") writes them, or leave the key out.',
         );
       } else {
         while (at < length && !endsValue(bytes[at])) at++;

@@ -165,7 +165,7 @@ Deno.test("what says nothing of its own is left out, and said", async () => {
     i % 2 ? "k" : "",
   ]);
   const { lines, notes, schema } = await tableOf(
-    ["id,constant,empty,class,renamed,number,twin,sometimes", ...rows.map((row) => row.join())].join("\n"),
+    ["id,constant,empty,class,renamed,size,twin,sometimes", ...rows.map((row) => row.join())].join("\n"),
   );
   deepEqual(lines, [
     "id         left out: names the rows",
@@ -173,20 +173,45 @@ Deno.test("what says nothing of its own is left out, and said", async () => {
     "empty      left out: empty",
     "class      class of 3: a 10, b 10, c 10",
     "renamed    left out: says the same as class",
-    "number     number in steps of 0.1, from 0 to 3",
-    "twin       left out: says the same as number",
+    "size       number in steps of 0.1, from 0 to 3",
+    "twin       left out: says the same as size",
     'sometimes  left out: constant, "k"',
   ]);
   deepEqual(schema.leftOut[3], { name: "renamed", reason: "duplicate", of: "class", levels: ["x", "y", "z"] });
-  deepEqual(schema.leftOut[4], { name: "twin", reason: "duplicate", of: "number" });
+  deepEqual(schema.leftOut[4], { name: "twin", reason: "duplicate", of: "size" });
   deepEqual(notes, [
     "id: left out, it counts the rows",
     'constant: left out, is "k" in every row',
     "empty: left out, no row has a value",
     "renamed: left out, says the same as class",
-    "twin: left out, says the same as number",
+    "twin: left out, says the same as size",
     'sometimes: left out, is "k" where it is known in every row',
   ]);
+});
+
+Deno.test("of columns that say the same, one that is no identifier is kept", async () => {
+  const { lines } = await tableOf(
+    "item_id,name,x\n" +
+      numbers(30, (i) => i).map((i) => `i${i % 3},${["ox", "hen", "cow"][i % 3]},${i * i % 11}`).join("\n"),
+  );
+  deepEqual(lines.slice(0, 2), [
+    "item_id  left out: says the same as name",
+    "name     class of 3: cow 10, hen 10, ox 10",
+  ]);
+});
+
+Deno.test("decimal commas are found beside texts, dates and thousands", async () => {
+  const rows = numbers(20, (i) => i).map((i) =>
+    `${i},${i % 4}5;Nr. ${i % 3}.5;1${i % 9}.11.2007;1.${100 + i * 7 % 20},50`
+  );
+  const { lines, tableNotes } = await tableOf(["a;b;c;d", ...rows].join("\n"));
+  deepEqual(lines, [
+    "a  number in steps of 0.1, from 0.05 to 19.35",
+    "b  class of 3: Nr. 0.5 7, Nr. 1.5 7, Nr. 2.5 6",
+    "c  date in steps of a day, from 10.11.2007 to 18.11.2007",
+    "d  number in steps of 1, from 1100.5 to 1119.5",
+  ]);
+  match(tableNotes.join("; "), /decimal commas/);
 });
 
 Deno.test("an index is left out by its name, another count is kept", async () => {

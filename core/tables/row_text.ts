@@ -34,6 +34,7 @@ function csvText(file: TableFile): RowText {
     row: (cells) =>
       line(cells.map(({ text, isBare }) => {
         if (text === undefined) return csvMissing(file);
+        if (isBare && quotes !== "all" && !text.includes(delimiter)) return text;
         return csvCell(file, text, quotes === "all" || quotes === "texts" && !isBare);
       })),
     end: () => "",

@@ -136,8 +136,12 @@ export class CsvCells {
       // A carriage return at the end of what is there may be followed by its line feed.
       if (bytes[at] === CR && at + 1 >= length && !isLast) return -1;
       if (!isQuoted) last = trimmedEnd(bytes, first, at);
-      // What follows the closing quote makes all of it a text as it stands.
-      else if (trimmedEnd(bytes, from, at) > from) [isQuoted, last] = [false, trimmedEnd(bytes, first, at)];
+      else if (trimmedEnd(bytes, from, at) > from) {
+        throw new DataFileError(
+          `${this.path} is no CSV file: Invalid Closing Quote, before other text in line ${this.#line}. ` +
+            "Save it again as CSV.",
+        );
+      }
       const isEnd = at >= length || bytes[at] === LF || bytes[at] === CR;
       if (column === 0 && isEnd && first === last && !isQuoted) return this.#endOf(bytes, at, lines);
       const isPadding = this.#isSpaced && isEnd && first === last && !isQuoted;

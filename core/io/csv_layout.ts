@@ -23,6 +23,8 @@ export interface CsvLayout {
   readonly names?: readonly string[];
   /** Which cells are in quotes: those that need them, every text, or every cell. */
   readonly quotes: "needed" | "texts" | "all";
+  /** Whether the header's names are in quotes, each of them. */
+  readonly hasQuotedNames: boolean;
   readonly notes: readonly string[];
 }
 
@@ -75,7 +77,7 @@ export function csvLayout(
     else if (line !== "") break;
   }
   const rest = lines.slice(skippedLines);
-  const delimiter = given ?? delimiterOf(rest);
+  const delimiter = given ?? delimiterOf(rest, content);
   if (given) notes.push(`separated by ${given} as its first line says`);
   if (comment) notes.push(`lines that begin with ${comment} left out`);
   const records = recordsOf(path, rest.join("\n"), delimiter, content);
@@ -117,7 +119,7 @@ export function csvLayout(
   else notes.push(isNamed ? "names found in the comment before it" : "no header");
   if (roles.includes("index")) notes.push(`column ${at("index")} left out, an index without a name`);
   if (roles.includes("empty")) notes.push(`empty column ${at("empty")} left out`);
-  const point = hasDecimalCommas(delimiter, body) ? "," : ".";
+  const point = (isOfCells ? areDecimalsAfterCommas : hasDecimalCommas)(delimiter, body) ? "," : ".";
   if (point === ",") notes.push("decimal commas");
   const columns = names?.filter((_, k) => roles[k] === "number");
   return {
@@ -125,12 +127,15 @@ export function csvLayout(
     ...(comment === undefined ? {} : { comment }),
     ...(columns === undefined ? {} : { columns: columns.map((name, k) => name === "" ? `column ${k + 1}` : name) }),
     ...(names === undefined ? {} : { names }),
-    quotes: quotesOf(body),
+    ...{ quotes: quotesOf(body), hasQuotedNames: hasHeader && first.every(({ isQuoted }) => isQuoted) },
   };
 }
 
-/** The first that separates the first lines into as many cells; spaces, where no other separates them at all. */
-function delimiterOf(lines: readonly string[]): string {
+/**
+ * The first that separates the first lines into as many cells; spaces, where no other separates them at all, and where
+ * texts may have some, they separate each line into as many cells.
+ */
+function delimiterOf(lines: readonly string[], content: TableContent): string {
   // The beginnings of a few lines tell, however long the lines are.
   const some = lines.slice(0, 50).map((line) => line.slice(0, TOLD_BY)).filter((line) => line.trim() !== "").slice(0, 5)
     .map((line) => line.replace(/"[^"]*"?/g, '""'));
@@ -139,7 +144,13 @@ function delimiterOf(lines: readonly string[]): string {
   const separates = (delimiter: string) =>
     counts(delimiter).every((count, _, [first]) => count > 1 && (count === first || isCut));
   const found = DELIMITERS.find(separates) ?? DELIMITERS.find((each) => some[0]?.includes(each));
-  return found ?? (some.some((line) => /\S\s+\S/.test(line) && !/[a-z]\s+[a-z]/i.test(line)) ? " " : ",");
+  if (found !== undefined) return found;
+  if (content === "cells") {
+    const cells = lines.slice(0, 50).map((line) => line.slice(0, TOLD_BY).replace(/"[^"]*"?/g, '""').trim())
+      .filter((line) => line !== "").map((line) => line.split(/\s+/).length);
+    return cells.every((count) => count > 1 && count === cells[0]) ? " " : ",";
+  }
+  return some.some((line) => /\S\s+\S/.test(line) && !/[a-z]\s+[a-z]/i.test(line)) ? " " : ",";
 }
 
 function splitLine(line: string, delimiter: string): string[] {
@@ -212,12 +223,16 @@ function headerReason(
 
 /** Whether a first record of names, and maybe numbers, is a row like those below. */
 function isRow(first: readonly Cell[], rows: readonly Cell[][]): boolean {
-  if (!first.some(isName)) return false;
+  const isNumber = (text = "") => NUMBER.test(text.replace(",", "."));
+  const isOverNumbers = (cell: Cell, k: number) =>
+    isName(cell) && rows.some((row) => isNumber(row[k]?.text)) &&
+    rows.every((row) => isNumber(row[k]?.text) || isMissing(row[k]?.text ?? ""));
+  if (!first.some(isName) || first.some(isOverNumbers)) return false;
   return first.some((cell, k) => {
     if (!isName(cell)) {
       // Names of years are whole numbers; a fraction over numbers is one of them.
-      return /^[+-]?\d*[.,]\d+$/.test(cell.text) && NUMBER.test(cell.text.replace(",", ".")) && rows.length > 0 &&
-        rows.every((row) => NUMBER.test((row[k]?.text ?? "").replace(",", ".")) || isMissing(row[k]?.text ?? ""));
+      return /^[+-]?\d*[.,]\d+$/.test(cell.text) && rows.length > 0 &&
+        rows.every((row) => isNumber(row[k]?.text) || isMissing(row[k]?.text ?? ""));
     }
     return rows.some((row) => row[k]?.text === cell.text);
   });
@@ -228,7 +243,7 @@ function quotesOf(rows: readonly Cell[][]): CsvLayout["quotes"] {
   const cells = rows.flat().filter(({ text }) => text !== "");
   if (cells.length === 0 || !cells.some(({ isQuoted }) => isQuoted)) return "needed";
   if (cells.every(({ isQuoted }) => isQuoted)) return "all";
-  const texts = cells.filter(({ text }) => !NUMBER.test(text) && !isMissing(text));
+  const texts = cells.filter(({ text }) => !NUMBER.test(text.replace(",", ".")) && !isMissing(text));
   return texts.length > 0 && texts.every(({ isQuoted }) => isQuoted) ? "texts" : "needed";
 }
 
@@ -268,6 +283,16 @@ function hasDecimalCommas(delimiter: string, rows: readonly Cell[][]): boolean {
   return commas.length > 0 && cells.every((text) => !text.includes(".")) &&
     commas.every((text) => /^[+-]?\d*,\d+([eE][+-]?\d+)?$/.test(text)) &&
     commas.some((text) => !/^[+-]?[1-9]\d{0,2},\d{3}$/.test(text));
+}
+
+/** The same of a table whose cells may be texts, of which only those that are numbers in one way or the other tell. */
+function areDecimalsAfterCommas(delimiter: string, rows: readonly Cell[][]): boolean {
+  if (delimiter === ",") return false;
+  const texts = rows.flatMap((row) => row.map(({ text }) => text)).filter((text) => /^[+-]?[\d.,]*\d/.test(text));
+  const commas = texts.filter((text) => /^[+-]?(\d*|[1-9]\d{0,2}(\.\d{3})+),\d+([eE][+-]?\d+)?$/.test(text));
+  const points = texts.filter((text) => NUMBER.test(text) && text.includes("."));
+  return commas.some((text) => !/^[+-]?[1-9]\d{0,2},\d{3}$/.test(text)) &&
+    points.every((text) => /^[+-]?[1-9]\d{0,2}\.\d{3}$/.test(text));
 }
 
 /** Whether cells count rows from 0 or 1, or are names of rows. */

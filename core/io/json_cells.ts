@@ -13,11 +13,12 @@ const LF = 10, CR = 13, SPACE = 32, TAB = 9, QUOTE = 34, COMMA = 44, COLON = 58,
 const OPEN_LIST = 91, CLOSE_LIST = 93, OPEN_RECORD = 123, CLOSE_RECORD = 125;
 
 /** The values of JSON that are words; Python and JavaScript write NaN too, which is no JSON. */
-const WORDS = [["true", CELL.boolean, 1], ["false", CELL.boolean, 0], ["null", CELL.null, NaN], [
-  "NaN",
-  CELL.null,
-  NaN,
-]] as const;
+const WORDS = [
+  { text: "true", kind: CELL.boolean, value: 1 },
+  { text: "false", kind: CELL.boolean, value: 0 },
+  { text: "null", kind: CELL.null, value: NaN },
+  { text: "NaN", kind: CELL.null, value: NaN },
+] as const;
 
 /** The columns of records: their keys in the order in which they come, as names and as they are written. */
 export class JsonKeys {
@@ -56,6 +57,8 @@ export class JsonCells {
   /** Whether a comma has to come before the next record of an array. */
   #hasRecord = false;
   #line = 1;
+  /** Line ends before and within the record that is being taken. */
+  #lines = 0;
   #rows = 0;
 
   /**
@@ -106,13 +109,14 @@ export class JsonCells {
   }
 
   #place(): string {
-    return this.isArray === false ? `line ${this.#line}` : `record ${this.#rows + 1}`;
+    return this.isArray === false ? `line ${this.#line + this.#lines}` : `record ${this.#rows + 1}`;
   }
 
   /** Takes what comes before a record and the record. @returns The first byte after it; −1 where it is not whole. */
   #record(bytes: Uint8Array, begin: number, isLast: boolean, builder: BlockBuilder): number {
     const length = bytes.length;
-    let at = begin, lines = 0, hasComma = !this.#hasRecord;
+    this.#lines = 0;
+    let at = begin, hasComma = !this.#hasRecord;
     let { isArray } = this, isClosed = this.#isClosed;
     for (;; at++) {
       if (at >= length) {
@@ -120,7 +124,7 @@ export class JsonCells {
         return -1;
       }
       const byte = bytes[at];
-      if (byte === LF) lines++;
+      if (byte === LF) this.#lines++;
       else if (byte === SPACE || byte === TAB || byte === CR) continue;
       else if (isClosed) throw this.#invalid(bytes, at, "nothing after the end of the list");
       else if (byte === OPEN_LIST && isArray === undefined) isArray = true;
@@ -146,16 +150,9 @@ export class JsonCells {
     numbers.fill(NaN, base, base + width);
     begins.fill(0, base, base + width);
     ends.fill(0, base, base + width);
-    const space = () => {
-      for (; at < length; at++) {
-        const byte = bytes[at];
-        if (byte === LF) lines++;
-        else if (byte !== SPACE && byte !== TAB && byte !== CR) return;
-      }
-    };
     let expected = 0, isFirst = true;
     for (at++;;) {
-      space();
+      at = this.#space(bytes, at);
       if (at >= length) return this.#unfinished(isLast);
       if (bytes[at] === CLOSE_RECORD && isFirst) break;
       if (bytes[at] !== QUOTE) throw this.#invalid(bytes, at, "a key in quotes");
@@ -173,11 +170,11 @@ export class JsonCells {
       }
       expected = column + 1;
       at = keyEnd + 1;
-      space();
+      at = this.#space(bytes, at);
       if (at >= length) return this.#unfinished(isLast);
       if (bytes[at] !== COLON) throw this.#invalid(bytes, at, "a colon after the key");
       at++;
-      space();
+      at = this.#space(bytes, at);
       if (at >= length) return this.#unfinished(isLast);
       const byte = bytes[at], valueBegin = at;
       let kind: number = CELL.text, value = NaN;
@@ -194,14 +191,16 @@ export class JsonCells {
         const what = byte === OPEN_LIST ? "a list" : "a record", name = shownName(this.#keys.names[column]);
         throw new DataFileError(
           `${this.path} has ${what} in ${this.#place()}, key ${name}, expected a number, a text, true, false or null. ` +
-            "Give flat records, or leave the key out.",
+            'Give flat records, as pandas\' to_json(orient="records") writes them, or leave the key out.',
         );
       } else {
         while (at < length && !endsValue(bytes[at])) at++;
         if (at >= length) return this.#unfinished(isLast);
-        const word = byte >= 65 ? WORDS.find(([text]) => isText(text, bytes, valueBegin, at)) : undefined;
-        if (word) [, kind, value] = word;
-        else {
+        const word = byte >= 65 ? wordAt(bytes, valueBegin, at) : undefined;
+        if (word) {
+          kind = word.kind;
+          value = word.value;
+        } else {
           kind = CELL.number;
           value = this.#decimals.read(bytes, valueBegin, at);
           if (this.#decimals.end !== at || value - value !== 0) value = toNumber(bytes, valueBegin, at);
@@ -219,7 +218,7 @@ export class JsonCells {
         ends[cell] = at;
       }
       isFirst = false;
-      space();
+      at = this.#space(bytes, at);
       if (at >= length) return this.#unfinished(isLast);
       if (bytes[at] === CLOSE_RECORD) break;
       if (bytes[at] !== COMMA) throw this.#invalid(bytes, at, "a comma or the record's end");
@@ -229,10 +228,22 @@ export class JsonCells {
     this.#hasRecord = isArray;
     builder.rowBegins[builder.count] = rowBegin;
     builder.rowEnds[builder.count] = at + 1;
-    this.#line += lines;
+    this.#line += this.#lines;
+    this.#lines = 0;
     this.#rows++;
     builder.lines[builder.count++] = isArray ? this.#rows : this.#line;
     return at + 1;
+  }
+
+  /** The first byte from a place on that is no space. */
+  #space(bytes: Uint8Array, at: number): number {
+    for (; at < bytes.length; at++) {
+      const byte = bytes[at];
+      if (byte > SPACE) break;
+      if (byte === LF) this.#lines++;
+      else if (byte !== SPACE && byte !== TAB && byte !== CR) break;
+    }
+    return at;
   }
 
   #value = NaN;
@@ -313,6 +324,12 @@ function isSame(known: Uint8Array, bytes: Uint8Array, begin: number, end: number
   if (known.length !== end - begin) return false;
   for (let i = 0; i < known.length; i++) if (known[i] !== bytes[begin + i]) return false;
   return true;
+}
+
+/** Which of the words is written. */
+function wordAt(bytes: Uint8Array, begin: number, end: number): typeof WORDS[number] | undefined {
+  for (const word of WORDS) if (isText(word.text, bytes, begin, end)) return word;
+  return undefined;
 }
 
 function isText(text: string, bytes: Uint8Array, begin: number, end: number): boolean {

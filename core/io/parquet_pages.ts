@@ -5,7 +5,7 @@ import { readThrift, ThriftError, type ThriftStruct } from "./thrift.ts";
 export interface ChunkFacts {
   /** Its rows. */
   readonly rows: number;
-  /** Bytes of one value. */
+  /** Bytes of one value, of texts those of its length; an eighth of true and false. */
   readonly width: number;
   /** Whether values may be missing. */
   readonly nullable: boolean;
@@ -16,7 +16,8 @@ export interface ChunkFacts {
 }
 
 // parquet.thrift's numbers of encodings and types of pages.
-const PLAIN = 0, PLAIN_DICTIONARY = 2, RLE = 3, DELTA_BINARY_PACKED = 5, RLE_DICTIONARY = 8, BYTE_STREAM_SPLIT = 9;
+const PLAIN = 0, PLAIN_DICTIONARY = 2, RLE = 3, DELTA_BINARY_PACKED = 5, DELTA_LENGTH_BYTE_ARRAY = 6;
+const RLE_DICTIONARY = 8, BYTE_STREAM_SPLIT = 9;
 const DATA_PAGE = 0, DICTIONARY_PAGE = 2, DATA_PAGE_V2 = 3;
 
 /** Values of a block of differences; writers use 128. */
@@ -100,7 +101,13 @@ function checkValues(
       if (value >= dictionary) throw new ThriftError("it refers to a value that its dictionary does not have");
     });
   }
-  if (encoding === DELTA_BINARY_PACKED) {
+  if (encoding === RLE && width < 1) {
+    requireBytes(bytes, 4);
+    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+    requireBytes(bytes, 4 + length);
+    return forEachRun(bytes.subarray(4, 4 + length), 1, count, () => {});
+  }
+  if (encoding === DELTA_BINARY_PACKED || encoding === DELTA_LENGTH_BYTE_ARRAY) {
     const [block, parts, claimed] = varints(bytes, 3);
     const isWhole = block > 0 && block <= MAX_DELTA_BLOCK && parts > 0 && block % parts === 0;
     if (!isWhole || claimed !== count) throw new ThriftError("its differences are not as many as claimed");

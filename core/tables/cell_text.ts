@@ -39,13 +39,19 @@ function grouped(whole: string, point: "." | ","): string {
 }
 
 /** How the cells of a modelled column are written. */
-export function cellWriter(column: TableColumn, from: number, { point }: TableFile, name = column.name): CellWriter {
+export function cellWriter(
+  column: TableColumn,
+  from: number,
+  { point, kind }: TableFile,
+  name = column.name,
+): CellWriter {
+  const isCsv = kind === "csv";
   switch (column.kind) {
     case "number":
       return {
         ...{ name, from },
         text: (value) => Number.isFinite(value) ? numberText(column, value, point) : undefined,
-        isBare: (text) => !column.quoted && JSON_NUMBER.test(text),
+        isBare: (text) => isCsv || !column.quoted && JSON_NUMBER.test(text),
       };
     case "date": {
       const format = DATE_FORMATS.get(column.format);
@@ -59,7 +65,7 @@ export function cellWriter(column: TableColumn, from: number, { point }: TableFi
       return {
         ...{ name, from },
         text: (value) => column.levels[value],
-        isBare: (text) => column.bare === true && isBareWord(text),
+        isBare: (text) => (isCsv || column.bare === true) && isBareWord(text),
       };
   }
 }
@@ -70,16 +76,20 @@ export function leftOutWriter(
   columns: readonly TableColumn[],
   file: TableFile,
 ): CellWriter | undefined {
-  const { name } = column;
+  const { name } = column, isCsv = file.kind === "csv";
   if (column.reason === "constant") {
     const { value, bare } = column;
-    return { name, from: -1, text: () => value, isBare: (text) => bare === true && isBareWord(text) };
+    return { name, from: -1, text: () => value, isBare: (text) => (isCsv || bare === true) && isBareWord(text) };
   }
   if (column.reason !== "duplicate") return undefined;
   const from = columns.findIndex((each) => each.name === column.of), { levels, bare } = column;
   if (from < 0) return undefined;
   if (!levels) return cellWriter(columns[from], from, file, name);
-  return { name, from, text: (value) => levels[value], isBare: (text) => bare === true && isBareWord(text) };
+  return {
+    ...{ name, from },
+    text: (value) => levels[value],
+    isBare: (text) => (isCsv || bare === true) && isBareWord(text),
+  };
 }
 
 function isBareWord(text: string): boolean {

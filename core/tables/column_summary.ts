@@ -93,6 +93,8 @@ export class ColumnSummary {
       } else {
         this.dates++;
         this.dateSteps.add(Math.round(numbers[cell] * DAY));
+        // A date is no number that is equal.
+        mix(this.#content, CELL.date);
         this.#level(numbers[cell], numbers[cell], undefined, false, block, cell);
       }
     }

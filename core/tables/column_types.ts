@@ -104,6 +104,8 @@ export interface TableFile {
   readonly header: boolean;
   readonly point: "." | ",";
   readonly quotes: "needed" | "texts" | "all";
+  /** Whether each name of the header is in quotes. */
+  readonly quotedNames: boolean;
   /** What ends a line. */
   readonly newline: "\n" | "\r\n";
   /** Whether it has UTF-8's byte order mark. */

@@ -4,6 +4,9 @@ const POWERS = Array.from({ length: 16 }, (_, k) => Number(`1e${k}`));
 /** Whole numbers up to here are exact, and so are their differences. */
 const MAX_WHOLE = 2 ** 51;
 
+/** Decimals from which the last may be those of an error of rounding. */
+const NOISY_DECIMALS = 13;
+
 /** Where the numbers of a column lie: their range and spread, and the step that all of them are multiples of. */
 export class NumberSteps {
   count = 0;
@@ -32,6 +35,11 @@ export class NumberSteps {
     this.#sum += x;
     this.#squares += x * x;
     if (this.#divisor < 0) return;
+    // 0.30000000000000004 is 0.3 that was computed.
+    if (decimals > NOISY_DECIMALS) {
+      const short = value.toPrecision(14);
+      if (Math.abs(Number(short) - value) <= 4 * Number.EPSILON * Math.abs(value)) decimals = decimalsIn(Number(short));
+    }
     if (decimals > this.#digits) this.#setDigits(decimals);
     const whole = Math.round(value * POWERS[this.#digits]);
     if (this.#divisor < 0 || Math.abs(whole) > MAX_WHOLE) {
@@ -80,6 +88,12 @@ export class NumberSteps {
 /** Whether numbers have a divisor in common for another reason than chance, which is that of one in a hundred. */
 function isTold(divisor: number, levels: number): boolean {
   return (levels - 2) * Math.log(divisor) > Math.log(100);
+}
+
+/** Digits after the point of a number in its shortest form. */
+function decimalsIn(value: number): number {
+  const [digits, exponent = "0"] = String(value).split("e"), point = digits.indexOf(".");
+  return Math.max(0, (point < 0 ? 0 : digits.length - point - 1) - Number(exponent));
 }
 
 /** Digits after the point that multiples of a step have. */

@@ -5,6 +5,7 @@ import { headOf, partsOf, type TextHead } from "../io/byte_parts.ts";
 import type { CellBlock } from "../io/cell_block.ts";
 import { CsvCells, MAX_RECORD } from "../io/csv_cells.ts";
 import { JsonCells, JsonKeys } from "../io/json_cells.ts";
+import { openParquetCells } from "../io/parquet_cells.ts";
 import type { TableFile } from "./column_types.ts";
 
 /** A table of cells of any kind in a file, which is gone through as often as it is asked for. */
@@ -42,7 +43,7 @@ const LF = 10, CR = 13;
 /** How JSON and Parquet are written where they come back as CSV. */
 const PLAIN_FILE: Omit<TableFile, "kind"> = {
   ...{ delimiter: ",", header: true, point: ".", quotes: "needed", newline: "\n", mark: false, gzip: false },
-  ...{ spaced: false, missing: "" },
+  ...{ quotedNames: false, spaced: false, missing: "" },
 };
 
 /** Whether a file's name is that of a table of any cells. */
@@ -74,7 +75,10 @@ export async function openTable(path: string, { header = "auto" }: TableOptions 
   if (kind === undefined) {
     throw new DataFileError(`${path} is no table that is known by its name. Read are ${TABLE_NAMES}.`);
   }
-  if (kind === "parquet") throw new DataFileError(`${path}: tables of Parquet are not read yet.`);
+  if (kind === "parquet") {
+    const { names, notes, blocks } = await openParquetCells(path);
+    return { path, names, isNamed: true, notes, file: { ...PLAIN_FILE, kind }, encoding: "utf-8", blocks };
+  }
   return await (kind === "json" ? openJson(path) : openCsvTable(path, header));
 }
 
@@ -107,7 +111,13 @@ async function openCsvTable(path: string, header: "auto" | "on" | "off"): Promis
     file: {
       ...PLAIN_FILE,
       ...{ kind: "csv", delimiter: layout.delimiter, header: layout.hasHeader, point: layout.point },
-      ...{ quotes: layout.quotes, newline: newlineOf(bytes), mark: head.hasMark, gzip: head.isPacked },
+      ...{
+        quotes: layout.quotes,
+        quotedNames: layout.hasQuotedNames,
+        newline: newlineOf(bytes),
+        mark: head.hasMark,
+        gzip: head.isPacked,
+      },
     },
     async *blocks() {
       const cells = new CsvCells(path, layout, encoding);

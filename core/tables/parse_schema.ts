@@ -196,6 +196,7 @@ function fileOf(of: Value): TableFile {
     header: of.get("header").boolean(),
     point: of.get("point").oneOf([".", ","]),
     quotes: of.get("quotes").oneOf(["needed", "texts", "all"]),
+    quotedNames: of.get("quotedNames").boolean(),
     newline: of.get("newline").oneOf(["\n", "\r\n"]),
     mark: of.get("mark").boolean(),
     gzip: of.get("gzip").boolean(),

@@ -23,17 +23,18 @@ export function rowText(file: TableFile): RowText {
 }
 
 function csvText(file: TableFile): RowText {
-  const { delimiter, newline, header, mark, quotes } = file;
+  const { delimiter, newline, header, mark, quotes, quotedNames } = file;
   const line = (cells: readonly string[]) =>
     (cells.length === 1 && cells[0] === "" ? '""' : cells.join(delimiter)) + newline;
   return {
     begin: (names) => {
       const before = mark ? "\ufeff" : "";
-      return header ? before + line(names.map((name) => csvCell(file, name, quotes !== "needed"))) : before;
+      return header ? before + line(names.map((name) => csvCell(file, name, quotedNames))) : before;
     },
     row: (cells) =>
       line(cells.map(({ text, isBare }) => {
         if (text === undefined) return csvMissing(file);
+        if (isBare && quotes !== "all" && !text.includes(delimiter)) return text;
         return csvCell(file, text, quotes === "all" || quotes === "texts" && !isBare);
       })),
     end: () => "",

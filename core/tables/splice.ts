@@ -32,9 +32,9 @@ export class Splicer {
 
   /** The names of new columns, where the header is in the block. */
   header({ source }: CellBlock): Insertion[] {
-    const at = source?.headerEnd, { delimiter, quotes } = this.file;
+    const at = source?.headerEnd, { delimiter, quotedNames } = this.file;
     if (this.#isJson || at === undefined) return [];
-    const text = this.added.map((name) => delimiter + csvCell(this.file, name, quotes !== "needed")).join("");
+    const text = this.added.map((name) => delimiter + csvCell(this.file, name, quotedNames)).join("");
     return text === "" ? [] : [{ begin: at, end: at, text }];
   }
 

@@ -70,7 +70,7 @@ function requestOf(where: string, said: unknown): ColumnRequest {
   const record = isRecord(said) ? said : { kind: said }, own = new Map(Object.entries(record));
   const kind = KINDS.find((each) => each === own.get("kind"));
   if (kind === undefined) {
-    const got = own.get("kind"), [near] = typeof got === "string" ? nearest(got, KINDS) : [];
+    const got = own.get("kind"), [near] = typeof got === "string" && got.length < 60 ? nearest(got, KINDS) : [];
     throw new TableError(
       `${where} is ${shown(got)}, expected one of ${KINDS.join(", ")}.` + (near ? ` Did you mean ${near}?` : ""),
     );
@@ -103,7 +103,7 @@ function requestOf(where: string, said: unknown): ColumnRequest {
       const format = own.get("format");
       if (format === undefined) return { kind };
       if (typeof format === "string" && DATE_FORMATS.has(format)) return { kind, format };
-      const [near] = typeof format === "string" ? nearest(format, DATE_FORMATS.keys()) : [];
+      const [near] = typeof format === "string" && format.length < 60 ? nearest(format, DATE_FORMATS.keys()) : [];
       throw wrong(
         "format",
         `a form of dates, as YYYY-MM-DD, M/D/YYYY or D.M.YYYY HH:mm${near ? `; maybe ${near}` : ""}`,

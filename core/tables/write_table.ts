@@ -89,8 +89,8 @@ export async function writeRows(
 
 /**
  * Writes a table again with its unknown cells filled in. All other cells stay as they are written, byte for byte where the
- * file is one of the same kind; those of columns that are not modelled too, but constants and duplicates, which are known
- * where their twin is. The file appears under its name once it is whole.
+ * file is one of the same kind; those of columns that are not modelled too, but duplicates, which are known where their
+ * twin is. The file appears under its name once it is whole.
  *
  * @param fill Is given rows as {@linkcode cellsOf} has them, one block after the other, and gives them with unknown cells
  * filled in, `[count, columns]`; what is still NaN stays unknown.
@@ -127,7 +127,8 @@ export async function fillTable(
   });
   for (const column of leftOut) {
     const place = at.get(column.name), writer = leftOutWriter(column, columns, file);
-    if (place !== undefined && writer) writers.set(place, writer);
+    // That a constant is missing may be all that the column says.
+    if (place !== undefined && writer && column.reason === "duplicate") writers.set(place, writer);
   }
   let filled = 0;
   const written = await writeChanged(path, table, file, [], async (block, change) => {

@@ -10,6 +10,12 @@ import { readAll } from "../../core/io/stored_rows.ts";
 import { filesOfTarGz } from "../../core/io/tar.ts";
 import { readConfig } from "../../core/run/config.ts";
 import { RunFolder } from "../../core/run/folder.ts";
+import { readCells } from "../../core/tables/cells.ts";
+import { describeColumns } from "../../core/tables/describe.ts";
+import { inferSchema } from "../../core/tables/infer_types.ts";
+import { openTable } from "../../core/tables/open_table.ts";
+import { parseSchema } from "../../core/tables/parse_schema.ts";
+import { parseTypes } from "../../core/tables/types_file.ts";
 import { DDPM_CIFAR10, parseUnetConfig } from "../../denoisers/unet_pretrained/config.ts";
 import { DDPM_SCHEDULE, parseSchedule } from "../../denoisers/unet_pretrained/schedule.ts";
 import { integer, joined, latin1, type Seed, type Target } from "./seed.ts";
@@ -233,6 +239,91 @@ function json(values: readonly unknown[], read: (json: unknown) => void): Target
   };
 }
 
+const RECORDS = [{ n: 1.5, m: 2 }, { m: -3e-7, n: 4 }, { n: "5", m: 0 }];
+
+const records = data(() => {
+  const list = latin1(JSON.stringify(RECORDS, null, 1)),
+    lines = latin1(RECORDS.map((x) => JSON.stringify(x)).join("\n"));
+  return Promise.resolve([
+    { bytes: list, ending: "json" },
+    { bytes: lines, ending: "jsonl" },
+    { bytes: lines, ending: "ndjson.gz", wrap: gzipped },
+  ]);
+});
+
+/** Rows of cells of every kind. */
+const CELLS = Array.from({ length: 30 }, (_, i) => ({
+  ...{ id: i, mass: i % 7 === 0 ? null : 25 * (i * 11 % 30), class: ["a", 'b "', "c, d"][i % 3], is: i % 2 === 0 },
+  ...{
+    when: `2001-0${1 + i % 9}-${10 + i % 19}`,
+    day: `${1 + i % 12}/${1 + i % 28}/98 ${i % 24}:30`,
+    code: `0${i % 3}`,
+  },
+  ...{ sum: `${1 + i % 9},${100 + i}`, none: i % 2 ? "NA" : "?", text: `text ${i}`, twin: ["x", "y", "z"][i % 3] },
+}));
+
+const table: Target = {
+  async seeds() {
+    const names = Object.keys(CELLS[0]), rows = CELLS.map((row) => Object.values(row).map((cell) => `${cell ?? ""}`));
+    const csv = (delimiter: string, end: string) =>
+      latin1(
+        [names, ...rows].map((row) => row.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(delimiter)).join(end),
+      );
+    const lines = CELLS.map((row) => JSON.stringify(row)).join("\n");
+    const parquets = await Promise.all(
+      ["text", "flag", "date", "time", "record", "encodings"].map(async (name): Promise<Seed[]> => {
+        const bytes = await file(`${name}.parquet`), view = new DataView(bytes.buffer);
+        const begin = bytes.length - 8 - view.getUint32(bytes.length - 8, true), rest = bytes.subarray(0, begin);
+        const wrap = (part: Uint8Array) => joined(rest, part, integer(part.length, 4), latin1("PAR1"));
+        return [
+          { bytes, ending: "parquet", head: [4, 200] },
+          { bytes: bytes.subarray(begin, -8), ending: "parquet", wrap },
+        ];
+      }),
+    );
+    return [
+      { bytes: csv(",", "\n"), ending: "csv" },
+      { bytes: csv(";", "\r\n"), ending: "csv", wrap: utf16 },
+      { bytes: csv("\t", "\n"), ending: "tsv.gz", wrap: gzipped },
+      { bytes: latin1(JSON.stringify(CELLS)), ending: "json" },
+      { bytes: latin1(lines), ending: "jsonl" },
+      { bytes: latin1(lines), ending: "json.gz", wrap: gzipped },
+      ...parquets.flat(),
+    ];
+  },
+  async read(path) {
+    const opened = await openTable(path), inferred = await inferSchema(opened);
+    describeColumns(inferred);
+    // What was found is what is saved, and its own file is as it says.
+    const schema = parseSchema(JSON.parse(JSON.stringify(inferred.schema)));
+    await readCells(schema, opened);
+  },
+};
+
+const tableSchema = json([{
+  columns: [
+    { name: "m", kind: "number", step: 25, decimals: 0, min: 0, max: 100, bounds: [0, 200], transform: "log" },
+    { name: "c", kind: "class", levels: ["a", "b"], counts: [3, 4], bare: true },
+    { name: "d", kind: "date", step: 1, offset: 0.5, format: "YYYY-MM-DD", min: 3, max: 5 },
+  ],
+  leftOut: [
+    { name: "k", reason: "constant", value: "7", bare: true },
+    { name: "t", reason: "duplicate", of: "c", levels: ["x", "y"] },
+    { name: "n", reason: "text" },
+  ],
+  order: ["m", "c", "d", "k", "t", "n"],
+  file: {
+    ...{ kind: "csv", delimiter: ";", header: true, point: ",", quotes: "texts", quotedNames: true, newline: "\r\n" },
+    ...{ mark: false, gzip: false, spaced: false, missing: "NA" },
+  },
+}], (json) => void parseSchema(json));
+const tableTypes = json([
+  {
+    ...{ a: "class", b: { kind: "number", step: 25, transform: "log", bounds: [0, 9] } },
+    ...{ c: { kind: "date", format: "M/D/YYYY" }, d: "drop", e: { kind: "class", levels: ["x", "y"] }, f: "id" },
+  },
+], (json) => void parseTypes(json));
+
 const unet = json([DDPM_CIFAR10], (json) => void parseUnetConfig(json, "config.json"));
 const schedule = json([DDPM_SCHEDULE], (json) => void parseSchedule(json, "scheduler_config.json"));
 const shards = json([
@@ -277,5 +368,6 @@ const run: Target = {
 /** Everything that reads files of others, by format. */
 export const TARGETS: Readonly<Record<string, Target>> = {
   ...{ csv, npy, npz, hdf5, mat, safetensors, parquet, torch, idx, png, jpeg, webp, tar },
+  ...{ json: records, table, "table-schema": tableSchema, "table-types": tableTypes },
   ...{ "unet-config": unet, "scheduler-config": schedule, "weights-index": shards, "run-config": run },
 };

@@ -6,6 +6,7 @@ import {
   tellsOfFullDisk,
   writeFileAtomic,
   writeFolderAtomic,
+  writePartsAtomic,
 } from "../../../core/io/atomic.ts";
 import { isTemporaryName, Temporary } from "../../../core/io/temporary.ts";
 import { fileURLToPath } from "node:url";
@@ -29,6 +30,24 @@ Deno.test("a file is written, replaced, and its folders made", () =>
     await writeFileAtomic(path, new TextEncoder().encode("second ✓"));
     assert.equal(await Deno.readTextFile(path), "second ✓");
     assert.deepEqual(await namesIn(`${folder}/a/b`), ["report.json"]);
+  }));
+
+Deno.test("a file of parts is there once all of them are, or as it was", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/a/x.csv`;
+    async function* parts(fails: boolean) {
+      yield new TextEncoder().encode("one,");
+      // Nothing is there before the last part.
+      assert.deepEqual((await namesIn(`${folder}/a`)).filter((name) => !isTemporaryName(name)), fails ? ["x.csv"] : []);
+      if (fails) throw new RangeError("no more");
+      yield new TextEncoder().encode("two");
+    }
+    await writePartsAtomic(path, parts(false));
+    assert.equal(await Deno.readTextFile(path), "one,two");
+    await assert.rejects(writePartsAtomic(path, parts(true)), RangeError);
+    assert.equal(await Deno.readTextFile(path), "one,two");
+    assert.deepEqual(await namesIn(`${folder}/a`), ["x.csv"]);
+    await assert.rejects(writePartsAtomic(`${path}/y`, parts(true)), isStorageError(/not a folder/));
   }));
 
 Deno.test("a symbolic link stays a link", () =>

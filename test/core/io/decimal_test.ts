@@ -1,5 +1,5 @@
 import { equal, ok } from "assert";
-import { toNumber } from "../../../core/io/decimal.ts";
+import { toGroupedNumber, toNumber } from "../../../core/io/decimal.ts";
 import { Random } from "../../../core/random/random.ts";
 
 const read = (text: string) => {
@@ -53,4 +53,33 @@ Deno.test("exponents, extremes and what is no number", () => {
   for (const text of ["", ".", "-", "+.", "1e", "e5", "1.2.3", "--1", "0x10", "1_000", "1 2", "nan", "inf", "1e5.0"]) {
     ok(Number.isNaN(read(text)), text);
   }
+});
+
+Deno.test("digits in groups of three are a number, and nothing else is", () => {
+  const grouped = (text: string, point?: "." | ",") => {
+    const bytes = new TextEncoder().encode(`xx${text}yy`);
+    return toGroupedNumber(bytes, 2, bytes.length - 2, point);
+  };
+  equal(grouped("1,234"), 1234);
+  equal(grouped("-12,345,678.25"), -12345678.25);
+  equal(grouped("+123,456e2"), 12345600);
+  equal(grouped("1.234.567,5", ","), 1234567.5);
+  for (
+    const text of [
+      "1",
+      "1234",
+      "1,23",
+      "1,2345",
+      "1234,567",
+      ",123",
+      "0,123",
+      "1,234,5",
+      "1,234,",
+      "1,234.5,678",
+      "1,,234",
+    ]
+  ) {
+    ok(Number.isNaN(grouped(text)), text);
+  }
+  for (const text of ["1,234x", "1.234", "", "-", "1,234 5"]) ok(Number.isNaN(grouped(text)), text);
 });

@@ -12,6 +12,7 @@ const OPTIONS: ReadOptions = { header: "auto", transpose: "auto" };
 Deno.test("the format of a file is told by its name", () => {
   const kinds: Record<string, readonly string[]> = {
     csv: ["a.csv", "A.CSV", "a.b.tsv", "x/y.txt", "x.dat", "x.csv.gz", "x.tar.tsv.gz"],
+    json: ["x.json", "x.jsonl", "X.NDJSON", "x.json.gz", "x.jsonl.gz", "x.ndjson.gz"],
     npz: ["x.npz"],
     mat: ["x.mat"],
     parquet: ["x.parquet"],

@@ -5,7 +5,7 @@ import { CLASSIFIERS, type ClassifierTest, classifierTest } from "./classifier_t
 import { COLUMN_DISTANCES, type ColumnDistance, columnDistances } from "./column_distances.ts";
 import { type Association, ASSOCIATIONS, correlationDifferences, pairsOf } from "./correlations.ts";
 import { frechetDistance, frechetWithError } from "./frechet.ts";
-import { compareNearest, nearestDistances, type NearestRecords } from "./nearest_records.ts";
+import { compareNearest, type Nearest, type NearestRecords, nearestTrainingRows } from "./nearest_records.ts";
 import { type Comparison, sampleDeviation, withErrors } from "./resampling.ts";
 import { drawDirections, slicedWasserstein } from "./sliced_wasserstein.ts";
 import { type EncodedRows, sampleBlocks, type Table, tableOf } from "./table.ts";
@@ -106,10 +106,14 @@ const AT_ONCE = 100;
  * Compares samples with held-out rows, and as many training rows with the same held-out rows: what real data gets is the
  * noise floor of every number.
  *
+ * @returns The numbers, and the nearest training row of each sample.
  * @throws The signal's reason, soon after it is aborted.
  * @throws {RangeError} For sets of different sizes, or fewer than 24 rows.
  */
-export async function compareSamples(sets: ComparedSets, options: CompareOptions): Promise<Quality> {
+export async function compareSamples(
+  sets: ComparedSets,
+  options: CompareOptions,
+): Promise<{ readonly quality: Quality; readonly nearest: Nearest }> {
   const { samples, heldOut, training, names, isImages, featuresOf } = sets, { random, signal, onProgress } = options;
   const d = names.length, n = samples.length / d;
   if (heldOut.length !== samples.length || training.count < n) {
@@ -146,25 +150,26 @@ export async function compareSamples(sets: ComparedSets, options: CompareOptions
   const associations = comparedAssociations(some(held), some(table), realTables.map(some), random.split("pairs"));
   await next();
 
-  const distancesOf = async (rows: EncodedRows, self?: Uint32Array) => {
-    const all = new Float64Array(n);
+  const nearestOf = async (rows: EncodedRows, self?: Uint32Array): Promise<Nearest> => {
+    const all = { distances: new Float64Array(n), seconds: new Float64Array(n), rows: new Uint32Array(n) };
     for (let begin = 0; begin < n; begin += AT_ONCE) {
       const end = Math.min(n, begin + AT_ONCE), values = rows.values.subarray(begin * d, end * d);
-      all.set(nearestDistances({ values, width: d }, blocks, self?.subarray(begin, end)), begin);
+      const some = nearestTrainingRows({ values, width: d }, blocks, self?.subarray(begin, end));
+      all.distances.set(some.distances, begin);
+      all.seconds.set(some.seconds, begin);
+      all.rows.set(some.rows, begin);
       await next((end - begin) / n / 2);
     }
     return all;
   };
-  const heldDistances = await distancesOf(other);
-  const nearest = {
-    samples: compareNearest(await distancesOf(own), heldDistances, d),
-    real: compareNearest(await distancesOf(encodedReal[0], chosen[0]), heldDistances, d),
-  };
+  const ofHeldOut = await nearestOf(other), found = await nearestOf(own);
+  const ofReal = await nearestOf(encodedReal[0], chosen[0]);
+  const nearest = { samples: compareNearest(found, ofHeldOut, d), real: compareNearest(ofReal, ofHeldOut, d) };
   const features = featuresOf
     ? await comparedFeatures(featuresOf, { samples, heldOut, real }, random.split("features"), next)
     : undefined;
   onProgress?.(1);
-  return {
+  const quality = {
     rows: n,
     trainingRows: training.count,
     ...points,
@@ -174,6 +179,7 @@ export async function compareSamples(sets: ComparedSets, options: CompareOptions
     nearest,
     ...(features ? { features } : {}),
   };
+  return { quality, nearest: found };
 }
 
 async function comparePoints(

@@ -1,10 +1,14 @@
 import type { Compared, Quality } from "./compare.ts";
+import { NEAR } from "./nearest_records.ts";
 
 /** Below this probability it is not said to be chance. */
 const UNLIKELY = 1e-3;
 
 /** So many standard errors above what training rows have, a distance is said to be one. */
 const FAR = 4;
+
+/** Samples are called closer to training rows than data is where more of them are. */
+const CLOSER = 0.55;
 
 /**
  * What of a comparison is worth a sentence: samples that a classifier tells from data, columns that are off, and copies or
@@ -43,15 +47,22 @@ export function findingsOf(quality: Quality): string[] {
       }: ` +
         "the model has memorised them",
     );
-  } else if (own.pValue < UNLIKELY) {
+  } else if ((own.pValue < UNLIKELY && own.closer.value > CLOSER) || isMoreOften(own.near, NEAR, rows)) {
+    const median = `a median of ${own.ratio.toFixed(2)} of theirs, ${percent(own.near)} below the distance of ` +
+      `${percent(NEAR)} of them`;
     found.push(
-      `samples lie closer to training rows than held-out rows do (median ${
-        own.ratio.toFixed(2)
-      } of theirs): the model ` +
-        "memorises",
+      own.lonelierPValue < UNLIKELY || isMoreOften(own.alone, NEAR, rows)
+        ? `samples lie closer to single training rows than held-out rows do (${median}): the model memorises`
+        : `samples lie closer to training rows than held-out rows do (${median}), but not to single ones: smoother than ` +
+          "data, rather than memorised",
     );
   }
   return found;
+}
+
+/** A share of samples that is twice what it is of as many held-out rows, and by more than chance. */
+function isMoreOften(share: number, expected: number, rows: number): boolean {
+  return share > 2 * expected && share - expected > 3.3 * Math.sqrt(2 * expected * (1 - expected) / rows);
 }
 
 /** By how many standard errors a distance is above the noise floor. */

@@ -4,7 +4,7 @@ import { CLASSIFIERS, classifierTest } from "../../../core/quality/classifier_te
 import { columnDistances } from "../../../core/quality/column_distances.ts";
 import { correlationDifferences, pairsOf, ranksOf } from "../../../core/quality/correlations.ts";
 import { frechetDistance } from "../../../core/quality/frechet.ts";
-import { nearestDistances } from "../../../core/quality/nearest_records.ts";
+import { nearestTrainingRows } from "../../../core/quality/nearest_records.ts";
 import { distances, ordered, withErrors } from "../../../core/quality/resampling.ts";
 import { resizeImage } from "../../../core/quality/resize.ts";
 import { shareBelow } from "../../../core/quality/significance.ts";
@@ -151,10 +151,10 @@ Deno.test("the nearest training row is found, but not a row itself", () => {
     });
     return Math.min(...all);
   });
-  nearestDistances(rows, blocksOf(training)).forEach((got, i) => ok(Math.abs(got - brute[i]) < 1e-6));
+  nearestTrainingRows(rows, blocksOf(training)).distances.forEach((got, i) => ok(Math.abs(got - brute[i]) < 1e-6));
   const own = { values: training.values.subarray(0, 40), width: 20 };
-  deepEqual([...nearestDistances(own, blocksOf(training))], [0, 0]);
-  ok(nearestDistances(own, blocksOf(training), Uint32Array.of(0, 1)).every((x) => x > 1));
+  deepEqual([...nearestTrainingRows(own, blocksOf(training)).rows], [0, 1]);
+  ok(nearestTrainingRows(own, blocksOf(training), Uint32Array.of(0, 1)).distances.every((x) => x > 1));
 });
 
 Deno.test("ranks tell which of two sets is lower, with DeLong's error", () => {

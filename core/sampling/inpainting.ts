@@ -13,7 +13,7 @@ import { sizeOf } from "../data/tensors.ts";
 import { type BatchRecord, type EvaluationRecord, SamplingError } from "./sampler.ts";
 
 /** The ways to fill in what is missing of a sample, by the names that `--method` takes. */
-export const INPAINTING_METHODS = ["score", "repaint"] as const;
+export const INPAINTING_METHODS = ["repaint", "score"] as const;
 
 /** One of {@linkcode INPAINTING_METHODS}. */
 export type InpaintingMethod = typeof INPAINTING_METHODS[number];
@@ -21,18 +21,21 @@ export type InpaintingMethod = typeof INPAINTING_METHODS[number];
 /**
  * How samples are filled in.
  *
- * - `repaint`: at every level the known part is replaced by itself with noise, and each stretch of `jump` levels is walked
- *   `resample` times, back by fresh noise, so that both parts come to fit (A. Lugmayr et al., arXiv 2201.09865, algorithm 1
- *   and figure 9). Of any denoiser, without its gradient. The plan's steps should be ancestral ones.
+ * - `repaint`: at every level the known part is replaced by itself with noise (A. Lugmayr et al., arXiv 2201.09865,
+ *   algorithm 1). Of any denoiser, without its gradient.
  * - `score`: the estimate x̂(z) is moved to E[x | z, known], by the gradient of ½‖known − x̂(z)‖² over the known values in z
  *   (J. Ho et al., arXiv 2204.03458, equation 7; H. Chung et al., arXiv 2209.14687). Its factor is not one to be tuned: as
  *   Cov[x | z] = σ(−α)/√σ(α)·∂x̂/∂z is the estimate's own Jacobian, `iterations` steps of conjugate gradients solve for the
- *   move that brings x̂ to the known values, which is exact where p(x | z) is Gaussian. One iteration is plain guidance
- *   with the best factor. Each takes the gradient of one evaluation.
+ *   move that brings x̂ to the known values, which is exact where p(x | z) is Gaussian. One iteration is that gradient with
+ *   the best factor. Each takes the gradient of one evaluation.
+ *
+ * Both walk each stretch of `jump` levels `resample` times, back by fresh noise, so that what is filled in comes to fit what
+ * is known, which neither has quite right in a single walk.
  */
-export type Inpainting =
-  | { readonly method: "repaint"; readonly resample: number; readonly jump: number }
-  | { readonly method: "score"; readonly iterations: number };
+export type Inpainting = {
+  readonly resample: number;
+  readonly jump: number;
+} & ({ readonly method: "repaint" } | { readonly method: "score"; readonly iterations: number });
 
 /** What is known of some samples. */
 export interface KnownPart {
@@ -51,7 +54,8 @@ export interface Inpainter {
    * values are as they were given. Row j has a noise stream of its own, `random.split(j)`, so that it is the same, within
    * rounding, whatever the batch.
    *
-   * @throws {RangeError} For sizes that do not fit.
+   * @param plan Of `ancestral` or `ddim`; of `ode`, whose steps go on from those before, only where nothing is walked again.
+   * @throws {RangeError} For sizes that do not fit, or such a plan.
    * @throws {SamplingError} When a sample is not finite.
    */
   fill(
@@ -83,7 +87,7 @@ export interface Inpainter {
  * const info = { shape: [2], gaussian: gaussianOf([0, 0], [1, 1, 1, 1.01]) };
  * const denoiser: Denoiser = { init: () => ({}), predict: (_, z, logsnr) => gaussianDenoiser(z, logsnr, info.gaussian) };
  * const engine = await createEngine("onnx-cpu", 1);
- * const made = { denoiser, data: info, batch: 16, how: { method: "score", iterations: 2 } } as const;
+ * const made = { denoiser, data: info, batch: 16, how: { method: "score", iterations: 1, resample: 1, jump: 1 } } as const;
  * const inpainter = await createInpainter(engine, engine.createState({}), (s) => s, made);
  * const logsnr = samplingGrid("ancestral", { loc: 2, scale: 2 }, 30);
  * const plan = { logsnr, steps: samplingSteps("ancestral", logsnr) };
@@ -171,14 +175,19 @@ export async function createInpainter(
 
   return {
     async *fill({ values, isKnown, given }, draws, plan, random) {
-      const count = values.length / d, total = count * draws, { logsnr, steps, range } = plan, last = logsnr.length - 1;
+      const count = values.length / d, total = count * draws, { logsnr, steps, range } = plan;
       if (!Number.isInteger(count) || (isKnown.length !== d && isKnown.length !== values.length)) {
         throw new RangeError(
           `Got ${values.length} values and a mask of ${isKnown.length}, expected rows of ${d} and a mask of one or all.`,
         );
       }
-      const walk = how.method === "repaint" ? repaintLevels(logsnr.length, how) : undefined;
-      const evaluations = walk ? walk.length : logsnr.length + 1;
+      if (how.resample > 1 && steps.some(({ gainBefore }) => gainBefore !== 0)) {
+        throw new RangeError(
+          "Got steps that go on from those before, expected those of ancestral or ddim to walk again.",
+        );
+      }
+      const isReplaced = how.method === "repaint", walk = inpaintingLevels(logsnr.length, how);
+      const evaluations = walk.length + (isReplaced ? 0 : 1);
       for (let beginning = 0; beginning < total; beginning += batch) {
         const n = Math.min(batch, total - beginning), rows = Array.from({ length: n }, (_, i) => beginning + i);
         const [own, mask] = [new Float32Array(n * d), new Float32Array(n * d)];
@@ -206,26 +215,13 @@ export async function createInpainter(
         const ideal = new Float32Array(n * d);
         fill(z);
         gaussianStart(z, logsnr[0], gaussian, ideal);
-        if (walk) {
-          const replaceKnown = (level: number) => {
-            const [signal, noise] = [Math.sqrt(sigmoid(logsnr[level])), Math.sqrt(sigmoid(-logsnr[level]))];
-            fill(fresh);
-            for (let i = 0; i < z.length; i++) if (mask[i]) z[i] = signal * own[i] + noise * fresh[i];
-          };
-          replaceKnown(0);
-          for (const [k, level] of walk.entries()) {
-            await batchOf.estimate(z, logsnr[level], range, xHat);
-            yield told();
-            const next = walk[k + 1];
-            if (next === undefined) break;
-            fill(fresh);
-            takeStep(z, steps[level], xHat, before, fresh);
-            replaceKnown(level + 1);
-            // Back by as much noise as lies between.
-            if (next <= level) addNoise(z, logsnr[level + 1], logsnr[next], fill, fresh);
-            [xHat, before] = [before, xHat];
-          }
-        } else {
+        const replaceKnown = (level: number) => {
+          const [signal, noise] = [Math.sqrt(sigmoid(logsnr[level])), Math.sqrt(sigmoid(-logsnr[level]))];
+          fill(fresh);
+          for (let i = 0; i < z.length; i++) if (mask[i]) z[i] = signal * own[i] + noise * fresh[i];
+        };
+        if (isReplaced) replaceKnown(0);
+        else {
           // Draws of the data's Gaussian are moved to where those of what is known are: at the lowest log SNR data is not
           // quite lost in the noise.
           await batchOf.estimate(z, logsnr[0], undefined, xHat);
@@ -233,14 +229,18 @@ export async function createInpainter(
           const signal = Math.sqrt(sigmoid(logsnr[0]));
           for (let i = 0; i < z.length; i++) z[i] += signal * (xHat[i] - before[i]);
           yield told();
-          for (let level = 0; level <= last; level++) {
-            await batchOf.estimate(z, logsnr[level], range, xHat);
-            yield told();
-            if (level === last) break;
-            if (steps[level].noise !== 0) fill(fresh);
-            takeStep(z, steps[level], xHat, before, fresh);
-            [xHat, before] = [before, xHat];
-          }
+        }
+        for (const [k, level] of walk.entries()) {
+          await batchOf.estimate(z, logsnr[level], range, xHat);
+          yield told();
+          const next = walk[k + 1];
+          if (next === undefined) break;
+          if (steps[level].noise !== 0) fill(fresh);
+          takeStep(z, steps[level], xHat, before, fresh);
+          if (isReplaced) replaceKnown(level + 1);
+          // Back by as much noise as lies between.
+          if (next <= level) addNoise(z, logsnr[level + 1], logsnr[next], fill, fresh);
+          [xHat, before] = [before, xHat];
         }
         for (let i = 0; i < xHat.length; i++) if (mask[i]) xHat[i] = own[i];
         yield { kind: "batch", first: beginning, samples: finite(xHat, d, beginning) };
@@ -271,18 +271,18 @@ export async function fillAll(
 }
 
 /**
- * The levels at which RePaint evaluates the denoiser, in order: forward by one, and `resample` − 1 times back by `jump`
- * from every `jump`-th level, counted from the last.
+ * The levels at which the denoiser is evaluated, in order: forward by one, and `resample` − 1 times back by `jump` from every
+ * `jump`-th level, counted from the last (A. Lugmayr et al., figure 9).
  *
  * @example
  * ```ts
  * import { equal } from "assert";
- * import { repaintLevels } from "./inpainting.ts";
+ * import { inpaintingLevels } from "./inpainting.ts";
  *
- * equal(repaintLevels(5, { resample: 2, jump: 2 }).join(), "0,1,0,1,2,3,2,3,4");
+ * equal(inpaintingLevels(5, { resample: 2, jump: 2 }).join(), "0,1,0,1,2,3,2,3,4");
  * ```
  */
-export function repaintLevels(
+export function inpaintingLevels(
   levels: number,
   { resample, jump }: { readonly resample: number; readonly jump: number },
 ): number[] {
@@ -374,7 +374,7 @@ function conjugateGradients(
 }
 
 /** Added to the covariance of the known values, in parts of σ(−α): keeps the move finite where the network knows better. */
-const RIDGE = 1e-4;
+const RIDGE = 1e-3;
 
 /** A row is done when its residual has shrunk to this part, squared. */
 const CLOSE = 1e-8;

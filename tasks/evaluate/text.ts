@@ -1,9 +1,22 @@
 import { excess } from "../../core/quality/findings.ts";
 import type { Compared, ComparedPoints, Quality } from "../../core/quality/compare.ts";
 
-/** What `summary.json` and `--json` say of a comparison: the same, with names as JSON has them here. */
-export function qualityRecord(quality: Quality): Record<string, unknown> {
-  return snakeCased(quality) as Record<string, unknown>;
+/** Columns that are written: images have thousands, of which these are the farthest off. */
+const MOST_COLUMNS = 200;
+
+/** What the file of a comparison and `--json` say of it: the same, with names as JSON has them here. */
+export function qualityRecord({ columns, ...quality }: Quality): Record<string, unknown> {
+  const farness = columns.map(({ wasserstein, totalVariation }) => {
+    const one = wasserstein ?? totalVariation;
+    return one ? excess(one) : 0;
+  });
+  const places = [...columns.keys()].sort((a, b) => farness[b] - farness[a]).slice(0, MOST_COLUMNS).sort((a, b) =>
+    a - b
+  );
+  return snakeCased({ ...quality, allColumns: columns.length, columns: places.map((k) => columns[k]) }) as Record<
+    string,
+    unknown
+  >;
 }
 
 function snakeCased(value: unknown): unknown {

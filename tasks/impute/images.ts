@@ -3,7 +3,6 @@ import { type Progress, type TaskOption, UsageError } from "../../core/cli/mod.t
 import { dataEnding, parseDataFile } from "../../core/data/data_file.ts";
 import { toFloat32 } from "../../core/data/samples.ts";
 import { sizeOf } from "../../core/data/tensors.ts";
-import { SAMPLERS } from "../../core/diffusion/sampling.ts";
 import type { BackendChoice } from "../../core/engine/mod.ts";
 import { InterruptedError } from "../../core/errors/interrupted_error.ts";
 import { UserError } from "../../core/errors/user_error.ts";
@@ -15,7 +14,6 @@ import { type Mask, readMask } from "../../core/io/mask.ts";
 import { toldSamples } from "../../core/model/given.ts";
 import { internalsOf } from "../../core/model/internals.ts";
 import { DRAWING, requireCount } from "../../core/model/use_ranges.ts";
-import { optionName } from "../../core/options/names.ts";
 import { withDefault } from "../../core/options/values.ts";
 import { Random } from "../../core/random/random.ts";
 import { noteThreads } from "../../core/run/backend.ts";
@@ -40,8 +38,11 @@ import { sampleFolder } from "../../core/run/sample_files.ts";
 import { createInpainter, type Inpainting, INPAINTING_METHODS } from "../../core/sampling/inpainting.ts";
 import { samplingPlan } from "../../core/sampling/plan.ts";
 
-/** Where nothing is asked for: RePaint's walk, the gradients of a step, and evaluations at a time. */
-const RESAMPLE = 10, JUMP = 10, ITERATIONS = 3, STEPS = 100, BATCH = 16;
+/** Where nothing is asked for: how often a stretch of steps is walked, its length, steps, and draws at a time. */
+const RESAMPLE = { repaint: 10, score: 5 } as const, JUMP = 10, STEPS = 100, BATCH = 16;
+
+/** The samplers whose steps may be walked again. */
+const WALKABLE = ["ancestral", "ddim"] as const;
 
 /** Pictures whose draws the grid shows at most, and draws of one. */
 const GRID_ROWS = 16, GRID_DRAWS = 8;
@@ -57,44 +58,46 @@ export const imageOptions = {
     help: "A picture of the same size: white, or transparent, is filled in, black is kept.",
   },
   method: {
-    default: "score",
+    default: "repaint",
     choices: INPAINTING_METHODS,
     help:
-      "score: the estimate is moved to what is known, by its gradient. repaint: what is known is put in its place, again and again.",
+      "repaint: what is known is put in its place at each step. score: the estimate is moved to it, by its gradient.",
   },
   draws: { default: 5, min: 1, max: 10_000, integer: true, help: "How often each picture is filled in." },
   mean: { default: false, help: "Write the mean of the draws and their scatter alone, not the draws." },
-  iterations: {
-    optional: "number",
-    min: 1,
-    max: 100,
-    integer: true,
-    help: `Of score: gradients that a step takes (default ${ITERATIONS}).`,
-  },
   resample: {
     optional: "number",
     min: 1,
     max: 1000,
     integer: true,
-    help: `Of repaint: how often each stretch of steps is walked (default ${RESAMPLE}).`,
+    help:
+      `How often each stretch of steps is walked, so that what is filled in comes to fit (default ${RESAMPLE.repaint} ` +
+      `of repaint, ${RESAMPLE.score} of score).`,
   },
   jump: {
     optional: "number",
     min: 1,
     max: 10_000,
     integer: true,
-    help: `Of repaint: the steps of a stretch (default ${JUMP}).`,
+    help: `The steps of a stretch (default ${JUMP}, or fewer of few steps).`,
+  },
+  iterations: {
+    optional: "number",
+    min: 1,
+    max: 100,
+    integer: true,
+    help: "Of score: gradients of a step (default 1).",
   },
   sampler: {
-    optional: "string",
-    choices: SAMPLERS,
-    help: "As of sample (default ode of score; ancestral of repaint, which takes ddim too).",
+    default: "ancestral",
+    choices: WALKABLE,
+    help: "The steps: DDPM's, or those of ddim without fresh noise.",
   },
   steps: { ...DRAWING.steps, help: `Log SNRs that the denoiser is evaluated at (default ${STEPS}).` },
   clip: {
     optional: "string",
     choices: ["on", "off"],
-    help: "Keep estimates in the data's range (default on where it has one, off for ode).",
+    help: "Keep estimates in the data's range (default on where it has one).",
   },
   given: {
     optional: "string",
@@ -121,7 +124,7 @@ export interface ImageValues {
   readonly iterations: number | undefined;
   readonly resample: number | undefined;
   readonly jump: number | undefined;
-  readonly sampler: typeof SAMPLERS[number] | undefined;
+  readonly sampler: typeof WALKABLE[number];
   readonly steps: number | undefined;
   readonly clip: string | undefined;
   readonly given: string | undefined;
@@ -154,7 +157,7 @@ export async function imputeImages({ opened, file, options: o, progress, onNote,
     { shape } = info,
     d = sizeOf(shape),
     images = imageShape(shape)!;
-  const sampler = o.sampler ?? (how.method === "repaint" ? "ancestral" : "ode"), steps = o.steps ?? STEPS;
+  const { sampler, steps = STEPS } = o;
   const plan = samplingPlan(
     { sampler, steps, eta: undefined, clip: o.clip === undefined ? undefined : o.clip === "on" },
     proposal,
@@ -291,22 +294,17 @@ export async function imputeImages({ opened, file, options: o, progress, onNote,
   };
 }
 
-/** @throws {UsageError} For options that the method does not heed. */
-function methodOf(o: ImageValues): Inpainting {
-  const others = o.method === "score" ? ["resample", "jump"] as const : ["iterations"] as const;
-  for (const key of others) {
-    if (o[key] === undefined) continue;
-    throw new UsageError(`${optionName(key)} is ${o[key]}, but --method is ${o.method}, which has none. Leave it out.`);
+/** @throws {UsageError} For options that do not go together. */
+function methodOf({ method, iterations, resample = RESAMPLE[method], jump, steps = STEPS }: ImageValues): Inpainting {
+  if (jump !== undefined && jump >= steps) {
+    throw new UsageError(`--jump is ${jump}, expected fewer than the ${steps} steps.`);
   }
-  if (o.method === "score") return { method: "score", iterations: o.iterations ?? ITERATIONS };
-  if (o.sampler === "ode") {
-    throw new UsageError(
-      "--sampler is ode, which goes on from one step to the next; --method repaint walks back. Take ddim.",
-    );
-  }
-  const { resample = RESAMPLE, jump = JUMP } = o, steps = o.steps ?? STEPS;
-  if (jump < steps) return { method: "repaint", resample, jump };
-  throw new UsageError(`--jump is ${jump}, expected fewer than the ${steps} steps.`);
+  const walk = { resample, jump: jump ?? Math.min(JUMP, Math.max(1, Math.floor(steps / 5))) };
+  if (method === "score") return { method, iterations: iterations ?? 1, ...walk };
+  if (iterations === undefined) return { method, ...walk };
+  throw new UsageError(
+    `--iterations is ${iterations}, but --method is ${method}, which takes no gradients. Leave it out.`,
+  );
 }
 
 /** @throws {UserError} Unless it is a picture of the model's size. */

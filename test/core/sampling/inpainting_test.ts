@@ -11,7 +11,9 @@ import { mixturePrediction } from "../../../core/reference/mixture_prediction.ts
 import { createInpainter, fillAll, type Inpainter, type Inpainting } from "../../../core/sampling/inpainting.ts";
 import { assertWithin } from "../../reference.ts";
 
-const SCORE: Inpainting = { method: "score", iterations: 2 };
+const ONCE = { resample: 1, jump: 1 } as const;
+const SCORE: Inpainting = { method: "score", iterations: 2, ...ONCE };
+const WALKED: Inpainting = { method: "score", iterations: 1, resample: 5, jump: 5 };
 const REPAINT: Inpainting = { method: "repaint", resample: 10, jump: 5 };
 
 function planOf(sampler: SamplerName, steps: number): SamplingPlan {
@@ -68,10 +70,11 @@ Deno.test("draws of a Gaussian have its conditional mean and covariance, by eith
   const values = [1.2, -0.9], truth = conditional(values), count = 1500;
   const known = { values: Float32Array.of(...values, NaN, NaN), isKnown: Uint8Array.of(1, 1, 0, 0) };
   // Means are known to 0.026 deviations, variances to 4 %. By `score` the rest is the grid's; RePaint leaves a part of the
-  // mean, and is too narrow where its steps are few.
+  // mean. What is walked again on few levels is too narrow, as each ancestral step is a little.
   const tries = [
     { how: SCORE, plan: planOf("ode", 50), mean: 0.1, variance: [0.87, 1.13] },
     { how: SCORE, plan: planOf("ancestral", 100), mean: 0.1, variance: [0.82, 1.1] },
+    { how: WALKED, plan: planOf("ancestral", 60), mean: 0.12, variance: [0.75, 1.1] },
     { how: REPAINT, plan: planOf("ancestral", 100), mean: 0.2, variance: [0.75, 1.1] },
   ];
   for (const { how, plan, mean, variance: [low, high] } of tries) {
@@ -116,7 +119,7 @@ Deno.test("of a mixture of two both components are drawn, near their shares", as
   const gaussian = gaussianOf([-0.2, -0.22], [0.7, 0.612, 0.612, 0.8536]);
   const likelihoods = weights.map((w, k) => w * Math.exp(-((x - centres[k][0]) ** 2) / (2 * variance)));
   const upper = likelihoods[1] / (likelihoods[0] + likelihoods[1]);
-  for (const how of [SCORE, REPAINT]) {
+  for (const how of [SCORE, WALKED, REPAINT]) {
     const inpainter = await inpainterOf(denoiser, { shape: [2], gaussian }, how, 500);
     const known = { values: Float32Array.of(x, 0), isKnown: Uint8Array.of(1, 0) };
     const rows = await fillAll(inpainter, known, 500, planOf("ancestral", 100), Random.fromSeed(3));
@@ -135,7 +138,7 @@ Deno.test("the same seed gives the same draws whatever the batch; each sample ma
     values: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8),
     isKnown: Uint8Array.of(1, 0, 0, 1, 0, 1, 1, 1),
   };
-  for (const how of [SCORE, { ...REPAINT, resample: 2 } as Inpainting]) {
+  for (const how of [SCORE, { ...WALKED, resample: 2 }, { ...REPAINT, resample: 2 }] satisfies Inpainting[]) {
     const fill = async (batch: number, seed = 4) => {
       const inpainter = await inpainterOf(ideal, GAUSSIAN, how, batch);
       const rows = await fillAll(inpainter, known, 3, planOf("ancestral", 12), Random.fromSeed(seed));
@@ -165,6 +168,9 @@ Deno.test("no tensor is left behind, and what does not fit is refused", async ()
     equal(tf.memory().numTensors, before);
     const wrong = { ...known, isKnown: Uint8Array.of(1, 0) };
     await rejects(fillAll(inpainter, wrong, 1, planOf("ancestral", 6), Random.fromSeed(0)), /a mask of one or all/);
+    const walked = fillAll(inpainter, known, 1, planOf("ode", 6), Random.fromSeed(0));
+    if (how.resample > 1) await rejects(walked, /expected those of ancestral or ddim/);
+    else await walked;
     await inpainter.dispose();
   }
   const broken: Denoiser = { init: () => ({}), predict: (_, z) => tf.mul(z, NaN) };

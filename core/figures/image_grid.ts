@@ -15,15 +15,27 @@ const MAX_WIDTH = 1024;
 /** A figure is at least so wide, so that its title has room. */
 const MIN_WIDTH = 360;
 
+/** What a grid shows where it is not of samples. */
+export interface GridOptions {
+  /** Pictures in a row; so many that it is about square, if left out. */
+  readonly columns?: number;
+  /** What they are, in words; sampled images, if left out. */
+  readonly what?: string;
+}
+
 /**
  * Sampled images in a grid. The figure holds the grid as a PNG, which readers enlarge without smoothing.
  *
  * @param pictures At least one, all of one size.
  * @throws {RangeError} If there are none.
  */
-export function imageGridFigure({ title: name, subtitle: how }: SamplesRecord, pictures: readonly Picture[]): Spec {
+export function imageGridFigure(
+  { title: name, subtitle: how }: SamplesRecord,
+  pictures: readonly Picture[],
+  { columns, what = "sampled images" }: GridOptions = {},
+): Spec {
   if (pictures.length === 0) throw new RangeError("Got no pictures, but a grid needs at least one. Draw a sample.");
-  const grid = pictureGrid(pictures);
+  const grid = pictureGrid(pictures, columns);
   const scale = Math.min(MAX_WIDTH / grid.width, Math.max(1, Math.floor(ENLARGED / grid.width)));
   const [width, height] = [grid.width * scale, grid.height * scale];
   const inner = Math.max(MIN_WIDTH, width);
@@ -46,7 +58,7 @@ export function imageGridFigure({ title: name, subtitle: how }: SamplesRecord, p
     ...told.marks,
     image,
   ];
-  const description = `${name}. ${how}. ${pictures.length} sampled images of ${pictures[0].width} by ` +
+  const description = `${name}. ${how}. ${pictures.length} ${what} of ${pictures[0].width} by ` +
     `${pictures[0].height} pixels in a grid.`;
   return figure(inner + 2 * MARGIN, top + height + MARGIN, description, marks);
 }

@@ -41,13 +41,16 @@ export function pictureOf(sample: Float32Array, shape: ImageShape, [low, high]: 
 const GAP = 2;
 
 /**
- * Pictures in a grid that is about square, row by row, with transparent gaps.
+ * Pictures in a grid, row by row, with transparent gaps.
  *
  * @param pictures At least one, all of one size.
+ * @param columns How many are in a row; so many that it is about square, if left out.
  */
-export function pictureGrid(pictures: readonly Picture[]): Picture {
+export function pictureGrid(
+  pictures: readonly Picture[],
+  columns: number = Math.ceil(Math.sqrt(pictures.length)),
+): Picture {
   const [{ width, height, channels }] = pictures;
-  const columns = Math.ceil(Math.sqrt(pictures.length));
   const rows = Math.ceil(pictures.length / columns);
   const opaque = channels % 2 === 1;
   const total = (channels + (opaque ? 1 : 0)) as 2 | 4;

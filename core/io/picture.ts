@@ -3,7 +3,7 @@ import { messageOf, UserError } from "../errors/user_error.ts";
 import { DataFileError } from "./data_array.ts";
 
 /** The most bytes that a picture may unpack to, far more than any that a model is trained on. */
-const MAX_BYTES = 1 << 28;
+export const MAX_BYTES = 1 << 28;
 
 /** A picture, channels last, without an alpha channel. */
 export interface Picture {
@@ -59,7 +59,7 @@ export async function decodePicture(bytes: Uint8Array, source: string): Promise<
 }
 
 /** Checks that bytes start as one of the formats does, so that no other decoder is tried. */
-function requireKind(bytes: Uint8Array, source: string): void {
+export function requireKind(bytes: Uint8Array, source: string): void {
   const start = String.fromCharCode(...bytes.subarray(0, 12));
   const isWebp = start.startsWith("RIFF") && start.endsWith("WEBP");
   if (isWebp || start.startsWith("\x89PNG\r\n\x1a\n") || start.startsWith("\xff\xd8\xff")) return;
@@ -67,7 +67,7 @@ function requireKind(bytes: Uint8Array, source: string): void {
 }
 
 /** Checks what the file says of itself before it is unpacked. */
-function requireReadable(
+export function requireReadable(
   { width, height, channels, depth, space, hasAlpha, pages = 1 }: Metadata,
   bytes: Uint8Array,
   source: string,

@@ -4,6 +4,7 @@ import { comparison } from "./comparison.ts";
 import { Html, html } from "./html.ts";
 import { liveSection } from "./live_section.ts";
 import { duration, whole } from "./numbers.ts";
+import { qualitySection } from "./qualities.ts";
 import type { RunFiles } from "./run_files.ts";
 import { computationTable, numbersTable } from "./run_numbers.ts";
 import type { RunReport } from "./run_report.ts";
@@ -70,6 +71,7 @@ function alonePart(run: RunReport, live: Html | undefined): Html {
       ${numbersTable(run.files)}
     </section>
     ${figures(run.files)}
+    ${qualitySection(run.files.qualities)}
     ${live ?? notLive(run)}
     ${rest(run)}
   `;
@@ -93,6 +95,7 @@ async function comparisonPart(runs: readonly RunReport[], live: Html | undefined
             ${notes(run)}
             ${numbersTable(run.files)}
             ${figures(run.files)}
+            ${qualitySection(run.files.qualities)}
             ${notLive(run)}
             ${rest(run)}
           </details>

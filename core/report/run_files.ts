@@ -8,6 +8,7 @@ import type { SavedDataInfo } from "../plugins/contracts.ts";
 import { RunFolder } from "../run/folder.ts";
 import type { Summary } from "../run/result.ts";
 import type { EpochMetrics } from "../run/metrics.ts";
+import { type SavedQuality, savedQuality } from "./qualities.ts";
 import { type SavedFigure, savedFigure } from "./saved_figure.ts";
 
 /** What summary.json says, as far as it is what it should be. */
@@ -39,6 +40,7 @@ export interface RunFiles {
   readonly metrics: readonly EpochMetrics[];
   readonly figures: readonly SavedFigure[];
   readonly likelihoods: readonly SavedLikelihood[];
+  readonly qualities: readonly SavedQuality[];
   /** None in runs of earlier versions. */
   readonly info?: SavedDataInfo;
   /** The folder of the checkpoint that the report is about, if there is one. */
@@ -83,6 +85,7 @@ const FIGURES = ["overview", "contours", "diagnosis", "blend", "mse", "loss"] as
 const MAX_FIGURE_BYTES = 4e6;
 const MAX_JSON_BYTES = 1e6;
 const MAX_LIKELIHOODS = 100;
+const MAX_QUALITIES = 20;
 
 /**
  * Reads what a run's folder holds. What is missing is left out, and so are files that are not what they should be.
@@ -112,6 +115,7 @@ export async function readRunFiles(path: string): Promise<RunFiles> {
     metrics: (await folder.readLines("metrics.jsonl")).filter(isMetrics),
     figures: await readFigures(folder),
     likelihoods: await readLikelihoods(folder),
+    qualities: await readQualities(folder),
     ...(summary ? { summary } : {}),
     ...(info ? { info } : {}),
     ...(checkpoint === undefined ? {} : { checkpoint }),
@@ -155,6 +159,17 @@ async function readLikelihoods(folder: RunFolder): Promise<SavedLikelihood[]> {
     return text === undefined ? undefined : savedLikelihood(basename(file, ".json"), text);
   });
   return (await Promise.all(read)).filter((likelihood) => likelihood !== undefined);
+}
+
+async function readQualities(folder: RunFolder): Promise<SavedQuality[]> {
+  const names = (await namesIn(folder.file("evaluate"))).filter((name) => name.endsWith(".json")).sort();
+  const read = names.slice(0, MAX_QUALITIES).map(async (name) => {
+    const stem = basename(name, ".json"), text = await smallText(folder.file("evaluate", name), MAX_JSON_BYTES);
+    if (text === undefined) return undefined;
+    const svg = await smallText(folder.file("evaluate", `${stem}.svg`), MAX_FIGURE_BYTES);
+    return savedQuality(stem, text, svg === undefined ? undefined : savedFigure("evaluate", svg));
+  });
+  return (await Promise.all(read)).filter((quality) => quality !== undefined);
 }
 
 function savedLikelihood(name: string, text: string): SavedLikelihood | undefined {

@@ -26,17 +26,22 @@ const FILES = ["samples.safetensors", "samples.csv", "samples.svg", "images", "g
  *
  * @param out The folder that the user named.
  * @param standard Where they go otherwise; a number follows if that is taken.
+ * @param files What such a process leaves in it before its summary.
  * @throws {UserError} When the folder that the user named holds something else, or another process is at work in it.
  */
-export async function sampleFolder(out: string | undefined, standard: string): Promise<{ path: string } & Disposable> {
+export async function sampleFolder(
+  out: string | undefined,
+  standard: string,
+  files: readonly string[] = FILES,
+): Promise<{ path: string } & Disposable> {
   const isWhole = (folder: string) => existsSync(join(folder, SUMMARY));
   // A lock without a process, and no summary, is what such a process leaves.
   const isLeft = (path: string) => {
     const folder = dirname(path);
-    return FILES.includes(basename(path)) && existsSync(join(folder, FOLDER_LOCK)) && !isWhole(folder);
+    return files.includes(basename(path)) && existsSync(join(folder, FOLDER_LOCK)) && !isWhole(folder);
   };
   const { path, lock } = await claimFolder(out, standard, isLeft, { isWhole });
-  for (const name of FILES) {
+  for (const name of files) {
     const left = join(path, name);
     if (!existsSync(left)) continue;
     await Deno.remove(left, { recursive: true }).catch((error) => {
@@ -46,7 +51,7 @@ export async function sampleFolder(out: string | undefined, standard: string): P
   return {
     path,
     [Symbol.dispose]() {
-      const isBegun = FILES.some((name) => existsSync(join(path, name)));
+      const isBegun = files.some((name) => existsSync(join(path, name)));
       if (isBegun && !isWhole(path)) lock.leave();
       else lock[Symbol.dispose]();
     },

@@ -24,6 +24,9 @@ import { HELD_OUT_PARTS, qualityData } from "../core/run/quality_data.ts";
 import { columnsFigure, pairsFigure } from "../core/run/quality_figure.ts";
 import { shown } from "../core/run/result.ts";
 import { inUnits } from "../core/run/sample_files.ts";
+import { comparedTable, withGapsOf } from "../core/run/compared_table.ts";
+import { tableCells } from "../core/tables/table_coding.ts";
+import { writeRows } from "../core/tables/write_table.ts";
 import { samplerOf, samplingPlan } from "../core/sampling/plan.ts";
 import { qualityLines, qualityRecord } from "./evaluate/text.ts";
 
@@ -127,12 +130,25 @@ await main((stop) =>
         else progress.update({ label: "sample", done: record.done, total: data.rows });
       }
       // Kept at once: what follows takes a while of many training rows.
-      files.push(`${stem}.safetensors`);
-      const drawn = { shape: [data.rows, ...shape], data: inUnits(samples, info.axes) };
-      await folder.write(files[0], encodeSafetensors({ samples: drawn }));
+      files.push(`${stem}.${info.table ? "csv" : "safetensors"}`);
+      if (info.table) await writeRows(folder.file(files[0]), info.table.schema, tableCells(info.table, samples));
+      else {
+        const drawn = { shape: [data.rows, ...shape], data: inUnits(samples, info.axes) };
+        await folder.write(files[0], encodeSafetensors({ samples: drawn }));
+      }
     }
+    const gaps = info.table && (data.gaps?.samples ?? withGapsOf(samples, data.training, random.split("gaps")));
+    const table = info.table &&
+      comparedTable(info.table, { ...data, samples }, { samples: gaps, heldOut: data.gaps?.heldOut });
     const names = info.columns ?? Array.from({ length: d }, (_, k) => images ? placeOf(k, images) : `x${k + 1}`);
-    const sets = { samples, heldOut: data.heldOut, training: data.training, names, isImages: images !== undefined };
+    const sets = {
+      samples,
+      heldOut: data.heldOut,
+      training: data.training,
+      names,
+      isImages: images !== undefined,
+      ...(table ? { table } : {}),
+    };
     const { quality, nearest } = await compareSamples(
       { ...sets, ...(features ? { featuresOf: (rows: Float32Array) => features.featuresOf(rows) } : {}) },
       {

@@ -8,7 +8,7 @@ import { frechetDistance, frechetWithError } from "./frechet.ts";
 import { compareNearest, type Nearest, type NearestRecords, nearestTrainingRows } from "./nearest_records.ts";
 import { type Comparison, sampleDeviation, withErrors } from "./resampling.ts";
 import { drawDirections, slicedWasserstein } from "./sliced_wasserstein.ts";
-import { type EncodedRows, sampleBlocks, type Table, tableOf } from "./table.ts";
+import { type EncodedRows, sampleBlocks, type Table, type TableColumn, tableOf } from "./table.ts";
 
 /** A distance of samples from held-out rows, beside that of as many training rows from the same held-out rows. */
 export interface Compared {
@@ -68,6 +68,17 @@ export interface Quality extends ComparedPoints {
   };
 }
 
+/** The same rows by their columns: a class is a number that stands for it, and what is unknown NaN. */
+export interface ComparedTable {
+  readonly names: readonly string[];
+  readonly kinds: readonly TableColumn["kind"][];
+  /** `[n, columns]`. */
+  readonly samples: Float32Array;
+  /** `[n, columns]`. */
+  readonly heldOut: Float32Array;
+  readonly training: Samples;
+}
+
 /** Rows to compare, in the values that a model sees. */
 export interface ComparedSets {
   /** `[n, d]`. */
@@ -78,6 +89,8 @@ export interface ComparedSets {
   readonly training: Samples;
   /** Names of the d values. */
   readonly names: readonly string[];
+  /** Of rows of a table its columns, of which the d values are made. */
+  readonly table?: ComparedTable;
   /** Whether they are images, whose distances are in the deviation of all values together. */
   readonly isImages: boolean;
   /** Features of rows `[n, d]`, where images are to be compared by some as well. */
@@ -115,7 +128,7 @@ export async function compareSamples(
   options: CompareOptions,
 ): Promise<{ readonly quality: Quality; readonly nearest: Nearest }> {
   const { samples, heldOut, training, names, isImages, featuresOf } = sets, { random, signal, onProgress } = options;
-  const d = names.length, n = samples.length / d;
+  const d = training.dimension, n = samples.length / d;
   if (heldOut.length !== samples.length || training.count < n) {
     throw new RangeError(
       `Got ${n} samples, ${
@@ -143,10 +156,13 @@ export async function compareSamples(
   const own = encode(samples), other = encode(heldOut), encodedReal = real.map(encode);
   const points = await comparePoints(own, other, encodedReal, random.split("points"), next);
 
-  const [table, held, ...realTables] = [samples, heldOut, ...real].map((rows) => tableOf(rows, names));
+  const of = sets.table ?? { names, kinds: undefined, samples, heldOut, training };
+  const realRows = sets.table ? chosen.map((rows) => toFloat32(selectRows(of.training, rows))) : real;
+  const [table, held, ...realTables] = [of.samples, of.heldOut, ...realRows]
+    .map((rows) => tableOf(rows, of.names, of.kinds));
   const columns = comparedColumns(held, table, realTables, random.split("columns"));
   await next();
-  const few = fewColumns(held), some = (of: Table) => few ? { ...of, columns: few.map((k) => of.columns[k]) } : of;
+  const few = fewColumns(held), some = (all: Table) => few ? { ...all, columns: few.map((k) => all.columns[k]) } : all;
   const associations = comparedAssociations(some(held), some(table), realTables.map(some), random.split("pairs"));
   await next();
 

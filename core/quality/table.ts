@@ -18,7 +18,8 @@ export interface Table {
 /**
  * Rows of numbers as a table.
  *
- * @param rows Row-major, `[n, d]` with d the number of names.
+ * @param rows Row-major, `[n, d]` with d the number of names, NaN where unknown.
+ * @param kinds Of the columns; numbers, if left out.
  * @throws {RangeError} Unless they are whole rows.
  *
  * @example
@@ -30,12 +31,16 @@ export interface Table {
  * deepEqual([count, height.name, [...height.values]], [2, "height", [2, 4]]);
  * ```
  */
-export function tableOf(rows: Float32Array | Float64Array, names: readonly string[]): Table {
+export function tableOf(
+  rows: Float32Array | Float64Array,
+  names: readonly string[],
+  kinds: readonly TableColumn["kind"][] = names.map(() => "number"),
+): Table {
   const d = names.length, count = rows.length / d;
   if (!Number.isInteger(count)) throw new RangeError(`Got ${rows.length} values, expected whole rows of ${d} columns.`);
   const columns = names.map((name, k): TableColumn => ({
     name,
-    kind: "number",
+    kind: kinds[k],
     values: Float64Array.from({ length: count }, (_, i) => rows[i * d + k]),
   }));
   return { count, columns };

@@ -41,6 +41,8 @@ export interface QualityData {
   readonly name: string;
   /** What was read and how it was taken, a line each. */
   readonly notes: readonly string[];
+  /** Of a table what is unknown of the held-out rows and of the file's, 1 or 0 `[rows, d]`. */
+  readonly gaps?: { readonly heldOut: Float32Array; readonly samples?: Float32Array };
 }
 
 /**
@@ -96,11 +98,20 @@ export async function qualityData(
   const some = (samples: Samples, label: string) =>
     toFloat32(selectRows(givenNothing(samples), random.split(label).permutation(samples.count).slice(0, rows)));
   const spec = basename(run.config.dataset);
+  const gapsOf = ({ gaps }: Samples, label: string) => some(gaps!, label);
   return {
     heldOut: some(rest, "held out"),
     training: givenNothing(own.train),
     ...(opened ? { samples: some(opened.samples, "samples") } : {}),
     rows,
+    ...(rest.gaps
+      ? {
+        gaps: {
+          heldOut: gapsOf(rest, "held out"),
+          ...(opened ? { samples: gapsOf(opened.samples, "samples") } : {}),
+        },
+      }
+      : {}),
     name: chosen?.name ?? `${spec}-${chosenPart}`,
     notes: [...chosen?.description ? [chosen.description] : [], ...opened ? [opened.description] : []],
   };

@@ -8,6 +8,7 @@ import { excess } from "../quality/findings.ts";
 import { histograms } from "../quality/histograms.ts";
 import type { Quality } from "../quality/compare.ts";
 import type { Nearest } from "../quality/nearest_records.ts";
+import type { ComparedTable } from "../quality/compare.ts";
 import { tableOf } from "../quality/table.ts";
 import { inUnits } from "./sample_files.ts";
 
@@ -31,14 +32,17 @@ export interface FigureText {
 export function columnsFigure(
   text: FigureText,
   quality: Quality,
-  { samples, heldOut, names, axes }: {
+  { samples, heldOut, names, axes, table }: {
     readonly samples: Float32Array;
     readonly heldOut: Float32Array;
     readonly names: readonly string[];
     readonly axes: AxisMap | undefined;
+    readonly table?: ComparedTable | undefined;
   },
 ): Spec {
-  const all = histograms(tableOf(inUnits(heldOut, axes), names), tableOf(inUnits(samples, axes), names));
+  const all = table
+    ? histograms(tableOf(table.heldOut, table.names, table.kinds), tableOf(table.samples, table.names, table.kinds))
+    : histograms(tableOf(inUnits(heldOut, axes), names), tableOf(inUnits(samples, axes), names));
   const farness = quality.columns.map(({ wasserstein, totalVariation }) => {
     const one = wasserstein ?? totalVariation;
     return one ? excess(one) : 0;
@@ -49,7 +53,7 @@ export function columnsFigure(
   return qualityFigure({
     ...text,
     columns: places.map((k) => all[k]),
-    ...(names.length === 2 ? { points: { heldOut, samples, extent } } : {}),
+    ...(names.length === 2 && !table ? { points: { heldOut, samples, extent } } : {}),
   });
 }
 

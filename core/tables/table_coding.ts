@@ -213,6 +213,29 @@ export function tableCells(coding: TableCoding, x: Float32Array): Float64Array {
   return cells;
 }
 
+/**
+ * Rows by their columns, to be compared with others: numbers as their coordinates have them, levels as numbers that stand for
+ * them, `[n, values]`, NaN where unknown; the numbers first and then those of few levels.
+ *
+ * @param gaps 1 for what is unknown; all is known, if left out.
+ */
+export function valuesOf(coding: TableCoding, x: Float32Array, gaps?: Float32Array): Float32Array {
+  const { numbers, levels } = coding, d = widthOfRow(coding), width = numbers.length + levels.length, n = x.length / d;
+  const out = new Float32Array(n * width);
+  for (let row = 0; row < n; row++) {
+    for (let i = 0; i < numbers.length; i++) {
+      out[row * width + i] = gaps?.[row * d + i] === 1 ? NaN : x[row * d + i];
+    }
+    let place = row * d + numbers.length;
+    levels.forEach(({ block, line }, b) => {
+      const level = nearestLevel(block, x, place);
+      out[row * width + numbers.length + b] = gaps?.[place] === 1 ? NaN : line ? line.values[level] : level;
+      place += block.size;
+    });
+  }
+  return out;
+}
+
 /** The value of a number in its own units. @param place Its coordinate, @param y its value there. */
 export function ownValue({ numbers }: TableCoding, place: number, y: number): number {
   const { transform, mean, scale } = numbers[place];

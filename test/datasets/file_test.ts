@@ -181,6 +181,10 @@ Deno.test("the same seed gives the same split", async () => {
 Deno.test("a path is found from its name, with or without file:, and not on the network", async () => {
   const { name, options } = await loadDataset(`file://${REFERENCE}datasets/points.h5:x`);
   deepEqual([name, Object.keys(options ?? {})], ["points", [
+    "types",
+    "columns",
+    "drop",
+    "id",
     "standardise",
     "condition",
     "range",
@@ -322,7 +326,7 @@ Deno.test("a task trains on a file by its path, resumes from another folder, and
     equal(resumed.code, 0, resumed.stderr);
     equal(JSON.parse(resumed.stdout).epochs, 2);
     await Deno.writeTextFile(join(folder, "flat.csv"), "a,b\n" + "1.5,2\n2.5,2\n".repeat(50));
-    const flat = await runTask("train:2d", ["flat.csv", "--figures", "off"], folder);
+    const flat = await runTask("train:2d", ["flat.csv", "--types", "off", "--figures", "off"], folder);
     equal(flat.code, 2);
     match(
       flat.stderr,

@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok } from "assert";
-import { normalQuantile, normalScores, tiesOf } from "../../../core/mutual_information/tied_values.ts";
+import { normalScores, tiesOf } from "../../../core/mutual_information/tied_values.ts";
+import { normalQuantile } from "../../../core/random/normal_quantile.ts";
 import { mutualInformation } from "../../../core/mutual_information/information.ts";
 import { Random } from "../../../core/random/random.ts";
 

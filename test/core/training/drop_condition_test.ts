@@ -10,7 +10,7 @@ Deno.test("one variable is dropped as often as is said, and of several all toget
   const n = 20_000, probability = 0.1;
   const rates = (condition: Condition) => {
     const vectors = encodeCondition(condition, Array.from({ length: n * condition.length }, () => 1));
-    const isTold = new Uint8Array(n), width = vectors.length / n;
+    const isTold = new Uint8Array(n).fill(1), width = vectors.length / n;
     dropping(condition, probability)(vectors, isTold, Random.fromSeed(0));
     const flags = Array.from(
       { length: n },

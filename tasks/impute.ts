@@ -10,6 +10,9 @@ import { imputeTable } from "./impute/table.ts";
 
 const options = { ...imageOptions, ...runBackendOption, ...trustOption, ...outputOptions } as const;
 
+/** What a table is filled by as well. */
+const OF_TABLES = ["draws", "mean", "seed", "out"];
+
 await main(async (stop) => {
   const { options: o, positional, given } = await parseCommandLine({
     name: "impute",
@@ -38,9 +41,6 @@ await main(async (stop) => {
   const { summary, lines } = await imputeImages({ opened, file: positional.file, options: o, progress, onNote, stop });
   printText(o.json ? JSON.stringify({ ...summary, ...(notes.length > 0 ? { notes } : {}) }) : lines.join("\n"));
 });
-
-/** What a table is filled by as well. */
-const OF_TABLES = ["draws", "mean", "seed", "out"];
 
 /** @throws {UsageError} For an option that says nothing of a table. */
 function requireOfTables(given: ReadonlySet<string>, run: string): void {

@@ -153,10 +153,14 @@ export async function beginTraining<S extends FitSettings>(
   const epochs = config.epochs === "auto"
     ? Math.max(
       1,
-      Math.round(stepsFor(logsnrRange(proposal)[1], isOne && chosen.structure.components.length > 1) / stepsPerEpoch),
+      Math.round(
+        (isTable
+          ? stepsForTable(rows)
+          : stepsFor(logsnrRange(proposal)[1], isOne && chosen.structure.components.length > 1)) / stepsPerEpoch,
+      ),
     )
     : config.epochs;
-  const ofHalf = sizeOf(data.shape) < OVERFITTING ? 0 : Math.max(LEAST_PATIENCE, Math.ceil(epochs / 2));
+  const ofHalf = !isTable && sizeOf(data.shape) < OVERFITTING ? 0 : Math.max(LEAST_PATIENCE, Math.ceil(epochs / 2));
   const patience = config.patience === "auto" ? ofHalf : config.patience;
   const often = Math.max(1, Math.round(epochs / VALIDATIONS));
   const validateEvery = config.validateEvery === "auto"
@@ -239,6 +243,13 @@ function stepsFor(logsnr: number, isAlone: boolean): number {
   const times = Math.min(most, Math.max(1, Math.exp((logsnr - STEPS_UP_TO) / STEPS_SCALE)));
   return STEPS * times * (isAlone ? ALONE : 1);
 }
+
+/** Steps for a table: few rows say little beyond their mixture, and are soon learned by heart. */
+function stepsForTable(rows: number): number {
+  return Math.min(STEPS, Math.max(LEAST_TABLE_STEPS, rows));
+}
+
+const LEAST_TABLE_STEPS = 1000;
 
 /** What the settings leave open of the log SNRs is that of the data's structure. */
 function proposalFor({ logsnrLoc, logsnrScale, proposal }: FitSettings, structure: GaussianMixture): Proposal {

@@ -141,7 +141,7 @@ export class RunningFlowNll implements RunningRounds {
   async *round(): AsyncGenerator<number> {
     const n = this.samples.count, d = this.samples.dimension, round = this.#rounds.count;
     const random = this.told.random.split("round").split(round);
-    const isFirst = round === 0;
+    const isFirst = round === 0, [low, high] = logsnrRange(this.told.proposal);
     // Those that are solved twice come first, and again after all others.
     const jobs = [
       ...Array.from(this.#order, (sample) => ({ sample, check: -1 })),
@@ -152,11 +152,16 @@ export class RunningFlowNll implements RunningRounds {
     let ended: { readonly sample: number; readonly check: number; readonly end: FlowEnd }[] = [];
     let done = total - jobs.length;
     try {
-      for await (const { place, result } of inLanes(this.#flows(jobs, random), this.meter.lanes, this.meter.evaluate)) {
-        ended.push({ ...jobs[place], end: result });
-        this.#rounds.evaluations += result.points * this.meter.perPoint;
-        if (ended.length === together) this.#take(ended.splice(0), isFirst);
-        yield ++done / total;
+      for await (
+        const { results, questions } of inLanes(this.#flows(jobs, random), this.meter.lanes, this.meter.evaluate)
+      ) {
+        for (const { place, result } of results) {
+          ended.push({ ...jobs[place], end: result });
+          this.#rounds.evaluations += result.points * this.meter.perPoint;
+        }
+        done += results.length;
+        if (ended.length >= together) this.#take(ended.splice(0), isFirst);
+        yield (done + questions.reduce((sum, { logsnr }) => sum + (high - logsnr) / (high - low), 0)) / total;
       }
     } finally {
       this.#take(ended, isFirst);

@@ -1,0 +1,63 @@
+import type { Proposal } from "../diffusion/logsnr.ts";
+import type { Engine, State } from "../engine/mod.ts";
+import { UsageError } from "../errors/usage_error.ts";
+import { createFlowMeter } from "../evaluation/flow_meter.ts";
+import { RunningFlowNll, TOLERANCE } from "../evaluation/flow_nll.ts";
+import { type Denoiser, referenceOf } from "../plugins/contracts.ts";
+import type { EstimateRequest, OpenEstimate } from "./nll_estimate.ts";
+import type { OpenModel } from "./open_weights.ts";
+
+/** Probes of each sample where their number is left open: two tell how far they scatter. */
+const PROBES = 2;
+
+/**
+ * The likelihood of a model's probability flow, ready for its rounds.
+ *
+ * @param state Of the denoiser's parameters; disposed of with the estimate.
+ * @throws {UsageError} Of several ranks.
+ */
+export async function openFlow(
+  engine: Engine,
+  state: State,
+  denoiser: Denoiser,
+  { info }: OpenModel,
+  proposal: Proposal,
+  { samples, random, batch, ranks, tolerance = TOLERANCE, from }: EstimateRequest,
+): Promise<OpenEstimate> {
+  if (ranks.size > 1) {
+    throw new UsageError(`--estimator ode is of one process, but there are ${ranks.size} ranks. Run it without MPI.`);
+  }
+  const meter = await createFlowMeter(engine, state, (s) => s, denoiser, info, batch);
+  const reference = referenceOf(info);
+  const running = new RunningFlowNll(meter, samples, {
+    ...{ proposal, reference, random, tolerance },
+    ...(from ? { from } : {}),
+  });
+  return {
+    running,
+    rounds: meter.exact ? 1 : PROBES,
+    isExact: meter.exact,
+    facts() {
+      const { solver, range, blur } = running.errors();
+      const divergence = meter.exact ? "exact" : "estimated";
+      return {
+        record: { divergence, tolerance, solver_error: solver, range_error: range, blur },
+        lines: [
+          `     the solver's error is below ${short(solver)} nats, by a tolerance of ${
+            Number((10 * tolerance).toPrecision(3))
+          } beside ${tolerance}`,
+          `     what lies beyond the log SNRs is known to ${short(range)} nats; the divergence is ${divergence}`,
+        ],
+      };
+    },
+    dispose() {
+      meter.dispose();
+      state.dispose();
+      return Promise.resolve();
+    },
+  };
+}
+
+function short(x: number): string {
+  return String(Number(x.toPrecision(2)));
+}

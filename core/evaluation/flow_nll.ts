@@ -9,8 +9,12 @@ import type { FlowMeter, FlowPoint, FlowValue } from "./flow_meter.ts";
 import { type Asking, inLanes } from "./lanes.ts";
 import { type NllSums, type PerSampleNll, RoundSums, type RunningEstimate, type RunningRounds } from "./round_sums.ts";
 
-/** The local error of a step where none is said: of each component of z, and of log p per dimension. */
+/**
+ * The local error of a step where none is said, of each component of z and of log p per dimension: where the trace is exact,
+ * and where its noise is far larger.
+ */
 export const TOLERANCE = 1e-5;
+export const NOISY_TOLERANCE = 1e-4;
 
 /** Samples that are solved with a tolerance ten times as large once more, at most; what changes tells the solver's error. */
 const CHECKED = 64;
@@ -73,7 +77,7 @@ export interface FlowRounds {
   readonly reference: GaussianMixture;
   /** Decides the probes, by the round and the sample's place. */
   readonly random: Random;
-  /** {@linkcode TOLERANCE} if left out. */
+  /** {@linkcode TOLERANCE} or {@linkcode NOISY_TOLERANCE} if left out. */
   readonly tolerance?: number;
   /** What was measured before of the same samples. */
   readonly from?: NllSums;
@@ -104,7 +108,7 @@ export interface FlowErrors {
 export class RunningFlowNll implements RunningRounds {
   readonly #nothing: Float64Array;
   readonly #rounds: RoundSums;
-  readonly #tolerance: number;
+  readonly tolerance: number;
   readonly #checked: number;
   /** What the reference lacks at the largest log SNR, which is taken off −log p of each sample. */
   readonly #blur: Float64Array;
@@ -116,11 +120,11 @@ export class RunningFlowNll implements RunningRounds {
   readonly #order: Uint32Array;
 
   constructor(readonly meter: FlowMeter, readonly samples: Samples, readonly told: FlowRounds) {
-    const { count } = samples, { from, reference, proposal, random, tolerance = TOLERANCE } = told;
+    const { count } = samples, { from, reference, proposal, random } = told;
     const [, high] = logsnrRange(proposal);
     this.#nothing = new Float64Array(count);
     this.#rounds = new RoundSums(count, "independent", from);
-    this.#tolerance = tolerance;
+    this.tolerance = told.tolerance ?? (meter.exact ? TOLERANCE : NOISY_TOLERANCE);
     this.#checked = Math.min(count, CHECKED);
     this.#order = random.split("order").permutation(count);
     const blurred = mixtureNll(samples, blurredMixture(reference, Math.exp(-high / 2)));
@@ -149,7 +153,7 @@ export class RunningFlowNll implements RunningRounds {
     ].filter(({ sample, check }) => Number.isNaN(check < 0 ? this.#values[sample] : this.#changes[check]));
     const total = n + (isFirst ? this.#checked : 0);
     const together = Math.max(1, Math.min(ENDS, Math.floor(END_VALUES / d)));
-    let ended: { readonly sample: number; readonly check: number; readonly end: FlowEnd }[] = [];
+    const ended: { readonly sample: number; readonly check: number; readonly end: FlowEnd }[] = [];
     let done = total - jobs.length;
     try {
       for await (
@@ -181,7 +185,7 @@ export class RunningFlowNll implements RunningRounds {
         ...(condition ? { condition } : {}),
         ...(meter.exact ? {} : { probe: signs(random.split(sample), d) }),
       };
-      yield flowOf(x, range, this.#tolerance * (check < 0 ? 1 : LOOSER), known);
+      yield flowOf(x, range, this.tolerance * (check < 0 ? 1 : LOOSER), known);
     }
   }
 

@@ -1,7 +1,7 @@
 import { type TaskOption, UsageError } from "../cli/mod.ts";
 import { STEPS, VARIANCES } from "../diffusion/variational_bound.ts";
 import { MAX_EXACT_DIMENSION } from "../evaluation/flow_meter.ts";
-import { TOLERANCE } from "../evaluation/flow_nll.ts";
+import { NOISY_TOLERANCE, TOLERANCE } from "../evaluation/flow_nll.ts";
 import { MEASURING } from "../model/use_ranges.ts";
 import { optionName } from "../options/names.ts";
 import type { Estimator } from "./nll_estimate.ts";
@@ -24,7 +24,8 @@ export const estimatorOptions = {
   },
   tolerance: {
     ...MEASURING.tolerance,
-    help: `Of ode: the solver's error in a step, of z and of log p per dimension (default ${TOLERANCE}).`,
+    help:
+      `Of ode: the solver's error in a step, of z and of log p per dimension (default ${TOLERANCE}, beyond ${MAX_EXACT_DIMENSION} dimensions ${NOISY_TOLERANCE}).`,
   },
   dequantise: { default: false, help: "Of ode: add noise within a step to 8-bit data, for a bound on -log P." },
   steps: {

@@ -2,7 +2,7 @@ import type { Proposal } from "../diffusion/logsnr.ts";
 import type { Engine, State } from "../engine/mod.ts";
 import { UsageError } from "../errors/usage_error.ts";
 import { createFlowMeter } from "../evaluation/flow_meter.ts";
-import { RunningFlowNll, TOLERANCE } from "../evaluation/flow_nll.ts";
+import { RunningFlowNll } from "../evaluation/flow_nll.ts";
 import { type Denoiser, referenceOf } from "../plugins/contracts.ts";
 import type { EstimateRequest, OpenEstimate } from "./nll_estimate.ts";
 import type { OpenModel } from "./open_weights.ts";
@@ -22,7 +22,7 @@ export async function openFlow(
   denoiser: Denoiser,
   { info }: OpenModel,
   proposal: Proposal,
-  { samples, random, batch, ranks, tolerance = TOLERANCE, from }: EstimateRequest,
+  { samples, random, batch, ranks, tolerance: asked, from }: EstimateRequest,
 ): Promise<OpenEstimate> {
   if (ranks.size > 1) {
     throw new UsageError(`--estimator ode is of one process, but there are ${ranks.size} ranks. Run it without MPI.`);
@@ -30,7 +30,8 @@ export async function openFlow(
   const meter = await createFlowMeter(engine, state, (s) => s, denoiser, info, batch);
   const reference = referenceOf(info);
   const running = new RunningFlowNll(meter, samples, {
-    ...{ proposal, reference, random, tolerance },
+    ...{ proposal, reference, random },
+    ...(asked === undefined ? {} : { tolerance: asked }),
     ...(from ? { from } : {}),
   });
   return {
@@ -39,14 +40,14 @@ export async function openFlow(
     isExact: meter.exact,
     facts() {
       const { solver, range, blur } = running.errors();
-      const divergence = meter.exact ? "exact" : "estimated";
+      const { tolerance } = running, divergence = meter.exact ? "exact" : "estimated";
       return {
         record: { divergence, tolerance, solver_error: solver, range_error: range, blur },
         lines: [
-          `     the solver's error is below ${short(solver)} nats, by a tolerance of ${
-            Number((10 * tolerance).toPrecision(3))
-          } beside ${tolerance}`,
-          `     what lies beyond the log SNRs is known to ${short(range)} nats; the divergence is ${divergence}`,
+          `     the solver's error is below ${
+            short(solver)
+          } nats, at a tolerance of ${tolerance}; what lies beyond the ` +
+          `log SNRs is known to ${short(range)} nats`,
         ],
       };
     },

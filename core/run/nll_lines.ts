@@ -78,7 +78,7 @@ export function nllLines(
     `${what}  ${s.nats.toFixed(4)} ± ${shownError(s.stderr)} nats ` +
     `(${s.bits_per_dim.toFixed(4)} ± ${shownError(bitsPerDimension(s.stderr, d))} bits/dim)`,
     s.noise_stderr === 0
-      ? "     the error is that of the finite number of samples"
+      ? "     the error is that of the finite number of samples; the divergence is exact"
       : s.samples === 1
       ? "     the error is that of the noise alone"
       : `     of the error ${shownError(s.noise_stderr)} nats is noise, the rest the finite number of samples`,

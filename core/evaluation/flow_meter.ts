@@ -31,7 +31,7 @@ export interface FlowValue {
 }
 
 /** Evaluates a denoiser and the trace of its Jacobian. */
-export interface FlowMeter {
+export interface FlowMeter extends Disposable {
   readonly shape: readonly number[];
   /** Whether the trace is exact, from d products with the Jacobian; otherwise it is estimated from one. */
   readonly exact: boolean;
@@ -40,7 +40,6 @@ export interface FlowMeter {
   /** Evaluations of the denoiser that a point takes. */
   readonly perPoint: number;
   evaluate(points: readonly FlowPoint[]): Promise<FlowValue[]>;
-  dispose(): void;
 }
 
 /** ε̂ of rows, and vᵀ·∂ε̂/∂z·v of each, by one pass backwards. */
@@ -111,6 +110,6 @@ export async function createFlowMeter(
       });
       return values;
     },
-    dispose: () => program.dispose(),
+    [Symbol.dispose]: () => program.dispose(),
   };
 }

@@ -13,8 +13,11 @@ import { type NllSums, type PerSampleNll, RoundSums, type RunningEstimate, type 
  * The local error of a step where none is said, of each component of z and of log p per dimension: where the trace is exact,
  * and where its noise is far larger.
  */
-export const TOLERANCE = 1e-5;
+export const TOLERANCE = 1e-6;
 export const NOISY_TOLERANCE = 1e-4;
+
+/** Probes of each sample where their number is left open: two tell how far they scatter. */
+export const PROBES = 2;
 
 /** Samples that are solved with a tolerance ten times as large once more, at most; what changes tells the solver's error. */
 const CHECKED = 64;

@@ -2,13 +2,10 @@ import type { Proposal } from "../diffusion/logsnr.ts";
 import type { Engine, State } from "../engine/mod.ts";
 import { UsageError } from "../errors/usage_error.ts";
 import { createFlowMeter } from "../evaluation/flow_meter.ts";
-import { RunningFlowNll } from "../evaluation/flow_nll.ts";
+import { PROBES, RunningFlowNll } from "../evaluation/flow_nll.ts";
 import { type Denoiser, referenceOf } from "../plugins/contracts.ts";
 import type { EstimateRequest, OpenEstimate } from "./nll_estimate.ts";
 import type { OpenModel } from "./open_weights.ts";
-
-/** Probes of each sample where their number is left open: two tell how far they scatter. */
-const PROBES = 2;
 
 /**
  * The likelihood of a model's probability flow, ready for its rounds.
@@ -52,7 +49,7 @@ export async function openFlow(
       };
     },
     dispose() {
-      meter.dispose();
+      meter[Symbol.dispose]();
       state.dispose();
       return Promise.resolve();
     },

@@ -41,7 +41,7 @@ for (const d of [2, 8]) {
     // Where the reference is the truth there is no blur, and each sample has its own likelihood.
     const same = await complete(new RunningFlowNll(meter, samples, { ...told, reference: mixture, tolerance: 1e-6 }));
     same.perSample().nll.forEach((nll, i) => ok(Math.abs(nll - truth[i]) < 1e-3, `sample ${i}: ${nll}, ${truth[i]}`));
-    meter.dispose();
+    meter[Symbol.dispose]();
     engine.dispose();
   });
 }
@@ -69,8 +69,8 @@ Deno.test("an estimated divergence has the likelihood within its noise, and a ro
   second.perSample().nll.forEach((value, i) => ok(Math.abs(value - whole.perSample().nll[i]) < 1e-4));
   ok(Math.abs(second.errors().solver - whole.errors().solver) < 1e-4);
   deepEqual(second.sums().rounds, 2);
-  meter.dispose();
-  other.dispose();
+  meter[Symbol.dispose]();
+  other[Symbol.dispose]();
   engine.dispose();
 });
 
@@ -82,6 +82,6 @@ Deno.test("a denoiser that gives no numbers ends, with no number", async () => {
   const told = { proposal: { loc: 0, scale: 1 }, reference, random: Random.fromSeed(0) };
   const running = await complete(new RunningFlowNll(meter, samples, told));
   ok(Number.isNaN(running.estimate().mean));
-  meter.dispose();
+  meter[Symbol.dispose]();
   engine.dispose();
 });

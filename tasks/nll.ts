@@ -17,6 +17,7 @@ import { defaultThreads, startEngine } from "../core/engine/start.ts";
 import { compareEstimators } from "../core/run/compare_estimators.ts";
 import {
   estimatorOptions,
+  requireFewRanks,
   requireHeededEstimator,
   requireHeededRounds,
   samplesToMeasure,
@@ -104,6 +105,7 @@ await mainOnRanks(async (ranks) => {
   }, Deno.args);
   if (o.perSample !== undefined) requirePerSamplePath(o.perSample);
   requireHeededEstimator(o.estimator, said);
+  requireFewRanks(o.estimator, ranks.size);
   const isFirst = ranks.rank === 0;
   using progress = new Progress({ quiet: o.quiet || o.json || !isFirst });
   const { notes, onNote } = takeNotes(progress);

@@ -28,6 +28,15 @@ export function flowVelocity(
  *
  * @param trace tr ∂ε̂/∂z, or an estimate of it: vᵀ·∂ε̂/∂z·v with independent signs v has the trace as its mean (M. F.
  * Hutchinson, Commun. Stat. Simul. 19, 1990).
+ *
+ * @example
+ * ```ts
+ * import { ok } from "assert";
+ * import { flowDivergence } from "./probability_flow.ts";
+ *
+ * // N(0, 1) is the same at all log SNRs: there ε̂ = √σ(−α)·z, and nothing flows.
+ * ok(Math.abs(flowDivergence(Math.sqrt(1 / (1 + Math.exp(2))), 2, 1)) < 1e-12);
+ * ```
  */
 export function flowDivergence(trace: number, logsnr: number, d: number): number {
   const noise = sigmoid(-logsnr);
@@ -47,10 +56,7 @@ export function sharpening(epsHat: ArrayLike<number>, trace: number, logsnr: num
   return 0.5 * (Math.sqrt(sigmoid(-logsnr)) * trace - square);
 }
 
-/**
- * log p of a noisy sample z = √σ(α)·y from that of y = x + e^(−α/2)·ε, or from the latter to the former with the sign
- * turned: −½·d·log σ(α).
- */
+/** What log p of a noisy sample z = √σ(α)·y has more than that of y = x + e^(−α/2)·ε: −½·d·log σ(α). */
 export function logScaleOfChannel(logsnr: number, d: number): number {
   return 0.5 * d * Math.log1p(Math.exp(-logsnr));
 }

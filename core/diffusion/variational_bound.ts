@@ -29,7 +29,17 @@ export interface DiffusionSchedule {
 /** Steps between the data and noise where a model has no schedule of its own. */
 export const STEPS = 1000;
 
-/** Steps evenly spaced over the log SNRs of a proposal, for a model without a schedule. */
+/**
+ * Steps evenly spaced over the log SNRs of a proposal, for a model without a schedule.
+ *
+ * @example
+ * ```ts
+ * import { ok } from "assert";
+ * import { evenSchedule } from "./variational_bound.ts";
+ *
+ * ok(evenSchedule({ loc: 1, scale: 2 }, 5, "fixed_large").logsnr.join() === "9,5,1,-3,-7");
+ * ```
+ */
 export function evenSchedule(proposal: Proposal, steps: number = STEPS, variance: StepVariance): DiffusionSchedule {
   const [low, high] = logsnrRange(proposal);
   return { logsnr: Float64Array.from({ length: steps }, (_, t) => high + (low - high) * t / (steps - 1)), variance };
@@ -59,7 +69,19 @@ export interface ReverseStep {
   readonly variance: number;
 }
 
-/** The step from log SNR `from` up to `to`. */
+/**
+ * The step from log SNR `from` up to `to`.
+ *
+ * @example
+ * ```ts
+ * import { ok } from "assert";
+ * import { reverseStep, stepDivergence } from "./variational_bound.ts";
+ *
+ * // Of a perfect estimate only a variance that is not the posterior's costs something.
+ * ok(stepDivergence(reverseStep(1, 1.1, "fixed_small"), 0, 2) === 0);
+ * ok(stepDivergence(reverseStep(1, 1.1, "fixed_large"), 0, 2) > 0);
+ * ```
+ */
 export function reverseStep(from: number, to: number, variance: StepVariance): ReverseStep {
   const beta = -Math.expm1(logSigmoid(from) - logSigmoid(to));
   const posterior = beta * sigmoid(-to) / sigmoid(-from);

@@ -88,7 +88,7 @@ export async function compareEstimators(
     ]));
     await writeColumns(resolve(options.perSample), columns, rows);
   }
-  const meaning = meaningOf(flow, above);
+  const meaning = meaningOf(flow, above, grid !== undefined);
   const summary = {
     task: "nll",
     run: shown(run.folder.path),
@@ -151,7 +151,7 @@ export async function compareEstimators(
 }
 
 /** What it means that they differ, or do not. */
-function meaningOf(flow: Difference, above: Difference): string[] {
+function meaningOf(flow: Difference, above: Difference, isDiscrete: boolean): string[] {
   const signed = ({ mean, error }: Difference) =>
     `${mean < 0 ? "−" : "+"}${Math.abs(mean).toFixed(4)} ± ${shownError(error)} nats`;
   const agree = Math.abs(flow.mean) <= 2 * flow.error;
@@ -164,6 +164,8 @@ function meaningOf(flow: Difference, above: Difference): string[] {
     `elbo less paired ${signed(above)}: ` +
     (above.mean > -2 * above.error
       ? "what the bound gives away by its steps and their variances."
-      : "the steps with fresh noise describe the data better than the errors' density."),
+      : `the steps describe the data better, by their fresh noise${
+        isDiscrete ? " or because their decoder knows which values there are" : ""
+      }.`),
   ];
 }

@@ -71,6 +71,12 @@ export function requireHeededRounds(estimator: AskedEstimator, d: number, given:
   );
 }
 
+/** @throws {UsageError} For an estimator of one process, of several. @param ranks How many there are. */
+export function requireFewRanks(estimator: AskedEstimator, ranks: number): void {
+  if (ranks === 1 || estimator !== "ode" && estimator !== "all") return;
+  throw new UsageError(`--estimator ${estimator} is of one process, but there are ${ranks} ranks. Run it without MPI.`);
+}
+
 /** How many samples are measured. @param asked By the user. */
 export function samplesToMeasure(
   estimator: AskedEstimator,

@@ -1,6 +1,5 @@
 import type { Proposal } from "../diffusion/logsnr.ts";
 import type { Engine, State } from "../engine/mod.ts";
-import { UsageError } from "../errors/usage_error.ts";
 import { createFlowMeter } from "../evaluation/flow_meter.ts";
 import { PROBES, RunningFlowNll } from "../evaluation/flow_nll.ts";
 import { type Denoiser, referenceOf } from "../plugins/contracts.ts";
@@ -11,7 +10,6 @@ import type { OpenModel } from "./open_weights.ts";
  * The likelihood of a model's probability flow, ready for its rounds.
  *
  * @param state Of the denoiser's parameters; disposed of with the estimate.
- * @throws {UsageError} Of several ranks.
  */
 export async function openFlow(
   engine: Engine,
@@ -19,11 +17,8 @@ export async function openFlow(
   denoiser: Denoiser,
   { info }: OpenModel,
   proposal: Proposal,
-  { samples, random, batch, ranks, tolerance: asked, from }: EstimateRequest,
+  { samples, random, batch, tolerance: asked, from }: EstimateRequest,
 ): Promise<OpenEstimate> {
-  if (ranks.size > 1) {
-    throw new UsageError(`--estimator ode is of one process, but there are ${ranks.size} ranks. Run it without MPI.`);
-  }
   const meter = await createFlowMeter(engine, state, (s) => s, denoiser, info, batch);
   const reference = referenceOf(info);
   const running = new RunningFlowNll(meter, samples, {

@@ -12,10 +12,10 @@ import { type Grid, gridValue, highOf } from "./discrete.ts";
 import { logsnrRange, type Proposal, sigmoid } from "./logsnr.ts";
 
 /** The variance of p(zₜ₋₁ | zₜ): that of the posterior given x, β̃ₜ, or that of the forward step, βₜ. */
-export const VARIANCES = ["fixed_small", "fixed_large"] as const;
+export type StepVariance = "fixed_small" | "fixed_large";
 
-/** One of {@linkcode VARIANCES}. */
-export type StepVariance = typeof VARIANCES[number];
+/** All of {@linkcode StepVariance}. */
+export const VARIANCES = ["fixed_small", "fixed_large"] as const satisfies readonly StepVariance[];
 
 /** The steps of a diffusion. */
 export interface DiffusionSchedule {
@@ -23,6 +23,7 @@ export interface DiffusionSchedule {
   readonly logsnr: Float64Array;
   /** The log SNRs at which a denoiser is as its network is at these steps, where they are others, `[T]`. */
   readonly told?: Float64Array;
+  /** Of its steps back. */
   readonly variance: StepVariance;
 }
 

@@ -35,7 +35,7 @@ import { shown } from "./result.ts";
 const SAVE_MS = 20_000;
 
 /** The options of `nll` that an estimate goes by. */
-export interface NllOptions {
+export interface EstimateOptions {
   readonly rounding: Rounding | undefined;
   readonly clamp: boolean;
   readonly adapt: boolean;
@@ -67,7 +67,7 @@ export interface NllRequest {
   /** Of discrete data. */
   readonly grid: Grid | undefined;
   readonly random: Random;
-  readonly options: NllOptions;
+  readonly options: EstimateOptions;
 }
 
 /** What an estimate is made with. */

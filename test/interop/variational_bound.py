@@ -2,11 +2,13 @@
 
     python variational_bound.py terms
     python variational_bound.py unet MODEL IMAGES.safetensors STEPS DRAWS
+    python variational_bound.py trace MODEL IMAGES.safetensors STEP
 
 terms: prints as JSON the terms of chosen steps for values and estimates of noise that are printed with them. They are
 test/reference/variational_bound/case.json.
 unet: prints the bound of every image under diffusers' UNet2DModel with linear betas, on average over draws, in nats, and its
 standard error.
+trace: prints the trace of the U-Net's Jacobian at each image, by autograd, for the divergence of the probability flow.
 
 The formulas follow https://github.com/openai/improved-diffusion (MIT licence): normal_kl,
 discretized_gaussian_log_likelihood, q_posterior_mean_variance, p_mean_variance with ModelMeanType.EPSILON and a fixed
@@ -111,7 +113,23 @@ def unet(folder, images, steps, draws):
     print(json.dumps({"nats": nats.tolist(), "stderr": (totals.std(0, ddof=1) / np.sqrt(draws)).tolist()}))
 
 
+def trace(folder, images, step):
+    import torch
+    from diffusers import UNet2DModel
+    from safetensors.torch import load_file
+
+    torch.set_num_threads(1)
+    model = UNet2DModel.from_pretrained(folder).double().eval()
+    traces = []
+    for image in load_file(images)["x"].double():
+        jacobian = torch.autograd.functional.jacobian(lambda x: model(x[None], step).sample[0], image)
+        traces.append(jacobian.reshape(image.numel(), -1).trace().item())
+    print(json.dumps(traces))
+
+
 if sys.argv[1] == "terms":
     terms()
+elif sys.argv[1] == "trace":
+    trace(sys.argv[2], sys.argv[3], int(sys.argv[4]))
 else:
     unet(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))

@@ -109,11 +109,14 @@ export async function compareEstimators(
       noise_stderr: measured[k].summary.noise_stderr,
       result: measured[k].file,
     }])),
+    ...(chosen.logScale === undefined ? {} : { log_scale: chosen.logScale }),
     ode_less_paired: flow.mean,
     ode_less_paired_error: flow.error,
     elbo_less_paired: above.mean,
     elbo_less_paired_error: above.error,
     meaning,
+    reached: measured.every((one) => one.summary.reached),
+    seed: options.seed,
     ...(options.perSample === undefined ? {} : { per_sample: shown(resolve(options.perSample)) }),
     figures: [figure],
     ...(context.notes.length > 0 ? { notes: context.notes } : {}),
@@ -140,8 +143,12 @@ export async function compareEstimators(
         shownError(measured[0].summary.stderr)
       } nats.`,
       ...(grid
-        ? [`All are of the density; the bound is on −log P, of which ${(-offset).toFixed(2)} nats are taken off.`]
+        ? [`All are of the density; the bound is on −log P, of which ${(-offset).toFixed(4)} nats are taken off.`]
         : []),
+      ...(chosen.logScale === undefined
+        ? []
+        : [`All are of the scaled values; add ${chosen.logScale.toFixed(4)} nats for those of the file.`]),
+      ...(summary.reached ? [] : [`The budget is spent; not every noise's error is down to ${options.stderr} yet.`]),
       ...meaning,
       `Wrote ${
         [...measured.map((one) => one.file), file, figure].map((name) => join(shown(run.folder.path), name)).join(", ")

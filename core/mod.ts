@@ -27,6 +27,7 @@ export type { ClassVariable, Condition, ConditionVariable, NumberVariable } from
 export type { AxisMap } from "./data/standardisation.ts";
 export type { Estimate } from "./diffusion/likelihood.ts";
 export type { Proposal } from "./diffusion/logsnr.ts";
+export type { DiffusionSchedule, StepVariance } from "./diffusion/variational_bound.ts";
 export type { Eigenbasis } from "./reference/eigenbasis.ts";
 export type { Conditioning } from "./reference/conditioning.ts";
 export type { Gaussian } from "./reference/gaussian.ts";
@@ -65,7 +66,15 @@ export type { ConditionColumns, Rows } from "./model/rows.ts";
 export type { Given } from "./model/given.ts";
 export { fit, type FitOptions, type FittedModel } from "./model/fit.ts";
 export { DEFAULTS, type FitDefaults, type FitSettings, SEED_POINTS } from "./model/settings.ts";
-export type { CommonOptions, DrawOptions, GivenOptions, Likelihood, LogDensity, Model } from "./model/model.ts";
+export type {
+  CommonOptions,
+  DrawOptions,
+  GivenOptions,
+  Likelihood,
+  LogDensity,
+  Model,
+  NllOptions,
+} from "./model/model.ts";
 export { type ImportOptions, importUnet } from "./model/import_unet.ts";
 export { densityFigure, errorFigure, type FigureOptions, lossFigure } from "./model/figures.ts";
 export { type LoadedModel, loadModel, type LoadOptions } from "./run/load_model.ts";

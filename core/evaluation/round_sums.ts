@@ -43,6 +43,8 @@ export interface NllSums {
   readonly means: readonly number[];
   /** How the even proposal over the same log SNRs is changed; one factor alone stands for the proposal as it is. */
   readonly factors: readonly number[];
+  /** What is known of a round that is under way, where it counts, and what else the estimate keeps. */
+  readonly unfinished?: Readonly<Record<string, Float64Array>>;
 }
 
 /** What is measured round by round: the more rounds, the smaller its error. */

@@ -18,6 +18,8 @@ export interface RoundHooks {
   readonly signal?: AbortSignal;
   /** Called with the rounds that are done, in parts of one, how many there will be, and the noise's error so far. */
   onProgress?(done: number, total: number, noiseStderr: number | undefined): void;
+  /** Called after each part of a round. */
+  onPart?(): Promise<void>;
   /** Called after each whole round. */
   onRound?(): Promise<void>;
 }
@@ -43,7 +45,7 @@ export async function takeRounds(
   running: Rounds,
   samples: number,
   limits: RoundLimits,
-  { signal, onProgress, onRound }: RoundHooks = {},
+  { signal, onProgress, onPart, onRound }: RoundHooks = {},
 ): Promise<boolean> {
   while (!isEnough(running, samples, limits) && !signal?.aborted) {
     const { rounds } = running.sums();
@@ -52,6 +54,7 @@ export async function takeRounds(
     for await (const done of running.round()) {
       onProgress?.(rounds + done, total, noiseStderr);
       if (signal?.aborted) break;
+      await onPart?.();
     }
     await onRound?.();
   }

@@ -1,6 +1,7 @@
 export { blendFigure } from "./blend.ts";
 export { calibrationFigure } from "./calibration.ts";
 export { contourFigure } from "./contours.ts";
+export { estimatorsFigure } from "./estimators.ts";
 export { imageGridFigure } from "./image_grid.ts";
 export { lossFigure } from "./loss.ts";
 export { mseFigure } from "./mse.ts";

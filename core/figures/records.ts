@@ -153,3 +153,30 @@ export interface ScoresRecord {
   /** The most anomalous rows: by how many nats each value is above usual, not a number where it is unknown. */
   readonly rows: readonly { readonly label: string; readonly excess: ArrayLike<number> & Iterable<number> }[];
 }
+
+/** What the figure of estimators side by side shows, in nats. */
+export interface EstimatorsRecord {
+  readonly title: string;
+  /** What they are of, on one line. */
+  readonly subtitle: string;
+  readonly estimates: readonly {
+    readonly name: string;
+    readonly nats: number;
+    /** Of the finite number of samples, and of the noise. */
+    readonly stderr: number;
+    /** Of the noise alone. */
+    readonly noiseStderr: number;
+  }[];
+  /** −log p by the flow less that by the paired estimator, of each sample. */
+  readonly differences: ArrayLike<number>;
+  /** The mean of the differences, and its standard error. */
+  readonly difference: readonly [number, number];
+  readonly bound: {
+    /** Of each step, falling. */
+    readonly logsnr: ArrayLike<number>;
+    readonly divergence: ArrayLike<number>;
+    readonly stderr: ArrayLike<number>;
+    readonly prior: number;
+    readonly decoder: number;
+  };
+}

@@ -23,6 +23,9 @@ export const MEASURING = {
   rounds: { optional: "number", min: 1, max: 1e6, integer: true },
   budget: { optional: "number", above: 0, max: 1e15 },
   levels: { optional: "number", min: 1, max: 1e6, integer: true },
+  samples: { optional: "number", min: 1, max: 2 ** 31, integer: true },
+  tolerance: { optional: "number", min: 1e-7, max: 0.1 },
+  steps: { optional: "number", min: 2, max: 100_000, integer: true },
   seed: SETTINGS.seed,
 } as const satisfies Readonly<Record<string, OptionRange>>;
 

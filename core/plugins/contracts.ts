@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { Gaussian } from "../reference/gaussian.ts";
 import { type GaussianMixture, onlyGaussian } from "../reference/mixture.ts";
 import type { Random } from "../random/random.ts";
+import type { DiffusionSchedule } from "../diffusion/variational_bound.ts";
 import { type Condition, conditionWidth } from "../data/condition.ts";
 import type { Samples } from "../data/samples.ts";
 import type { AxisMap } from "../data/standardisation.ts";
@@ -79,6 +80,8 @@ export interface Denoiser {
   readonly shapes?: ParameterShapes;
   /** The options that it was made with, where it chose what was left open: a run keeps them. */
   readonly options?: OptionValues;
+  /** The steps of the diffusion that its network was made for, where it was for one: of the variational bound. */
+  readonly schedule?: DiffusionSchedule;
   /** How a checkpoint is stored so that another library loads it; without it the parameters are stored alone. */
   readonly form?: ModelForm;
 }

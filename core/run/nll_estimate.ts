@@ -1,5 +1,7 @@
 import { basename, join } from "node:path";
 import { dequantise, type Grid, proposalOfGrid } from "../diffusion/discrete.ts";
+import type { StepVariance } from "../diffusion/variational_bound.ts";
+import type { BoundTerms } from "../evaluation/variational_nll.ts";
 import type { Engine } from "../engine/mod.ts";
 import { UserError } from "../errors/user_error.ts";
 import { dequantisedGaussian } from "../evaluation/discrete.ts";
@@ -24,17 +26,24 @@ import { type Samples, selectRows } from "../data/samples.ts";
 import { type ChosenSamples, ownData } from "./evaluation_data.ts";
 import type { RunFolder } from "./folder.ts";
 import type { GivenSamples } from "./given.ts";
+import { openBound } from "./bound_estimate.ts";
+import { openFlow } from "./flow_estimate.ts";
 import type { OpenModel } from "./open_weights.ts";
 import { shown } from "./result.ts";
 
 /** How a likelihood is estimated. */
-export const ESTIMATORS = ["paired", "discrete", "dequantised"] as const;
+export const ESTIMATORS = ["paired", "discrete", "dequantised", "ode", "elbo"] as const;
 
 export type Estimator = typeof ESTIMATORS[number];
 
 export interface EstimateRequest {
   readonly estimator: Estimator;
   readonly rounding: Rounding;
+  /** Of the probability flow's solver. */
+  readonly tolerance?: number | undefined;
+  /** Of the variational bound: its steps, and their variance. */
+  readonly steps?: number | undefined;
+  readonly variance?: StepVariance | undefined;
   /** Whether the reference counts where that denoises better. */
   readonly clamp: boolean;
   readonly chosen: ChosenSamples;
@@ -57,7 +66,23 @@ export interface EstimateRequest {
 export interface OpenEstimate {
   readonly running: RunningRounds;
   readonly choice?: OpenChoice;
+  /** The rounds that it takes where neither their number nor an error is asked for, if not the usual ones. */
+  readonly rounds?: number;
+  /** Whether more than one round tells no more. */
+  readonly isExact?: boolean;
+  /** What else there is to say of a finished estimate. */
+  facts?(): EstimateFacts;
   dispose(): Promise<void>;
+}
+
+/** What an estimator has to say besides the likelihood and its noise. */
+export interface EstimateFacts {
+  /** As the result's file has it. */
+  readonly record: Readonly<Record<string, unknown>>;
+  /** As the terminal shows it. */
+  readonly lines: readonly string[];
+  /** Of a variational bound. */
+  readonly bound?: BoundTerms;
 }
 
 /** How much of each model, and of the reference, there is in what is estimated. */
@@ -125,6 +150,7 @@ export async function openEstimate(
       },
     };
   }
+  if (estimator === "elbo") return await openBound(engine, run, request);
   const own = run.info.gaussian;
   const shared = estimator === "dequantised" ? { gaussian: dequantisedGaussian(own, grid!) } : run.info;
   const data = { ...shared, shape: run.info.shape, ...(condition ? { condition } : {}) };
@@ -153,6 +179,10 @@ export async function openEstimate(
   });
   const denoiser = choice ? combinedDenoiser(members, data, choice.combination) : run.denoiser;
   const state = choice ? engine.createState(memberParams(members)) : engine.createState(run.params);
+  if (estimator === "ode") {
+    const flow = await openFlow(engine, state, denoiser, run, proposal, request);
+    return { ...flow, ...(choice ? { choice } : {}) };
+  }
   const meter = await createErrorMeter(engine, state, (s) => s, denoiser, data, batch, { ranks });
   const running = new RunningNll(meter, samples, proposal, random, from);
   return {

@@ -5,6 +5,9 @@ import type { NllSums } from "../evaluation/round_sums.ts";
 
 const FORMAT = "itdiffusion-nll-2";
 
+/** What the names of vectors of a round that is under way begin with. */
+const UNFINISHED = "unfinished.";
+
 /**
  * Saves what an estimate is made of so far, to go on from.
  *
@@ -13,7 +16,7 @@ const FORMAT = "itdiffusion-nll-2";
  * @throws {StorageError} When it cannot be written.
  */
 export async function saveSums(folder: RunFolder, name: string, key: string, sums: NllSums): Promise<void> {
-  const { sum, variances, wave, means, factors, rounds, evaluations } = sums;
+  const { sum, variances, wave, means, factors, rounds, evaluations, unfinished = {} } = sums;
   const vector = (data: Float64Array) => ({ shape: [data.length], data });
   const tensors = {
     sum: vector(sum),
@@ -21,6 +24,7 @@ export async function saveSums(folder: RunFolder, name: string, key: string, sum
     ...Object.fromEntries(wave.map((values, k) => [`wave.${k}`, vector(values)])),
     means: vector(Float64Array.from(means)),
     factors: vector(Float64Array.from(factors)),
+    ...Object.fromEntries(Object.entries(unfinished).map(([key, values]) => [UNFINISHED + key, vector(values)])),
   };
   await folder.write(
     name,
@@ -58,8 +62,12 @@ export async function loadSums(path: string, key: string): Promise<NllSums | und
     wave.every((values) => values?.length === sum.length) &&
     factors.length > 0 && factors.every((f) => f > 0) && Number.isSafeInteger(evaluations);
   if (!isWhole) return undefined;
+  const unfinished = Object.entries(tensors).flatMap(([key, { data }]) =>
+    key.startsWith(UNFINISHED) && data instanceof Float64Array ? [[key.slice(UNFINISHED.length), data] as const] : []
+  );
   return {
     ...{ sum, variances, wave: wave.flatMap((values) => values ?? []), means: [...means], factors: [...factors] },
     ...{ rounds, evaluations },
+    ...(unfinished.length > 0 ? { unfinished: Object.fromEntries(unfinished) } : {}),
   };
 }

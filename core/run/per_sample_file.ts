@@ -11,34 +11,42 @@ export function requirePerSamplePath(path: string, option = "--per-sample"): voi
 /** Rows of a table that are text at the same time. */
 const ROWS = 1 << 16;
 
-function* tableParts(columns: Readonly<Record<string, Float64Array>>): Generator<Uint8Array> {
+function* tableParts(columns: Readonly<Record<string, Float64Array>>, rows?: Uint32Array): Generator<Uint8Array> {
   const encoder = new TextEncoder(), values = Object.values(columns), [{ length }] = values;
   yield encoder.encode(`${["row", ...Object.keys(columns)].join()}\n`);
   for (let begin = 0; begin < length; begin += ROWS) {
-    const rows = Array.from(
+    const lines = Array.from(
       { length: Math.min(ROWS, length - begin) },
-      (_, i) => `${begin + i},${values.map((column) => column[begin + i]).join()}\n`,
+      (_, i) => `${rows?.[begin + i] ?? begin + i},${values.map((column) => column[begin + i]).join()}\n`,
     );
-    yield encoder.encode(rows.join(""));
+    yield encoder.encode(lines.join(""));
   }
 }
 
 /**
  * Writes the values as a table `row,nll,stderr`, or as the data sets `nll` and `stderr` of an HDF5 file.
  *
+ * @param rows The rows of the data that they are of, of some; all, if left out.
  * @throws {StorageError} When it cannot be written; an earlier file is then as it was.
  */
-export async function writePerSample(path: string, { nll, stderr }: PerSampleNll): Promise<void> {
-  await writeColumns(path, { nll, stderr });
+export async function writePerSample(path: string, { nll, stderr }: PerSampleNll, rows?: Uint32Array): Promise<void> {
+  await writeColumns(path, { nll, stderr }, rows);
 }
 
 /**
  * Writes columns of a value for each sample as a table that begins with `row`, or as data sets of an HDF5 file.
  *
+ * @param rows The rows of the data that they are of, of some, which an HDF5 file has as `row`; all, if left out.
  * @throws {StorageError} When it cannot be written; an earlier file is then as it was.
  */
-export async function writeColumns(path: string, columns: Readonly<Record<string, Float64Array>>): Promise<void> {
-  const contents = /\.csv$/i.test(path) ? [...tableParts(columns)] : await hdf5Bytes(columns);
+export async function writeColumns(
+  path: string,
+  columns: Readonly<Record<string, Float64Array>>,
+  rows?: Uint32Array,
+): Promise<void> {
+  const contents = /\.csv$/i.test(path)
+    ? [...tableParts(columns, rows)]
+    : await hdf5Bytes({ ...(rows ? { row: Float64Array.from(rows) } : {}), ...columns });
   await writeFileAtomic(path, contents);
 }
 

@@ -83,6 +83,7 @@ export async function create(
   if (isAdded && read) context.onNote?.(`classes: ${source.name} has none, so that it begins with a table of zeros`);
   return {
     shapes: Object.fromEntries(parameterShapes(config)),
+    schedule: schedule.diffusion,
     // Of what a checkpoint has, the names and shapes alone are looked at.
     init: (random) => weights ?? (saved ? zeroParams(config) : initParams(config, random)),
     predict(params, z, logsnr, known) {

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import type { DiffusionSchedule, StepVariance } from "../../core/diffusion/variational_bound.ts";
 import { UserError } from "../../core/errors/user_error.ts";
 import { show } from "./config.ts";
 
@@ -10,6 +11,8 @@ export interface Schedule {
   readonly summary: string;
   /** The fractional time step whose noise level is the given log SNR's. @param logsnr In nats, `[batch]`. */
   timestep(logsnr: tf.Tensor): tf.Tensor;
+  /** Its own steps; of a network that predicts ε with the log SNRs whose time step each one is. */
+  readonly diffusion: DiffusionSchedule;
 }
 
 /** A scheduler_config.json that is not valid or has a value that is not supported. */
@@ -69,8 +72,17 @@ export function parseSchedule(json: unknown, source: string): Schedule {
   if (asked !== undefined) given.prediction_type = asked;
   const prediction = choice("prediction_type", PREDICTIONS);
   const summary = `${prediction}, ${schedule}`;
+  const variance = varianceOf(given.variance_type);
+  const diffusion = (beta: (t: number) => number, told: (t: number) => number): DiffusionSchedule => ({
+    logsnr: stepLevels(beta, steps),
+    // What is predicted besides ε is turned into ε by the log SNR itself.
+    ...(prediction === "epsilon" ? { told: Float64Array.from({ length: steps }, (_, t) => told(t)) } : {}),
+    variance,
+  });
   if (schedule === "squaredcos_cap_v2") {
+    const level = (t: number) => cosineLevel(t / steps);
     return {
+      diffusion: diffusion((t) => Math.min(MAX_BETA, 1 - level(t + 1) / level(t)), (t) => logit(level(t) / level(0))),
       prediction,
       summary: `${summary}, ${steps} steps`,
       timestep: (logsnr) => cosineTimestep(logsnr, steps),
@@ -79,8 +91,10 @@ export function parseSchedule(json: unknown, source: string): Schedule {
   const power = schedule === "linear" ? 1 : 2;
   const [least, most] = [number("beta_start", 0, 1), number("beta_end", 0, 1)];
   const start = least ** (1 / power), end = most ** (1 / power);
-  const levels = refinedLevels((u) => (start + (end - start) * u) ** power, steps);
+  const beta = (u: number) => (start + (end - start) * u) ** power;
+  const levels = refinedLevels(beta, steps);
   return {
+    diffusion: diffusion((t) => beta(t / Math.max(1, steps - 1)), (t) => logit(levels[t * REFINEMENT])),
     prediction,
     summary: `${summary} betas ${least} to ${most}, ${steps} steps`,
     timestep: (logsnr) => tableTimestep(logsnr, levels),
@@ -130,11 +144,43 @@ function tableTimestep(logsnr: tf.Tensor, levels: Float32Array): tf.Tensor {
   return tf.div(tf.sum(tf.cast(below, "float32"), 1), REFINEMENT);
 }
 
+/** The largest β of diffusers' cosine schedule. */
+const MAX_BETA = 0.999;
+
+/** A log SNR at which float32 knows no noise. */
+const CLEAN = 40;
+
+/** αₜ of ᾱₜ = ∏(1 − β), `[steps]`. */
+function stepLevels(beta: (t: number) => number, steps: number): Float64Array {
+  let log = 0;
+  return Float64Array.from({ length: steps }, (_, t) => {
+    log += Math.log1p(-beta(t));
+    return log - Math.log(-Math.expm1(log));
+  });
+}
+
+/** The log SNR of a level ᾱ. */
+function logit(level: number): number {
+  return Math.min(CLEAN, Math.log(level) - Math.log1p(-level));
+}
+
+/** What improved-diffusion would take where a scheduler says nothing that holds for a network without a variance. */
+function varianceOf(type: unknown): StepVariance {
+  return typeof type === "string" && type.startsWith("fixed_small") ? "fixed_small" : "fixed_large";
+}
+
+/** ᾱ of the cosine schedule, up to a factor, at a part of its time. */
+function cosineLevel(u: number): number {
+  return Math.cos((u + OFFSET) / (1 + OFFSET) * Math.PI / 2) ** 2;
+}
+
+/** The cosine schedule's offset. */
+const OFFSET = 0.008;
+
 /** The cosine schedule's inverse (arXiv 2102.09672, equation 17), within its steps. */
 function cosineTimestep(logsnr: tf.Tensor, steps: number): tf.Tensor {
-  const offset = 0.008;
-  const first = Math.cos(offset / (1 + offset) * Math.PI / 2);
+  const first = Math.cos(OFFSET / (1 + OFFSET) * Math.PI / 2);
   const angle = tf.acos(tf.mul(tf.sqrt(tf.sigmoid(logsnr)), first));
-  const time = tf.sub(tf.mul(angle, 2 / Math.PI * (1 + offset)), offset);
+  const time = tf.sub(tf.mul(angle, 2 / Math.PI * (1 + OFFSET)), OFFSET);
   return tf.clipByValue(tf.mul(time, steps), 0, steps - 1);
 }

@@ -77,6 +77,8 @@ Deno.test("densities, scores, denoised rows and samples are in the data's own un
   const { nats, stderr: error, samples } = await model.nll(rows.slice(0, 1000));
   ok(Math.abs(nats - entropy) < 4 * error, `${nats} for ${entropy}`);
   equal(samples, 1000);
+  const flow = await model.nll(rows.slice(0, 1000), { estimator: "ode" });
+  ok(Math.abs(flow.nats - nats) < 1e-3 && flow.noiseStderr === 0, `${flow.nats} for ${nats}`);
 
   // The fitted Gaussian's own, of data blurred by e^(−α/2) of each scale: ∇ log N(x; μ, Σ + e^−α·I), and E[x | y].
   const logsnr = 3, { gaussian: { mean: centre, eigenvalues, eigenvectors: u }, axes } = model.info;

@@ -102,7 +102,7 @@ Deno.test("clamped, the Gaussian is used where it is better, by the validation d
     );
     const refused = await runTask("nll", ["run", "--clamp", "--estimator", "discrete"], cwd);
     equal(refused.code, 2);
-    match(refused.stderr, /--clamp is for --estimator paired or dequantised/);
+    match(refused.stderr, /--clamp is for --estimator paired, dequantised or ode, but that is discrete/);
   }));
 
 Deno.test("weights without a run are compared with the Gaussian of the data, or of other data", () =>

@@ -20,6 +20,7 @@ import {
   requireFewRanks,
   requireHeededEstimator,
   requireHeededRounds,
+  requireOfTable,
   samplesToMeasure,
 } from "../core/run/estimator_options.ts";
 import { givenOption, givenSamples } from "../core/run/given.ts";
@@ -27,6 +28,7 @@ import { PARTS, readingOptions, samplesOf } from "../core/run/evaluation_data.ts
 import { measureNll } from "../core/run/measure_nll.ts";
 import { ESTIMATORS } from "../core/run/nll_estimate.ts";
 import { nllLines } from "../core/run/nll_lines.ts";
+import { dimensionsOf } from "../core/run/dimensions.ts";
 import { openMember } from "../core/run/open_member.ts";
 import { openModel } from "../core/run/open_weights.ts";
 import { outputOptions, trustOf, trustOption } from "../core/run/options.ts";
@@ -118,6 +120,7 @@ await mainOnRanks(async (ranks) => {
   });
   const d = sizeOf(run.info.shape);
   requireHeededRounds(o.estimator, d, said);
+  requireOfTable(run.info, o.estimator, said);
   const others = await Promise.all((o.ensemble?.split(",") ?? []).map((member) => openMember(member.trim(), run)));
   using chosen = await samplesOf(run, o);
   const { delta: _, ...info } = run.info, { delta } = chosen;
@@ -151,7 +154,7 @@ await mainOnRanks(async (ranks) => {
       const measured = await measureNll({ ...asked, estimator: o.estimator }, context);
       shown = measured && {
         summary: measured.summary,
-        lines: nllLines(measured.summary, d, o.stderr, measured.file, measured.facts?.lines),
+        lines: nllLines(measured.summary, dimensionsOf(run.info), o.stderr, measured.file, measured.facts?.lines),
       };
     }
   } finally {

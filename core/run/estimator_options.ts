@@ -60,6 +60,26 @@ export function requireHeededEstimator(estimator: AskedEstimator, given: Readonl
   }
 }
 
+/** What a table's likelihood is estimated with: its levels and unknown values have no flow, and no error of another model. */
+const OF_TABLES = ["adapt"];
+
+/** @throws {UsageError} For what a run of a table has none of. @param given The options that are given. */
+export function requireOfTable(
+  { table }: { readonly table?: unknown },
+  estimator: AskedEstimator,
+  given: ReadonlySet<string>,
+): void {
+  if (!table) return;
+  const other = Object.keys(HEEDED).find((key) => given.has(key) && !OF_TABLES.includes(key));
+  if (estimator === "paired" && other === undefined) return;
+  throw new UsageError(
+    `${
+      other === undefined ? `--estimator is ${estimator}` : `${optionName(other)} is given`
+    }, but the run is of a table, ` +
+      "whose levels and unknown values the paired estimator alone takes. Leave it out, or train with --types off.",
+  );
+}
+
 /** @throws {UsageError} For an option that asks for rounds of what has no noise. @param d The data's dimension. */
 export function requireHeededRounds(estimator: AskedEstimator, d: number, given: ReadonlySet<string>): void {
   if (estimator !== "ode" || d > MAX_EXACT_DIMENSION) return;

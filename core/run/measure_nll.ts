@@ -3,6 +3,7 @@ import type { Progress } from "../cli/mod.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { discreteNllOfDequantised, type Grid } from "../diffusion/discrete.ts";
 import { bitsPerDimension } from "../diffusion/likelihood.ts";
+import { dimensionsOf } from "./dimensions.ts";
 import { STEPS, type StepVariance } from "../diffusion/variational_bound.ts";
 import { MAX_EXACT_DIMENSION } from "../evaluation/flow_meter.ts";
 import type { Engine } from "../engine/mod.ts";
@@ -217,7 +218,10 @@ export async function measureNll(
     // Of one sample nothing is known of how samples scatter.
     stderr: samples.count === 1 ? estimate.noiseStderr : estimate.stderr,
     noise_stderr: estimate.noiseStderr,
-    bits_per_dim: bitsPerDimension(nats, d),
+    bits_per_dim: bitsPerDimension(nats, dimensionsOf(run.info)),
+    ...(run.info.table
+      ? { of: "rows of a table: probabilities of classes and rounded numbers, densities of others" }
+      : {}),
     ...facts?.record,
     ...(chosen.logScale === undefined || !isDensity ? {} : { log_scale: chosen.logScale }),
     rounds: estimate.rounds,

@@ -35,13 +35,15 @@ export interface NllSummary {
   readonly per_sample?: string;
   readonly figures?: readonly string[];
   readonly reached: boolean;
+  /** What the likelihood is of, where it is of a table's rows. */
+  readonly of?: string;
   readonly [fact: string]: unknown;
 }
 
 /**
  * What the terminal shows of a likelihood.
  *
- * @param d The data's dimension.
+ * @param d The data's dimension, or the columns of a table.
  * @param wanted The noise's error that was asked for.
  * @param file The result within the run's folder.
  * @param more What the estimator has to say besides.
@@ -76,7 +78,10 @@ export function nllLines(
       }`,
     ]),
     `${what}  ${s.nats.toFixed(4)} ± ${shownError(s.stderr)} nats ` +
-    `(${s.bits_per_dim.toFixed(4)} ± ${shownError(bitsPerDimension(s.stderr, d))} bits/dim)`,
+    `(${s.bits_per_dim.toFixed(4)} ± ${shownError(bitsPerDimension(s.stderr, d))} ${
+      s.of === undefined ? "bits/dim" : "bits/column"
+    })`,
+    ...(s.of === undefined ? [] : ["     of what is known of each row, in the file's own units"]),
     s.noise_stderr === 0
       ? "     the error is that of the finite number of samples; the divergence is exact"
       : s.samples === 1

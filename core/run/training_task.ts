@@ -17,6 +17,7 @@ import { type Samples, selectRows } from "../data/samples.ts";
 import { onlyGaussian, referenceNll } from "../reference/mixture.ts";
 import { collapsed } from "../reference/table_moments.ts";
 import { sizeOf } from "../data/tensors.ts";
+import { dimensionsOf } from "./dimensions.ts";
 import { readRequest, type RunRequest } from "./config.ts";
 import type { TaskSpec } from "./options.ts";
 import { type PreparedRun, prepareRun } from "./prepare.ts";
@@ -102,7 +103,7 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
       test,
       suggestion,
       started,
-      bits: (nats) => bitsPerDimension(nats, data.table?.schema.columns.length ?? d),
+      bits: (nats) => bitsPerDimension(nats, dimensionsOf(data)),
     });
     if (ranks.rank > 0) return;
     printText(

@@ -1,12 +1,11 @@
 import { basename } from "node:path";
-import { type Samples, selectRows } from "../data/samples.ts";
+import type { Samples, selectRows } from "../data/samples.ts";
 import { DataFileError } from "../io/data_array.ts";
 import type { OptionSpec, OptionValues } from "../options/spec.ts";
 import type { Dataset, LoadContext } from "../plugins/contracts.ts";
 import { splitInOrder } from "../plugins/split.ts";
 import type { Random } from "../random/random.ts";
 import { chooseTransform } from "../tables/choose_transform.ts";
-import type { TableSchema } from "../tables/column_types.ts";
 import { codingOf, placesOfColumns, type TableCoding, tableSamples, widthOfRow } from "../tables/table_coding.ts";
 import { readCells } from "../tables/cells.ts";
 import { describeColumns } from "../tables/describe.ts";

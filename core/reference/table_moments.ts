@@ -36,7 +36,7 @@ function sharesOf(weights: Float64Array, logits: Float64Array): Float64Array {
 
 /** The Gaussian with the mean and covariance that rows of a mixture of numbers and levels have. */
 export function gaussianOfTable({ weights, components, atoms }: GaussianMixture): Gaussian {
-  const k = weights.length, n = components[0].mean.length, blocks = placesOfAtoms(atoms?.blocks ?? [], n);
+  const n = components[0].mean.length, blocks = placesOfAtoms(atoms?.blocks ?? [], n);
   const d = n + sizeOfAtoms(blocks), levels = levelsOfAtoms(blocks);
   const mean = new Float64Array(d), covariance = new Float64Array(d * d);
   const means = components.map((component, i) => {

@@ -84,7 +84,6 @@ export async function runTrainingTask(task: TrainingTask, args: readonly string[
   if (run.engineReason !== undefined && !quiet) {
     console.error(`Backend ${run.engine.backend}, chosen by auto: ${run.engineReason}.`);
   }
-  const d = sizeOf(data.shape);
   const { draw, ...hooks } = await task.show(run, request);
   try {
     const trained = await trainRun(run, {

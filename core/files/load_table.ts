@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { Samples, selectRows } from "../data/samples.ts";
+import type { Samples } from "../data/samples.ts";
 import { DataFileError } from "../io/data_array.ts";
 import type { OptionSpec, OptionValues } from "../options/spec.ts";
 import type { Dataset, LoadContext } from "../plugins/contracts.ts";

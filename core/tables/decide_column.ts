@@ -249,7 +249,7 @@ function classOf(
     : [];
   const asText = (why: string): Decision => ({
     leftOut: { name, reason: "text" },
-    notes: [...mixed, `left out, ${why}`],
+    notes: [...mixed, `left out, ${why}${unitHint(summary)}`],
   });
   if (!met) {
     if (request) {
@@ -296,6 +296,15 @@ function classOf(
       ...(isLumped ? [`${rare} rare classes in ${rest} rows are one, ${OTHER}`] : []),
     ],
   };
+}
+
+/** What to do about numbers that have a unit with them: `$5`, `45 %`. */
+function unitHint({ firstText }: ColumnSummary): string {
+  const got = firstText &&
+    /^([^\d\s.,+-]{1,3}) ?[+-]?\d[\d.,]*$|^[+-]?\d[\d.,]* ?([^\d\s.,]{1,3})$/.exec(firstText.text);
+  if (!got) return "";
+  const unit = JSON.stringify(got[1] ?? got[2]), text = JSON.stringify(firstText.text.slice(0, 40));
+  return `; as numbers they would be modelled, as ${text} in ${firstText.place} without ${unit}`;
 }
 
 /** Whether words that stand for missing values among numbers are classes, since the column is of texts. */

@@ -83,6 +83,15 @@ Deno.test("a text among numbers makes a column one of texts, and is named", asyn
   }]);
 });
 
+Deno.test("texts that are numbers with a unit say so", async () => {
+  match(
+    await columnOf(numbers(90, (i) => i).map((i) => `$${i}.5`)),
+    /^left out: text .*; as numbers they would be modelled, as "\$0.5" in line 2 without "\$"$/,
+  );
+  match(await columnOf(numbers(90, (i) => i).map((i) => `${i} %`)), /as "0 %" in line 2 without "%"$/);
+  match(await columnOf(numbers(90, (i) => i).map((i) => `no ${i} of`)), /its texts are nearly all different$/);
+});
+
 Deno.test("what stands for a missing cell is unknown, and said where it may mean something else", async () => {
   const { cells, notes, unknown, schema } = await tableOf(
     "a,b\n1,x\n,NA\nN/A,\nnan,?\nNULL,y\n?,x\n#N/A,x\n<NA>,y\n5,y\n.,x\n2,x\n",

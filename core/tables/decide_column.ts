@@ -71,10 +71,10 @@ export function decideColumn(
   if (dates > 0 && texts + numbers + booleans === 0) return { column: storedDate(name, summary), notes };
   const date = texts > 0 && numbers + booleans + dates === 0 ? foundDate(name, summary, undefined, notes) : undefined;
   if (date) return date;
-  if (texts + booleans + dates > 0 || summary.codes > 0 || levels?.length === 2 && summary.known >= FEW_ROWS) {
+  const isWhole = summary.steps.decimals === 0, areCodes = summary.codes > 0 && isWhole;
+  if (texts + booleans + dates > 0 || areCodes || levels?.length === 2 && summary.known >= FEW_ROWS) {
     return classOf(table, name, summary, undefined);
   }
-  const isWhole = summary.steps.decimals === 0;
   if (isWhole && (ID_NAME.test(name) || /^column 1$/.test(name)) && summary.known === rows) {
     const isUnique = summary.isAscending || levels?.length === rows;
     const counts = summary.isCounting && summary.isAscending;
@@ -169,9 +169,16 @@ function numberAsked(
   if (bounds && (column.min < bounds[0] || column.max > bounds[1])) {
     throw new TableError(
       `${table.path}: ${shownName(name)} goes from ${column.min} to ${column.max}, beyond its bounds ${
-        bounds[0]
-      } and ` +
-        `${bounds[1]}. Correct the bounds, or clean the data.`,
+        bounds.join(", ")
+      }. ` +
+        "Correct the bounds, or clean the data.",
+    );
+  }
+  const asked = request.step ?? 0, own = summary.steps.divisor ?? 0, times = own / asked;
+  if (asked > 0 && (own === 0 || Math.abs(times - Math.round(times)) > 1e-6 || times < 0.5)) {
+    throw new TableError(
+      `${table.path}: ${shownName(name)} is to be in steps of ${asked}, but its values ` +
+        (own === 0 ? "have no step" : `are in steps of ${own}`) + ". Correct the step, or leave it out.",
     );
   }
   return { column, notes: wordNotes(summary) };

@@ -286,7 +286,19 @@ Deno.test("what a column cannot be is refused in one line", async () => {
   );
   await refused(
     { types: parseTypes({ a: { kind: "number", bounds: [1, 2] } }) },
-    /a goes from 0 to 23.75, beyond its bounds 1 and 2/,
+    /a goes from 0 to 23.75, beyond its bounds 1, 2/,
+  );
+  await refused(
+    { types: parseTypes({ a: { kind: "number", step: 1 } }) },
+    /a is to be in steps of 1, but its values are in steps of 1.25/,
+  );
+  await refused(
+    { types: parseTypes({ a: { kind: "number", step: 2.5 } }) },
+    /in steps of 2.5, but its values are in steps of 1.25/,
+  );
+  equal(
+    (await tableOf(text, { types: parseTypes({ a: { kind: "number", step: 0.25 } }) })).lines[1],
+    "a     number in steps of 0.25, from 0 to 23.75",
   );
   await refused({ columns: [] }, /has no column to model: name \(dropped\)/);
   await rejects(tableOf("a,b\n"), /has no rows/);

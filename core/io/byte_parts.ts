@@ -17,10 +17,10 @@ export interface BytePart {
  * Goes through a text file in parts of about half a megabyte. What is not taken of one comes again at the beginning of the
  * next.
  *
- * @param take The bytes that it took of a part, from its first.
+ * @param take Says how many bytes it took of a part, from its first, and whether it may take more of them.
  * @throws {DataFileError} If the file cannot be read.
  */
-export async function* partsOf<T extends { readonly end: number }>(
+export async function* partsOf<T extends { readonly end: number; readonly isFull: boolean }>(
   path: string,
   take: (part: BytePart) => T,
 ): AsyncGenerator<T> {
@@ -38,17 +38,23 @@ export async function* partsOf<T extends { readonly end: number }>(
       [waiting, size] = [[], 0];
       return bytes;
     };
+    const all = function* (bytes: Uint8Array<ArrayBuffer>, isLast: boolean): Generator<T, Uint8Array<ArrayBuffer>> {
+      for (;;) {
+        const block = take({ bytes, isLast });
+        yield block;
+        bytes = bytes.subarray(block.end);
+        if (!block.isFull) return bytes.slice();
+      }
+    };
     for await (const chunk of (await textOf(file, path)).bytes) {
       // A packed text comes in small pieces, and a chunk is overwritten by the next.
       const isEnough = size + chunk.length >= PART;
       waiting.push(isEnough ? chunk : chunk.slice());
       size += chunk.length;
       if (!isEnough) continue;
-      const bytes = joined(), block = take({ bytes, isLast: false });
-      rest = bytes.slice(block.end);
-      yield block;
+      rest = yield* all(joined(), false);
     }
-    yield take({ bytes: joined(), isLast: true });
+    yield* all(joined(), true);
   } catch (error) {
     if (error instanceof UserError || !isOfSystem(error)) throw error;
     throw new DataFileError(`Cannot read ${path}: ${messageOf(error)}. Check the disk that it is on.`, {

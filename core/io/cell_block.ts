@@ -50,6 +50,14 @@ export interface CellBlock {
   readonly source?: BlockSource;
 }
 
+/** A block that was made of the beginning of some bytes. */
+export interface TakenBlock extends CellBlock {
+  /** The first byte that was not taken. */
+  readonly end: number;
+  /** Whether it is only full, and the next rows may be whole too. */
+  readonly isFull: boolean;
+}
+
 /** Where the cells of a block lie in a text. */
 export interface BlockSource {
   /** All bytes that the block was made of, and what lies between rows; the bytes of blocks make up the whole text. */
@@ -64,8 +72,11 @@ export interface BlockSource {
   readonly headerEnd?: number;
 }
 
-/** Most cells of a block; a table whose single row has more is refused. */
-const MAX_CELLS = 1 << 24;
+/** Most columns of a table of any cells. */
+export const MAX_COLUMNS = 100_000;
+
+/** Cells of a block at most, unless a single row has more. */
+const MAX_CELLS = 1 << 20;
 
 const ZERO = 48, NINE = 57, EXPONENT = 101, MINUS = 45, PLUS = 43;
 
@@ -93,14 +104,25 @@ export class BlockBuilder {
     readonly point: "." | "," = ".",
   ) {}
 
+  get #mostRows(): number {
+    return Math.max(1, Math.floor(MAX_CELLS / Math.max(1, this.width)));
+  }
+
+  /** Whether no more rows belong into the block. */
+  get isFull(): boolean {
+    return this.count >= this.#mostRows;
+  }
+
   /** Makes room for one more row, whose cells lie from {@linkcode BlockBuilder.at} on. */
   reserve(): void {
     const { width, count } = this;
     if (count < this.lines.length) return;
-    const rows = Math.max(64, 2 * count);
-    if (rows * width > MAX_CELLS && count > 0 && (count + 1) * width > MAX_CELLS) {
-      throw new DataFileError(`${this.source} has too many columns, ${width}. Leave some out.`);
+    if (width > MAX_COLUMNS) {
+      throw new DataFileError(
+        `${this.source} has ${width} columns, of which a table has at most ${MAX_COLUMNS}. Leave some out.`,
+      );
     }
+    const rows = Math.max(1, Math.min(Math.max(64, 2 * count), this.#mostRows));
     try {
       this.kinds = grown(this.kinds, new Uint8Array(rows * width));
       this.numbers = grown(this.numbers, new Float64Array(rows * width));

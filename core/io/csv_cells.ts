@@ -1,7 +1,7 @@
 import type { CsvLayout } from "./csv_layout.ts";
 import { DataFileError } from "./data_array.ts";
 import { DecimalReader, toGroupedNumber, toNumber } from "./decimal.ts";
-import { BlockBuilder, CELL, type CellBlock, GROUPED, QUOTED } from "./cell_block.ts";
+import { BlockBuilder, CELL, GROUPED, QUOTED, type TakenBlock } from "./cell_block.ts";
 import { isMissingWord, mayBeWord } from "./cell_words.ts";
 import { TextCache } from "./text_cache.ts";
 
@@ -43,19 +43,19 @@ export class CsvCells {
    * The rows that are whole.
    *
    * @param isLast Whether nothing follows.
-   * @returns The block, whose source are the bytes of them; what follows these waits for more.
+   * @returns The block, whose source are the bytes of them; what follows these waits for more, or for the next block.
    */
-  take(bytes: Uint8Array<ArrayBuffer>, isLast: boolean): CellBlock & { readonly end: number } {
+  take(bytes: Uint8Array<ArrayBuffer>, isLast: boolean): TakenBlock {
     const builder = this.#builder;
     builder.count = 0;
     this.#headerEnd = undefined;
     let at = 0;
-    while (at < bytes.length) {
+    while (at < bytes.length && !builder.isFull) {
       const next = this.#record(bytes, at, isLast);
       if (next < 0) break;
       at = next;
     }
-    if (bytes.length - at > MAX_RECORD) {
+    if (!builder.isFull && bytes.length - at > MAX_RECORD) {
       throw new DataFileError(
         `${this.path} is no CSV file: line ${this.#line} has over ${MAX_RECORD} bytes, as after a quote that is not ` +
           "closed. Save it again as CSV.",
@@ -65,7 +65,7 @@ export class CsvCells {
     this.#rows += builder.count;
     const taken = bytes.subarray(0, at);
     const text = (kind: number, begin: number, end: number) => this.#text(taken, kind, begin, end);
-    return { ...builder.block(first, taken, text, this.#headerEnd), end: at };
+    return { ...builder.block(first, taken, text, this.#headerEnd), end: at, isFull: builder.isFull };
   }
 
   #text(bytes: Uint8Array, kind: number, begin: number, end: number): string {

@@ -1,13 +1,10 @@
 import { DataFileError } from "./data_array.ts";
 import { DecimalReader, toGroupedNumber, toNumber } from "./decimal.ts";
 import { shownName } from "./columns.ts";
-import { BlockBuilder, CELL, type CellBlock, GROUPED, QUOTED } from "./cell_block.ts";
+import { BlockBuilder, CELL, GROUPED, MAX_COLUMNS, QUOTED, type TakenBlock } from "./cell_block.ts";
 import { isMissingWord, mayBeWord } from "./cell_words.ts";
 import { MAX_RECORD } from "./csv_cells.ts";
 import { TextCache } from "./text_cache.ts";
-
-/** Most different keys of a file's records. */
-export const MAX_KEYS = 100_000;
 
 const LF = 10, CR = 13, SPACE = 32, TAB = 9, QUOTE = 34, COMMA = 44, COLON = 58, BACKSLASH = 92;
 const OPEN_LIST = 91, CLOSE_LIST = 93, OPEN_RECORD = 123, CLOSE_RECORD = 125;
@@ -81,26 +78,23 @@ export class JsonCells {
    * The records that are whole.
    *
    * @param isLast Whether nothing follows.
-   * @returns The block, whose source are the bytes of them; what follows these waits for more. It has no cells while keys
-   * are collected.
+   * @returns The block, whose source are the bytes of them; what follows these waits for more, or for the next block. It
+   * has no cells while keys are collected.
    */
-  take(bytes: Uint8Array<ArrayBuffer>, isLast: boolean): CellBlock & { readonly end: number } {
+  take(bytes: Uint8Array<ArrayBuffer>, isLast: boolean): TakenBlock {
     const unit = this.#expectsArray === false ? "line" : "record";
     const builder = this.#builder ??= new BlockBuilder(this.#mayGrow ? 0 : this.#keys.names.length, this.path, unit);
     builder.count = 0;
     const first = this.#rows;
     let at = 0;
-    for (;;) {
-      const next = this.#record(bytes, at, isLast, builder);
-      if (next < 0) break;
-      at = next;
-    }
-    if (isLast) at = bytes.length;
-    if (bytes.length - at > MAX_RECORD) {
+    for (let next = 0; !builder.isFull && (next = this.#record(bytes, at, isLast, builder)) >= 0;) at = next;
+    if (isLast && !builder.isFull) at = bytes.length;
+    if (!builder.isFull && bytes.length - at > MAX_RECORD) {
       throw new DataFileError(`${this.path}: ${this.#place()} has over ${MAX_RECORD} bytes. Give records of a table.`);
     }
     const taken = bytes.subarray(0, at);
-    return { ...builder.block(first, taken, (kind, begin, end) => this.#text(taken, kind, begin, end)), end: at };
+    const text = (kind: number, begin: number, end: number) => this.#text(taken, kind, begin, end);
+    return { ...builder.block(first, taken, text), end: at, isFull: builder.isFull };
   }
 
   #text(bytes: Uint8Array, kind: number, begin: number, end: number): string {
@@ -163,8 +157,8 @@ export class JsonCells {
         const name = textOf(bytes, keyBegin, keyEnd);
         if (name === undefined) throw this.#invalid(bytes, at, "a key that is valid JSON");
         if (!this.#mayGrow) throw new DataFileError(`${this.path} changed while it was read. Run again.`);
-        if (this.#keys.names.length >= MAX_KEYS) {
-          throw new DataFileError(`${this.path} has over ${MAX_KEYS} different keys. Give records of a table.`);
+        if (this.#keys.names.length >= MAX_COLUMNS) {
+          throw new DataFileError(`${this.path} has over ${MAX_COLUMNS} different keys. Give records of a table.`);
         }
         column = this.#keys.add(bytes, keyBegin, keyEnd, name);
       }

@@ -71,10 +71,10 @@ export function decideColumn(
   if (dates > 0 && texts + numbers + booleans === 0) return { column: storedDate(name, summary), notes };
   const date = texts > 0 && numbers + booleans + dates === 0 ? foundDate(name, summary, undefined, notes) : undefined;
   if (date) return date;
-  if (texts + booleans + dates > 0 || summary.codes > 0 || levels?.length === 2 && summary.known >= FEW_ROWS) {
+  const isWhole = summary.steps.decimals === 0, areCodes = summary.codes > 0 && isWhole;
+  if (texts + booleans + dates > 0 || areCodes || levels?.length === 2 && summary.known >= FEW_ROWS) {
     return classOf(table, name, summary, undefined);
   }
-  const isWhole = summary.steps.decimals === 0;
   if (isWhole && (ID_NAME.test(name) || /^column 1$/.test(name)) && summary.known === rows) {
     const isUnique = summary.isAscending || levels?.length === rows;
     const counts = summary.isCounting && summary.isAscending;
@@ -169,9 +169,16 @@ function numberAsked(
   if (bounds && (column.min < bounds[0] || column.max > bounds[1])) {
     throw new TableError(
       `${table.path}: ${shownName(name)} goes from ${column.min} to ${column.max}, beyond its bounds ${
-        bounds[0]
-      } and ` +
-        `${bounds[1]}. Correct the bounds, or clean the data.`,
+        bounds.join(", ")
+      }. ` +
+        "Correct the bounds, or clean the data.",
+    );
+  }
+  const asked = request.step ?? 0, own = summary.steps.divisor ?? 0, times = own / asked;
+  if (asked > 0 && (own === 0 || Math.abs(times - Math.round(times)) > 1e-6 || times < 0.5)) {
+    throw new TableError(
+      `${table.path}: ${shownName(name)} is to be in steps of ${asked}, but its values ` +
+        (own === 0 ? "have no step" : `are in steps of ${own}`) + ". Correct the step, or leave it out.",
     );
   }
   return { column, notes: wordNotes(summary) };
@@ -249,7 +256,7 @@ function classOf(
     : [];
   const asText = (why: string): Decision => ({
     leftOut: { name, reason: "text" },
-    notes: [...mixed, `left out, ${why}`],
+    notes: [...mixed, `left out, ${why}${unitHint(summary)}`],
   });
   if (!met) {
     if (request) {
@@ -296,6 +303,15 @@ function classOf(
       ...(isLumped ? [`${rare} rare classes in ${rest} rows are one, ${OTHER}`] : []),
     ],
   };
+}
+
+/** What to do about numbers that have a unit with them: `$5`, `45 %`. */
+function unitHint({ firstText }: ColumnSummary): string {
+  const got = firstText &&
+    /^([^\d\s.,+-]{1,3}) ?[+-]?\d[\d.,]*$|^[+-]?\d[\d.,]* ?([^\d\s.,]{1,3})$/.exec(firstText.text);
+  if (!got) return "";
+  const unit = JSON.stringify(got[1] ?? got[2]), text = JSON.stringify(firstText.text.slice(0, 40));
+  return `; as numbers they would be modelled, as ${text} in ${firstText.place} without ${unit}`;
 }
 
 /** Whether words that stand for missing values among numbers are classes, since the column is of texts. */

@@ -25,24 +25,29 @@ export function findDuplicates(candidates: readonly Candidate[]): ReadonlyMap<st
       ...group.filter(({ isAsked, column }) => !isAsked && !ID_NAME.test(column.name)),
       ...group.filter(({ isAsked, column }) => !isAsked && ID_NAME.test(column.name)),
     ];
-    const kept: Candidate[] = [];
+    // Of equal cells, and of classes that go one to one, as all of the same pattern do.
+    const equal = new Map<string, Candidate>();
+    let classes: Candidate | undefined;
     for (const candidate of order) {
-      const { name } = candidate.column;
-      const twin = candidate.isAsked ? undefined : kept.find((other) => duplicateOf(other, candidate));
-      if (twin) found.set(name, { name, reason: "duplicate", of: twin.column.name, ...duplicateOf(twin, candidate) });
-      else kept.push(candidate);
+      const { column: { name, kind }, summary, isAsked } = candidate, same = equal.get(summary.content);
+      const renamed = !isAsked && !same && classes ? renamedLevels(classes, candidate) : undefined;
+      if (!isAsked && same) found.set(name, { name, reason: "duplicate", of: same.column.name });
+      else if (renamed) found.set(name, { name, reason: "duplicate", of: classes!.column.name, ...renamed });
+      else {
+        if (!same) equal.set(summary.content, candidate);
+        if (kind === "class") classes ??= candidate;
+      }
     }
   }
   return found;
 }
 
-/** What is written in a column for each level of another, where both say the same; nothing where they do not. */
-function duplicateOf(
-  kept: Candidate,
+/** What is written in a column of classes for each level of another that says the same; nothing of other columns. */
+function renamedLevels(
+  { column: from, summary }: Candidate,
   other: Candidate,
-): { levels?: readonly string[]; bare?: true } | undefined {
-  if (kept.summary.content === other.summary.content) return {};
-  const from = kept.column, to = other.column, places = kept.summary.levels, texts = other.summary.levels;
+): { levels: readonly string[]; bare?: true } | undefined {
+  const to = other.column, places = summary.levels, texts = other.summary.levels;
   if (from.kind !== "class" || to.kind !== "class" || !places || !texts || places.length !== texts.length) {
     return undefined;
   }

@@ -78,6 +78,11 @@ export class NumberSteps {
     return { step: divisor / power, offset: rest / power, decimals: decimalsOf(divisor, rest, this.#digits) };
   }
 
+  /** What all differences are multiples of, by chance or not; nothing where there is none. */
+  get divisor(): number | undefined {
+    return this.#divisor <= 0 ? undefined : this.#divisor / POWERS[this.#digits];
+  }
+
   /** The standard deviation. */
   get spread(): number {
     const mean = this.#sum / this.count;

@@ -1,4 +1,5 @@
 import { dataEnding } from "../data/data_file.ts";
+import { shownName } from "../io/columns.ts";
 import { csvLayout } from "../io/csv_layout.ts";
 import { DataFileError } from "../io/data_array.ts";
 import { headOf, partsOf, type TextHead } from "../io/byte_parts.ts";
@@ -37,6 +38,12 @@ export const TABLE_NAMES = ".csv, .tsv, .txt, .dat, .json, .jsonl, .ndjson and t
 
 /** Bytes from which the layout of CSV is told. */
 const HEAD_BYTES = 1 << 18;
+
+/** Cells of records that may lack most keys, so that a small file is no large table. */
+const MAX_CELLS = 2 ** 33;
+
+/** Names that are said to be there twice. */
+const MAX_NOTES = 5;
 
 const LF = 10, CR = 13;
 
@@ -133,6 +140,12 @@ async function openJson(path: string): Promise<Table> {
   if (scan.count === 0 || keys.names.length === 0) {
     throw new DataFileError(`${path} has no records. Give a list of flat records, or one a line.`);
   }
+  if (scan.count * keys.names.length > MAX_CELLS) {
+    throw new DataFileError(
+      `${path} has ${scan.count} records of ${keys.names.length} different keys, too many for a table. ` +
+        "Give records that have the same keys.",
+    );
+  }
   const { names, notes } = distinctNames(keys.names, keys.names.length), { isArray } = scan;
   return {
     ...{
@@ -156,14 +169,18 @@ async function openJson(path: string): Promise<Table> {
 
 /** The names of columns, each of which is there once, and what became of those that were not. */
 function distinctNames(said: readonly string[], width: number): { names: string[]; notes: string[] } {
-  const taken = new Set(said), seen = new Set<string>(), notes: string[] = [];
+  const taken = new Set(said), seen = new Set<string>(), next = new Map<string, number>(), notes: string[] = [];
   const names = Array.from({ length: width }, (_, k) => {
     const name = said[k] ?? "";
     let own = name === "" ? `column ${k + 1}` : name;
     if (seen.has(own) || name === "" && taken.has(own)) {
       const base = own;
-      for (let n = 2; seen.has(own) || taken.has(own); n++) own = `${base} (${n})`;
-      if (name !== "") notes.push(`two columns are named ${JSON.stringify(base.slice(0, 40))}: one is ${own}`);
+      let n = next.get(base) ?? 2;
+      while (seen.has(own) || taken.has(own)) own = `${base} (${n++})`;
+      next.set(base, n);
+      if (name !== "" && notes.length < MAX_NOTES) {
+        notes.push(`two columns are named ${JSON.stringify(shownName(base))}: one is ${shownName(own)}`);
+      }
     }
     seen.add(own);
     return own;

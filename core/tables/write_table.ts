@@ -131,23 +131,30 @@ export async function fillTable(
     if (place !== undefined && writer && column.reason === "duplicate") writers.set(place, writer);
   }
   let filled = 0;
-  const written = await writeChanged(path, table, file, [], async (block, change) => {
-    const cells = reader.read(block), { first, count } = block;
-    const all = await fill({ first, count, cells });
-    if (all.length !== count * width) {
-      throw new TypeError(`fill gave ${all.length} cells, expected ${count * width} of ${count} rows.`);
-    }
-    const places = [...writers].sort(([a], [b]) => a - b);
-    for (let row = 0; row < count; row++) {
-      for (const [place, { from, text, isBare }] of places) {
-        if (!isMissing(block.kinds[row * table.names.length + place])) continue;
-        const value = text(from < 0 ? NaN : all[row * width + from]);
-        if (value === undefined) continue;
-        filled++;
-        change.cell(row, place, { text: value, isBare: isBare(value) });
+  const written = await writeChanged(
+    path,
+    table,
+    file,
+    dateWriters(schema, reader, file),
+    [],
+    async (block, change) => {
+      const cells = reader.read(block), { first, count } = block;
+      const all = await fill({ first, count, cells });
+      if (all.length !== count * width) {
+        throw new TypeError(`fill gave ${all.length} cells, expected ${count * width} of ${count} rows.`);
       }
-    }
-  });
+      const places = [...writers].sort(([a], [b]) => a - b);
+      for (let row = 0; row < count; row++) {
+        for (const [place, { from, text, isBare }] of places) {
+          if (!isMissing(block.kinds[row * table.names.length + place])) continue;
+          const value = text(from < 0 ? NaN : all[row * width + from]);
+          if (value === undefined) continue;
+          filled++;
+          change.cell(row, place, { text: value, isBare: isBare(value) });
+        }
+      }
+    },
+  );
   return { rows: written, filled, notes: [...notes, ...reader.notes] };
 }
 
@@ -192,21 +199,28 @@ export async function appendColumns(
     if (own !== name) notes.push(`${name} is there already: the new column is ${own}`);
     return own;
   });
-  const rows = await writeChanged(path, table, file, added, async (block, change) => {
-    const { first, count } = block, values = await numbers({ first, count, cells: reader.read(block) });
-    if (values.length !== count * names.length) {
-      throw new TypeError(`numbers gave ${values.length} values, expected ${count * names.length} of ${count} rows.`);
-    }
-    for (let row = 0; row < count; row++) {
-      change.end(
-        row,
-        Array.from(values.subarray(row * names.length, (row + 1) * names.length), (value): TextCell => {
-          const text = shortest(value);
-          return { text: file.point === "." ? text : text?.replace(".", ","), isBare: true };
-        }),
-      );
-    }
-  });
+  const rows = await writeChanged(
+    path,
+    table,
+    file,
+    dateWriters(schema, reader, file),
+    added,
+    async (block, change) => {
+      const { first, count } = block, values = await numbers({ first, count, cells: reader.read(block) });
+      if (values.length !== count * names.length) {
+        throw new TypeError(`numbers gave ${values.length} values, expected ${count * names.length} of ${count} rows.`);
+      }
+      for (let row = 0; row < count; row++) {
+        change.end(
+          row,
+          Array.from(values.subarray(row * names.length, (row + 1) * names.length), (value): TextCell => {
+            const text = shortest(value);
+            return { text: file.point === "." ? text : text?.replace(".", ","), isBare: true };
+          }),
+        );
+      }
+    },
+  );
   return { rows, filled: 0, notes: [...notes, ...reader.notes] };
 }
 
@@ -226,12 +240,14 @@ interface Changes {
  * Writes the rows of a table with changes: its bytes with others between them, where it is written as what it is, and its
  * cells anew otherwise.
  *
+ * @param dates How dates are written that are none in the file's text, by their place in the table.
  * @returns How many rows.
  */
 async function writeChanged(
   path: string,
   table: Table,
   file: TableFile,
+  dates: ReadonlyMap<number, CellWriter>,
   added: readonly string[],
   change: (block: CellBlock, changes: Changes) => Promise<void>,
 ): Promise<number> {
@@ -255,7 +271,7 @@ async function writeChanged(
     yield text.begin([...table.names, ...added]);
     for await (const block of table.blocks()) {
       const lines = Array.from({ length: block.count }, (_, row) => {
-        return Array.from({ length: width }, (_, k): TextCell => storedCell(block, row * width + k));
+        return Array.from({ length: width }, (_, k) => storedCell(block, row * width + k, dates.get(k)));
       });
       await change(block, {
         cell: (row, place, cell) => lines[row][place] = cell,
@@ -269,10 +285,18 @@ async function writeChanged(
   return rows;
 }
 
+/** How the dates of modelled columns are written, by their place in the table. */
+function dateWriters({ columns }: TableSchema, { places }: CellReader, file: TableFile): Map<number, CellWriter> {
+  return new Map(columns.flatMap((column, k) => {
+    return column.kind === "date" && places[k] >= 0 ? [[places[k], cellWriter(column, k, file)] as const] : [];
+  }));
+}
+
 /** A cell of a table as it is. */
-function storedCell(block: CellBlock, cell: number): TextCell {
+function storedCell(block: CellBlock, cell: number, date: CellWriter | undefined): TextCell {
   const kind = block.kinds[cell] & KIND;
   if (isMissing(kind)) return { text: undefined, isBare: false };
+  if (kind === CELL.date && date) return { text: date.text(block.numbers[cell]), isBare: false };
   const text = block.text(cell);
   return {
     text,

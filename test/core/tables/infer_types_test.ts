@@ -83,6 +83,15 @@ Deno.test("a text among numbers makes a column one of texts, and is named", asyn
   }]);
 });
 
+Deno.test("texts that are numbers with a unit say so", async () => {
+  match(
+    await columnOf(numbers(90, (i) => i).map((i) => `$${i}.5`)),
+    /^left out: text .*; as numbers they would be modelled, as "\$0.5" in line 2 without "\$"$/,
+  );
+  match(await columnOf(numbers(90, (i) => i).map((i) => `${i} %`)), /as "0 %" in line 2 without "%"$/);
+  match(await columnOf(numbers(90, (i) => i).map((i) => `no ${i} of`)), /its texts are nearly all different$/);
+});
+
 Deno.test("what stands for a missing cell is unknown, and said where it may mean something else", async () => {
   const { cells, notes, unknown, schema } = await tableOf(
     "a,b\n1,x\n,NA\nN/A,\nnan,?\nNULL,y\n?,x\n#N/A,x\n<NA>,y\n5,y\n.,x\n2,x\n",
@@ -277,7 +286,19 @@ Deno.test("what a column cannot be is refused in one line", async () => {
   );
   await refused(
     { types: parseTypes({ a: { kind: "number", bounds: [1, 2] } }) },
-    /a goes from 0 to 23.75, beyond its bounds 1 and 2/,
+    /a goes from 0 to 23.75, beyond its bounds 1, 2/,
+  );
+  await refused(
+    { types: parseTypes({ a: { kind: "number", step: 1 } }) },
+    /a is to be in steps of 1, but its values are in steps of 1.25/,
+  );
+  await refused(
+    { types: parseTypes({ a: { kind: "number", step: 2.5 } }) },
+    /in steps of 2.5, but its values are in steps of 1.25/,
+  );
+  equal(
+    (await tableOf(text, { types: parseTypes({ a: { kind: "number", step: 0.25 } }) })).lines[1],
+    "a     number in steps of 0.25, from 0 to 23.75",
   );
   await refused({ columns: [] }, /has no column to model: name \(dropped\)/);
   await rejects(tableOf("a,b\n"), /has no rows/);

@@ -165,6 +165,33 @@ Deno.test("cells that fall on the ends of what is read at once", async () => {
   }
 });
 
+Deno.test("records that lack most keys come in blocks of bounded size", () =>
+  inFolder(async (folder) => {
+    const width = 3000, all = JSON.stringify(Object.fromEntries(Array.from({ length: width }, (_, k) => [`k${k}`, k])));
+    for (
+      const [ending, text] of [["jsonl", `${all}\n${"{}\n".repeat(5000)}${all}`], [
+        "json",
+        `[${all}${",{}".repeat(5000)},${all}]`,
+      ]]
+    ) {
+      const path = join(folder, `x.${ending}`);
+      await Deno.writeTextFile(path, text);
+      let rows = 0, sum = 0, largest = 0;
+      for await (const { first, count, numbers } of (await openTable(path)).blocks()) {
+        equal(first, rows);
+        rows += count;
+        largest = Math.max(largest, count);
+        for (const x of numbers.subarray(0, count * width)) if (!Number.isNaN(x)) sum += x;
+      }
+      deepEqual([rows, sum], [5002, width * (width - 1)]);
+      ok(largest < 1000, `${largest}`);
+    }
+    await Deno.writeTextFile(join(folder, "wide.csv"), `${"a,".repeat(200_000)}b\n${"1,".repeat(200_000)}2\n`);
+    await rejects(async () => {
+      for await (const _ of (await openTable(join(folder, "wide.csv"))).blocks());
+    }, /has 200001 columns, of which a table has at most 100000/);
+  }));
+
 Deno.test("any texts are read as they were written", async () => {
   const cell = fc.string({ unit: fc.constantFrom(..."ab1 ,;\t\"\n\r'\\é\u2028𝄞{}[]:#".split(/(?:)/u)), maxLength: 12 });
   const table = fc.array(fc.array(cell, { minLength: 2, maxLength: 2 }), { minLength: 1, maxLength: 8 });

@@ -25,7 +25,7 @@ import { columnsFigure, pairsFigure } from "../core/run/quality_figure.ts";
 import { shown } from "../core/run/result.ts";
 import { inUnits } from "../core/run/sample_files.ts";
 import { comparedTable, withGapsOf } from "../core/run/compared_table.ts";
-import { tableCells } from "../core/tables/table_coding.ts";
+import { tableCells } from "../core/rows/table_coding.ts";
 import { writeRows } from "../core/tables/write_table.ts";
 import { samplerOf, samplingPlan } from "../core/sampling/plan.ts";
 import { qualityLines, qualityRecord } from "./evaluate/text.ts";

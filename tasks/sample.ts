@@ -29,7 +29,7 @@ import {
   writeTensor,
 } from "../core/run/sample_files.ts";
 import { isTableFile } from "../core/tables/open_table.ts";
-import { tableCells } from "../core/tables/table_coding.ts";
+import { tableCells } from "../core/rows/table_coding.ts";
 import { writeRows } from "../core/tables/write_table.ts";
 import { lockOutput } from "../core/io/lock.ts";
 import { samplerOf, samplingPlan } from "../core/sampling/plan.ts";

@@ -21,7 +21,7 @@ import { openRun } from "../core/run/open_run.ts";
 import { outputOptions, trustOf, trustOption } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
 import { referenceRows, scorerOf } from "../core/run/score_rows_of_run.ts";
-import { valueNames } from "../core/tables/describe_table.ts";
+import { valueNames } from "../core/rows/describe_table.ts";
 import { openTable } from "../core/tables/open_table.ts";
 import { labelsOf } from "./score/labels.ts";
 import { type ScoredBlock, scoreFile } from "./score/score_file.ts";

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { type Condition, encodeCondition, givenEach } from "../data/condition.ts";
 import type { Samples } from "../data/samples.ts";
 import { parseDataFile } from "../data/data_file.ts";
-import type { TableCoding } from "../tables/table_coding.ts";
+import type { TableCoding } from "../rows/table_coding.ts";
 import type { AxisMap } from "../data/standardisation.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { DataFileError, type Values } from "../io/data_array.ts";

@@ -11,7 +11,7 @@ import type { Random } from "../random/random.ts";
 import { chooseReference, type ChosenReference, rangeOf, referenceRequest } from "../reference/choose_reference.ts";
 import { chooseTable } from "../reference/choose_table.ts";
 import { gaussianOfTable } from "../reference/table_moments.ts";
-import { blocksOf } from "../tables/table_coding.ts";
+import { blocksOf } from "../rows/table_coding.ts";
 import { drawn } from "../random/row_uniforms.ts";
 import { rowsOfRun } from "../evaluation/row_program.ts";
 import { fitGaussian, type Gaussian, standardGaussian } from "../reference/gaussian.ts";

@@ -8,7 +8,7 @@ import type { Samples } from "../data/samples.ts";
 import type { AxisMap } from "../data/standardisation.ts";
 import { type HostTensors, type ParameterShapes, sizeOf } from "../data/tensors.ts";
 import type { OptionSpec, OptionValues } from "../options/spec.ts";
-import type { TableCoding } from "../tables/table_coding.ts";
+import type { TableCoding } from "../rows/table_coding.ts";
 
 export type { OptionSpec, OptionValues } from "../options/spec.ts";
 

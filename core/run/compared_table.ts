@@ -1,8 +1,8 @@
 import { type Samples, toFloat32 } from "../data/samples.ts";
 import type { ComparedTable } from "../quality/compare.ts";
 import type { Random } from "../random/random.ts";
-import { valueNames } from "../tables/describe_table.ts";
-import { type TableCoding, valuesOf } from "../tables/table_coding.ts";
+import { valueNames } from "../rows/describe_table.ts";
+import { type TableCoding, valuesOf } from "../rows/table_coding.ts";
 
 /**
  * Takes from samples, which are whole, what is unknown of training rows drawn at random: otherwise any unknown cell would tell

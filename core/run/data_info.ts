@@ -9,7 +9,7 @@ import { type Eigenbasis, isOrthonormal } from "../reference/eigenbasis.ts";
 import { axisBasisName, gaussianTensors, mixtureTensors } from "../reference/gaussian_tensors.ts";
 import type { GaussianMixture } from "../reference/mixture.ts";
 import { levelsOfAtoms } from "../reference/atoms.ts";
-import { blocksOf, parseCoding, storedCoding, widthOfRow } from "../tables/table_coding.ts";
+import { blocksOf, parseCoding, storedCoding, widthOfRow } from "../rows/table_coding.ts";
 
 import { parseSchema } from "../tables/parse_schema.ts";
 import { sizeOf } from "../data/tensors.ts";

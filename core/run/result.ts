@@ -10,7 +10,7 @@ import { referenceOf } from "../plugins/contracts.ts";
 import { mixtureName } from "../reference/mixture.ts";
 import { shellWord } from "../options/shell_word.ts";
 import { namedAgain, RESUME_OPTIONS } from "../plugins/trust.ts";
-import { describeTable } from "../tables/describe_table.ts";
+import { describeTable } from "../rows/describe_table.ts";
 import type { RunConfig } from "./config.ts";
 import type { RunFolder } from "./folder.ts";
 import type { ComparedNll } from "./training_task.ts";

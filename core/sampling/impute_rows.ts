@@ -5,7 +5,7 @@ import { placesOfAtoms } from "../reference/atoms.ts";
 import type { GaussianMixture } from "../reference/mixture.ts";
 import { TableConditionals } from "../reference/table_conditionals.ts";
 import { choose } from "../reference/table_mixture.ts";
-import { blocksOf, ownValue, tableCells, type TableCoding, widthOfRow } from "../tables/table_coding.ts";
+import { blocksOf, ownValue, tableCells, type TableCoding, widthOfRow } from "../rows/table_coding.ts";
 
 /** What is said of one unknown cell. */
 export interface ImputedCell {

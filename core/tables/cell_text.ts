@@ -1,5 +1,5 @@
-import { DATE_FORMATS } from "./dates.ts";
-import type { LeftOutColumn, NumberColumn, TableColumn, TableFile } from "./column_types.ts";
+import { DATE_FORMATS } from "../rows/dates.ts";
+import type { LeftOutColumn, NumberColumn, TableColumn, TableFile } from "../rows/column_types.ts";
 
 /** Decimals from which the shortest form of a number is as good as any. */
 const MANY_DECIMALS = 15;

@@ -2,8 +2,8 @@ import { CELL, type CellBlock, KIND } from "../io/cell_block.ts";
 import { isMissingAnywhere } from "../io/cell_words.ts";
 import { shownName } from "../io/columns.ts";
 import { allocate, DataFileError } from "../io/data_array.ts";
-import { OTHER, type TableColumn, TableError, type TableSchema } from "./column_types.ts";
-import { DATE_FORMATS, type DateFormat } from "./dates.ts";
+import { OTHER, type TableColumn, TableError, type TableSchema } from "../rows/column_types.ts";
+import { DATE_FORMATS, type DateFormat } from "../rows/dates.ts";
 import type { Table } from "./open_table.ts";
 
 /** Some rows of cells, one after the other. */

@@ -1,6 +1,6 @@
 import { CELL, type CellBlock, GROUPED, KIND, QUOTED } from "../io/cell_block.ts";
 import { isMissingAnywhere } from "../io/cell_words.ts";
-import { DateFinder, DateSteps, DAY } from "./dates.ts";
+import { DateFinder, DateSteps, DAY } from "../rows/dates.ts";
 import { NumberSteps } from "./number_steps.ts";
 
 /** A value of a column that was met, and how often. */

@@ -7,9 +7,9 @@ import {
   OTHER,
   type TableColumn,
   TableError,
-} from "./column_types.ts";
+} from "../rows/column_types.ts";
 import type { ColumnSummary, Level } from "./column_summary.ts";
-import { DAY } from "./dates.ts";
+import { DAY } from "../rows/dates.ts";
 import type { Table } from "./open_table.ts";
 import type { ColumnRequest } from "./types_file.ts";
 

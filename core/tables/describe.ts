@@ -1,6 +1,6 @@
 import { shownName } from "../io/columns.ts";
-import type { LeftOutColumn, TableColumn } from "./column_types.ts";
-import { DATE_FORMATS, DAY } from "./dates.ts";
+import type { LeftOutColumn, TableColumn } from "../rows/column_types.ts";
+import { DATE_FORMATS, DAY } from "../rows/dates.ts";
 import type { InferredSchema } from "./infer_types.ts";
 
 /** Classes that are listed of a column, and characters of a line. */

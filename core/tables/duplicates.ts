@@ -1,5 +1,5 @@
 import type { ColumnSummary } from "./column_summary.ts";
-import { type LeftOutColumn, OTHER, type TableColumn } from "./column_types.ts";
+import { type LeftOutColumn, OTHER, type TableColumn } from "../rows/column_types.ts";
 import { ID_NAME } from "./decide_column.ts";
 
 /** A column that may be modelled. */

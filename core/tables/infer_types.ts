@@ -7,7 +7,7 @@ import {
   TableError,
   type TableFile,
   type TableSchema,
-} from "./column_types.ts";
+} from "../rows/column_types.ts";
 import { ABSENT, ColumnSummary, EMPTY } from "./column_summary.ts";
 import { decideColumn } from "./decide_column.ts";
 import { type Candidate, findDuplicates } from "./duplicates.ts";

@@ -7,7 +7,7 @@ import type { CellBlock } from "../io/cell_block.ts";
 import { CsvCells, MAX_RECORD } from "../io/csv_cells.ts";
 import { JsonCells, JsonKeys } from "../io/json_cells.ts";
 import { openParquetCells } from "../io/parquet_cells.ts";
-import type { TableFile } from "./column_types.ts";
+import type { TableFile } from "../rows/column_types.ts";
 
 /** A table of cells of any kind in a file, which is gone through as often as it is asked for. */
 export interface Table {

@@ -7,8 +7,8 @@ import {
   type TableFile,
   type TableSchema,
   TRANSFORMS,
-} from "./column_types.ts";
-import { DATE_FORMATS } from "./dates.ts";
+} from "../rows/column_types.ts";
+import { DATE_FORMATS } from "../rows/dates.ts";
 
 /** Most levels that a column may have: a user may name more than are found. */
 const MOST_LEVELS = 4096;

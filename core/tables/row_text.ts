@@ -1,4 +1,4 @@
-import type { TableFile } from "./column_types.ts";
+import type { TableFile } from "../rows/column_types.ts";
 
 /** A cell as it is written; nothing where it is unknown. */
 export interface TextCell {

@@ -1,6 +1,6 @@
 import type { BlockSource, CellBlock } from "../io/cell_block.ts";
 import { DataFileError } from "../io/data_array.ts";
-import type { TableFile } from "./column_types.ts";
+import type { TableFile } from "../rows/column_types.ts";
 import type { Table } from "./open_table.ts";
 import { csvCell, csvMissing, jsonValue, type TextCell } from "./row_text.ts";
 

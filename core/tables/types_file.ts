@@ -1,8 +1,8 @@
 import { nearest } from "../errors/nearest.ts";
 import { type JsonBounds, readBoundedJson } from "../io/bounded_json.ts";
 import { shownName } from "../io/columns.ts";
-import { TableError, type Transform, TRANSFORMS } from "./column_types.ts";
-import { DATE_FORMATS } from "./dates.ts";
+import { TableError, type Transform, TRANSFORMS } from "../rows/column_types.ts";
+import { DATE_FORMATS } from "../rows/dates.ts";
 
 /** What a user says of a column. */
 export type ColumnRequest =

@@ -6,7 +6,7 @@ import { shownName } from "../io/columns.ts";
 import { writePartsAtomic } from "../io/atomic.ts";
 import { CellReader, type CellRows } from "./cells.ts";
 import { type CellWriter, cellWriter, leftOutWriter } from "./cell_text.ts";
-import { TableError, type TableFile, type TableSchema } from "./column_types.ts";
+import { TableError, type TableFile, type TableSchema } from "../rows/column_types.ts";
 import { type Table, TABLE_NAMES, tableKind } from "./open_table.ts";
 import { rowText, type TextCell } from "./row_text.ts";
 import { type Insertion, Splicer } from "./splice.ts";

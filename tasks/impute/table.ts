@@ -19,8 +19,8 @@ import { sampleFolder } from "../../core/run/sample_files.ts";
 import { type OpenScorer, scorerOf } from "../../core/run/score_rows_of_run.ts";
 import { type ImputedCell, imputeRows, type LogRatio } from "../../core/sampling/impute_rows.ts";
 import { isTableFile, openTable } from "../../core/tables/open_table.ts";
-import { numberText } from "../../core/tables/describe_table.ts";
-import type { TableCoding } from "../../core/tables/table_coding.ts";
+import { numberText } from "../../core/rows/describe_table.ts";
+import type { TableCoding } from "../../core/rows/table_coding.ts";
 import { fillTable } from "../../core/tables/write_table.ts";
 import { tableBlocks } from "../score/table_blocks.ts";
 

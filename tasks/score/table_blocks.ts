@@ -1,6 +1,6 @@
 import { cellsOf } from "../../core/tables/cells.ts";
 import type { Table } from "../../core/tables/open_table.ts";
-import { type TableCoding, tableSamples } from "../../core/tables/table_coding.ts";
+import { type TableCoding, tableSamples } from "../../core/rows/table_coding.ts";
 import type { ScoredBlock } from "./score_file.ts";
 
 /** Rows that are scored together at least, so that a run of the program is full. */

@@ -1,5 +1,5 @@
-import type { TableCoding } from "../../core/tables/table_coding.ts";
-import { shownCell } from "../../core/tables/describe_table.ts";
+import type { TableCoding } from "../../core/rows/table_coding.ts";
+import { shownCell } from "../../core/rows/describe_table.ts";
 import type { TopRow } from "./score_file.ts";
 
 /** Values that are named of an anomalous row, and nats above usual from which they are. */

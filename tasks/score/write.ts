@@ -6,7 +6,7 @@ import { writeColumns } from "../../core/run/per_sample_file.ts";
 import type { OpenScorer, ReferenceRows } from "../../core/run/score_rows_of_run.ts";
 import { scoreRows } from "../../core/evaluation/row_scores.ts";
 import type { Table } from "../../core/tables/open_table.ts";
-import { type TableCoding, tableSamples } from "../../core/tables/table_coding.ts";
+import { type TableCoding, tableSamples } from "../../core/rows/table_coding.ts";
 import { appendColumns } from "../../core/tables/write_table.ts";
 import { excessOf, type FileScores } from "./score_file.ts";
 

@@ -8,8 +8,8 @@ import { gaussianOf } from "../../../core/reference/gaussian.ts";
 import { mixtureNll, referenceNll, sampleMixture } from "../../../core/reference/mixture.ts";
 import { TableConditionals } from "../../../core/reference/table_conditionals.ts";
 import { marginals } from "../../../core/reference/table_mixture.ts";
-import { tableSamples } from "../../../core/tables/table_coding.ts";
-import { gaussianTable, knownGaussian } from "../tables/gaussian_table.ts";
+import { tableSamples } from "../../../core/rows/table_coding.ts";
+import { gaussianTable, knownGaussian } from "../rows/gaussian_table.ts";
 import { mixedTable } from "./mixed_table.ts";
 
 /** −log p of the known values of rows, from the covariance itself. */

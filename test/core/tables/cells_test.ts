@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok, rejects } from "assert";
 import { join } from "node:path";
 import { readCells } from "../../../core/tables/cells.ts";
-import { TableError } from "../../../core/tables/column_types.ts";
+import { TableError } from "../../../core/rows/column_types.ts";
 import { inferSchema } from "../../../core/tables/infer_types.ts";
 import { openTable } from "../../../core/tables/open_table.ts";
 import { parseSchema } from "../../../core/tables/parse_schema.ts";

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, rejects, throws } from "assert";
-import { TableError } from "../../../core/tables/column_types.ts";
+import { TableError } from "../../../core/rows/column_types.ts";
 import { parseTypes } from "../../../core/tables/types_file.ts";
 import { columnOf, tableOf } from "./table.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { StorageError } from "../../../core/io/atomic.ts";
 import { cellsOf, readCells } from "../../../core/tables/cells.ts";
-import { TableError } from "../../../core/tables/column_types.ts";
+import { TableError } from "../../../core/rows/column_types.ts";
 import { type InferOptions, inferSchema } from "../../../core/tables/infer_types.ts";
 import { openTable } from "../../../core/tables/open_table.ts";
 import { appendColumns, fillTable, writeRows } from "../../../core/tables/write_table.ts";

@@ -4,8 +4,8 @@ import { Random } from "../../../core/random/random.ts";
 import { drawn } from "../../../core/random/row_uniforms.ts";
 import { chooseTable } from "../../../core/reference/choose_table.ts";
 import { referenceNll } from "../../../core/reference/mixture.ts";
-import type { TableColumn, TableSchema } from "../../../core/tables/column_types.ts";
-import { describeTable } from "../../../core/tables/describe_table.ts";
+import type { TableColumn, TableSchema } from "../../../core/rows/column_types.ts";
+import { describeTable } from "../../../core/rows/describe_table.ts";
 import {
   blocksOf,
   codingOf,
@@ -16,7 +16,7 @@ import {
   tableSamples,
   valuesOf,
   widthOfRow,
-} from "../../../core/tables/table_coding.ts";
+} from "../../../core/rows/table_coding.ts";
 import { numbersSchema } from "./gaussian_table.ts";
 
 function schemaOf(columns: readonly TableColumn[]): TableSchema {

@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from "assert";
-import { DATE_FORMATS, DateFinder, DAY } from "../../../core/tables/dates.ts";
+import { DATE_FORMATS, DateFinder, DAY } from "../../../core/rows/dates.ts";
 
 const days = (text: string) => Date.parse(text) / DAY;
 

@@ -1,7 +1,7 @@
 import { ok, throws } from "assert";
 import { Random } from "../../../core/random/random.ts";
-import { chooseTransform } from "../../../core/tables/choose_transform.ts";
-import { mapOf, type NumberTransform } from "../../../core/tables/transform.ts";
+import { chooseTransform } from "../../../core/rows/choose_transform.ts";
+import { mapOf, type NumberTransform } from "../../../core/rows/transform.ts";
 
 const TRANSFORMS: readonly { readonly transform: NumberTransform; readonly at: readonly number[] }[] = [
   { transform: { kind: "none" }, at: [-3, 0, 7] },

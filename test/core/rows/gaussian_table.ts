@@ -1,8 +1,8 @@
 import { type Samples, selectRows } from "../../../core/data/samples.ts";
 import { cholesky } from "../../../core/reference/cholesky.ts";
 import { Random } from "../../../core/random/random.ts";
-import { codingOf, placesOfColumns, type TableCoding, tableSamples } from "../../../core/tables/table_coding.ts";
-import type { TableSchema } from "../../../core/tables/column_types.ts";
+import { codingOf, placesOfColumns, type TableCoding, tableSamples } from "../../../core/rows/table_coding.ts";
+import type { TableSchema } from "../../../core/rows/column_types.ts";
 
 /** A schema of continuous numbers. */
 export function numbersSchema(d: number): TableSchema {

@@ -3,6 +3,8 @@ import { flowDivergence, flowVelocity, logScaleOfChannel, sharpening } from "../
 import { logsnrRange, type Proposal, sigmoid } from "../diffusion/logsnr.ts";
 import { meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Random } from "../random/random.ts";
+import { toCoordinates } from "../reference/eigenbasis.ts";
+import type { Gaussian } from "../reference/gaussian.ts";
 import { blurredMixture, type GaussianMixture, mixtureNll } from "../reference/mixture.ts";
 import { dormandPrince } from "./dormand_prince.ts";
 import type { FlowMeter, FlowPoint, FlowValue } from "./flow_meter.ts";
@@ -42,12 +44,17 @@ interface FlowEnd {
   readonly points: number;
 }
 
-/** The flow of a sample from the largest log SNR to the smallest. */
+/**
+ * The flow of a sample from the largest log SNR to the smallest.
+ *
+ * @param excess What is taken off the trace at a log SNR, of mean 0.
+ */
 function* flowOf(
   x: Float32Array,
   [low, high]: readonly [number, number],
   tolerance: number,
   known: Pick<FlowPoint, "probe" | "condition">,
+  excess: (logsnr: number) => number,
 ): Asking<FlowPoint, FlowValue, FlowEnd> {
   const d = x.length, start = new Float64Array(d + 1), scale = Math.sqrt(sigmoid(high));
   for (let i = 0; i < d; i++) start[i] = scale * x[i];
@@ -62,7 +69,8 @@ function* flowOf(
   let next = solver.next(), sharp = NaN, points = 0;
   while (!next.done) {
     const { state, time } = next.value;
-    const { epsHat, trace } = yield { z: state, logsnr: time, ...known };
+    const { epsHat, trace: estimate } = yield { z: state, logsnr: time, ...known };
+    const trace = estimate - excess(time);
     if (points++ === 0) sharp = sharpening(epsHat, trace, time);
     const derivative = new Float64Array(d + 1);
     flowVelocity(state, epsHat, time, derivative);
@@ -78,6 +86,8 @@ export interface FlowRounds {
   readonly proposal: Proposal;
   /** Whose density the noisy data has at the lowest log SNR, and the data beyond the largest. */
   readonly reference: GaussianMixture;
+  /** Of the data: what a probe says too much of the trace of its ideal denoiser is taken off that of the model's. */
+  readonly gaussian?: Gaussian;
   /** Decides the probes, by the round and the sample's place. */
   readonly random: Random;
   /** {@linkcode TOLERANCE} or {@linkcode NOISY_TOLERANCE} if left out. */
@@ -179,16 +189,15 @@ export class RunningFlowNll implements RunningRounds {
   }
 
   *#flows(jobs: readonly { readonly sample: number; readonly check: number }[], random: Random) {
-    const { samples, meter, told: { proposal } } = this, d = samples.dimension, range = logsnrRange(proposal);
+    const { samples, meter, told: { proposal, gaussian } } = this, d = samples.dimension, range = logsnrRange(proposal);
     for (const { sample, check } of jobs) {
       const x = new Float32Array(d);
       samples.copy(sample, sample + 1, x);
       const condition = conditionOf(samples, sample, sample + 1);
-      const known = {
-        ...(condition ? { condition } : {}),
-        ...(meter.exact ? {} : { probe: signs(random.split(sample), d) }),
-      };
-      yield flowOf(x, range, this.tolerance * (check < 0 ? 1 : LOOSER), known);
+      const probe = meter.exact ? undefined : signs(random.split(sample), d);
+      const known = { ...(condition ? { condition } : {}), ...(probe ? { probe } : {}) };
+      const excess = probe && gaussian ? excessOf(probe, gaussian) : () => 0;
+      yield flowOf(x, range, this.tolerance * (check < 0 ? 1 : LOOSER), known, excess);
     }
   }
 
@@ -252,6 +261,21 @@ export class RunningFlowNll implements RunningRounds {
 /** Independent signs, `[d]`. */
 function signs(random: Random, d: number): Float32Array {
   return random.fillUniform(new Float32Array(d)).map((u) => u < 0.5 ? -1 : 1);
+}
+
+/**
+ * By how much a probe's estimate of the trace is too large for the ideal denoiser of a Gaussian, whose Jacobian at a log SNR
+ * α is √σ(−α)·(σ(α)Σ + σ(−α)I)⁻¹.
+ */
+function excessOf(probe: Float32Array, gaussian: Gaussian): (logsnr: number) => number {
+  const { eigenvalues } = gaussian, along = Float64Array.from(probe);
+  toCoordinates(gaussian, probe.length)(along);
+  return (logsnr) => {
+    const signal = sigmoid(logsnr), noise = sigmoid(-logsnr);
+    let excess = 0;
+    for (let k = 0; k < along.length; k++) excess += (along[k] ** 2 - 1) / (signal * eigenvalues[k] + noise);
+    return Math.sqrt(noise) * excess;
+  };
 }
 
 /** The rows of the samples that flows are of. */

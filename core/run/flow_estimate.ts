@@ -22,7 +22,7 @@ export async function openFlow(
   const meter = await createFlowMeter(engine, state, (s) => s, denoiser, info, batch);
   const reference = referenceOf(info);
   const running = new RunningFlowNll(meter, samples, {
-    ...{ proposal, reference, random },
+    ...{ proposal, reference, gaussian: info.gaussian, random },
     ...(asked === undefined ? {} : { tolerance: asked }),
     ...(from ? { from } : {}),
   });

@@ -74,6 +74,20 @@ Deno.test("an estimated divergence has the likelihood within its noise, and a ro
   engine.dispose();
 });
 
+Deno.test("the estimated divergence of a Gaussian's ideal denoiser has no noise beside that Gaussian", async () => {
+  const engine = await createEngine("onnx-cpu", 1), state = engine.createState({}), d = 6;
+  const { mixture: gaussian, samples, truth, ...told } = await truthOf(engine, 1, d, 20);
+  const denoiser = mixtureDenoiser(gaussian), own = { ...told, gaussian: gaussian.components[0], reference: gaussian };
+  const meter = await createFlowMeter(engine, state, () => ({}), denoiser, { shape: [d] }, 16, false);
+  const running = await complete(new RunningFlowNll(meter, samples, own), 2);
+  ok(running.estimate().noiseStderr < 1e-4, `${running.estimate().noiseStderr}`);
+  running.perSample().nll.forEach((nll, i) => ok(Math.abs(nll - truth[i]) < 5e-3, `${nll}, ${truth[i]}`));
+  const plain = await complete(new RunningFlowNll(meter, samples, { ...told, reference: gaussian }), 2);
+  ok(plain.estimate().noiseStderr > 0.05);
+  meter[Symbol.dispose]();
+  engine.dispose();
+});
+
 Deno.test("a denoiser that gives no numbers ends, with no number", async () => {
   const engine = await createEngine("onnx-cpu", 1), state = engine.createState({});
   const denoiser = { init: () => ({}), predict: (_: unknown, z: tf.Tensor) => tf.div(z, tf.mul(z, 0)) };

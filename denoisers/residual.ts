@@ -5,7 +5,13 @@ import { skipPrediction, SKIPS } from "../core/reference/skip.ts";
 import { initLinear, linear, linearShapes } from "../core/layers/linear.ts";
 import { requireParameters } from "../core/layers/parameter_limit.ts";
 import { silu } from "../core/layers/silu.ts";
-import { type DataInfo, type Denoiser, knownValues, type OptionValues, widthOfCondition } from "../core/plugins/contracts.ts";
+import {
+  type DataInfo,
+  type Denoiser,
+  knownValues,
+  type OptionValues,
+  widthOfCondition,
+} from "../core/plugins/contracts.ts";
 import { type HostTensors, type ParameterShapes, sizeOf } from "../core/data/tensors.ts";
 
 export const options = {

@@ -1,8 +1,7 @@
 import { mixtureNll } from "../reference/mixture.ts";
 import { logsnrAtQuantile, logsnrWeight, type Proposal } from "../diffusion/logsnr.ts";
 import type { Random } from "../random/random.ts";
-import { givenEach } from "../data/condition.ts";
-import { floatSamples } from "../data/samples.ts";
+import { conditionOf, type Samples, toFloat32 } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 
@@ -31,23 +30,20 @@ export interface Density {
  * The log SNRs are stratified, one to a stratum. All points share them and their noise, so that the density of
  * neighbours differs by their position alone and a picture of it is smooth.
  *
- * @param points Row by row.
+ * @param samples The points, with what is known of each.
  * @param levels Log SNRs per point; each costs two evaluations of the denoiser.
- * @param given What is known of each point, as its condition's vector; nothing, if left out.
  */
 export async function density(
   meter: ErrorMeter,
-  points: Float32Array,
+  samples: Samples,
   proposal: Proposal,
   random: Random,
   levels: number,
-  given?: Float32Array,
 ): Promise<Density> {
-  const d = sizeOf(meter.shape), width = (given?.length ?? 0) * d / points.length;
-  const n = points.length / d;
+  const d = sizeOf(meter.shape), n = samples.count, points = toFloat32(samples), given = conditionOf(samples, 0, n);
+  const width = given ? given.length / n : 0;
   const { quantiles, noise } = d <= MAX_SPREAD_DIMENSION ? spread(random, levels, d) : stratified(random, levels, d);
   const alpha = quantiles.map((u) => logsnrAtQuantile(u, proposal));
-  const samples = given ? givenEach(floatSamples(points, d), given) : floatSamples(points, d);
   const logDensity = Float32Array.from(mixtureNll(samples, meter.reference), (nll) => -nll);
   const stderr = new Float32Array(n);
   const perPoint = 2 * levels;

@@ -1,4 +1,4 @@
-import { conditionOf, floatSamples, toFloat32 } from "../data/samples.ts";
+import { floatSamples } from "../data/samples.ts";
 import { density, gridPoints } from "../evaluation/density.ts";
 import { EXTENT, picturedDensity } from "../evaluation/picture.ts";
 import type { Random } from "../random/random.ts";
@@ -42,8 +42,7 @@ export async function densityGrid(
   );
   try {
     const grid = toldSamples(floatSamples(gridPoints(side, extent), 2), given, model.info.condition);
-    const known = conditionOf(grid, 0, grid.count);
-    const { logDensity } = await density(meter, toFloat32(grid), proposal, random, levels, known);
+    const { logDensity } = await density(meter, grid, proposal, random, levels);
     return { logDensity, side, extent, ...(resolution === undefined ? {} : { resolution }) };
   } finally {
     if (meter !== plain) await meter.dispose();

@@ -22,7 +22,8 @@ import { type HostTensors, sizeOf } from "../data/tensors.ts";
 import { requireAllowed } from "../options/given.ts";
 import { type Given, toldSamples } from "./given.ts";
 import { INTERNALS, type ModelInternals } from "./internals.ts";
-import { type Rows, scaledRows } from "./rows.ts";
+import { flatRows, type Rows, scaledRows } from "./rows.ts";
+import { tableCells, tableSamples } from "../rows/table_coding.ts";
 import { DRAWING, MEASURING, requireCount } from "./use_ranges.ts";
 
 /** log p at rows, and the standard error of each from the noise of its estimate. In nats. */
@@ -92,7 +93,8 @@ export interface DrawOptions extends SamplingOptions, CommonOptions, GivenOption
 /**
  * A trained density. Rows and samples are in the data's own units: where the data set standardised its axes, rows are
  * brought to what the model sees and results back, with the log determinant in every density. `Samples` of a data set are
- * what the model sees already.
+ * what the model sees already. Rows of a table are its cells, `[n, columns]` in the order of `info.table`: numbers, dates as days
+ * since 1970-01-01, of a class the place of its level, and NaN for what is unknown.
  */
 export interface Model extends AsyncDisposable {
   /** Of one sample. */
@@ -121,7 +123,7 @@ export interface Model extends AsyncDisposable {
     rows: Rows | Samples,
     options?: CommonOptions & GivenOptions & RoundLimits & NllOptions,
   ): Promise<Likelihood>;
-  /** Draws samples, `[count, ...shape]` row by row. */
+  /** Draws samples, `[count, ...shape]` row by row; of a table its cells, `[count, columns]`. */
   sample(count: number, options?: DrawOptions): Promise<Float32Array>;
   /** The same batch by batch, in the values that the model sees. Sample i has noise of its own, whatever the batch. */
   draw(count: number, options?: DrawOptions): AsyncGenerator<EvaluationRecord | BatchRecord, void>;
@@ -162,12 +164,16 @@ const BATCH = 64;
 export function createModel(
   { engine, denoiser, params, info, proposal, evalBatchSize }: ModelParts,
 ): Model & { readonly [INTERNALS]: ModelInternals } {
-  const { shape, axes } = info;
+  const { shape, axes, table } = info;
   const d = sizeOf(shape);
   const state = engine.createState(params);
   /** What a log density of the values that the model sees lacks of one in the data's own units. */
   const logScale = axes ? info.logScale ?? 0 : 0;
   const samplesOf = (rows: Rows | Samples, given?: Given): Samples => {
+    if (!isSamples(rows) && table) {
+      const width = table.schema.columns.length, columns = table.schema.columns.map((_, k) => k);
+      return tableSamples(table, flatRows(rows, width, columns).values);
+    }
     if (!isSamples(rows)) return toldSamples(scaledRows(rows, d, axes), given, info.condition);
     if (rows.dimension === d) return toldSamples(rows, given, info.condition);
     throw new UserError(`Got samples of ${rows.dimension} values, but the model is of samples of ${d}.`);
@@ -234,10 +240,9 @@ export function createModel(
       const samples = samplesOf(rows, given);
       const random = Random.fromSeed(seed).split("log density");
       await using own = await meter(withSignal(signal));
-      const known = conditionOf(samples, 0, samples.count);
-      const { logDensity, stderr } = await density(own, toFloat32(samples), proposal, random, levels, known);
+      const { logDensity, stderr } = await density(own, samples, proposal, random, levels);
       return {
-        logDensity: Float64Array.from(logDensity, (value) => value - logScale),
+        logDensity: Float64Array.from(logDensity, (value, row) => value - logScale - (samples.change?.(row) ?? 0)),
         stderr: Float64Array.from(stderr),
       };
     },
@@ -246,6 +251,12 @@ export function createModel(
       const samples = samplesOf(rows, given);
       const random = Random.fromSeed(seed).split("nll");
       if (estimator === "ode") {
+        if (table) {
+          throw new UsageError(
+            "The estimator is ode, but the model is of a table, whose levels and unknown values the paired estimator alone " +
+              "takes. Leave it out.",
+          );
+        }
         using flow = await createFlowMeter(engine, state, (s) => s, denoiser, info, evalBatchSize);
         const told = {
           proposal,
@@ -272,6 +283,7 @@ export function createModel(
       for await (const record of draw(count, options)) {
         if (record.kind === "batch") all.set(record.samples, record.first * d);
       }
+      if (table) return Float32Array.from(tableCells(table, all));
       if (axes) { for (let i = 0; i < all.length; i++) all[i] = all[i] * axes.scale[i % d] + axes.mean[i % d]; }
       return all;
     },

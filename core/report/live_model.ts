@@ -1,3 +1,4 @@
+import { floatSamples } from "../data/samples.ts";
 import { gzipSync } from "node:zlib";
 import { blurredGaussian, type Gaussian } from "../reference/gaussian.ts";
 import { logsnrRange, logsnrWeight, type Proposal, sigmoid } from "../diffusion/logsnr.ts";
@@ -120,7 +121,7 @@ export async function designOf(
     },
     dispose() {},
   };
-  await density(recorder, new Float32Array(2), proposal, Random.fromSeed(0).split("report"), levels);
+  await density(recorder, floatSamples(new Float32Array(2), 2), proposal, Random.fromSeed(0).split("report"), levels);
   const rows = Array.from({ length: levels }, (_, k) => {
     const alpha = asked.logsnr[2 * k];
     const [signal, own] = [sigmoid(alpha), sigmoid(-alpha)];

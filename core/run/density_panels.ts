@@ -1,5 +1,5 @@
 import { givenSame } from "../data/condition.ts";
-import { floatSamples, toFloat32 } from "../data/samples.ts";
+import { floatSamples } from "../data/samples.ts";
 import { density, gridPoints } from "../evaluation/density.ts";
 import type { DensityPanel } from "../figures/records.ts";
 import { encodeSafetensors, readSafetensors } from "../io/safetensors.ts";
@@ -101,9 +101,8 @@ export class DensityPanels {
     // Drawn anew, so that a panel does not depend on how many were drawn before.
     const random = this.random.split(side);
     const { meter, proposal } = this.pictured;
-    const points = gridPoints(side, EXTENT), n = points.length / 2;
-    const given = vector && toFloat32(givenSame(floatSamples(points, 2), vector).condition!, 0, n);
-    return (await density(meter, points, proposal, random, levels, given)).logDensity;
+    const points = floatSamples(gridPoints(side, EXTENT), 2), told = vector ? givenSame(points, vector) : points;
+    return (await density(meter, told, proposal, random, levels)).logDensity;
   }
 
   #isShown(epoch: number): boolean {

@@ -1,3 +1,4 @@
+import { floatSamples } from "../../core/data/samples.ts";
 import { fitGaussian } from "../../core/reference/gaussian.ts";
 import { meanAndStderr } from "../../core/diffusion/likelihood.ts";
 import { type Backend, createEngine } from "../../core/engine/mod.ts";
@@ -95,7 +96,8 @@ export async function density2d(
   const points = gridPoints(SIDE, EXTENT);
   const random = Random.fromSeed(1);
   const draw = async (levels: number, repeat: number) =>
-    (await density(training.meter, points, proposal, random.split(levels).split(repeat), levels)).logDensity;
+    (await density(training.meter, floatSamples(points, 2), proposal, random.split(levels).split(repeat), levels))
+      .logDensity;
   const inside = (await draw(256, 0)).map((l) => l > SHOWN ? 1 : 0);
   const measure = async (levels: number): Promise<DensityTiming> => {
     const begun = performance.now();

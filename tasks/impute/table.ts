@@ -1,7 +1,6 @@
 import { basename, dirname, extname, join, resolve } from "node:path";
 import type { Progress } from "../../core/cli/mod.ts";
 import { parseDataFile } from "../../core/data/data_file.ts";
-import { conditionOf, toFloat32 } from "../../core/data/samples.ts";
 import type { BackendChoice } from "../../core/engine/mod.ts";
 import { UserError } from "../../core/errors/user_error.ts";
 import { density } from "../../core/evaluation/density.ts";
@@ -134,14 +133,7 @@ function logRatioOf({ meter, proposal, reference }: OpenScorer, random: Random):
   if (!meter) return Promise.resolve(undefined);
   return Promise.resolve(async (samples) => {
     // All candidates of a row are weighed with the same noise, so that it does not choose among them.
-    const { logDensity } = await density(
-      meter,
-      toFloat32(samples),
-      proposal,
-      random,
-      LEVELS,
-      conditionOf(samples, 0, samples.count),
-    );
+    const { logDensity } = await density(meter, samples, proposal, random, LEVELS);
     const nll = mixtureNll(samples, reference);
     return Float64Array.from(logDensity, (log, i) => log + nll[i]);
   });

@@ -1,3 +1,4 @@
+import { floatSamples } from "../../core/data/samples.ts";
 import { deepEqual, equal, ok } from "assert";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -42,7 +43,7 @@ async function densities(path: string, point: readonly [number, number], levels:
   const meter = await createErrorMeter(engine, state, (s) => s, denoiser, { shape, gaussian }, 2048);
   try {
     const at = (levels: number) =>
-      density(meter, Float32Array.from(point), proposal, Random.fromSeed(0).split("report"), levels);
+      density(meter, floatSamples(Float32Array.from(point), 2), proposal, Random.fromSeed(0).split("report"), levels);
     return [await at(levels), await at(16)];
   } finally {
     await meter.dispose();

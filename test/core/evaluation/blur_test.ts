@@ -17,7 +17,7 @@ async function blurredDensity(deviation: number, baseline = truth, levels = 4) {
   const info = { shape: [2], gaussian: blurredGaussian(baseline, deviation) };
   const meter = await createErrorMeter(engine, engine.createState({}), () => ({}), denoiser, info, 256);
   const points = gridPoints(7, 2);
-  const got = await density(meter, points, { loc: 1, scale: 2 }, Random.fromSeed(3), levels);
+  const got = await density(meter, floatSamples(points, 2), { loc: 1, scale: 2 }, Random.fromSeed(3), levels);
   await meter.dispose();
   const nll = gaussianNll(floatSamples(points, 2), blurredGaussian(truth, deviation));
   return { got: got.logDensity, exact: nll.map((x) => -x) };

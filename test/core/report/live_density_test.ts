@@ -72,7 +72,7 @@ Deno.test("the page's estimate is that of the density module, number for number"
   };
   for (const levels of [16, 64]) {
     const random = Random.fromSeed(0).split("report");
-    const expected = await density(meter, Float32Array.from(POINTS.flat()), PROPOSAL, random, levels);
+    const expected = await density(meter, floatSamples(Float32Array.from(POINTS.flat()), 2), PROPOSAL, random, levels);
     const got = await pageDensity(denoiser, GAUSSIAN, PROPOSAL, levels);
     got.forEach(({ logDensity, stderr }, i) => {
       ok(Math.abs(logDensity - expected.logDensity[i]) < 1e-4, `${logDensity}, not ${expected.logDensity[i]}`);

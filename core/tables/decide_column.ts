@@ -307,8 +307,7 @@ function classOf(
 
 /** What to do about numbers that have a unit with them: `$5`, `45 %`. */
 function unitHint({ firstText }: ColumnSummary): string {
-  const got = firstText &&
-    /^([^\d\s.,+-]{1,3}) ?[+-]?\d[\d.,]*$|^[+-]?\d[\d.,]* ?([^\d\s.,]{1,3})$/.exec(firstText.text);
+  const got = firstText && /^([$€£¥]) ?[+-]?\d[\d.,]*$|^[+-]?\d[\d.,]* ?([%$€£¥])$/.exec(firstText.text);
   if (!got) return "";
   const unit = JSON.stringify(got[1] ?? got[2]), text = JSON.stringify(firstText.text.slice(0, 40));
   return `; as numbers they would be modelled, as ${text} in ${firstText.place} without ${unit}`;

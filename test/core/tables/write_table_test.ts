@@ -8,6 +8,7 @@ import { type InferOptions, inferSchema } from "../../../core/tables/infer_types
 import { openTable } from "../../../core/tables/open_table.ts";
 import { appendColumns, fillTable, writeRows } from "../../../core/tables/write_table.ts";
 import { inFolder, namesIn } from "../../folders.ts";
+import { fuzz } from "../io/fuzz.ts";
 import { gzipped, utf16 } from "./table.ts";
 
 /** What is written of a file: its text, unpacked. */
@@ -280,6 +281,39 @@ Deno.test("rows written and read again have the same cells", async () => {
     { seed: 11, numRuns: 200 },
   );
 });
+
+Deno.test("damaged tables that are read can be filled in and added to, and keep their cells", () =>
+  inFolder(async (folder) => {
+    const records = rows(
+      20,
+      (i) => ({ n: i * 17 % 20, text: `a ${i % 4}`, when: `2001-02-${10 + i}`, none: i % 3 ? null : i / 2 }),
+    );
+    const seeds = {
+      csv: ["n;text;when;none", ...records.map(({ n, text, when, none }) => `${n};"${text}";${when};${none ?? ""}`)]
+        .join("\r\n"),
+      json: JSON.stringify(records, null, 1),
+      jsonl: records.map((row) => JSON.stringify(row)).join("\n"),
+    };
+    for (const [ending, text] of Object.entries(seeds)) {
+      let written = 0;
+      await fuzz(new TextEncoder().encode(text), 200, async (bytes) => {
+        const path = join(folder, `x.${ending}`), out = join(folder, `out.${ending}`);
+        await Deno.writeFile(path, bytes);
+        const table = await openTable(path), { schema } = await inferSchema(table);
+        const before = await readCells(schema, table), width = schema.columns.length;
+        const value = schema.columns.map((column) => column.kind === "class" ? 0 : column.min);
+        await fillTable(out, schema, table, ({ cells }) => cells.map((x, i) => Number.isNaN(x) ? value[i % width] : x));
+        const after = await readCells(schema, await openTable(out));
+        deepEqual([...after.cells], [...before.cells].map((x, i) => Number.isNaN(x) ? value[i % width] : x));
+        await appendColumns(out, schema, table, ["nll"], ({ count }) => new Float64Array(count).fill(1.5));
+        const added = await openTable(out);
+        equal((await readCells(schema, added)).count, before.count);
+        ok(added.names.some((name) => name.startsWith("nll")) || !table.isNamed);
+        written++;
+      });
+      ok(written > 20, `${ending}: ${written}`);
+    }
+  }));
 
 Deno.test("a file appears once it is whole, and an error leaves what was there", () =>
   inFolder(async (folder) => {

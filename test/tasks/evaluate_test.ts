@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { load } from "../../core/files/load_file.ts";
 import { Random } from "../../core/random/random.ts";
 import { gaussianOf } from "../../core/reference/gaussian.ts";
+import { filters } from "../core/quality/feature_model.ts";
 import { makeRun } from "../core/run/runs.ts";
 import { inFolder, namesIn } from "../folders.ts";
 import { runTask } from "./command.ts";

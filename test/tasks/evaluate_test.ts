@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
 import { load } from "../../core/files/load_file.ts";
+import { encodeSafetensors } from "../../core/io/safetensors.ts";
 import { Random } from "../../core/random/random.ts";
 import { gaussianOf } from "../../core/reference/gaussian.ts";
 import { filters } from "../core/quality/feature_model.ts";
@@ -94,18 +95,24 @@ Deno.test("samples of another program are judged: a wrong density and copies are
 Deno.test("images have their nearest training images drawn beside them", () =>
   inFolder(async (cwd) => {
     const { data, shape } = Random.fromSeed(2).normalTensor([300, 1, 4, 4]);
-    const { encodeSafetensors } = await import("../../core/io/safetensors.ts");
     const path = join(cwd, "x.safetensors");
     await Deno.writeFile(path, encodeSafetensors({ x: { shape, data: data.map((x) => Math.tanh(x / 2)) } }));
     const config = { dataset: path, task: "train:cifar", evalBatchSize: 64 };
     await makeRun(join(cwd, "run"), { shape: [1, 4, 4], range: [-1, 1] }, { config });
-    const { code, stdout, stderr } = await runTask(
-      "evaluate",
-      ["run", "--count", "28", "--steps", "10", "--json"],
-      cwd,
-    );
+    await Deno.writeFile(join(cwd, "model.onnx"), filters(1, 5));
+    const args = ["run", "--count", "28", "--steps", "10", "--features", "model.onnx"];
+    const { code, stdout, stderr } = await runTask("evaluate", [...args, "--json"], cwd);
     equal(code, 0, stderr);
-    const { rows, columns, nearest, files, associated_columns } = JSON.parse(stdout);
+    const { rows, columns, nearest, files, associated_columns, features, notes } = JSON.parse(stdout);
+    equal(features.width, 2);
+    ok(features.frechet.value >= 0 && features.frechet.stderr > 0 && features.frechet.real >= 0);
+    match(
+      notes.join(),
+      /features model\.onnx: input \w+ \[n, 1, 2, 2\], float32; images taken to 0,1; resized from 4 x 4/,
+    );
+    const shown = await runTask("evaluate", [...args, "--features-range=-1,1", "--quiet"], cwd);
+    equal(shown.code, 0, shown.stderr);
+    match(shown.stdout, /\nFréchet distance of features +[\d.]+ ± [\d.]+ +[\d.]+ ± [\d.]+ +2 features of 28 images/);
     deepEqual([rows, columns.length, associated_columns], [28, 16, undefined]);
     ok(nearest.samples.median > 0);
     match(await Deno.readTextFile(join(cwd, "run", files[1])), /56 images: the samples that lie the closest/);

@@ -352,7 +352,7 @@ async function writeGrid(
 ): Promise<void> {
   const { encodePng, imageGridFigure, pictureGrid, renderSvg } = await import("../../core/figures/mod.ts");
   await writeFileAtomic(join(folder, "grid.png"), encodePng(pictureGrid(pictures, columns)));
-  const record = { title, subtitle: `what is known, draws, mean, standard deviation: ${subtitle}` };
+  const record = { title, subtitle: `${subtitle}, each row what is known and draws and mean and scatter` };
   const figure = imageGridFigure(record, pictures, { columns, what: "images with what was filled in" });
   await writeFileAtomic(join(folder, "grid.svg"), await renderSvg(figure));
 }

@@ -80,3 +80,13 @@ Deno.test("sampled points are drawn over the density, or alone on axes that hold
   const alone = await renderSvg(pointSamplesFigure({ ...RECORD, points }));
   ok(!alone.includes(">log p(x), nats<") && alone.includes(">2<") && !/NaN|Infinity/.test(alone));
 });
+
+Deno.test("a grid has as many columns as it is asked for, and says what it is of", async () => {
+  const pictures = [1, 2, 3, 4, 5, 6].map((byte) => ({
+    ...{ width: 1, height: 1, channels: 1 as const, data: Uint8Array.of(byte) },
+  }));
+  const { width, height } = pictureGrid(pictures, 6);
+  deepEqual([width, height], [16, 1]);
+  const svg = await renderSvg(imageGridFigure(RECORD, pictures, { columns: 3, what: "pairs" }));
+  ok(/6 pairs of 1 by 1 pixels/.test(svg));
+});

@@ -13,7 +13,7 @@ import { DAY } from "../rows/dates.ts";
 import type { Table } from "./open_table.ts";
 import type { ColumnRequest } from "./types_file.ts";
 
-/** A step that is less than this share of the standard deviation rounds nothing that matters, unless values recur. */
+/** A step below 1 and this share of the standard deviation rounds nothing that matters, unless values recur. */
 const TINY_STEP = 1e-4;
 
 /** Rows from which two numbers that recur are taken for classes. */
@@ -116,7 +116,7 @@ function numberColumn(
   const { steps, distinctShare, numbers, quoted } = summary, { min, max } = steps;
   const found = steps.found(summary.levels?.length ?? summary.limit);
   const isRounded = found !== undefined &&
-    (found.step > TINY_STEP * steps.spread || numbers >= 20 && distinctShare < 0.5);
+    (found.step >= 1 || found.step > TINY_STEP * steps.spread || numbers >= 20 && distinctShare < 0.5);
   const asked = request?.step, step = asked === 0 ? undefined : asked ?? (isRounded ? found.step : undefined);
   const offset = step === undefined ? 0 : asked === undefined ? found!.offset : remainder(min, step);
   return {

@@ -2,7 +2,7 @@ import "../core/cli/listen.ts";
 import { basename, join, resolve } from "node:path";
 import { main, parseCommandLine, printText, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
 import { sizeOf } from "../core/data/tensors.ts";
-import { InterruptedError, orStopped } from "../core/errors/interrupted_error.ts";
+import { orStopped } from "../core/errors/interrupted_error.ts";
 import { imageShape } from "../core/figures/pictures.ts";
 import { lockOutput } from "../core/io/lock.ts";
 import { encodeSafetensors } from "../core/io/safetensors.ts";
@@ -80,8 +80,9 @@ const options = {
   ...outputOptions,
 } as const;
 
-await main((stop) =>
-  orStopped("Stopped before the comparison was finished; wrote nothing.", async () => {
+await main((stop) => {
+  let kept = "wrote nothing";
+  return orStopped(() => `Stopped before the comparison was finished; ${kept}.`, async () => {
     const { options: o, positional } = await parseCommandLine({
       name: "evaluate",
       summary: "Says how good samples are: beside held-out rows, and what real training rows get beside the same.",
@@ -130,6 +131,7 @@ await main((stop) =>
       files.push(`${stem}.safetensors`);
       const drawn = { shape: [data.rows, ...shape], data: inUnits(samples, info.axes) };
       await folder.write(files[0], encodeSafetensors({ samples: drawn }));
+      kept = `the samples are in ${join(shown(folder.path), files[0])}, for --samples`;
     }
     const names = info.columns ?? Array.from({ length: d }, (_, k) => images ? placeOf(k, images) : `x${k + 1}`);
     const sets = { samples, heldOut: data.heldOut, training: data.training, names, isImages: images !== undefined };
@@ -139,13 +141,7 @@ await main((stop) =>
         ...{ random: random.split("compare"), signal: stop },
         onProgress: (share) => progress.update({ label: "compare", done: 100 * share, total: 100 }),
       },
-    ).catch((error) => {
-      if (!stop.aborted || files.length === 0) throw error;
-      const kept = join(shown(folder.path), files[0]);
-      throw new InterruptedError(
-        `Stopped before the comparison was finished; the samples are in ${kept}, for --samples.`,
-      );
-    });
+    );
     const seconds = (performance.now() - started) / 1000, findings = findingsOf(quality);
 
     const name = basename(folder.path), [{ samples: trees }] = quality.classifiers;
@@ -186,8 +182,8 @@ await main((stop) =>
         `Wrote ${[...files, `${stem}.json`].map((file) => join(summary.run, file)).join(", ")}`,
       ].join("\n"),
     );
-  })
-);
+  });
+});
 
 /** What a value of an image is called. */
 function placeOf(k: number, { channels, height, width }: { channels: number; height: number; width: number }): string {

@@ -9,6 +9,7 @@ import { encodeSafetensors } from "../core/io/safetensors.ts";
 import { requireWithin } from "../core/io/within.ts";
 import { internalsOf } from "../core/model/internals.ts";
 import { DRAWING, requireCount } from "../core/model/use_ranges.ts";
+import { optionName } from "../core/options/names.ts";
 import { withDefault } from "../core/options/values.ts";
 import { compareSamples } from "../core/quality/compare.ts";
 import { findingsOf } from "../core/quality/findings.ts";
@@ -83,12 +84,13 @@ const options = {
 await main((stop) => {
   let kept = "wrote nothing";
   return orStopped(() => `Stopped before the comparison was finished; ${kept}.`, async () => {
-    const { options: o, positional } = await parseCommandLine({
+    const { options: o, positional, given: said } = await parseCommandLine({
       name: "evaluate",
       summary: "Says how good samples are: beside held-out rows, and what real training rows get beside the same.",
       positional: [{ name: "run", help: "The folder of a run, or of one of its checkpoints." }],
       options,
     }, Deno.args);
+    requireHeeded(o, said);
     using progress = new Progress({ quiet: o.quiet || o.json });
     const { notes, onNote } = takeNotes(progress);
     const run = await openRun(positional.run, { trust: trustOf(o.trust, o.data) }, { onNote });
@@ -184,6 +186,23 @@ await main((stop) => {
     );
   });
 });
+
+/** Refuses options that nothing would heed beside the others. @param said Those that were given. @throws {UsageError} */
+function requireHeeded(
+  o: { readonly [key: string]: string | number | boolean | undefined },
+  said: ReadonlySet<string>,
+): void {
+  const refuse = (keys: readonly string[], why: string) => {
+    const key = keys.find((each) => said.has(each));
+    if (key !== undefined) throw new UsageError(`${optionName(key)} is ${o[key]}, but ${why}. Leave it out.`);
+  };
+  if (o.samples !== undefined) {
+    refuse(["sampler", "steps", "eta", "clip", "batchSize", "backend"], `the samples are those of ${o.samples}`);
+  }
+  if (o.features === undefined) {
+    refuse(["featuresRange", "featuresSize", "featuresOutput"], "there is no network of --features");
+  }
+}
 
 /** What a value of an image is called. */
 function placeOf(k: number, { channels, height, width }: { channels: number; height: number; width: number }): string {

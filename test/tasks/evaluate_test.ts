@@ -134,6 +134,8 @@ Deno.test("a mistake is one line that says what was expected, and nothing is wri
       [["run", "--features", "model.onnx"], /--features is for images/],
       [["run", "--part", "test"], /no part test/],
       [["run", "--range", "0,255"], /--range is 0,255, but no file is read that it is for/],
+      [["run", "--samples", "few.csv", "--steps", "9"], /--steps is 9, but the samples are those of few\.csv/],
+      [["run", "--features-size", "9"], /--features-size is 9, but there is no network of --features/],
       [["run", "--eta", "0.5"], /--eta is for --sampler ddim/],
       [["run", "--part", "train"], /it must be one of test or validation/],
     ];

@@ -129,6 +129,7 @@ await main((stop) => {
         if (record.kind === "batch") samples.set(record.samples, record.first * d);
         else progress.update({ label: "sample", done: record.done, total: data.rows });
       }
+      if (images && info.range) clipTo(samples, info.range, onNote);
       // Kept at once: what follows takes a while of many training rows.
       files.push(`${stem}.safetensors`);
       const drawn = { shape: [data.rows, ...shape], data: inUnits(samples, info.axes) };
@@ -202,6 +203,19 @@ function requireHeeded(
   if (o.features === undefined) {
     refuse(["featuresRange", "featuresSize", "featuresOutput"], "there is no network of --features");
   }
+}
+
+/** Brings what lies beyond black and white to them, as pictures have it. */
+function clipTo(samples: Float32Array, [low, high]: readonly [number, number], onNote: (note: string) => void): void {
+  let beyond = 0;
+  for (let i = 0; i < samples.length; i++) {
+    // An estimate is off by rounding at least.
+    if (samples[i] < low - 1e-3 || samples[i] > high + 1e-3) beyond++;
+    samples[i] = Math.max(low, Math.min(high, samples[i]));
+  }
+  if (beyond === 0) return;
+  const share = (100 * beyond / samples.length).toFixed(1);
+  onNote(`samples: ${share} % of the values lie beyond black and white, to which they are taken, as pictures have it`);
 }
 
 /** What a value of an image is called. */

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { type Samples, selectRows, toFloat32 } from "../data/samples.ts";
 import type { Random } from "../random/random.ts";
-import { CLASSIFIERS, type ClassifierTest, classifierTest } from "./classifier_test.ts";
+import { CLASSIFIERS, type ClassifierTest, classifierTest } from "./told_apart.ts";
 import { COLUMN_DISTANCES, type ColumnDistance, columnDistances } from "./column_distances.ts";
 import { type Association, ASSOCIATIONS, correlationDifferences, pairsOf } from "./correlations.ts";
 import { frechetDistance, frechetWithError } from "./frechet.ts";

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, rejects, throws } from "assert";
 import { Random } from "../../../core/random/random.ts";
-import { CLASSIFIERS, classifierTest } from "../../../core/quality/classifier_test.ts";
+import { CLASSIFIERS, classifierTest } from "../../../core/quality/told_apart.ts";
 import { columnDistances } from "../../../core/quality/column_distances.ts";
 import { correlationDifferences, pairsOf, ranksOf } from "../../../core/quality/correlations.ts";
 import { frechetDistance } from "../../../core/quality/frechet.ts";

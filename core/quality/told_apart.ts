@@ -47,7 +47,7 @@ export const FEWEST_ROWS = 24;
  * ```ts
  * import { ok } from "assert";
  * import { Random } from "../random/random.ts";
- * import { classifierTest } from "./classifier_test.ts";
+ * import { classifierTest } from "./told_apart.ts";
  *
  * const random = Random.fromSeed(0);
  * const draw = (shift: number) => {

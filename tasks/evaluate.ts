@@ -1,14 +1,15 @@
 import "../core/cli/listen.ts";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { main, parseCommandLine, printText, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
 import { sizeOf } from "../core/data/tensors.ts";
-import { InterruptedError, orStopped } from "../core/errors/interrupted_error.ts";
+import { orStopped } from "../core/errors/interrupted_error.ts";
 import { imageShape } from "../core/figures/pictures.ts";
 import { lockOutput } from "../core/io/lock.ts";
 import { encodeSafetensors } from "../core/io/safetensors.ts";
 import { requireWithin } from "../core/io/within.ts";
 import { internalsOf } from "../core/model/internals.ts";
 import { DRAWING, requireCount } from "../core/model/use_ranges.ts";
+import { optionName } from "../core/options/names.ts";
 import { withDefault } from "../core/options/values.ts";
 import { compareSamples } from "../core/quality/compare.ts";
 import { findingsOf } from "../core/quality/findings.ts";
@@ -83,14 +84,16 @@ const options = {
   ...outputOptions,
 } as const;
 
-await main((stop) =>
-  orStopped("Stopped before the comparison was finished; wrote nothing.", async () => {
-    const { options: o, positional } = await parseCommandLine({
+await main((stop) => {
+  let kept = "wrote nothing";
+  return orStopped(() => `Stopped before the comparison was finished; ${kept}.`, async () => {
+    const { options: o, positional, given: said } = await parseCommandLine({
       name: "evaluate",
       summary: "Says how good samples are: beside held-out rows, and what real training rows get beside the same.",
       positional: [{ name: "run", help: "The folder of a run, or of one of its checkpoints." }],
       options,
     }, Deno.args);
+    requireHeeded(o, said);
     using progress = new Progress({ quiet: o.quiet || o.json });
     const { notes, onNote } = takeNotes(progress);
     const run = await openRun(positional.run, { trust: trustOf(o.trust, o.data) }, { onNote });
@@ -129,13 +132,17 @@ await main((stop) =>
         if (record.kind === "batch") samples.set(record.samples, record.first * d);
         else progress.update({ label: "sample", done: record.done, total: data.rows });
       }
+      if (images && info.range) clipTo(samples, info.range, onNote);
       // Kept at once: what follows takes a while of many training rows.
       files.push(`${stem}.${info.table ? "csv" : "safetensors"}`);
-      if (info.table) await writeRows(folder.file(files[0]), info.table.schema, tableCells(info.table, samples));
-      else {
+      if (info.table) {
+        await Deno.mkdir(dirname(folder.file(stem)), { recursive: true });
+        await writeRows(folder.file(files[0]), info.table.schema, tableCells(info.table, samples));
+      } else {
         const drawn = { shape: [data.rows, ...shape], data: inUnits(samples, info.axes) };
         await folder.write(files[0], encodeSafetensors({ samples: drawn }));
       }
+      kept = `the samples are in ${join(shown(folder.path), files[0])}, for --samples`;
     }
     const gaps = info.table && (data.gaps?.samples ?? withGapsOf(samples, data.training, random.split("gaps")));
     const table = info.table &&
@@ -155,13 +162,7 @@ await main((stop) =>
         ...{ random: random.split("compare"), signal: stop },
         onProgress: (share) => progress.update({ label: "compare", done: 100 * share, total: 100 }),
       },
-    ).catch((error) => {
-      if (!stop.aborted || files.length === 0) throw error;
-      const kept = join(shown(folder.path), files[0]);
-      throw new InterruptedError(
-        `Stopped before the comparison was finished; the samples are in ${kept}, for --samples.`,
-      );
-    });
+    );
     const seconds = (performance.now() - started) / 1000, findings = findingsOf(quality);
 
     const name = basename(folder.path), [{ samples: trees }] = quality.classifiers;
@@ -202,8 +203,38 @@ await main((stop) =>
         `Wrote ${[...files, `${stem}.json`].map((file) => join(summary.run, file)).join(", ")}`,
       ].join("\n"),
     );
-  })
-);
+  });
+});
+
+/** Refuses options that nothing would heed beside the others. @param said Those that were given. @throws {UsageError} */
+function requireHeeded(
+  o: { readonly [key: string]: string | number | boolean | undefined },
+  said: ReadonlySet<string>,
+): void {
+  const refuse = (keys: readonly string[], why: string) => {
+    const key = keys.find((each) => said.has(each));
+    if (key !== undefined) throw new UsageError(`${optionName(key)} is ${o[key]}, but ${why}. Leave it out.`);
+  };
+  if (o.samples !== undefined) {
+    refuse(["sampler", "steps", "eta", "clip", "batchSize", "backend"], `the samples are those of ${o.samples}`);
+  }
+  if (o.features === undefined) {
+    refuse(["featuresRange", "featuresSize", "featuresOutput"], "there is no network of --features");
+  }
+}
+
+/** Brings what lies beyond black and white to them, as pictures have it. */
+function clipTo(samples: Float32Array, [low, high]: readonly [number, number], onNote: (note: string) => void): void {
+  let beyond = 0;
+  for (let i = 0; i < samples.length; i++) {
+    // An estimate is off by rounding at least.
+    if (samples[i] < low - 1e-3 || samples[i] > high + 1e-3) beyond++;
+    samples[i] = Math.max(low, Math.min(high, samples[i]));
+  }
+  if (beyond === 0) return;
+  const share = (100 * beyond / samples.length).toFixed(1);
+  onNote(`samples: ${share} % of the values lie beyond black and white, to which they are taken, as pictures have it`);
+}
 
 /** What a value of an image is called. */
 function placeOf(k: number, { channels, height, width }: { channels: number; height: number; width: number }): string {

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { type Samples, selectRows, toFloat32 } from "../data/samples.ts";
 import type { Random } from "../random/random.ts";
-import { CLASSIFIERS, type ClassifierTest, classifierTest } from "./classifier_test.ts";
+import { CLASSIFIERS, type ClassifierTest, classifierTest } from "./told_apart.ts";
 import { COLUMN_DISTANCES, type ColumnDistance, columnDistances } from "./column_distances.ts";
 import { type Association, ASSOCIATIONS, correlationDifferences, pairsOf } from "./correlations.ts";
 import { frechetDistance, frechetWithError } from "./frechet.ts";
@@ -105,9 +105,8 @@ export interface CompareOptions {
   readonly onProgress?: (share: number) => void;
 }
 
-/** Sets of training rows, for the noise floor; of features fewer, which take longer. */
-const REAL_SETS = 10;
-const REAL_FRECHET = 3;
+/** Sets of training rows, for the noise floor; of features fewer, and of many one, which take longer. */
+const REAL_SETS = 10, REAL_FRECHET = 3, MANY = 1500;
 
 /** Columns whose associations are measured. */
 const ASSOCIATED = 40;
@@ -160,10 +159,16 @@ export async function compareSamples(
   const realRows = sets.table ? chosen.map((rows) => toFloat32(selectRows(of.training, rows))) : real;
   const [table, held, ...realTables] = [of.samples, of.heldOut, ...realRows]
     .map((rows) => tableOf(rows, of.names, of.kinds));
-  const columns = comparedColumns(held, table, realTables, random.split("columns"));
+  const columns = await comparedColumns(held, table, realTables, random.split("columns"), () => next(0));
   await next();
   const few = fewColumns(held), some = (all: Table) => few ? { ...all, columns: few.map((k) => all.columns[k]) } : all;
-  const associations = comparedAssociations(some(held), some(table), realTables.map(some), random.split("pairs"));
+  const associations = await comparedAssociations(
+    some(held),
+    some(table),
+    realTables.map(some),
+    random.split("pairs"),
+    () => next(0),
+  );
   await next();
 
   const nearestOf = async (rows: EncodedRows, self?: Uint32Array): Promise<Nearest> => {
@@ -208,13 +213,14 @@ async function comparePoints(
   const classifiers: ComparedClassifier[] = [];
   for (const name of CLASSIFIERS) {
     const own = random.split(name);
-    const ofSamples = classifierTest(name, heldOut, samples, own);
+    const ofSamples = await classifierTest(name, heldOut, samples, own, () => next(0));
     await next(0.5);
-    classifiers.push({ samples: ofSamples, real: classifierTest(name, heldOut, real[0], own) });
+    classifiers.push({ samples: ofSamples, real: await classifierTest(name, heldOut, real[0], own, () => next(0)) });
     await next(0.5);
   }
   const directions = drawDirections(samples.width, random.split("directions"));
-  const [sliced] = compared((rows) => slicedWasserstein(heldOut, rows, directions), samples, real, random, rowsOf);
+  const comparisonOf = (rows: EncodedRows) => slicedWasserstein(heldOut, rows, directions);
+  const [sliced] = await compared(comparisonOf, samples, real, random, rowsOf, () => next(0));
   await next(0.5);
   return { classifiers, slicedWasserstein: sliced };
 }
@@ -228,7 +234,8 @@ async function comparedFeatures(
   const [own, other] = [await featuresOf(samples), await featuresOf(heldOut)];
   await next(0.5);
   const others: EncodedRows[] = [];
-  for (const rows of real.slice(0, REAL_FRECHET)) others.push(await featuresOf(rows));
+  const sets = Math.min(own.width, rowsOf(own)) > MANY ? 1 : REAL_FRECHET;
+  for (const rows of real.slice(0, sets)) others.push(await featuresOf(rows));
   await next(0.5);
   const { value, stderr } = frechetWithError(other, own, random.split("frechet"));
   const floor = others.map((rows) => frechetDistance(other, rows));
@@ -253,27 +260,33 @@ function copyOf(values: Float32Array, width: number): Samples["copy"] {
 }
 
 /** Distances of one set and of several from held-out rows, each beside what the several have. */
-function compared<T>(
+async function compared<T>(
   comparisonOf: (rows: T) => Comparison,
   samples: T,
   real: readonly T[],
   random: Random,
   count: (rows: T) => number,
-): Compared[] {
+  pause: () => Promise<void>,
+): Promise<Compared[]> {
   const n = count(samples), { values, stderrs } = withErrors(comparisonOf(samples), n, n, random.split("errors"));
-  const floor = real.map((rows) => comparisonOf(rows)());
+  const floor: Float64Array[] = [];
+  for (const rows of real) {
+    await pause();
+    floor.push(comparisonOf(rows)());
+  }
   return Array.from(values, (value, k) => {
     const each = floor.map((distances) => distances[k]);
     return { value, stderr: stderrs[k], real: mean(each), realScatter: sampleDeviation(each) };
   });
 }
 
-function comparedColumns(
+async function comparedColumns(
   heldOut: Table,
   samples: Table,
   real: readonly Table[],
   random: Random,
-): Pick<Quality, "columns" | "meanWasserstein"> {
+  pause: () => Promise<void>,
+): Promise<Pick<Quality, "columns" | "meanWasserstein">> {
   const perColumn = COLUMN_DISTANCES.length, names = heldOut.columns.map(({ name, kind }) => ({ name, kind }));
   // The mean comes last, so that it has an error of its own.
   const comparisonOf = (table: Table): Comparison => {
@@ -283,7 +296,7 @@ function comparedColumns(
       return Float64Array.of(...all, first.reduce((sum, x) => sum + x, 0) / first.length);
     };
   };
-  const all = compared(comparisonOf, samples, real, random, ({ count }) => count);
+  const all = await compared(comparisonOf, samples, real, random, ({ count }) => count, pause);
   const columns = names.map((column, k) => {
     const own = COLUMN_DISTANCES.map((distance, j) => [distance, all[k * perColumn + j]] as const);
     const isThere = ([distance, { value }]: typeof own[number]) =>
@@ -302,12 +315,13 @@ function fewColumns({ columns }: Table): number[] | undefined {
   return Array.from({ length: count }, (_, k) => varying[Math.floor((k + 0.5) * varying.length / count)]);
 }
 
-function comparedAssociations(
+async function comparedAssociations(
   heldOut: Table,
   samples: Table,
   real: readonly Table[],
   random: Random,
-): ComparedAssociations[] {
+  pause: () => Promise<void>,
+): Promise<ComparedAssociations[]> {
   const pairs = pairsOf(heldOut), kinds = ASSOCIATIONS.filter((kind) => pairs.some((pair) => pair.kind === kind));
   const placesOf = (kind: Association) => [...pairs.keys()].filter((k) => pairs[k].kind === kind);
   const comparisonOf = (table: Table): Comparison => {
@@ -317,7 +331,7 @@ function comparedAssociations(
       return Float64Array.from(kinds, (kind) => mean(placesOf(kind).map((k) => all[k])));
     };
   };
-  const means = compared(comparisonOf, samples, real, random, ({ count }) => count);
+  const means = await compared(comparisonOf, samples, real, random, ({ count }) => count, pause);
   const differences = correlationDifferences(heldOut, samples)();
   return kinds.map((kind, k) => {
     const places = placesOf(kind), worst = places.reduce((a, b) => differences[b] > differences[a] ? b : a);

@@ -18,7 +18,7 @@ const IMAGENET = { mean: [0.485, 0.456, 0.406], scale: [0.229, 0.224, 0.225] } a
 const MAX_BYTES = 2 ** 31 - 1;
 
 /** The longest side of an image, and the most features. */
-const MAX_SIDE = 4096, MAX_FEATURES = 16384;
+const MAX_SIDE = 4096, MAX_FEATURES = 4096;
 
 /** Images at a time, where the network takes any number. */
 const BATCH = 16;

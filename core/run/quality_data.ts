@@ -7,7 +7,7 @@ import { UserError } from "../errors/user_error.ts";
 import { openRows } from "../files/open_rows.ts";
 import { requireHeededReading } from "../files/unheeded.ts";
 import { optionName } from "../options/names.ts";
-import { FEWEST_ROWS } from "../quality/classifier_test.ts";
+import { FEWEST_ROWS } from "../quality/told_apart.ts";
 import type { Random } from "../random/random.ts";
 import { ownData, samplesOf } from "./evaluation_data.ts";
 import type { OpenRun } from "./open_run.ts";

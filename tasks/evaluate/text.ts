@@ -124,8 +124,8 @@ function pointRows({ classifiers, slicedWasserstein }: ComparedPoints, of: strin
 }
 
 function comparedRow(what: string, { value, stderr, real, realScatter }: Compared, more: string): readonly string[] {
-  const error = Number.isFinite(stderr) ? ` ± ${short(stderr)}` : "";
-  return [what, `${short(value)}${error}`, `${short(real)} ± ${short(realScatter)}`, more];
+  const withError = (x: number, error: number) => `${short(x)}${Number.isFinite(error) ? ` ± ${short(error)}` : ""}`;
+  return [what, withError(value, stderr), withError(real, realScatter), more];
 }
 
 function short(x: number): string {

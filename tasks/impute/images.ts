@@ -6,9 +6,8 @@ import { sizeOf } from "../../core/data/tensors.ts";
 import type { BackendChoice } from "../../core/engine/mod.ts";
 import { InterruptedError } from "../../core/errors/interrupted_error.ts";
 import { UserError } from "../../core/errors/user_error.ts";
-import { imageShape, type Picture } from "../../core/figures/pictures.ts";
+import { imageShape } from "../../core/figures/pictures.ts";
 import { openRows } from "../../core/files/open_rows.ts";
-import { writeFileAtomic } from "../../core/io/atomic.ts";
 import { IMAGE_ENDINGS } from "../../core/io/images.ts";
 import { type Mask, readMask } from "../../core/io/mask.ts";
 import { toldSamples } from "../../core/model/given.ts";
@@ -18,16 +17,7 @@ import { withDefault } from "../../core/options/values.ts";
 import { Random } from "../../core/random/random.ts";
 import { noteThreads } from "../../core/run/backend.ts";
 import { readingOptions } from "../../core/run/evaluation_data.ts";
-import {
-  FILLED_FILES,
-  filledPng,
-  gridPicture,
-  inFileUnits,
-  overDraws,
-  type Units,
-  writeFilled,
-  writePicture,
-} from "../../core/run/filled_files.ts";
+import { FILLED_FILES, FilledImages } from "../../core/run/filled_files.ts";
 import { RunFolder } from "../../core/run/folder.ts";
 import { givenRecord } from "../../core/run/given.ts";
 import { startModel } from "../../core/run/load_model.ts";
@@ -43,9 +33,6 @@ const RESAMPLE = { repaint: 10, score: 5 } as const, JUMP = 10, STEPS = 100, BAT
 
 /** The samplers whose steps may be walked again. */
 const WALKABLE = ["ancestral", "ddim"] as const;
-
-/** Pictures whose draws the grid shows at most, and draws of one. */
-const GRID_ROWS = 16, GRID_DRAWS = 8;
 
 /** What images without a known range are taken to lie in. */
 const IMAGE_RANGE = [-1, 1] as const;
@@ -152,11 +139,8 @@ export async function imputeImages({ opened, file, options: o, progress, onNote,
   readonly onNote: (note: string) => void;
   readonly stop: AbortSignal;
 }): Promise<{ readonly summary: Record<string, unknown>; readonly lines: readonly string[] }> {
-  const how = methodOf(o),
-    { info, proposal } = opened,
-    { shape } = info,
-    d = sizeOf(shape),
-    images = imageShape(shape)!;
+  const how = methodOf(o), { info, proposal } = opened, { shape } = info;
+  const d = sizeOf(shape), images = imageShape(shape)!;
   const { sampler, steps = STEPS } = o;
   const plan = samplingPlan(
     { sampler, steps, eta: undefined, clip: o.clip === undefined ? undefined : o.clip === "on" },
@@ -176,7 +160,6 @@ export async function imputeImages({ opened, file, options: o, progress, onNote,
   requireCount(count * draws, d);
   const isKnown = Uint8Array.from({ length: d }, (_, i) => mask.isMissing[i % mask.isMissing.length] ? 0 : 1);
   const range = rows.fileRange ?? info.range ?? IMAGE_RANGE;
-  const units: Units = { range: rows.fileRange, isWhole: rows.delta !== undefined || isPicture(file) };
 
   using claimed = await sampleFolder(o.out, join(opened.folder.path, "impute"), FILLED_FILES);
   const folder = new RunFolder(claimed.path);
@@ -184,7 +167,6 @@ export async function imputeImages({ opened, file, options: o, progress, onNote,
   await using model = await startModel(opened, o);
   const { engine, state, denoiser } = internalsOf(model);
   noteThreads(o.threads, engine, onNote);
-  const values = toFloat32(rows.samples);
   const conditioned = told
     ? toldSamples({ count, dimension: d, copy() {} }, told, info.condition).condition
     : undefined;
@@ -192,15 +174,25 @@ export async function imputeImages({ opened, file, options: o, progress, onNote,
     ...{ denoiser, how, batch: Math.min(o.batchSize, count * draws) },
     data: conditioned ? info : unconditional,
   });
-  const filled = new Float32Array(count * draws * d), started = performance.now();
-  let finished = 0;
+  const written = new FilledImages(folder.path, {
+    ...{ shape, images, raw: raw.samples, isKnown, range, onlyMean: o.mean },
+    units: { range: rows.fileRange, isWhole: rows.delta !== undefined || isPicture(file) },
+  });
+  const started = performance.now();
+  // The draws of the image that is not whole yet.
+  let open = new Float32Array(), finished = 0;
   try {
-    const known = { values, isKnown, given: conditioned };
+    const known = { values: toFloat32(rows.samples), isKnown, given: conditioned };
     for await (const record of inpainter.fill(known, draws, plan, Random.fromSeed(o.seed).split("impute"))) {
       if (record.kind === "evaluation") progress.update({ label: "impute", done: record.done, total: count * draws });
       else {
-        filled.set(record.samples, record.first * d);
         finished = record.first + record.samples.length / d;
+        const all = new Float32Array(open.length + record.samples.length);
+        all.set(open);
+        all.set(record.samples, open.length);
+        let at = 0;
+        for (; at + draws * d <= all.length; at += draws * d) await written.add(all.subarray(at, at + draws * d));
+        open = all.slice(at);
       }
       if (stop.aborted && finished < count * draws) break;
     }
@@ -208,58 +200,13 @@ export async function imputeImages({ opened, file, options: o, progress, onNote,
     await inpainter.dispose();
   }
   const seconds = (performance.now() - started) / 1000;
-  // Of a picture whose draws are not all there, those that are, where it is the only one.
-  const whole = Math.floor(finished / draws),
-    kept = whole > 0 ? draws : finished,
-    pictures = Math.max(whole, kept > 0 ? 1 : 0);
   if (finished === 0) throw new InterruptedError("Stopped before a picture was filled in; wrote nothing.");
+  // Of the only one those draws that there are.
+  if (written.count === 0) await written.add(open);
 
-  const name = `${basename(opened.folder.path)}: ${basename(file)}`;
-  const result = {
-    means: new Float32Array(pictures * d),
-    sds: new Float32Array(pictures * d),
-    all: new Float32Array(pictures * kept * d),
-  };
-  const grid: Picture[] = [], drawn = o.mean ? 0 : Math.min(kept, GRID_DRAWS);
-  for (let i = 0; i < pictures; i++) {
-    const own = toFloat32(raw.samples, i, i + 1), some = filled.subarray(i * draws * d, (i * draws + kept) * d);
-    const inUnits = inFileUnits(some, own, isKnown, units), { mean, sd } = overDraws(inUnits, d);
-    const label = String(i).padStart(6, "0"), numbers = String(kept).length;
-    const toWrite = inFileUnits(overDraws(some, d).mean, own, isKnown, units);
-    if (!o.mean) {
-      for (let k = 0; k < kept; k++) {
-        const png = filledPng(inUnits.subarray(k * d, (k + 1) * d), images, range);
-        await writePicture(folder.path, join("images", `${label}-${String(k + 1).padStart(numbers, "0")}.png`), png);
-      }
-    }
-    const [low, high] = range, half = [0, (high - low) / 2] as const;
-    await writePicture(folder.path, join("mean", `${label}.png`), filledPng(toWrite, images, range));
-    if (kept > 1) await writePicture(folder.path, join("stddev", `${label}.png`), filledPng(sd, images, half));
-    result.means.set(mean, i * d);
-    result.sds.set(sd, i * d);
-    result.all.set(inUnits, i * kept * d);
-    if (i >= GRID_ROWS) continue;
-    const masked = own.map((x, k) => isKnown[k] ? x : (low + high) / 2);
-    grid.push(gridPicture(masked, images, range));
-    for (let k = 0; k < drawn; k++) grid.push(gridPicture(inUnits.subarray(k * d, (k + 1) * d), images, range));
-    grid.push(gridPicture(toWrite, images, range));
-    if (kept > 1) grid.push(gridPicture(sd, images, half));
-  }
-  await writeFilled(folder.path, {
-    ...(o.mean ? {} : { filled: { shape: [pictures, kept, ...shape], data: result.all } }),
-    mean: { shape: [pictures, ...shape], data: result.means },
-    stddev: { shape: [pictures, ...shape], data: result.sds },
-  });
+  const { count: pictures, draws: kept } = written, name = `${basename(opened.folder.path)}: ${basename(file)}`;
   const described = `${whatOf(pictures, kept)} by ${how.method} in ${steps} steps of ${sampler}, seed ${o.seed}`;
-  await writeGrid(folder.path, name, described, grid, drawn + (kept > 1 ? 3 : 2));
-  const files = [
-    "filled.safetensors",
-    ...(o.mean ? [] : ["images"]),
-    "mean",
-    ...(kept > 1 ? ["stddev"] : []),
-    "grid.png",
-    "grid.svg",
-  ];
+  const files = await written.finish({ title: name, subtitle: described });
   const summary = {
     task: "impute",
     run: shown(opened.folder.path),
@@ -268,7 +215,7 @@ export async function imputeImages({ opened, file, options: o, progress, onNote,
     ...{ pictures, draws: kept, ...how, sampler, steps },
     ...(given === undefined ? {} : { given }),
     clip: plan.range !== undefined,
-    mean_stddev: meanScatter(result.sds, isKnown),
+    mean_stddev: written.scatter(),
     seed: o.seed,
     seconds: Math.round(seconds * 1000) / 1000,
     peak_mb: peakMemory(),
@@ -329,30 +276,4 @@ function whatOf(pictures: number, draws: number): string {
   return `${draws} ${draws === 1 ? "draw" : "draws"} of ${
     pictures === 1 ? "one picture" : `each of ${pictures} pictures`
   }`;
-}
-
-/** The root mean square, over what was filled in, of the draws' standard deviation, in the file's units. */
-function meanScatter(sds: Float32Array, isKnown: Uint8Array): number {
-  let sum = 0, count = 0;
-  for (let i = 0; i < sds.length; i++) {
-    if (isKnown[i % isKnown.length]) continue;
-    sum += sds[i] ** 2;
-    count++;
-  }
-  return Math.sqrt(sum / count);
-}
-
-/** Draws a row for each picture: what is known, draws, mean and scatter. */
-async function writeGrid(
-  folder: string,
-  title: string,
-  subtitle: string,
-  pictures: readonly Picture[],
-  columns: number,
-): Promise<void> {
-  const { encodePng, imageGridFigure, pictureGrid, renderSvg } = await import("../../core/figures/mod.ts");
-  await writeFileAtomic(join(folder, "grid.png"), encodePng(pictureGrid(pictures, columns)));
-  const record = { title, subtitle: `${subtitle}, each row what is known and draws and mean and scatter` };
-  const figure = imageGridFigure(record, pictures, { columns, what: "images with what was filled in" });
-  await writeFileAtomic(join(folder, "grid.svg"), await renderSvg(figure));
 }

@@ -1,13 +1,14 @@
 import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
 import { load } from "../../core/files/load_file.ts";
-import { encodeSafetensors } from "../../core/io/safetensors.ts";
+import { encodeSafetensors, readSafetensors } from "../../core/io/safetensors.ts";
 import { Random } from "../../core/random/random.ts";
 import { gaussianOf } from "../../core/reference/gaussian.ts";
 import { filters } from "../core/quality/feature_model.ts";
 import { makeRun } from "../core/run/runs.ts";
 import { inFolder, namesIn } from "../folders.ts";
-import { runTask } from "./command.ts";
+import { untilNames } from "../wait.ts";
+import { runTask, taskCommand } from "./command.ts";
 
 /** A table of two columns that go together, and the Gaussian that it is of. */
 function table(random: Random, n: number): { readonly rows: number[][]; readonly text: string } {
@@ -23,8 +24,8 @@ function textOf(rows: readonly (readonly number[])[]): string {
 }
 
 /** A run of such a table, whose model is the true density. */
-async function tableRun(cwd: string): Promise<number[][]> {
-  const { rows, text } = table(Random.fromSeed(0), 2000), path = join(cwd, "people.csv");
+async function tableRun(cwd: string, count = 2000): Promise<number[][]> {
+  const { rows, text } = table(Random.fromSeed(0), count), path = join(cwd, "people.csv");
   await Deno.writeTextFile(path, text);
   const { axes } = await load(Random.fromSeed(0).split("data"), { path }), columns = ["height", "weight"];
   const facts = { shape: [2], columns, ...(axes ? { axes } : {}) };
@@ -133,6 +134,8 @@ Deno.test("a mistake is one line that says what was expected, and nothing is wri
       [["run", "--features", "model.onnx"], /--features is for images/],
       [["run", "--part", "test"], /no part test/],
       [["run", "--range", "0,255"], /--range is 0,255, but no file is read that it is for/],
+      [["run", "--samples", "few.csv", "--steps", "9"], /--steps is 9, but the samples are those of few\.csv/],
+      [["run", "--features-size", "9"], /--features-size is 9, but there is no network of --features/],
       [["run", "--eta", "0.5"], /--eta is for --sampler ddim/],
       [["run", "--part", "train"], /it must be one of test or validation/],
     ];
@@ -143,4 +146,27 @@ Deno.test("a mistake is one line that says what was expected, and nothing is wri
       equal(stderr.trim().split("\n").length, 1, stderr);
     }));
     deepEqual(await namesIn(join(cwd, "run")), before);
+  }));
+
+Deno.test("Ctrl-C while samples are compared keeps them", () =>
+  inFolder(async (cwd) => {
+    await tableRun(cwd, 60_000);
+    const args = ["run", "--count", "6000", "--steps", "2", "--sampler", "ode", "--quiet"];
+    const child = (await taskCommand("evaluate", args, cwd)).spawn();
+    await untilNames(
+      join(cwd, "run", "evaluate"),
+      (names) => names.some((name) => name.endsWith(".safetensors")),
+      child,
+    );
+    child.kill("SIGINT");
+    const { code, stderr } = await child.output();
+    equal(code, 130);
+    const kept = "run/evaluate/people.csv-validation.safetensors";
+    equal(
+      new TextDecoder().decode(stderr),
+      `Stopped before the comparison was finished; the samples are in ${kept}, for --samples.\n`,
+    );
+    const { tensors } = await readSafetensors(join(cwd, kept));
+    deepEqual(tensors.samples.shape, [6000, 2]);
+    deepEqual(await namesIn(join(cwd, "run", "evaluate")), ["people.csv-validation.safetensors"]);
   }));

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { encodeSafetensors, readSafetensors } from "../../core/io/safetensors.ts";
 import { Random } from "../../core/random/random.ts";
 import { gaussianOf } from "../../core/reference/gaussian.ts";
+import { makeUnetRun } from "../core/export/unet_run.ts";
 import { makeRun } from "../core/run/runs.ts";
 import { inFolder, namesIn } from "../folders.ts";
 import { untilNames } from "../wait.ts";
@@ -101,6 +102,29 @@ Deno.test("16-bit pictures stay so, folders and arrays of images are filled in t
     equal(again.code, 0, again.stderr);
     const other = await readSafetensors(join(cwd, "again", "filled.safetensors"));
     deepEqual(other.tensors.mean.data, tensors.mean.data);
+  }));
+
+Deno.test("a U-Net fills in pictures of colour by either method, by its gradient too", () =>
+  inFolder(async (cwd) => {
+    await makeUnetRun(join(cwd, "run"), [3, 8, 8], { channels: "8,16", config: "" });
+    const data = Uint8Array.from({ length: 192 }, (_, i) => (37 * i) % 256);
+    await Deno.writeFile(join(cwd, "a.png"), encode({ width: 8, height: 8, channels: 3, depth: 8, data }));
+    const mask = Uint8Array.from({ length: 64 }, (_, i) => i < 32 ? 255 : 0);
+    await writePng(join(cwd, "mask.png"), mask, 8);
+    for (const method of ["repaint", "score"]) {
+      const args = ["run", "a.png", "--mask", "mask.png", "--draws", "2", "--steps", "4", "--out", method, "--json"];
+      const { code, stdout, stderr } = await runTask("impute", [...args, "--method", method, "--range", "0,255"], cwd);
+      equal(code, 0, stderr);
+      equal(JSON.parse(stdout).jump, 1);
+      const [one, other] = await Promise.all([1, 2].map(async (k) => {
+        const picture = decode(await Deno.readFile(join(cwd, method, "images", `000000-${k}.png`)));
+        deepEqual([picture.width, picture.height, picture.channels], [8, 8, 3]);
+        return picture.data;
+      }));
+      deepEqual([...one.slice(96)], [...data.slice(96)]);
+      deepEqual([...other.slice(96)], [...data.slice(96)]);
+      ok(one.slice(0, 96).some((value, i) => value !== other[i]));
+    }
   }));
 
 Deno.test("a mistake is one line that says what was expected, and nothing is written", () =>

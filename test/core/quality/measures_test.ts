@@ -1,6 +1,6 @@
-import { deepEqual, equal, ok, throws } from "assert";
+import { deepEqual, equal, ok, rejects, throws } from "assert";
 import { Random } from "../../../core/random/random.ts";
-import { CLASSIFIERS, classifierTest } from "../../../core/quality/classifier_test.ts";
+import { CLASSIFIERS, classifierTest } from "../../../core/quality/told_apart.ts";
 import { columnDistances } from "../../../core/quality/column_distances.ts";
 import { correlationDifferences, pairsOf, ranksOf } from "../../../core/quality/correlations.ts";
 import { frechetDistance } from "../../../core/quality/frechet.ts";
@@ -15,11 +15,11 @@ const normals = (random: Random, n: number, width: number): EncodedRows => ({
   width,
 });
 
-Deno.test("answers about sets of one density scatter as coins do, by either classifier", () => {
+Deno.test("answers about sets of one density scatter as coins do, by either classifier", async () => {
   for (const classifier of CLASSIFIERS) {
-    const scores = Array.from({ length: 60 }, (_, seed) => {
+    const scores = await Array.fromAsync({ length: 60 }, async (_, seed) => {
       const random = Random.fromSeed(seed);
-      const { accuracy, chance, auc } = classifierTest(
+      const { accuracy, chance, auc } = await classifierTest(
         classifier,
         normals(random, 60, 2),
         normals(random, 60, 2),
@@ -36,22 +36,22 @@ Deno.test("answers about sets of one density scatter as coins do, by either clas
   }
 });
 
-Deno.test("what only the dependence of columns tells apart is told by both classifiers", () => {
+Deno.test("what only the dependence of columns tells apart is told by both classifiers", async () => {
   const random = Random.fromSeed(1), plain = normals(random, 500, 2), tied = normals(random, 500, 2);
   for (let i = 0; i < tied.values.length; i += 2) tied.values[i + 1] = 0.9 * tied.values[i] + 0.44 * tied.values[i + 1];
   for (const classifier of CLASSIFIERS) {
-    const test = classifierTest(classifier, plain, tied, random.split(classifier));
+    const test = await classifierTest(classifier, plain, tied, random.split(classifier));
     ok(test.accuracy.value > 0.65 && test.pValue < 1e-9 && test.auc.value > 0.7, JSON.stringify(test));
     // The same seed gives the same answers.
-    deepEqual(classifierTest(classifier, plain, tied, random.split(classifier)), test);
+    deepEqual(await classifierTest(classifier, plain, tied, random.split(classifier)), test);
   }
-  throws(() => classifierTest("trees", plain, normals(random, 499, 2), random), /expected as many of both/);
+  await rejects(classifierTest("trees", plain, normals(random, 499, 2), random), /expected as many of both/);
 });
 
-Deno.test("unknown values are a sign to the trees", () => {
+Deno.test("unknown values are a sign to the trees", async () => {
   const random = Random.fromSeed(2), all = normals(random, 200, 1), some = normals(random, 200, 1);
   some.values.forEach((_, i) => i % 2 === 0 ? some.values[i] = NaN : undefined);
-  ok(classifierTest("trees", all, some, random).accuracy.value > 0.7);
+  ok((await classifierTest("trees", all, some, random)).accuracy.value > 0.7);
 });
 
 Deno.test("distances of columns are those of their distribution functions, whatever the sizes and weights", () => {

@@ -40,29 +40,31 @@ export const FEWEST_ROWS = 24;
  *
  * @param first Rows of one set, and `second` of another, as many, at least 24 each.
  * @param random Draws the parts, and what the trees look at.
+ * @param pause Waited for before each part, so that others have their turn; it may throw to end the test.
  * @throws {RangeError} For fewer, or sets of different sizes or widths.
  *
  * @example
  * ```ts
  * import { ok } from "assert";
  * import { Random } from "../random/random.ts";
- * import { classifierTest } from "./classifier_test.ts";
+ * import { classifierTest } from "./told_apart.ts";
  *
  * const random = Random.fromSeed(0);
  * const draw = (shift: number) => {
  *   const values = random.fillNormal(new Float32Array(400)).map((x) => x + shift);
  *   return { values, width: 2 };
  * };
- * ok(classifierTest("trees", draw(0), draw(0), random.split("a")).pValue > 0.01);
- * ok(classifierTest("trees", draw(0), draw(1), random.split("b")).accuracy.value > 0.65);
+ * ok((await classifierTest("trees", draw(0), draw(0), random.split("a"))).pValue > 0.01);
+ * ok((await classifierTest("trees", draw(0), draw(1), random.split("b"))).accuracy.value > 0.65);
  * ```
  */
-export function classifierTest(
+export async function classifierTest(
   classifier: ClassifierName,
   first: EncodedRows,
   second: EncodedRows,
   random: Random,
-): ClassifierTest {
+  pause: () => Promise<void> | void = () => {},
+): Promise<ClassifierTest> {
   const { width } = first, n = first.values.length / width;
   if (second.width !== width || second.values.length !== first.values.length || !(n >= FEWEST_ROWS)) {
     throw new RangeError(
@@ -82,6 +84,7 @@ export function classifierTest(
   };
   let right = 0, answers = 0, area = 0, areaVariance = 0;
   for (let part = 1; part < PARTS; part++) {
+    await pause();
     const asked = rowsOf(part, part + 1), [one, other] = asked.map((each) => each.length);
     const scores = scoresOf(joined(rowsOf(0, part)), joined(asked));
     const [low, high] = [scores.subarray(0, one), scores.subarray(one)];

@@ -112,9 +112,14 @@ await main((stop) =>
     }
     const { header, transpose } = o;
     requireHeededReading(positional.data, { header, transpose });
-    const reading = { ...(header ? { header } : {}), ...(transpose ? { transpose } : {}) };
-    const data = await loadData(positional.data, { seed: o.seed, options: reading });
     const file = parseDataFile(positional.data);
+    const reading = {
+      // Columns are numbers, whose ranks alone count.
+      ...(file ? { types: "off" } : {}),
+      ...(header ? { header } : {}),
+      ...(transpose ? { transpose } : {}),
+    };
+    const data = await loadData(positional.data, { seed: o.seed, options: reading });
     const names = data.columns ?? [];
     const name = `${(file ? basename(file.path) : data.name).replace(/\.[a-z0-9]+$/i, "")}-mi`;
     if (o.matrix) {

@@ -36,6 +36,12 @@ const options = {
     choices: ["auto", "train", "validation"],
     help: "Rows that p-values are among; auto: the validation rows, or from under 200 of these the training rows.",
   },
+  by: {
+    default: "auto",
+    choices: ["auto", "model", "reference"],
+    help:
+      "What scores: the model, or its reference alone, in closed form; auto: the model where its network changes anything.",
+  },
   threshold: {
     optional: "number",
     min: 0,
@@ -94,7 +100,7 @@ await mainOnRanks(async (ranks) => {
   }
   const labels = o.label === undefined ? undefined : await labelsOf(table!, o.label);
   await using model = await startModel(run, o);
-  await using scorer = await scorerOf(model, o.evalBatchSize, ranks.stop);
+  await using scorer = await scorerOf(model, o.by as "auto" | "model" | "reference", o.evalBatchSize, ranks.stop);
   const random = Random.fromSeed(o.seed).split("score"), started = performance.now();
   progress.update({ label: "reference rows", done: 0, total: 1 });
   const own = await ownData(run), isEnough = own.validation.count >= ENOUGH;
@@ -146,7 +152,11 @@ await mainOnRanks(async (ranks) => {
       ? {}
       : { read: chosen.description }),
     nats: scores.nll.reduce((sum, nll) => sum + nll / scores.nll.length, 0),
-    by: scorer.isReference ? "the reference, which the network does not change" : "the model",
+    by: !scorer.isReference
+      ? "the model"
+      : o.by === "reference"
+      ? "the reference alone"
+      : "the reference, which the network does not change",
     against: { part: against, rows: reference.samples.count },
     ...(o.threshold === undefined ? {} : { threshold: o.threshold, anomalies: flagged }),
     ...(measures

@@ -82,7 +82,7 @@ export function nllLines(
       s.of === undefined ? "bits/dim" : "bits/column"
     })`,
     ...(s.of === undefined ? [] : ["     of what is known of each row, in the file's own units"]),
-    s.noise_stderr === 0
+    s.noise_stderr === 0 && s.estimator === "ode"
       ? "     the error is that of the finite number of samples; the divergence is exact"
       : s.samples === 1
       ? "     the error is that of the noise alone"

@@ -1,7 +1,14 @@
 import { type Samples, selectRows, toFloat32 } from "../data/samples.ts";
 import { InterruptedError } from "../errors/interrupted_error.ts";
 import { pValues } from "../evaluation/score_ranks.ts";
-import { type RowScores, type Scorer, scoreRows, surpriseCount, tellsSurprises } from "../evaluation/row_scores.ts";
+import {
+  type RowScores,
+  type Scorer,
+  scoreRows,
+  surpriseCount,
+  surprisesOf,
+  tellsSurprises,
+} from "../evaluation/row_scores.ts";
 import { internalsOf } from "../model/internals.ts";
 import type { Model } from "../model/model.ts";
 import { referenceOf } from "../plugins/contracts.ts";
@@ -15,10 +22,19 @@ export interface OpenScorer extends Scorer, AsyncDisposable {
   readonly isReference: boolean;
 }
 
-/** @param batch Samples per run of the denoiser; the run's own, if left out. */
-export async function scorerOf(model: Model, batch: number | undefined, signal: AbortSignal): Promise<OpenScorer> {
+/**
+ * @param by What scores; `auto`: the model, but where its network changes nothing.
+ * @param batch Samples per run of the denoiser; the run's own, if left out.
+ */
+export async function scorerOf(
+  model: Model,
+  by: "auto" | "model" | "reference",
+  batch: number | undefined,
+  signal: AbortSignal,
+): Promise<OpenScorer> {
   const { info, proposal, params } = model, reference = referenceOf(info);
-  const isReference = params[BLEND] !== undefined && params[BLEND].data.every((share) => share === 0);
+  const isReference = by === "reference" ||
+    by === "auto" && params[BLEND] !== undefined && params[BLEND].data.every((share) => share === 0);
   const meter = isReference
     ? undefined
     : await internalsOf(model).meter({ ...(batch === undefined ? {} : { batch }), signal });
@@ -54,13 +70,20 @@ export async function referenceRows(
     : selectRows(samples, random.split("rows").permutation(samples.count).slice(0, MOST_REFERENCE).sort());
   const scores = await scoreRows(scorer, some, random, { rounds, signal });
   if (!scores) throw new InterruptedError("Stopped before the reference rows were scored; nothing is written.");
-  const { surprises } = scores, values = surpriseCount(scorer.reference);
+  const { reference } = scorer, values = surpriseCount(reference);
+  const surprises = tellsSurprises(reference) ? surprisesOf(reference, some) : undefined;
   const usual = surprises && Float64Array.from({ length: values }, (_, k) => {
     const own = Float64Array.from({ length: some.count }, (_, row) => surprises[row * values + k])
       .filter((value) => !Number.isNaN(value)).sort();
     return own.length > 0 ? own[own.length >> 1] : 0;
   });
   return { samples: some, scores, ...(usual ? { usual } : {}) };
+}
+
+/** By how many nats each value of rows is above usual, `[n, values]`; nothing where that is not told. */
+export function excessOf({ reference }: Scorer, { usual }: ReferenceRows, samples: Samples): Float64Array {
+  if (!usual) return new Float64Array();
+  return surprisesOf(reference, samples).map((nats, i) => nats - usual[i % usual.length]);
 }
 
 /** Sets of unknown values that have reference rows of their own, at most, and the rows of these. */

@@ -62,7 +62,7 @@ export async function imputeTable(
   using claimed = isFile ? undefined : await sampleFolder(o.out, join(opened.folder.path, "impute"), [...files, sure]);
   const folder = claimed?.path ?? dirname(target);
   await using model = await startModel(opened, o);
-  await using scorer = await scorerOf(model, undefined, stop);
+  await using scorer = await scorerOf(model, "auto", undefined, stop);
   const random = Random.fromSeed(o.seed).split("impute"), started = performance.now();
   const ratio = await logRatioOf(scorer, random.split("ratio"));
   const cells: ImputedCell[] = [], drawn: number[][] = Array.from({ length: draws }, () => []);

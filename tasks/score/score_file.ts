@@ -1,8 +1,8 @@
-import type { Samples } from "../../core/data/samples.ts";
+import { type Samples, selectRows } from "../../core/data/samples.ts";
 import { InterruptedError } from "../../core/errors/interrupted_error.ts";
-import { type RowScores, scoreRows, surpriseCount } from "../../core/evaluation/row_scores.ts";
+import { type RowScores, scoreRows } from "../../core/evaluation/row_scores.ts";
 import type { Random } from "../../core/random/random.ts";
-import { type OpenScorer, type ReferenceRows, RowComparison } from "../../core/run/score_rows_of_run.ts";
+import { excessOf, type OpenScorer, type ReferenceRows, RowComparison } from "../../core/run/score_rows_of_run.ts";
 
 /** Some rows that are scored together. */
 export interface ScoredBlock {
@@ -61,12 +61,13 @@ export async function scoreFile(
     if (!scores) throw new InterruptedError("Stopped before all rows were scored; nothing is written.");
     const p = comparison.pValues(samples, scores.nll), { nll, stderr } = scores;
     parts.push({ scores: { nll, stderr }, p });
-    const rows = [...nll.keys()].sort((a, b) => p[a] - p[b] || nll[b] - nll[a]).slice(0, TOP).map((row): TopRow => ({
+    const highest = mostAnomalous(p, nll), own = selectRows(samples, Uint32Array.from(highest));
+    const excess = excessOf(scorer, reference, own), values = excess.length / highest.length;
+    const width = (cells?.length ?? 0) / samples.count;
+    const rows = highest.map((row, i): TopRow => ({
       ...{ row: first + row, nll: nll[row], stderr: stderr[row], p: p[row] },
-      excess: excessOf(scores, reference, surpriseCount(scorer.reference), row),
-      ...(cells
-        ? { cells: cells.slice(row * cells.length / samples.count, (row + 1) * cells.length / samples.count) }
-        : {}),
+      excess: excess.slice(i * values, (i + 1) * values),
+      ...(cells ? { cells: cells.slice(row * width, (row + 1) * width) } : {}),
     }));
     top = [...top, ...rows].sort((a, b) => a.p - b.p || b.nll - a.nll).slice(0, TOP);
     count += samples.count;
@@ -89,13 +90,15 @@ export async function scoreFile(
   };
 }
 
-/** By how many nats each value of a row is above usual. */
-export function excessOf(
-  { surprises }: RowScores,
-  { usual }: ReferenceRows,
-  values: number,
-  row: number,
-): Float64Array {
-  if (!surprises || !usual) return new Float64Array();
-  return surprises.slice(row * values, (row + 1) * values).map((nats, k) => nats - usual[k]);
+/** The places of the most anomalous rows: those of the smallest p-values, and among these of the highest scores. */
+function mostAnomalous(p: Float64Array, nll: Float64Array): number[] {
+  let places: number[] = [], last = Infinity;
+  for (let row = 0; row < p.length; row++) {
+    if (p[row] > last) continue;
+    places.push(row);
+    if (places.length < 8 * TOP) continue;
+    places = places.sort((a, b) => p[a] - p[b] || nll[b] - nll[a]).slice(0, TOP);
+    last = p[places[TOP - 1]];
+  }
+  return places.sort((a, b) => p[a] - p[b] || nll[b] - nll[a]).slice(0, TOP);
 }

@@ -1,14 +1,12 @@
 import { UsageError } from "../../core/errors/usage_error.ts";
-import { surpriseCount, tellsSurprises } from "../../core/evaluation/row_scores.ts";
+import { tellsSurprises } from "../../core/evaluation/row_scores.ts";
 import { writeFileAtomic } from "../../core/io/atomic.ts";
-import { Random } from "../../core/random/random.ts";
 import { writeColumns } from "../../core/run/per_sample_file.ts";
-import type { OpenScorer, ReferenceRows } from "../../core/run/score_rows_of_run.ts";
-import { scoreRows } from "../../core/evaluation/row_scores.ts";
+import { excessOf, type OpenScorer, type ReferenceRows } from "../../core/run/score_rows_of_run.ts";
 import type { Table } from "../../core/tables/open_table.ts";
 import { type TableCoding, tableSamples } from "../../core/rows/table_coding.ts";
 import { appendColumns } from "../../core/tables/write_table.ts";
-import { excessOf, type FileScores } from "./score_file.ts";
+import type { FileScores } from "./score_file.ts";
 
 /** Checks the name of a file that scores go to. @throws {UsageError} */
 export function requireScorePath(path: string, isTable: boolean): void {
@@ -49,16 +47,12 @@ export async function writeScores(
   }
   const { reference: mixture } = scorer, told = tellsSurprises(mixture) ? names.map((name) => `excess of ${name}`) : [];
   const known = Object.values(own), width = known.length + told.length;
-  await appendColumns(path, coding.schema, table, [...Object.keys(own), ...told], async ({ first, count, cells }) => {
-    const samples = tableSamples(coding, cells);
-    // The surprises alone, which are known in closed form.
-    const scores = told.length > 0
-      ? await scoreRows({ ...scorer, meter: undefined }, samples, Random.fromSeed(0), { rounds: 1 })
-      : undefined;
+  await appendColumns(path, coding.schema, table, [...Object.keys(own), ...told], ({ first, count, cells }) => {
+    const excess = told.length > 0 ? excessOf(scorer, reference, tableSamples(coding, cells)) : new Float64Array();
     const out = new Float64Array(count * width);
     for (let row = 0; row < count; row++) {
       known.forEach((values, k) => out[row * width + k] = values[first + row]);
-      if (scores) out.set(excessOf(scores, reference, surpriseCount(mixture), row), row * width + known.length);
+      out.set(excess.subarray(row * told.length, (row + 1) * told.length), row * width + known.length);
     }
     return out;
   });

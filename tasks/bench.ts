@@ -33,6 +33,7 @@ const DENSITY = "density";
 /** The case that reads a table, beside pandas. */
 const READ = "read";
 const MI = "mi";
+const ANOMALIES = "anomalies";
 
 /** A case that times steps: how many, in how many rounds, and the peer's script with its arguments. */
 interface StepCase {
@@ -80,8 +81,8 @@ await main((stop) =>
         help:
           `${
             CASES.join(", ")
-          }, or all of these; or ${READ}, ${MI} or ${DENSITY}. run-2d, truths and the unet cases take minutes, ` +
-          `${DENSITY} up to hours`,
+          }, or all of these; or ${READ}, ${MI}, ${ANOMALIES} or ${DENSITY}. run-2d, truths and the unet cases take minutes, ` +
+          `${ANOMALIES} a quarter of an hour, ${DENSITY} up to hours`,
         default: "all",
       }],
       options: {
@@ -157,6 +158,10 @@ await main((stop) =>
       const { measureInformation } = await import("./bench/mi_case.ts");
       return await measureInformation(options);
     }
+    if (positional.case === ANOMALIES) {
+      const { measureAnomalies } = await import("./bench/anomaly_case.ts");
+      return await measureAnomalies(options, (script, args) => runTask(script, args, options));
+    }
     if (positional.case === READ) {
       const result = await measuredReading(options);
       return console.log(options.json ? JSON.stringify(result) : lines(result));
@@ -164,7 +169,7 @@ await main((stop) =>
     const wanted = CASES.filter((name) => positional.case === "all" || positional.case === name);
     if (wanted.length === 0) {
       throw new UsageError(
-        `There is no case ${positional.case}; the cases are ${[...CASES, READ, MI, DENSITY].join(", ")}.`,
+        `There is no case ${positional.case}; the cases are ${[...CASES, READ, MI, DENSITY, ANOMALIES].join(", ")}.`,
       );
     }
     // Said before minutes are spent.

@@ -7,6 +7,7 @@ import { main, parseCommandLine, printText, Progress, takeNotes } from "../core/
 import { diagnose, type Diagnosis, diagnosisLines } from "../core/evaluation/diagnosis.ts";
 import { lockOutput } from "../core/io/lock.ts";
 import { requireWithin } from "../core/io/within.ts";
+import { UserError } from "../core/errors/user_error.ts";
 import { imageShape, renderSvg } from "../core/figures/mod.ts";
 import { diagnosisFigure } from "../core/figures/diagnosis.ts";
 import { type Integral, integralOf } from "../core/evaluation/integral.ts";
@@ -65,6 +66,11 @@ await main((stop) =>
     const { notes, onNote } = takeNotes(progress);
     const run = await openRun(positional.run, { trust: trustOf(o.trust, o.data) }, { onNote });
     const { shape } = run.info;
+    if (run.info.table) {
+      throw new UserError(
+        `The run in ${positional.run} is of a table, whose error over the log SNRs is compared with no Gaussian. Take nll or score.`,
+      );
+    }
     const chosen = await samplesOf(run, o);
     const random = Random.fromSeed(o.seed).split("diagnosis");
     const count = Math.min(chosen.samples.count, o.samples ?? (imageShape(shape) ? IMAGES : POINTS));

@@ -16,7 +16,8 @@ const task: TrainingTask = {
   async show(run, { figures, dataset }) {
     if (!figures) return {};
     const { folder, training, proposal, random, config, data, from } = run;
-    const panels = data.shape[0] === 2
+    // Of a table's levels there is no density to draw.
+    const panels = data.shape[0] === 2 && !data.table
       ? await DensityPanels.open(
         folder,
         training,

@@ -7,6 +7,7 @@ import { sizeOf } from "../data/tensors.ts";
 import { predict } from "../plugins/predict.ts";
 import type { GaussianMixture } from "../reference/mixture.ts";
 import { mixturePrediction } from "../reference/mixture_prediction.ts";
+import { UserError } from "../errors/user_error.ts";
 import { type MeterOptions, rowProgram, rowsOfRun } from "./row_program.ts";
 
 /** Squared errors of a denoiser and of a reference's ideal one on the same noise, one per sample. */
@@ -111,12 +112,22 @@ export async function createErrorMeter(
   const own = await createPlainMeter(engine, state, weights, denoiser, data, chunk, options);
   if (!data.gaps || data.condition) return own;
   // Where all is known, nothing has to be filled in for what is not.
-  const { gaps: _, ...rest } = data;
+  const { gaps, ...rest } = data, d = sizeOf(data.shape), may = new Uint8Array(d);
+  for (const place of gaps) may[place] = 1;
   let whole: Promise<ErrorMeter> | undefined;
   return {
     ...own,
     async measure(x, eps, logsnr, condition) {
-      if (condition?.some((flag) => flag === 1)) return await own.measure(x, eps, logsnr, condition);
+      if (condition?.some((flag) => flag === 1)) {
+        const wrong = condition.findIndex((flag, i) => flag === 1 && may[i % d] === 0);
+        if (wrong < 0) return await own.measure(x, eps, logsnr, condition);
+        throw new UserError(
+          `Coordinate ${
+            wrong % d
+          } (from 0) of a row is unknown, which was known in all rows of the training, and the model ` +
+            "has too many numbers to leave out any of them. Score by the reference, or train with such rows.",
+        );
+      }
       whole ??= createPlainMeter(engine, state, weights, denoiser, rest, chunk, options);
       return await (await whole).measure(x, eps, logsnr);
     },

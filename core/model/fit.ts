@@ -120,8 +120,8 @@ export async function fit(data: NamedDataset | Dataset | Rows, options: FitOptio
       Object.entries(model).map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
     );
     await training.dispose();
-    const { entropy, range, delta, logScale, axes } = dataset;
-    const facts = defined({ entropy, range, delta, logScale, axes });
+    const { entropy, range, delta, logScale, axes, table } = dataset;
+    const facts = defined({ entropy, range, delta, logScale, axes, table });
     return {
       ...createModel({
         ...{ engine, params, proposal, evalBatchSize: config.evalBatchSize },

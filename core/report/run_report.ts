@@ -58,7 +58,7 @@ export async function reportOf(path: string, label: string, { live, curves }: Re
   const { checkpoint } = files;
   const shape = files.info?.shape;
   // A run that does not know its data is opened too: the error says why it cannot be.
-  const isLive = live && (shape === undefined || shape.join() === "2");
+  const isLive = live && (shape === undefined || shape.join() === "2" && !files.info?.table);
   const isPoints = shape === undefined || shape.length === 1;
   if (isLive && checkpoint === undefined) notes.push(`${NOT_LIVE}: the run has no checkpoint.`);
   const run: OpenRun | undefined = checkpoint !== undefined && (isLive || (curves && isPoints))
@@ -80,7 +80,11 @@ export async function reportOf(path: string, label: string, { live, curves }: Re
     ...{ label, files, settings, commands, notes },
     ...(model ? { live: model } : {}),
     ...(live && shape && !isLive
-      ? { notLive: `${NOT_LIVE}: its samples are of shape [${shape.join(", ")}], not points of a plane.` }
+      ? {
+        notLive: files.info?.table
+          ? `${NOT_LIVE}: its samples are rows of a table, not points of a plane.`
+          : `${NOT_LIVE}: its samples are of shape [${shape.join(", ")}], not points of a plane.`,
+      }
       : {}),
     ...(curve ? { curve } : {}),
   };

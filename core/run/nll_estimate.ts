@@ -162,6 +162,12 @@ export async function openEstimate(
       } is of samples of shape [${info.shape}], but the first run of [${run.info.shape}].`,
     );
   });
+  const ofTable = runs.length > 1 ? runs.find(({ info }) => info.table) : undefined;
+  if (ofTable) {
+    throw new UserError(
+      `${shown(ofTable.folder.path)} is of a table, which is no member of an ensemble. Leave it out.`,
+    );
+  }
   // Each has its own names, classes and scales of what is known.
   const members = runs.map(({ denoiser, params, info }) => ({
     denoiser: toldAs(denoiser, info.condition, condition),

@@ -318,3 +318,41 @@ Deno.test("a conditional model is fitted to rows, saved and loaded, and all its 
       ] as const
     ) await rejects(attempt, pattern);
   }));
+
+Deno.test("a table is a density of its cells, in their own units, with what is unknown left out", () =>
+  inFolder(async (folder) => {
+    const random = Random.fromSeed(11),
+      rows = Array.from({ length: 400 }, () => {
+        const isLarge = random.uniform() < 0.5;
+        return [Math.round((isLarge ? 50 : 40) * 10 + 30 * random.normal()) / 10, isLarge ? "large" : "small"];
+      });
+    await Deno.writeTextFile(join(folder, "t.csv"), `mass,size\n${rows.map((row) => row.join()).join("\n")}\n`);
+    const data = await loadData(join(folder, "t.csv"));
+    deepEqual(data.table?.schema.columns.map(({ name, kind }) => [name, kind]), [["mass", "number"], [
+      "size",
+      "class",
+    ]]);
+    await using model = await fit(data, { epochs: 2, batchSize: 64, denoiserOptions: NETWORK });
+    // −log P(size) alone, of two classes as often as each other, and of a mass given a tenth.
+    const { nats } = await model.nll([[NaN, 0], [NaN, 1]]);
+    ok(Math.abs(nats - Math.log(2)) < 0.1, `${nats}`);
+    const { logDensity } = await model.logDensity([[50, 0], [50, NaN], [40, 0]], { levels: 64 });
+    const expected = Math.log(0.5 * 0.1 / (3 * Math.sqrt(2 * Math.PI)));
+    for (const log of logDensity.slice(0, 2)) ok(Math.abs(log - expected) < 0.4, `${log}, ${expected}`);
+    ok(logDensity[2] < expected - 3);
+    const cells = await model.sample(50, { steps: 50 });
+    equal(cells.length, 100);
+    for (let i = 0; i < 100; i += 2) {
+      ok(
+        cells[i] > 25 && cells[i] < 65 && Math.abs(cells[i] * 10 - Math.round(cells[i] * 10)) < 1e-3 &&
+          cells[i + 1] in [0, 1],
+      );
+    }
+    await rejects(
+      model.nll([[50, 0]], { estimator: "ode" }),
+      /whose levels and unknown values the paired estimator alone/,
+    );
+    await saveModel(model, join(folder, "run"));
+    await using loaded = await loadModel(join(folder, "run"));
+    deepEqual((await loaded.logDensity([[50, 0]])).logDensity, (await model.logDensity([[50, 0]])).logDensity);
+  }));

@@ -165,6 +165,8 @@ Deno.test("what a table, a run of one, or the command line has wrong is said in 
       ["nll", ["run", "--data", "strange.csv"], /strange\.csv has "heavy" in line 3, column mass, expected a number/],
       ["nll", ["run", "--data", "other.csv"], /other\.csv has none of the model's columns/],
       ["nll", ["run", "--estimator", "ode"], /--estimator is ode, but the run is of a table/],
+      ["diagnose", ["run"], /is of a table, whose error/],
+      ["nll", ["run", "--clamp"], /--clamp is given, but the run is of a table/],
       ["score", ["run", "penguins.csv", "--label", "odd"], /--label names "odd"/],
       ["score", ["run", "penguins.csv", "--out", "scores.xlsx"], /must end in \.csv/],
       ["impute", ["run", "whole.csv"], /no unknown cell/],

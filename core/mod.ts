@@ -21,7 +21,7 @@
  */
 export { InterruptedError } from "./errors/interrupted_error.ts";
 export { UserError } from "./errors/user_error.ts";
-export type { Samples } from "./data/samples.ts";
+export type { RowUniforms, Samples } from "./data/samples.ts";
 export type { HostTensor, HostTensors, ParameterShapes } from "./data/tensors.ts";
 export type { ClassVariable, Condition, ConditionVariable, NumberVariable } from "./data/condition.ts";
 export type { AxisMap } from "./data/standardisation.ts";
@@ -33,6 +33,19 @@ export type { Conditioning } from "./reference/conditioning.ts";
 export type { Gaussian } from "./reference/gaussian.ts";
 export type { GaussianMixture } from "./reference/mixture.ts";
 export type { Subspace } from "./reference/subspace.ts";
+export type { AtomBlock, Atoms } from "./reference/atoms.ts";
+export type {
+  ClassColumn,
+  DateColumn,
+  LeftOutColumn,
+  NumberColumn,
+  TableColumn,
+  TableFile,
+  TableSchema,
+  Transform,
+} from "./rows/column_types.ts";
+export type { NumberTransform } from "./rows/transform.ts";
+export type { LevelCoding, NumberCoding, TableCoding } from "./rows/table_coding.ts";
 export type { OptionSpec, OptionValues } from "./options/spec.ts";
 export type {
   CreateContext,

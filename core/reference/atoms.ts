@@ -11,6 +11,7 @@ export interface AtomBlock {
 
 /** What a mixture says of values of few levels, whose coordinates follow those of its Gaussians. */
 export interface Atoms {
+  /** In the order of their coordinates. */
   readonly blocks: readonly AtomBlock[];
   /** log p(level | component) of all blocks' levels, one block after another, `[k, levels]`. */
   readonly logits: Float64Array;

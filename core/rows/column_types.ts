@@ -1,14 +1,16 @@
 import { UserError } from "../errors/user_error.ts";
 
 /** How a number is mapped before it is modelled, as a user may ask for. */
-export const TRANSFORMS = ["auto", "none", "log", "logit", "normal", "asinh"] as const;
+export const TRANSFORMS: readonly Transform[] = ["auto", "none", "log", "logit", "normal", "asinh"];
 
 /** One of {@linkcode TRANSFORMS}. */
-export type Transform = typeof TRANSFORMS[number];
+export type Transform = "auto" | "none" | "log" | "logit" | "normal" | "asinh";
 
 /** A column of numbers. */
 export interface NumberColumn {
+  /** As the file has it. */
   readonly name: string;
+  /** Tells it from other kinds of columns. */
   readonly kind: "number";
   /** Its values are `offset + k · step`; left out of continuous ones. */
   readonly step?: number;
@@ -22,6 +24,7 @@ export interface NumberColumn {
   readonly grouped?: true;
   /** The smallest and the largest value. */
   readonly min: number;
+  /** The largest value. */
   readonly max: number;
   /** What the user asks for. */
   readonly transform?: Transform;
@@ -33,7 +36,9 @@ export interface NumberColumn {
 
 /** A column of dates or times. Its values are days since 1970-01-01 UTC. */
 export interface DateColumn {
+  /** As the file has it. */
   readonly name: string;
+  /** Tells it from other kinds of columns. */
   readonly kind: "date";
   /** In days: 1 of dates, 1/86400 of seconds. Its values are `offset + k · step`. */
   readonly step: number;
@@ -41,13 +46,17 @@ export interface DateColumn {
   readonly offset?: number;
   /** How it is written, one of those of `dates.ts`, as `YYYY-MM-DD`. */
   readonly format: string;
+  /** The smallest value. */
   readonly min: number;
+  /** The largest value. */
   readonly max: number;
 }
 
 /** A column of one of some classes. A value is the place of its level, from 0. */
 export interface ClassColumn {
+  /** As the file has it. */
   readonly name: string;
+  /** Tells it from other kinds of columns. */
   readonly kind: "class";
   /** As they are written in the file. {@linkcode OTHER} may be the last, for all that are not named. */
   readonly levels: readonly string[];
@@ -71,6 +80,7 @@ export type LeftOutColumn =
   & { readonly name: string }
   & (
     | {
+      /** Why it is not modelled. */
       readonly reason: "constant";
       /** As it is written. */
       readonly value: string;
@@ -78,6 +88,7 @@ export type LeftOutColumn =
       readonly bare?: true;
     }
     | {
+      /** Why it is not modelled. */
       readonly reason: "duplicate";
       /** The modelled column that says the same. */
       readonly of: string;
@@ -98,11 +109,15 @@ export type LeftOutColumn =
 
 /** How a table is stored, so that another can be written in the same way. */
 export interface TableFile {
+  /** Tells it from other kinds of columns. */
   readonly kind: "csv" | "json" | "jsonl" | "parquet";
   /** Of CSV. */
   readonly delimiter: string;
+  /** Whether the first line has the columns' names. */
   readonly header: boolean;
+  /** What stands before decimals. */
   readonly point: "." | ",";
+  /** Which cells are quoted. */
   readonly quotes: "needed" | "texts" | "all";
   /** Whether each name of the header is in quotes. */
   readonly quotedNames: boolean;
@@ -110,6 +125,7 @@ export interface TableFile {
   readonly newline: "\n" | "\r\n";
   /** Whether it has UTF-8's byte order mark. */
   readonly mark: boolean;
+  /** Whether it is packed. */
   readonly gzip: boolean;
   /** Of JSON: what stands between two records and within one, as `", "` and `": "`. */
   readonly spaced: boolean;
@@ -121,9 +137,11 @@ export interface TableFile {
 export interface TableSchema {
   /** Those that are modelled, in the file's order. */
   readonly columns: readonly TableColumn[];
+  /** Those that are not modelled. */
   readonly leftOut: readonly LeftOutColumn[];
   /** The names of all columns in the file's order. */
   readonly order: readonly string[];
+  /** How it is stored. */
   readonly file: TableFile;
 }
 

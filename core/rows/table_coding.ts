@@ -8,17 +8,21 @@ import { mapOf, type NumberTransform } from "./transform.ts";
 export interface NumberCoding {
   /** Its place among the schema's columns. */
   readonly column: number;
+  /** How it is mapped before it is standardised. */
   readonly transform: NumberTransform;
   /** Of the transformed values: the coordinate is (transformed − mean) / scale. */
   readonly mean: number;
+  /** See `mean`. */
   readonly scale: number;
   /** Values are rounded to `offset + k · step`: a coordinate is one of all that are rounded to its value. */
   readonly step?: number;
+  /** See `step`. */
   readonly offset?: number;
 }
 
 /** A column of few levels, of which each becomes a point. */
 export interface LevelCoding {
+  /** Its place among the schema's columns. */
   readonly column: number;
   /** Of a column of numbers its values, ascending, which lie on a line: each at (value − mean) / scale. */
   readonly line?: { readonly values: readonly number[]; readonly mean: number; readonly scale: number };
@@ -28,8 +32,11 @@ export interface LevelCoding {
 
 /** How rows of a table become samples: the coordinates of its numbers, and then those of its levels. */
 export interface TableCoding {
+  /** What the columns are. */
   readonly schema: TableSchema;
+  /** The columns that become a coordinate each. */
   readonly numbers: readonly NumberCoding[];
+  /** Those of few levels. */
   readonly levels: readonly LevelCoding[];
 }
 

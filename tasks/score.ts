@@ -1,11 +1,13 @@
 import "../core/cli/listen.ts";
 import { basename, join, resolve } from "node:path";
-import { mainOnRanks, parseCommandLine, printText, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
+import { main, parseCommandLine, printText, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
 import { parseDataFile } from "../core/data/data_file.ts";
 import { type Samples, selectRows } from "../core/data/samples.ts";
+import { sizeOf } from "../core/data/tensors.ts";
 import { UserError } from "../core/errors/user_error.ts";
 import { anomalyMeasures } from "../core/evaluation/anomaly_measures.ts";
 import { ranksFromHighest } from "../core/evaluation/score_ranks.ts";
+import { type RowBlock, tableBlocks } from "../core/files/table_blocks.ts";
 import { lockOutput } from "../core/io/lock.ts";
 import { requireWithin } from "../core/io/within.ts";
 import { internalsOf } from "../core/model/internals.ts";
@@ -24,8 +26,7 @@ import { referenceRows, scorerOf } from "../core/run/score_rows_of_run.ts";
 import { valueNames } from "../core/rows/describe_table.ts";
 import { openTable } from "../core/tables/open_table.ts";
 import { labelsOf } from "./score/labels.ts";
-import { type ScoredBlock, scoreFile } from "./score/score_file.ts";
-import { tableBlocks } from "./score/table_blocks.ts";
+import { scoreFile, type TopRow } from "./score/score_file.ts";
 import { linesOf } from "./score/text.ts";
 import { requireScorePath, writeScores } from "./score/write.ts";
 
@@ -75,7 +76,7 @@ const ENOUGH = 200;
 /** Rows of data without columns of their own that are scored together. */
 const BLOCK = 1 << 16;
 
-await mainOnRanks(async (ranks) => {
+await main(async (stop) => {
   const { options: o, positional, given } = await parseCommandLine({
     name: "score",
     summary: "Scores rows by −log p(x), with ranks and p-values, and says which columns carry the scores of anomalies.",
@@ -100,18 +101,18 @@ await mainOnRanks(async (ranks) => {
   }
   const labels = o.label === undefined ? undefined : await labelsOf(table!, o.label);
   await using model = await startModel(run, o);
-  await using scorer = await scorerOf(model, o.by as "auto" | "model" | "reference", o.evalBatchSize, ranks.stop);
+  await using scorer = await scorerOf(model, o.by, o.evalBatchSize, stop);
   const random = Random.fromSeed(o.seed).split("score"), started = performance.now();
   progress.update({ label: "reference rows", done: 0, total: 1 });
   const own = await ownData(run), isEnough = own.validation.count >= ENOUGH;
-  const against = o.against === "auto" ? isEnough ? "validation" : "train" : o.against as "train" | "validation";
-  const reference = await referenceRows(scorer, own[against], random.split("reference"), o.rounds, ranks.stop);
+  const against = o.against === "auto" ? isEnough ? "validation" : "train" : o.against;
+  const reference = await referenceRows(scorer, own[against], random.split("reference"), o.rounds, stop);
   using chosen = table ? undefined : await samplesOf(run, { ...o, data });
   const name = table ? basename(file!) : chosen!.name, said: string[] = table ? [...table.notes] : [];
   const blocks = table ? tableBlocks(coding!, table, (read) => said.push(...read)) : blocksOf(chosen!.samples);
   const begun = performance.now();
   const scores = await scoreFile(blocks, {
-    ...{ scorer, reference, random, rounds: o.rounds, signal: ranks.stop },
+    ...{ scorer, reference, random, rounds: o.rounds, signal: stop },
     onProgress: (rows) =>
       progress.update({ label: "rows", done: Math.round(rows), total: Math.max(1, Math.round(rows)) }),
   });
@@ -119,7 +120,7 @@ await mainOnRanks(async (ranks) => {
   if (scores.nll.some((nll) => !Number.isFinite(nll))) {
     throw new UserError("Scores came out as no finite numbers: the model has diverged, or the data is not its own.");
   }
-  const names = valueNames(coding, columns, run.info.shape[0]);
+  const names = valueNames(coding, columns, sizeOf(run.info.shape));
   const ranksOfRows = ranksFromHighest(scores.nll);
   const written = { ...scores, ranks: ranksOfRows, threshold: o.threshold };
   if (o.out !== undefined) await writeScores(resolve(o.out), written, names, { table, coding, scorer, reference });
@@ -135,8 +136,7 @@ await mainOnRanks(async (ranks) => {
     } rows`,
     ...{ reference: reference.scores.nll, scores: scores.nll },
     ...(o.threshold === undefined ? {} : { threshold: scoreAt(reference.scores.nll, o.threshold) }),
-    columns: names,
-    rows: scores.top.map(({ row, excess }) => ({ label: `row ${row}`, excess })),
+    ...shownParts(names, scores.top),
   };
   await run.folder.write(`${stem}.svg`, await renderSvg(scoresFigure(record)));
   progress.finish();
@@ -187,11 +187,27 @@ await mainOnRanks(async (ranks) => {
   printText(o.json ? JSON.stringify(summary) : linesOf(summary, scores.top, names, coding).join("\n"));
 });
 
+/** Values whose parts a figure shows at most. */
+const SHOWN = 24;
+
+/** The parts of the most anomalous rows, of the values that carry the most of any. */
+function shownParts(names: readonly string[], top: readonly TopRow[]) {
+  if (!top.some(({ excess }) => excess.length > 0)) return { columns: [], rows: [] };
+  const most = names.map((_, k) =>
+    Math.max(...top.map(({ excess }) => Number.isNaN(excess[k]) ? -Infinity : excess[k]))
+  );
+  const places = [...names.keys()].sort((a, b) => most[b] - most[a]).slice(0, SHOWN).sort((a, b) => a - b);
+  return {
+    columns: places.map((k) => names[k]),
+    rows: top.map(({ row, excess }) => ({ label: `row ${row}`, excess: Float64Array.from(places, (k) => excess[k]) })),
+  };
+}
+
 function headerOf(header: string | undefined): "auto" | "on" | "off" {
   return header === "on" || header === "off" ? header : "auto";
 }
 
-async function* blocksOf(samples: Samples): AsyncGenerator<ScoredBlock> {
+async function* blocksOf(samples: Samples): AsyncGenerator<RowBlock> {
   for (let first = 0; first < samples.count; first += BLOCK) {
     const rows = Uint32Array.from({ length: Math.min(BLOCK, samples.count - first) }, (_, i) => first + i);
     yield { first, samples: selectRows(samples, rows) };

@@ -4,6 +4,7 @@ import { parseDataFile } from "../../core/data/data_file.ts";
 import type { BackendChoice } from "../../core/engine/mod.ts";
 import { UserError } from "../../core/errors/user_error.ts";
 import { density } from "../../core/evaluation/density.ts";
+import { tableBlocks } from "../../core/files/table_blocks.ts";
 import { writeFileAtomic } from "../../core/io/atomic.ts";
 import { lockOutput } from "../../core/io/lock.ts";
 import { internalsOf } from "../../core/model/internals.ts";
@@ -21,7 +22,6 @@ import { isTableFile, openTable } from "../../core/tables/open_table.ts";
 import { numberText } from "../../core/rows/describe_table.ts";
 import type { TableCoding } from "../../core/rows/table_coding.ts";
 import { fillTable } from "../../core/tables/write_table.ts";
-import { tableBlocks } from "../score/table_blocks.ts";
 
 /** What the command line says of a table. */
 export interface TableValues {

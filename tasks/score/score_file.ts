@@ -1,16 +1,9 @@
-import { type Samples, selectRows } from "../../core/data/samples.ts";
+import { selectRows } from "../../core/data/samples.ts";
+import type { RowBlock } from "../../core/files/table_blocks.ts";
 import { InterruptedError } from "../../core/errors/interrupted_error.ts";
 import { type RowScores, scoreRows } from "../../core/evaluation/row_scores.ts";
 import type { Random } from "../../core/random/random.ts";
 import { excessOf, type OpenScorer, type ReferenceRows, RowComparison } from "../../core/run/score_rows_of_run.ts";
-
-/** Some rows that are scored together. */
-export interface ScoredBlock {
-  readonly first: number;
-  readonly samples: Samples;
-  /** Of a table its cells, `[count, columns]`. */
-  readonly cells?: Float64Array;
-}
 
 /** A row among the most anomalous. */
 export interface TopRow {
@@ -47,7 +40,7 @@ const TOP = 10;
 
 /** Scores rows block by block; memory is that of a block, and of the scores. @throws {InterruptedError} */
 export async function scoreFile(
-  blocks: AsyncIterable<ScoredBlock>,
+  blocks: AsyncIterable<RowBlock>,
   { scorer, reference, random, rounds, signal, onProgress }: FileScoring,
 ): Promise<FileScores> {
   const comparison = new RowComparison(scorer, reference);

@@ -1,9 +1,18 @@
-import { cellsOf } from "../../core/tables/cells.ts";
-import type { Table } from "../../core/tables/open_table.ts";
-import { type TableCoding, tableSamples } from "../../core/rows/table_coding.ts";
-import type { ScoredBlock } from "./score_file.ts";
+import type { Samples } from "../data/samples.ts";
+import { type TableCoding, tableSamples } from "../rows/table_coding.ts";
+import { cellsOf } from "../tables/cells.ts";
+import type { Table } from "../tables/open_table.ts";
 
-/** Rows that are scored together at least, so that a run of the program is full. */
+/** Some rows of data, one after the other. */
+export interface RowBlock {
+  /** The place of the first. */
+  readonly first: number;
+  readonly samples: Samples;
+  /** Of a table their cells, `[count, columns]`. */
+  readonly cells?: Float64Array;
+}
+
+/** Rows that are taken together at least, so that a run of a program is full. */
 const ROWS = 1 << 14;
 
 /** The rows of a table as a model sees them, some thousands at a time. @param notes Is given what was assumed, at the end. */
@@ -11,10 +20,10 @@ export async function* tableBlocks(
   coding: TableCoding,
   table: Table,
   notes: (notes: readonly string[]) => void,
-): AsyncGenerator<ScoredBlock> {
+): AsyncGenerator<RowBlock> {
   const source = cellsOf(coding.schema, table), width = coding.schema.columns.length;
   let parts: Float64Array[] = [], first = 0, count = 0;
-  const together = (): ScoredBlock => {
+  const together = (): RowBlock => {
     const cells = new Float64Array(count * width);
     let at = 0;
     for (const part of parts) {

@@ -76,6 +76,9 @@ const ENOUGH = 200;
 /** Rows of data without columns of their own that are scored together. */
 const BLOCK = 1 << 16;
 
+/** Values whose parts a figure shows at most. */
+const SHOWN = 24;
+
 await main(async (stop) => {
   const { options: o, positional, given } = await parseCommandLine({
     name: "score",
@@ -186,9 +189,6 @@ await main(async (stop) => {
   await run.folder.writeJson(`${stem}.json`, summary);
   printText(o.json ? JSON.stringify(summary) : linesOf(summary, scores.top, names, coding).join("\n"));
 });
-
-/** Values whose parts a figure shows at most. */
-const SHOWN = 24;
 
 /** The parts of the most anomalous rows, of the values that carry the most of any. */
 function shownParts(names: readonly string[], top: readonly TopRow[]) {

@@ -155,6 +155,7 @@ await main(async (stop) => {
       ? {}
       : { read: chosen.description }),
     nats: scores.nll.reduce((sum, nll) => sum + nll / scores.nll.length, 0),
+    ...(chosen?.logScale === undefined ? {} : { log_scale: chosen.logScale }),
     by: !scorer.isReference
       ? "the model"
       : o.by === "reference"

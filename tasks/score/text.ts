@@ -13,6 +13,7 @@ export function linesOf(
     readonly rows: number;
     readonly read?: string;
     readonly nats: number;
+    readonly log_scale?: number;
     readonly by: string;
     readonly against: { readonly part: string; readonly rows: number };
     readonly threshold?: number;

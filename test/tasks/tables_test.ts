@@ -193,3 +193,28 @@ Deno.test("a run of a table that is resumed gives what an uninterrupted one give
     const parts = await run("train:2d", ["--resume", "parts", "--epochs", "4"], cwd);
     deepEqual([parts.val_nll, parts.reference_nll], [whole.val_nll, whole.reference_nll]);
   }));
+
+Deno.test("points of numbers alone are scored too, in each form that scores are written in", () =>
+  inFolder(async (cwd) => {
+    const random = Random.fromSeed(6);
+    const rows = Array.from(
+      { length: 300 },
+      (_, i) => i === 7 ? [9.123456, -9.654321] : [random.normal(), random.normal()],
+    );
+    await Deno.writeTextFile(join(cwd, "points.csv"), `x,y\n${rows.map((row) => row.join()).join("\n")}\n`);
+    const args = ["points.csv", "--denoiser", "gaussian", "--epochs", "1", "--figures", "off", "--out", "run"];
+    await run("train:2d", args, cwd);
+    await Deno.copyFile(join(cwd, "points.csv"), join(cwd, "others.csv"));
+    for (const out of ["scores.csv", "scores.jsonl", "scores.h5"]) {
+      const scored = await run("score", ["run", "others.csv", "--out", out, "--rounds", "2"], cwd);
+      const [first] = scored.top as unknown as { row: number; because: Record<string, number> }[];
+      equal(first.row, 7);
+      ok(first.because.x > 5 && first.because.y > 5 && Number.isFinite(scored.log_scale), JSON.stringify(first));
+      ok((await Deno.stat(join(cwd, out))).size > 300);
+    }
+    const lines = (await Deno.readTextFile(join(cwd, "scores.jsonl"))).trim().split("\n").map((line) =>
+      JSON.parse(line)
+    );
+    deepEqual([lines.length, lines[7].row, lines[7].rank], [300, 7, 1]);
+    ok((await Deno.readTextFile(join(cwd, "scores.csv"))).startsWith("row,nll,nll_stderr,rank,p\n"));
+  }));

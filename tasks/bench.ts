@@ -34,6 +34,7 @@ const DENSITY = "density";
 const READ = "read";
 const MI = "mi";
 const ANOMALIES = "anomalies";
+const TABLES = "tables";
 
 /** A case that times steps: how many, in how many rounds, and the peer's script with its arguments. */
 interface StepCase {
@@ -81,8 +82,8 @@ await main((stop) =>
         help:
           `${
             CASES.join(", ")
-          }, or all of these; or ${READ}, ${MI}, ${ANOMALIES} or ${DENSITY}. run-2d, truths and the unet cases take minutes, ` +
-          `${ANOMALIES} a quarter of an hour, ${DENSITY} up to hours`,
+          }, or all of these; or ${READ}, ${MI}, ${ANOMALIES}, ${TABLES} or ${DENSITY}. run-2d, truths and the unet cases take minutes, ` +
+          `${ANOMALIES} and ${TABLES} a quarter of an hour, ${DENSITY} up to hours`,
         default: "all",
       }],
       options: {
@@ -119,6 +120,11 @@ await main((stop) =>
           optional: "string",
           placeholder: "folder",
           help: "mi: a safetensors file a task, with x's columns before y's in xy, and truth.json.",
+        },
+        tables: {
+          optional: "string",
+          placeholder: "folder",
+          help: "tables: penguins.json, cars.json and movies.json, as the npm package vega-datasets has them in data.",
         },
         ...DENSITY_OPTIONS,
         python: { default: "python3", placeholder: "command", help: "The Python that has the peers' packages." },
@@ -158,6 +164,15 @@ await main((stop) =>
       const { measureInformation } = await import("./bench/mi_case.ts");
       return await measureInformation(options);
     }
+    if (positional.case === TABLES) {
+      if (options.tables === undefined) {
+        throw new UsageError(
+          `${TABLES} needs --tables, the folder with penguins.json, cars.json and movies.json of vega-datasets.`,
+        );
+      }
+      const { measureTables } = await import("./bench/table_case.ts");
+      return await measureTables(options.tables, options, (script, args) => runTask(script, args, options));
+    }
     if (positional.case === ANOMALIES) {
       const { measureAnomalies } = await import("./bench/anomaly_case.ts");
       return await measureAnomalies(options, (script, args) => runTask(script, args, options));
@@ -169,7 +184,9 @@ await main((stop) =>
     const wanted = CASES.filter((name) => positional.case === "all" || positional.case === name);
     if (wanted.length === 0) {
       throw new UsageError(
-        `There is no case ${positional.case}; the cases are ${[...CASES, READ, MI, DENSITY, ANOMALIES].join(", ")}.`,
+        `There is no case ${positional.case}; the cases are ${
+          [...CASES, READ, MI, DENSITY, ANOMALIES, TABLES].join(", ")
+        }.`,
       );
     }
     // Said before minutes are spent.
@@ -195,6 +212,7 @@ function requireHeeded(
   const heeded = {
     rows: [name === READ, `the case ${READ}`],
     tasks: [name === MI, `the case ${MI}`],
+    tables: [name === TABLES, `the case ${TABLES}`],
     mpirun: [ranks, "--ranks"],
     stderr: [isStepped && (name === "all" || name === "density-2d"), "the case density-2d"],
     backend: [!backends, "the cases, not for --backends, which takes all"],

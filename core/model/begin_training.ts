@@ -125,7 +125,7 @@ export async function beginTraining<S extends FitSettings>(
   }
   // The moments of rows with unknown values are those of the mixture that is fitted to them.
   const fitted = saved.gaussian ?? (isTable ? undefined : fitGaussian(data.train, data.shape));
-  if (!reference && data.shape.length === 1) {
+  if (!reference && !isTable && data.shape.length === 1) {
     // What is wrong with the denoiser's options, or too large, is told before a mixture is fitted, which takes its time.
     const plain = { ...known, gaussian: fitted ?? standardGaussian(sizeOf(data.shape)) };
     const trial = await plugin.create(plain, config.denoiserOptions, { signal: ranks.stop, training: true });

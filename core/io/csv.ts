@@ -1,3 +1,4 @@
+import { hasTwoLines, isUtf8, lineEnd, trimmedEnd } from "./csv_bytes.ts";
 import { type CsvLayout, csvLayout, isMissing } from "./csv_layout.ts";
 import { DataFileError } from "./data_array.ts";
 import { DecimalReader, toNumber } from "./decimal.ts";
@@ -251,40 +252,9 @@ function hintFor(text: string): string {
   return "Clean the data, or remove the column";
 }
 
-function trimmedEnd(bytes: Uint8Array, begin: number, end: number): number {
-  while (end > begin && (bytes[end - 1] === SPACE || bytes[end - 1] === TAB)) end--;
-  return end;
-}
-
-/** The first byte after a line; −1 where it is not whole. */
-function lineEnd(bytes: Uint8Array, begin: number, isLast: boolean): number {
-  for (let at = begin; at < bytes.length; at++) {
-    if (bytes[at] === LF) return at + 1;
-    if (bytes[at] === CR && (at + 1 < bytes.length || isLast)) return bytes[at + 1] === LF ? at + 2 : at + 1;
-  }
-  return isLast ? bytes.length : -1;
-}
-
-/** Whether a text has more than a header: of many columns a line may be long. */
-function hasTwoLines(bytes: Uint8Array): boolean {
-  return [LF, CR].some((end) => {
-    const first = bytes.indexOf(end);
-    return first >= 0 && bytes.indexOf(end, first + 1) >= 0;
-  });
-}
-
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
   const both = new Uint8Array(a.length + b.length);
   both.set(a);
   both.set(b, a.length);
   return both;
-}
-
-function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,3 +1,4 @@
+import { lineEnd, trimmedEnd } from "./csv_bytes.ts";
 import type { CsvLayout } from "./csv_layout.ts";
 import { DataFileError } from "./data_array.ts";
 import { DecimalReader, toGroupedNumber, toNumber } from "./decimal.ts";
@@ -207,18 +208,4 @@ export class CsvCells {
     this.#line += 1 + lines;
     return at >= bytes.length ? at : bytes[at] === CR && bytes[at + 1] === LF ? at + 2 : at + 1;
   }
-}
-
-function trimmedEnd(bytes: Uint8Array, begin: number, end: number): number {
-  while (end > begin && (bytes[end - 1] === SPACE || bytes[end - 1] === TAB)) end--;
-  return end;
-}
-
-/** The first byte after a line; −1 where it is not whole. */
-function lineEnd(bytes: Uint8Array, begin: number, isLast: boolean): number {
-  for (let at = begin; at < bytes.length; at++) {
-    if (bytes[at] === LF) return at + 1;
-    if (bytes[at] === CR && (at + 1 < bytes.length || isLast)) return bytes[at + 1] === LF ? at + 2 : at + 1;
-  }
-  return isLast ? bytes.length : -1;
 }

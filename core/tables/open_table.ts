@@ -1,3 +1,4 @@
+import { hasTwoLines, isUtf8 } from "../io/csv_bytes.ts";
 import { dataEnding } from "../data/data_file.ts";
 import { shownName } from "../io/columns.ts";
 import { csvLayout } from "../io/csv_layout.ts";
@@ -188,24 +189,8 @@ function distinctNames(said: readonly string[], width: number): { names: string[
   return { names, notes };
 }
 
-function hasTwoLines(bytes: Uint8Array): boolean {
-  return [LF, CR].some((end) => {
-    const first = bytes.indexOf(end);
-    return first >= 0 && bytes.indexOf(end, first + 1) >= 0;
-  });
-}
-
 function isTooLong(bytes: Uint8Array): boolean {
   return bytes.length > 2 * MAX_RECORD;
-}
-
-function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function newlineOf(bytes: Uint8Array): "\n" | "\r\n" {

@@ -26,7 +26,7 @@ import { columnsFigure, pairsFigure } from "../core/run/quality_figure.ts";
 import { shown } from "../core/run/result.ts";
 import { inUnits } from "../core/run/sample_files.ts";
 import { comparedTable, withGapsOf } from "../core/run/compared_table.ts";
-import { tableCells } from "../core/rows/table_coding.ts";
+import { asTableRows, tableCells } from "../core/rows/table_coding.ts";
 import { writeRows } from "../core/tables/write_table.ts";
 import { samplerOf, samplingPlan } from "../core/sampling/plan.ts";
 import { qualityLines, qualityRecord } from "./evaluate/text.ts";
@@ -138,6 +138,7 @@ await main((stop) => {
       if (info.table) {
         await Deno.mkdir(dirname(folder.file(stem)), { recursive: true });
         await writeRows(folder.file(files[0]), info.table.schema, tableCells(info.table, samples));
+        samples = asTableRows(info.table, samples);
       } else {
         const drawn = { shape: [data.rows, ...shape], data: inUnits(samples, info.axes) };
         await folder.write(files[0], encodeSafetensors({ samples: drawn }));

@@ -221,6 +221,20 @@ export function tableCells(coding: TableCoding, x: Float32Array): Float64Array {
 }
 
 /**
+ * Samples as their table writes them: what was drawn between two steps or digits is told from data by that alone, however
+ * good it is.
+ *
+ * @param x `[n, d]`.
+ * @returns The same of the rows that {@linkcode tableCells} makes of them.
+ */
+export function asTableRows(coding: TableCoding, x: Float32Array): Float32Array {
+  const rows = tableSamples(coding, tableCells(coding, x)), out = new Float32Array(x.length);
+  rows.copy(0, rows.count, out);
+  // A logarithm has no value where a number is rounded to 0.
+  return out.map((value, i) => Number.isFinite(value) ? value : x[i]);
+}
+
+/**
  * Rows by their columns, to be compared with others: numbers as their coordinates have them, levels as numbers that stand for
  * them, `[n, values]`, NaN where unknown; the numbers first and then those of few levels.
  *

@@ -7,6 +7,7 @@ import { referenceNll } from "../../../core/reference/mixture.ts";
 import type { TableColumn, TableSchema } from "../../../core/rows/column_types.ts";
 import { describeTable } from "../../../core/rows/describe_table.ts";
 import {
+  asTableRows,
   blocksOf,
   codingOf,
   parseCoding,
@@ -77,6 +78,10 @@ Deno.test("rounded values are spread over their steps alone, the same for a row 
   const samples = tableSamples(coding, cells), spread = drawn(samples, Random.fromSeed(1));
   deepEqual([...tableCells(coding, toFloat32(spread))], [...tableCells(coding, toFloat32(samples))]);
   ok(toFloat32(spread).some((value, i) => value !== toFloat32(samples)[i]));
+  // As the table writes them they are the data's own values again, to the bit.
+  const own = toFloat32(samples), flags = toFloat32(samples.gaps!), again = asTableRows(coding, toFloat32(spread));
+  const places = placesOfColumns(coding, (column) => column !== 3);
+  own.forEach((value, i) => places.includes(i % 5) && flags[i] === 0 && equal(again[i], value));
   deepEqual([...toFloat32(spread, 40, 50)], [...toFloat32(spread).subarray(200, 250)]);
   equal(drawn(spread, Random.fromSeed(2)), spread);
 });

@@ -51,15 +51,16 @@ export async function inferOptions(values: OptionValues): Promise<InferOptions> 
   };
 }
 
-/** Whether a table is one of continuous numbers without gaps and heavy tails, as far as some of its first rows tell. */
+/** Whether a table is one of continuous numbers without gaps, heavy tails and what is doubtful, as far as some of its first rows tell. */
 export async function isPlain(
   path: string,
   header: "auto" | "on" | "off",
   rows: number = PEEKED_ROWS,
 ): Promise<boolean> {
   const table = await openTable(path, { header }), some = firstRows(table, rows);
-  const { schema, unknown } = await inferSchema(some);
-  const isNumbers = schema.columns.length === table.names.length && unknown.every((count) => count === 0) &&
+  const { schema, unknown, remarks } = await inferSchema(some);
+  const isNumbers = remarks.length === 0 && schema.columns.length === table.names.length &&
+    unknown.every((count) => count === 0) &&
     schema.columns.every((column) => column.kind === "number" && column.step === undefined);
   if (!isNumbers) return false;
   const { cells } = await readCells(schema, some), width = schema.columns.length;
@@ -103,7 +104,7 @@ export async function loadTable(
   }
   const order = random.split("validation").permutation(count), training = order.subarray(0, Math.floor(0.9 * count));
   const coding = codingOf(schema, cells, training);
-  for (const line of describeColumns(inferred)) onNote?.(line);
+  for (const line of [...describeColumns(inferred), ...inferred.remarks]) onNote?.(line);
   return {
     shape: [widthOfRow(coding)],
     ...splitInOrder(tableSamples(coding, cells), order),

@@ -22,6 +22,9 @@ const FEW_ROWS = 5;
 /** The share of the rows that the levels have which are not lumped together. */
 const LUMPED_LEAVES = 0.9;
 
+/** The share of the rows in which a continuous number recurs that is no density there. */
+const ATOM = 0.01;
+
 /** Names of columns that number rows. */
 export const ID_NAME =
   /^(id|ids|idx|index|row|rows|no|nr|num|number|key|#|rowid|row[ _.-]?(id|nr|no|num|number|index)|.*[ _.-]id|unnamed: ?\d+)$/i;
@@ -82,7 +85,8 @@ export function decideColumn(
       return out({ name, reason: "id" }, counts ? "left out, it counts the rows" : "left out, it numbers the rows");
     }
   }
-  return { column: numberColumn(name, summary, undefined), notes: [...notes, ...stepNote(summary)] };
+  const column = numberColumn(name, summary, undefined);
+  return { column, notes: [...notes, ...numberNotes(column, summary)] };
 }
 
 /** The values of a column, of which words that stand for missing ones are none where it is of numbers or dates. */
@@ -141,13 +145,6 @@ function remainder(value: number, step: number): number {
   return Math.abs(rest) < 1e-9 * step ? 0 : rest;
 }
 
-/** Says a step that is no power of ten. */
-function stepNote(summary: ColumnSummary): string[] {
-  const { step } = numberColumn("", summary, undefined);
-  if (step === undefined || /^(1|0\.0*1|10*)$/.test(String(step))) return [];
-  return [`in steps of ${step}`];
-}
-
 function numberAsked(
   table: Table,
   name: string,
@@ -181,7 +178,37 @@ function numberAsked(
         (own === 0 ? "have no step" : `are in steps of ${own}`) + ". Correct the step, or leave it out.",
     );
   }
-  return { column, notes: wordNotes(summary) };
+  return { column, notes: [...wordNotes(summary), ...numberNotes(column, summary)] };
+}
+
+/** What is doubtful of numbers. */
+function numberNotes({ step, min, max, decimals }: NumberColumn, summary: ColumnSummary): string[] {
+  const { extremes: { marker }, numbers, firstNumber, recurring } = summary;
+  const rows = (count: number) => `${count} ${count === 1 ? "row" : "rows"}`;
+  const atoms = step === undefined ? recurring.filter(({ count }) => count >= Math.max(FEW_ROWS, ATOM * numbers)) : [];
+  const some = atoms.slice(0, 3).map(({ value, count }) => `${value} in ${rows(count)}`).join(", ");
+  const isBeyond = Math.max(-min, max) > Number.MAX_SAFE_INTEGER && decimals === 0 &&
+    /^[+-]?\d+$/.test(firstNumber!.text);
+  return [
+    ...(marker
+      ? [
+        `is ${marker.value} in ${
+          rows(marker.count)
+        }, far from all else; where that stands for unknown, empty these cells`,
+      ]
+      : []),
+    ...(atoms.length > 0
+      ? [
+        `is ${some}${
+          atoms.length > 3 ? ", …" : ""
+        }: a density has no bound where a value recurs, so that its −log p says ` +
+        "little; a step by --types makes it one of probabilities",
+      ]
+      : []),
+    ...(isBeyond
+      ? ["has whole numbers beyond 2^53, which are not told apart to the last digit; --id, if they name the rows"]
+      : []),
+  ];
 }
 
 function dateAsked(

@@ -7,6 +7,7 @@ import { splitInOrder } from "../plugins/split.ts";
 import type { Random } from "../random/random.ts";
 import { chooseTransform } from "../rows/choose_transform.ts";
 import { codingOf, placesOfColumns, type TableCoding, tableSamples, widthOfRow } from "../rows/table_coding.ts";
+import { UnseenValues } from "../rows/unseen_values.ts";
 import { readCells } from "../tables/cells.ts";
 import { describeColumns } from "../tables/describe.ts";
 import { type InferOptions, type InferredSchema, inferSchema } from "../tables/infer_types.ts";
@@ -155,12 +156,15 @@ export async function readTable(
   header: "auto" | "on" | "off",
 ): Promise<TableRowsOfFile> {
   const table = await openTable(path, { header }), { cells, count, notes } = await readCells(coding.schema, table);
+  const unseen = new UnseenValues(coding, path);
+  unseen.add(cells, 0);
   const unknown = cells.reduce((sum, value) => sum + Number(Number.isNaN(value)), 0);
   const said = [
     `${basename(path)}: ${count} rows`,
     ...(unknown > 0 ? [`${unknown} cells unknown`] : []),
     ...table.notes,
     ...notes,
+    ...unseen.notes,
   ];
   return { cells, samples: tableSamples(coding, cells), description: said.join("; ") };
 }

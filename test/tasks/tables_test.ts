@@ -185,6 +185,39 @@ Deno.test("what a table, a run of one, or the command line has wrong is said in 
     equal(await Deno.readTextFile(join(cwd, "penguins.csv")), before);
   }));
 
+Deno.test("rows that are no rows of the model's table are scored, and what they were taken for is said", () =>
+  inFolder(async (cwd) => {
+    await Deno.writeTextFile(join(cwd, "penguins.csv"), csv(penguins(300, 1)));
+    equal((await runTask("train:2d", ["penguins.csv", ...SMALL, "--out", "run"], cwd)).code, 0);
+    const odd = penguins(20, 2, 0).map((row, i) =>
+      i === 0
+        ? { ...row, mass: 3712.5 }
+        : i === 1
+        ? { ...row, toes: 9 }
+        : i === 2
+        ? { ...row, flipper: 1e30 }
+        : i === 3
+        ? { ...row, planet: "Mars" }
+        : row
+    );
+    await Deno.writeTextFile(join(cwd, "odd.csv"), csv(odd));
+    const scored = await run("score", ["run", "odd.csv", "--out", "odd.scores.csv"], cwd) as unknown as {
+      readonly read: string;
+      readonly top: readonly { readonly row: number; readonly nll: number }[];
+    };
+    match(scored.read, /mass: 3712.5 in 1 row, between the model's steps of 25/);
+    match(scored.read, /toes: 9 in 1 row, which the model does not know/);
+    match(scored.read, /flipper: 1e\+30 in 1 row, farther out than a float32 can tell/);
+    match(scored.read, /planet: "Mars" in 1 row, in training always "Earth"/);
+    equal(scored.top[0].row, 2);
+    ok(scored.top[0].nll > 1e20 && Number.isFinite(scored.top[0].nll));
+    // The errors of the other rows are not those of the one that is far out.
+    const [names, ...lines] = (await Deno.readTextFile(join(cwd, "odd.scores.csv"))).trim().split("\n");
+    const at = names.split(",").length - names.split(",").indexOf("nll_stderr");
+    const errors = lines.filter((_, i) => i !== 2).map((line) => Number(line.split(",").at(-at)));
+    ok(errors.every((error) => error >= 0 && error < 5), errors.join());
+  }));
+
 Deno.test("a run of a table that is resumed gives what an uninterrupted one gives", () =>
   inFolder(async (cwd) => {
     await Deno.writeTextFile(join(cwd, "penguins.csv"), csv(penguins(200, 5)));

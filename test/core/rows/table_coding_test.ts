@@ -71,6 +71,14 @@ Deno.test("cells come back from the coordinates that they become, and what is un
   ]);
 });
 
+Deno.test("a value of few that only rows have which are not trained on is one of them, and is not unknown there", () => {
+  const n = 200, cells = Float64Array.from({ length: n }, (_, row) => row === n - 1 ? 9 : row % 4);
+  const schema = schemaOf([{ name: "doors", kind: "number", step: 1, decimals: 0, min: 0, max: 9 }]);
+  const coding = codingOf(schema, cells, Uint32Array.from({ length: n - 20 }, (_, i) => i));
+  deepEqual(coding.levels[0].line?.values, [0, 1, 2, 3, 9]);
+  ok(!toFloat32(tableSamples(coding, cells).gaps!).includes(1));
+});
+
 Deno.test("rounded values are spread over their steps alone, the same for a row whatever others are asked for", () => {
   const n = 200,
     cells = someCells(n),

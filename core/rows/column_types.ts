@@ -123,8 +123,10 @@ export interface TableFile {
   readonly quotedNames: boolean;
   /** What ends a line. */
   readonly newline: "\n" | "\r\n";
-  /** Whether it has UTF-8's byte order mark. */
+  /** Whether it has a byte order mark. */
   readonly mark: boolean;
+  /** Of a text in UTF-16, which byte of two is the first. */
+  readonly utf16?: "le" | "be";
   /** Whether it is packed. */
   readonly gzip: boolean;
   /** Of JSON: what stands between two records and within one, as `", "` and `": "`. */

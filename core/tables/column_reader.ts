@@ -11,6 +11,7 @@ const LISTED = 5, MAX_REMEMBERED = 1000;
 export class ColumnReader {
   readonly #levels: ReadonlyMap<string, number>;
   readonly #values: ReadonlyMap<number, number>;
+  readonly #truths: ReadonlyMap<string, number>;
   readonly #other: number;
   readonly #format: DateFormat | undefined;
   /** Texts that are no levels, and how often they were met. */
@@ -23,6 +24,10 @@ export class ColumnReader {
     this.#levels = new Map(levels.map((level, k) => [level, k]));
     // What is written in another way, as 1.0 for 1, is the same level.
     this.#values = new Map(levels.flatMap((level, k) => isNumber(level) ? [[Number(level), k] as const] : []));
+    // JSON's true is the True of pandas' CSV and the TRUE of R's.
+    this.#truths = new Map(
+      levels.flatMap((level, k) => /^(true|false)$/i.test(level) ? [[level.toLowerCase(), k]] : []),
+    );
     this.#other = levels.indexOf(OTHER);
     this.#format = column.kind === "date" ? DATE_FORMATS.get(column.format) : undefined;
   }
@@ -55,7 +60,8 @@ export class ColumnReader {
   }
 
   #level(block: CellBlock, cell: number, kind: number): number {
-    const text = block.text(cell), level = this.#levels.get(text);
+    const text = kind === CELL.boolean ? String(block.numbers[cell] === 1) : block.text(cell);
+    const level = this.#levels.get(text) ?? this.#truths.get(text.toLowerCase());
     if (level !== undefined) return level;
     if (kind === CELL.word && isMissingAnywhere(text)) return NaN;
     if (kind === CELL.number) {

@@ -199,6 +199,7 @@ function fileOf(of: Value): TableFile {
     quotedNames: of.get("quotedNames").boolean(),
     newline: of.get("newline").oneOf(["\n", "\r\n"]),
     mark: of.get("mark").boolean(),
+    ...optional(of, "utf16", (value) => value.oneOf(["le", "be"])),
     gzip: of.get("gzip").boolean(),
     spaced: of.get("spaced").boolean(),
     missing: missing.text(),

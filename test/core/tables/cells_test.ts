@@ -57,6 +57,13 @@ Deno.test("tables without names are matched by their places", async () => {
   await rejects(cellsAs(TRAIN, "x,y\n1,2\n"), /has none of the model's columns mass, species, when; it has x, y/);
 });
 
+Deno.test("true and false are the same however a file writes them", async () => {
+  const train = "ok,n\n" + Array.from({ length: 20 }, (_, i) => `${i % 3 ? "True" : "False"},${i / 2}`).join("\n");
+  const json = '[{"ok":true,"n":1},{"ok":false,"n":2},{"ok":null,"n":3}]';
+  deepEqual(await cellsAs(train, json, "json"), { cells: [[1, 1], [0, 2], [NaN, 3]], notes: [] });
+  deepEqual((await cellsAs(json, "ok,n\nTRUE,1\nfalse,2\nyes,3\n", "csv", "json")).cells, [[1, 1], [0, 2], [NaN, 3]]);
+});
+
 Deno.test("what is left out is heeded: a copy knows what its twin lacks, and what is not as in training is said", async () => {
   const train = "kind,code,size,twin,lab\n" +
     Array.from({ length: 30 }, (_, i) => `${["ox", "hen"][i % 2]},${["O", "H"][i % 2]},${i / 2},${i / 2},A`).join("\n");

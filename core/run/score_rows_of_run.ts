@@ -1,20 +1,14 @@
 import { type Samples, selectRows, toFloat32 } from "../data/samples.ts";
 import { InterruptedError } from "../errors/interrupted_error.ts";
 import { pValues } from "../evaluation/score_ranks.ts";
-import {
-  type RowScores,
-  type Scorer,
-  scoreRows,
-  surpriseCount,
-  surprisesOf,
-  tellsSurprises,
-} from "../evaluation/row_scores.ts";
+import { type RowScores, type Scorer, scoreRows, tellsSurprises } from "../evaluation/row_scores.ts";
 import { internalsOf } from "../model/internals.ts";
 import type { Model } from "../model/model.ts";
 import { referenceOf } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
 import { BLEND } from "../reference/blend.ts";
 import { TableComponents } from "../reference/table_mixture.ts";
+import { MOST_SETS, ROWS_A_SET, usualOf } from "./row_excess.ts";
 
 /** What scores rows of a model, until it is disposed of. */
 export interface OpenScorer extends Scorer, AsyncDisposable {
@@ -70,24 +64,9 @@ export async function referenceRows(
     : selectRows(samples, random.split("rows").permutation(samples.count).slice(0, MOST_REFERENCE).sort());
   const scores = await scoreRows(scorer, some, random, { rounds, signal });
   if (!scores) throw new InterruptedError("Stopped before the reference rows were scored; nothing is written.");
-  const { reference } = scorer, values = surpriseCount(reference);
-  const surprises = tellsSurprises(reference) ? surprisesOf(reference, some) : undefined;
-  const usual = surprises && Float64Array.from({ length: values }, (_, k) => {
-    const own = Float64Array.from({ length: some.count }, (_, row) => surprises[row * values + k])
-      .filter((value) => !Number.isNaN(value)).sort();
-    return own.length > 0 ? own[own.length >> 1] : 0;
-  });
-  return { samples: some, scores, ...(usual ? { usual } : {}) };
+  const { reference } = scorer;
+  return { samples: some, scores, ...(tellsSurprises(reference) ? { usual: usualOf(reference, some) } : {}) };
 }
-
-/** By how many nats each value of rows is above usual, `[n, values]`; nothing where that is not told. */
-export function excessOf({ reference }: Scorer, { usual }: ReferenceRows, samples: Samples): Float64Array {
-  if (!usual) return new Float64Array();
-  return surprisesOf(reference, samples).map((nats, i) => nats - usual[i % usual.length]);
-}
-
-/** Sets of unknown values that have reference rows of their own, at most, and the rows of these. */
-const MOST_SETS = 64, ROWS_A_SET = 2000;
 
 /**
  * p-values of rows, each among reference rows of which the same is known: of a row with unknown values the reference rows

@@ -3,7 +3,8 @@ import type { RowBlock } from "../../core/files/table_blocks.ts";
 import { InterruptedError } from "../../core/errors/interrupted_error.ts";
 import { type RowScores, scoreRows } from "../../core/evaluation/row_scores.ts";
 import type { Random } from "../../core/random/random.ts";
-import { excessOf, type OpenScorer, type ReferenceRows, RowComparison } from "../../core/run/score_rows_of_run.ts";
+import { RowExcess } from "../../core/run/row_excess.ts";
+import { type OpenScorer, type ReferenceRows, RowComparison } from "../../core/run/score_rows_of_run.ts";
 
 /** A row among the most anomalous. */
 export interface TopRow {
@@ -43,7 +44,7 @@ export async function scoreFile(
   blocks: AsyncIterable<RowBlock>,
   { scorer, reference, random, rounds, signal, onProgress }: FileScoring,
 ): Promise<FileScores> {
-  const comparison = new RowComparison(scorer, reference);
+  const comparison = new RowComparison(scorer, reference), excesses = new RowExcess(scorer, reference);
   const parts: { readonly scores: RowScores; readonly p: Float64Array }[] = [];
   let top: TopRow[] = [], count = 0;
   for await (const { first, samples, cells } of blocks) {
@@ -55,7 +56,7 @@ export async function scoreFile(
     const p = comparison.pValues(samples, scores.nll), { nll, stderr } = scores;
     parts.push({ scores: { nll, stderr }, p });
     const highest = mostAnomalous(p, nll), own = selectRows(samples, Uint32Array.from(highest));
-    const excess = excessOf(scorer, reference, own), values = excess.length / highest.length;
+    const excess = excesses.of(own), values = excess.length / highest.length;
     const width = (cells?.length ?? 0) / samples.count;
     const rows = highest.map((row, i): TopRow => ({
       ...{ row: first + row, nll: nll[row], stderr: stderr[row], p: p[row] },

@@ -2,7 +2,8 @@ import { UsageError } from "../../core/errors/usage_error.ts";
 import { tellsSurprises } from "../../core/evaluation/row_scores.ts";
 import { writeFileAtomic } from "../../core/io/atomic.ts";
 import { writeColumns } from "../../core/run/per_sample_file.ts";
-import { excessOf, type OpenScorer, type ReferenceRows } from "../../core/run/score_rows_of_run.ts";
+import { RowExcess } from "../../core/run/row_excess.ts";
+import type { OpenScorer, ReferenceRows } from "../../core/run/score_rows_of_run.ts";
 import type { Table } from "../../core/tables/open_table.ts";
 import { type TableCoding, tableSamples } from "../../core/rows/table_coding.ts";
 import { appendColumns } from "../../core/tables/write_table.ts";
@@ -46,9 +47,9 @@ export async function writeScores(
     return;
   }
   const { reference: mixture } = scorer, told = tellsSurprises(mixture) ? names.map((name) => `excess of ${name}`) : [];
-  const known = Object.values(own), width = known.length + told.length;
+  const excesses = new RowExcess(scorer, reference), known = Object.values(own), width = known.length + told.length;
   await appendColumns(path, coding.schema, table, [...Object.keys(own), ...told], ({ first, count, cells }) => {
-    const excess = told.length > 0 ? excessOf(scorer, reference, tableSamples(coding, cells)) : new Float64Array();
+    const excess = told.length > 0 ? excesses.of(tableSamples(coding, cells)) : new Float64Array();
     const out = new Float64Array(count * width);
     for (let row = 0; row < count; row++) {
       known.forEach((values, k) => out[row * width + k] = values[first + row]);

@@ -157,6 +157,14 @@ Deno.test("dates are read in the forms that people write", async () => {
   equal(await write((y, m, d) => `${d}.${m}.${y}`), "date in steps of a day, from 01.01.2012 to 30.12.2012");
   equal(await write((y, m, d) => `${month(m)} ${d} ${y}`), "date in steps of a day, from Jan 01 2012 to Dec 30 2012");
   equal(
+    await write((y, m, d) => `${short(m)}/${short(d)}/${y} ${1 + Number(d) % 12}:30 ${Number(d) % 2 ? "AM" : "PM"}`),
+    "date in steps of 30 minutes, from 1/1/2012 2:30 AM to 12/30/2012 7:30 PM".replace("30 minutes", "an hour"),
+  );
+  match(
+    await write((y, m, d) => `"${["January", "May", "June"][Number(m) % 3]} ${short(d)}, ${y}"`),
+    /^date in steps of a day, from January \d+, 2012 to June \d+, 2012$/,
+  );
+  equal(
     await write((y, m, d) => `${short(d)} ${month(m)} ${y}`),
     "date in steps of a day, from 1 Jan 2012 to 30 Dec 2012",
   );

@@ -253,7 +253,7 @@ export class DateFinder {
     const days = this.#hasLongDays ? padded(first.name) : first.name;
     const hours = this.#hasLongHours ? withLongHours(days) : days;
     const name = this.#isLongMonth ? hours.replace("MMM", "MMMM") : hours;
-    const { min, max, step, origin } = this.#steps.get(first)!;
+    const { min, max, step, origin, months } = this.#steps.get(first)!;
     return {
       format: format ?? name,
       isAmbiguous: first.name[0] === "M" && candidates.some((other) => other.name[0] === "D"),
@@ -261,6 +261,7 @@ export class DateFinder {
       max: max / DAY,
       step: (step || DAY) / DAY,
       origin: origin / DAY,
+      ...(months ? { months } : {}),
     };
   }
 }
@@ -281,6 +282,14 @@ export interface FoundDates {
   readonly step: number;
   /** One of them. */
   readonly origin: number;
+  /** The greatest common divisor of the differences in months, where all are first days of such; months since 1970. */
+  readonly months?: MonthSteps;
+}
+
+/** Where first days of months lie, in months since January 1970. */
+export interface MonthSteps {
+  readonly step: number;
+  readonly origin: number;
 }
 
 /** Where times lie, in milliseconds. */
@@ -290,16 +299,39 @@ export class DateSteps {
   /** The greatest common divisor of the differences, 0 where there are none. */
   step = 0;
   origin = NaN;
+  #areFirsts = true;
+  #monthStep = 0;
+  #monthOrigin = NaN;
+
+  /** The steps in months, of two first days of such at least and no other times. */
+  get months(): MonthSteps | undefined {
+    return this.#areFirsts && this.#monthStep > 0 ? { step: this.#monthStep, origin: this.#monthOrigin } : undefined;
+  }
 
   add(time: number): void {
+    if (this.#areFirsts) this.#addMonth(new Date(time));
     if (Number.isNaN(this.origin)) this.origin = time;
     if (time < this.min) this.min = time;
     if (time > this.max) this.max = time;
     if (this.step === 1) return;
-    let a = Math.abs(time - this.origin), b = this.step;
-    while (a > 0) [a, b] = [b % a, a];
-    this.step = b;
+    this.step = commonDivisor(Math.abs(time - this.origin), this.step);
   }
+
+  #addMonth(date: Date): void {
+    if (date.getUTCDate() !== 1 || date.getTime() % DAY !== 0) {
+      this.#areFirsts = false;
+      return;
+    }
+    const month = 12 * (date.getUTCFullYear() - 1970) + date.getUTCMonth();
+    if (Number.isNaN(this.#monthOrigin)) this.#monthOrigin = month;
+    this.#monthStep = commonDivisor(Math.abs(month - this.#monthOrigin), this.#monthStep);
+  }
+}
+
+/** The greatest common divisor of two whole numbers. */
+function commonDivisor(a: number, b: number): number {
+  while (a > 0) [a, b] = [b % a, a];
+  return b;
 }
 
 const LOST = new DateSteps();

@@ -3,6 +3,7 @@ import { isMissingAnywhere } from "../io/cell_words.ts";
 import { shownName } from "../io/columns.ts";
 import { OTHER, type TableColumn, TableError } from "../rows/column_types.ts";
 import { DATE_FORMATS, type DateFormat } from "../rows/dates.ts";
+import { dateValue } from "../rows/months.ts";
 
 /** Classes that a note lists of those that are not known, and that are remembered. */
 const LISTED = 5, MAX_REMEMBERED = 1000;
@@ -50,11 +51,11 @@ export class ColumnReader {
       else if (found === CELL.empty || found === CELL.null || found === CELL.absent) cells[at] = NaN;
       else if (kind === "class") cells[at] = this.#level(block, cell, found);
       else if (found === CELL.word) cells[at] = NaN;
-      else if (kind === "date" && found === CELL.date) cells[at] = numbers[cell];
+      else if (this.column.kind === "date" && found === CELL.date) cells[at] = dateValue(this.column, numbers[cell]);
       else {
         const days = kind === "date" && found === CELL.text ? this.#format?.read(block.text(cell)) ?? NaN : NaN;
-        if (Number.isNaN(days)) throw this.#refused(block, cell, row);
-        cells[at] = days;
+        if (this.column.kind !== "date" || Number.isNaN(days)) throw this.#refused(block, cell, row);
+        cells[at] = dateValue(this.column, days);
       }
     }
   }

@@ -9,7 +9,8 @@ import {
   TableError,
 } from "../rows/column_types.ts";
 import type { ColumnSummary, Level } from "./column_summary.ts";
-import { DAY } from "../rows/dates.ts";
+import { DAY, type FoundDates } from "../rows/dates.ts";
+import { monthsOf } from "../rows/months.ts";
 import type { Table } from "./open_table.ts";
 import type { ColumnRequest } from "./types_file.ts";
 
@@ -229,14 +230,14 @@ function dateAsked(
   throw new TableError(`${table.path}: ${shownName(name)} is to be a date, expected ${expected}, but it has ${got}.`);
 }
 
-function storedDate(name: string, { dateSteps: { min, max, step, origin } }: ColumnSummary): TableColumn {
+function storedDate(name: string, { dateSteps: { min, max, step, origin, months } }: ColumnSummary): TableColumn {
   const gap = step || DAY, isOfDays = gap % DAY === 0 && min % DAY === 0;
   const format = isOfDays
     ? "YYYY-MM-DD"
     : min % 1000 === 0 && gap % 1000 === 0
     ? "YYYY-MM-DDTHH:mm:ss"
     : "YYYY-MM-DDTHH:mm:ss.SSS";
-  return dateColumn(name, format, { min: min / DAY, max: max / DAY, step: gap / DAY, origin: origin / DAY });
+  return dateColumn(name, format, { min: min / DAY, max: max / DAY, step: gap / DAY, origin: origin / DAY, months });
 }
 
 function foundDate(
@@ -256,8 +257,17 @@ function foundDate(
 function dateColumn(
   name: string,
   format: string,
-  { min, max, step, origin }: { min: number; max: number; step: number; origin: number },
+  { min, max, step, origin, months }: Omit<FoundDates, "format" | "isAmbiguous" | "months"> & {
+    readonly months?: FoundDates["months"] | undefined;
+  },
 ): TableColumn {
+  if (months) {
+    const offset = ((months.origin % months.step) + months.step) % months.step;
+    return {
+      ...{ name, kind: "date", months: true, step: months.step, ...(offset === 0 ? {} : { offset }), format },
+      ...{ min: monthsOf(min), max: monthsOf(max) },
+    };
+  }
   const unit = Math.round(step * DAY), rest = ((Math.round(origin * DAY) % unit) + unit) % unit;
   return { name, kind: "date", step, ...(rest === 0 ? {} : { offset: rest / DAY }), format, min, max };
 }

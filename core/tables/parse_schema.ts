@@ -146,7 +146,16 @@ function columnOf(of: Value): TableColumn {
   if (kind === "date") {
     const format = of.get("format");
     if (!DATE_FORMATS.has(format.text())) throw format.wrong("a form of dates, as YYYY-MM-DD");
-    return { name, kind, step: of.get("step").step(), ...offset, format: format.text(), min, max };
+    return {
+      name,
+      kind,
+      ...flag(of, "months"),
+      step: of.get("step").step(),
+      ...offset,
+      format: format.text(),
+      min,
+      max,
+    };
   }
   return {
     ...{ name, kind },

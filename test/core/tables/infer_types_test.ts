@@ -172,7 +172,7 @@ Deno.test("dates are read in the forms that people write", async () => {
     await write((y, m, d) => `${d}-${month(m)}-${y.slice(2)}`),
     "date in steps of a day, from 01-Jan-12 to 30-Dec-12",
   );
-  equal(await write((y, m) => `${y}-${m}`), "date in steps of a day, from 2012-01 to 2012-12");
+  equal(await write((y, m) => `${y}-${m}`), "date in steps of a month, from 2012-01 to 2012-12");
   equal(
     await write((y, m, d) => `${y}-${m}-${d}T${d}:30:00Z`).then((line) => line.slice(0, 21)),
     "left out: text | x: l",
@@ -282,7 +282,7 @@ Deno.test("columns are chosen, dropped and typed by name", async () => {
     "a     class of 4: 0 5, 1 5, 2 5, 3 5",
     "b     number, from 0 to 4, within 0 and 10",
     "c     left out: as said",
-    "d     date in steps of a day, from 2000-01-01 to 2019-01-01",
+    "d     date in steps of a year, from 2000-01-01 to 2019-01-01",
   ]);
   deepEqual((await tableOf(text, { columns: ["b", "d"] })).schema.columns.map(({ name }) => name), ["b", "d"]);
   deepEqual(

@@ -1,11 +1,14 @@
 import { basename } from "node:path";
 import type { Samples } from "../data/samples.ts";
+import { shownName } from "../io/columns.ts";
 import { DataFileError } from "../io/data_array.ts";
 import type { OptionSpec, OptionValues } from "../options/spec.ts";
 import type { Dataset, LoadContext } from "../plugins/contracts.ts";
 import { splitInOrder } from "../plugins/split.ts";
 import type { Random } from "../random/random.ts";
 import { chooseTransform } from "../rows/choose_transform.ts";
+import type { TableSchema } from "../rows/column_types.ts";
+import { dependentColumns } from "../rows/dependent_columns.ts";
 import { codingOf, placesOfColumns, type TableCoding, tableSamples, widthOfRow } from "../rows/table_coding.ts";
 import { UnseenValues } from "../rows/unseen_values.ts";
 import { readCells } from "../tables/cells.ts";
@@ -65,10 +68,22 @@ export async function isPlain(
     schema.columns.every((column) => column.kind === "number" && column.step === undefined);
   if (!isNumbers) return false;
   const { cells } = await readCells(schema, some), width = schema.columns.length;
-  return schema.columns.every((column, k) => {
+  return dependences(schema, cells).length === 0 && schema.columns.every((column, k) => {
     const values = Float64Array.from({ length: cells.length / width }, (_, row) => cells[row * width + k]);
     return column.kind === "number" && chooseTransform(column, values).kind === "none";
   });
+}
+
+/** Says which continuous numbers are linear functions of others. */
+function dependences({ columns }: TableSchema, cells: Float64Array): string[] {
+  const numbers = [...columns.keys()].filter((k) => columns[k].kind === "number" && columns[k].step === undefined);
+  const name = (k: number) => shownName(columns[k].name);
+  return dependentColumns(cells, columns.length, numbers).map(({ column, of }) =>
+    `${name(column)}: a linear function of ${
+      of.map(name).join(", ")
+    }: a density of all has no bound, so that its −log p says ` +
+    "little; --drop leaves one out"
+  );
 }
 
 /** A table of no more than its first rows, about. */
@@ -105,7 +120,8 @@ export async function loadTable(
   }
   const order = random.split("validation").permutation(count), training = order.subarray(0, Math.floor(0.9 * count));
   const coding = codingOf(schema, cells, training);
-  for (const line of [...describeColumns(inferred), ...inferred.remarks]) onNote?.(line);
+  const doubts = dependences(coding.schema, cells);
+  for (const line of [...describeColumns(inferred), ...inferred.remarks, ...doubts]) onNote?.(line);
   return {
     shape: [widthOfRow(coding)],
     ...splitInOrder(tableSamples(coding, cells), order),

@@ -25,7 +25,10 @@ export const TABLE_OPTIONS = {
       'of a table, what its columns are: auto finds out; off reads numbers alone; or a JSON file as {"mass": {"kind": "number", ' +
       '"step": 25, "transform": "log"}, "sex": "class", "when": "date", "note": "drop"}',
   },
-  columns: { default: "", help: "of a table, the columns that are modelled, by name, as mass,species (default: all)" },
+  columns: {
+    default: "",
+    help: 'of a table, the columns that are modelled, by name, as mass,species; "a, b" is one name (default: all)',
+  },
   drop: { default: "", help: "of a table, columns that are not modelled" },
   id: { default: "", help: "of a table, columns that name its rows" },
 } as const satisfies Readonly<Record<string, OptionSpec>>;
@@ -39,11 +42,18 @@ const FEW_NUMBERS = 12;
 /** Rows by which a table of numbers alone is told. */
 const PEEKED_ROWS = 1 << 16;
 
+/** Names that are separated by commas; one that has a comma is in quotes, which are doubled within. */
+function listedNames(text: string): string[] {
+  return [...text.matchAll(/"((?:[^"]|"")*)"\s*(?=,|$)|[^,]+/g)]
+    .map(([whole, quoted]) => quoted === undefined ? whole.trim() : quoted.replaceAll('""', '"'))
+    .filter((name) => name !== "");
+}
+
 /** What is said of a table's columns. @throws {UserError} For a types file that cannot be used. */
 export async function inferOptions(values: OptionValues): Promise<InferOptions> {
   const text = (name: keyof typeof TABLE_OPTIONS) => String(values[name] ?? TABLE_OPTIONS[name].default);
   const names = (name: "columns" | "drop" | "id") => {
-    const list = text(name).split(",").map((each) => each.trim()).filter((each) => each !== "");
+    const list = listedNames(text(name));
     return list.length > 0 ? { [name]: list } : {};
   };
   const types = text("types");

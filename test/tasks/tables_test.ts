@@ -218,6 +218,20 @@ Deno.test("rows that are no rows of the model's table are scored, and what they 
     ok(errors.every((error) => error >= 0 && error < 5), errors.join());
   }));
 
+Deno.test("columns are named as the table names them, commas and quotes included", () =>
+  inFolder(async (cwd) => {
+    const rows = Array.from({ length: 90 }, (_, i) => `${i * 7 % 11 / 10},${i % 4},${i * i % 13},${i * 3 % 7}`);
+    await Deno.writeTextFile(join(cwd, "x.csv"), ['"a, b","say ""hi""",c d,e', ...rows].join("\n"));
+    const trained = await runTask(
+      "train:2d",
+      ["x.csv", ...SMALL, "--columns", '"a, b", c d,"say ""hi"""', "--drop", '"say ""hi"""', "--out", "run"],
+      cwd,
+    );
+    equal(trained.code, 0, trained.stderr);
+    match(trained.stderr, /2 of 4 columns modelled/);
+    match(trained.stderr, /say "hi" \(dropped\), e \(dropped\)/);
+  }));
+
 Deno.test("a run of a table that is resumed gives what an uninterrupted one gives", () =>
   inFolder(async (cwd) => {
     await Deno.writeTextFile(join(cwd, "penguins.csv"), csv(penguins(200, 5)));

@@ -79,6 +79,13 @@ export type { ConditionColumns, Rows } from "./model/rows.ts";
 export type { Given } from "./model/given.ts";
 export { fit, type FitOptions, type FittedModel } from "./model/fit.ts";
 export { DEFAULTS, type FitDefaults, type FitSettings, SEED_POINTS } from "./model/settings.ts";
+export type { AnomalyOptions, AnomalyScores } from "./model/anomaly_scores.ts";
+export type { ImputationOptions, ImputedRows } from "./model/impute.ts";
+export type { ScorerName } from "./model/scorer.ts";
+export type { ImputedCell } from "./sampling/impute_rows.ts";
+export type { InpaintingMethod } from "./sampling/inpainting.ts";
+export type { InpaintingOptions } from "./sampling/inpainting_plan.ts";
+export { type AnomalyMeasures, anomalyMeasures } from "./evaluation/anomaly_measures.ts";
 export type {
   CommonOptions,
   DrawOptions,

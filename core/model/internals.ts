@@ -2,7 +2,7 @@ import type { Engine, State } from "../engine/mod.ts";
 import type { ErrorMeter } from "../evaluation/errors.ts";
 import type { MeterOptions } from "../evaluation/row_program.ts";
 import type { Ranks } from "../mpi/ranks.ts";
-import type { Denoiser } from "../plugins/contracts.ts";
+import type { Dataset, Denoiser } from "../plugins/contracts.ts";
 import type { GaussianMixture } from "../reference/mixture.ts";
 import type { BatchRecord, EvaluationRecord } from "../sampling/sampler.ts";
 import type { DrawOptions, Model } from "./model.ts";
@@ -17,6 +17,9 @@ export interface ModelMeterOptions extends MeterOptions {
   readonly reference?: GaussianMixture;
 }
 
+/** The data that a model was trained on. */
+export type OwnRows = () => Promise<Pick<Dataset, "train" | "validation">>;
+
 /** The machinery of a model, which tasks need and programs do not. */
 export interface ModelInternals {
   readonly engine: Engine;
@@ -25,6 +28,8 @@ export interface ModelInternals {
   readonly denoiser: Denoiser;
   /** Samples per run of the denoiser in evaluations. */
   readonly evalBatchSize: number;
+  /** The data that it was trained on; none where it is not known. */
+  readonly ownRows?: OwnRows | undefined;
   /** Measures the error of the model, or of a denoiser made of its own. */
   meter(options?: ModelMeterOptions): Promise<ErrorMeter & AsyncDisposable>;
   /** Draws as {@linkcode Model.draw} does, on all ranks together. */

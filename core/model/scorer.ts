@@ -5,7 +5,10 @@ import { internalsOf } from "./internals.ts";
 import type { Model } from "./model.ts";
 
 /** What scores rows: the model, its reference alone, or the model where its network changes anything. */
-export const SCORERS = ["auto", "model", "reference"] as const;
+export const SCORERS = ["auto", "model", "reference"] as const satisfies readonly ScorerName[];
+
+/** One of {@linkcode SCORERS}. */
+export type ScorerName = "auto" | "model" | "reference";
 
 /** What scores rows of a model, until it is disposed of. */
 export interface OpenScorer extends Scorer, AsyncDisposable {
@@ -19,7 +22,7 @@ export interface OpenScorer extends Scorer, AsyncDisposable {
  */
 export async function scorerOf(
   model: Model,
-  by: typeof SCORERS[number],
+  by: ScorerName,
   { batch, signal }: { readonly batch?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<OpenScorer> {
   const { info, proposal, params } = model, reference = referenceOf(info);

@@ -9,13 +9,17 @@ import type { RowForm } from "./row_form.ts";
 
 /** What is said of one unknown cell. */
 export interface ImputedCell {
-  /** The row, from 0, and the column among the schema's. */
+  /** From 0. */
   readonly row: number;
+  /** Among those of a row, of a table those of its schema. */
   readonly column: number;
-  /** Of a number, in its own units: the mean, standard deviation, and the quantiles that 90 % lie between. */
+  /** Of a number, in its own units; of a class this and the next three are NaN. */
   readonly mean: number;
+  /** The standard deviation. */
   readonly deviation: number;
+  /** The quantile that 5 % lie below. */
   readonly low: number;
+  /** The quantile that 5 % lie above. */
   readonly high: number;
   /** Of a column of few levels, the probability of each; else none. */
   readonly levels?: Float64Array;

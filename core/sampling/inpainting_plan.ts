@@ -1,4 +1,4 @@
-import type { SamplingPlan } from "../diffusion/sampling.ts";
+import type { SamplerName, SamplingPlan } from "../diffusion/sampling.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import { UsageError } from "../errors/usage_error.ts";
 import type { DataFacts } from "../plugins/contracts.ts";
@@ -18,7 +18,7 @@ export const INPAINTING = {
 } as const;
 
 /** The samplers whose steps may be walked again. */
-export const WALKABLE = ["ancestral", "ddim"] as const;
+export const WALKABLE = ["ancestral", "ddim"] as const satisfies readonly SamplerName[];
 
 /** How samples are filled in, as far as it is said. */
 export interface InpaintingOptions {
@@ -31,7 +31,7 @@ export interface InpaintingOptions {
   /** Of `score`: gradients of a step, 1 if left out. */
   readonly iterations?: number | undefined;
   /** `ancestral`, if left out, or `ddim` without fresh noise. */
-  readonly sampler?: typeof WALKABLE[number] | undefined;
+  readonly sampler?: "ancestral" | "ddim" | undefined;
   /** Log SNRs that the denoiser is evaluated at, 100 if left out. */
   readonly steps?: number | undefined;
   /** Whether estimates are kept in the data's range; yes where it has one, if left out. */

@@ -8,7 +8,6 @@ import { ranksFromHighest } from "../evaluation/score_ranks.ts";
 import { requireAllowed } from "../options/given.ts";
 import { Random } from "../random/random.ts";
 import { valueNames } from "../rows/describe_table.ts";
-import type { Given } from "./given.ts";
 import { internalsOf } from "./internals.ts";
 import type { CommonOptions, GivenOptions, Model } from "./model.ts";
 import { isSamples, type Rows } from "./rows.ts";
@@ -60,14 +59,12 @@ const ROUNDS = 16;
 /**
  * {@linkcode Model.anomalyScores}.
  *
- * @param samplesOf Rows as the model sees them.
  * @param logScale What −log p of the values that the model sees lacks of one in the data's own units.
  */
 export async function anomalyScores(
   model: Model,
   rows: Rows | Samples,
   options: AnomalyOptions,
-  samplesOf: (rows: Rows | Samples, given?: Given) => Samples,
   logScale: number,
 ): Promise<AnomalyScores> {
   const { against, by = "auto", rounds = ROUNDS, seed = 0, signal, given } = options;
@@ -78,7 +75,7 @@ export async function anomalyScores(
     );
   }
   signal?.throwIfAborted();
-  const samples = samplesOf(rows, given);
+  const { samplesOf } = internalsOf(model), samples = samplesOf(rows, given);
   const all = against ? samplesOf(against, isSamples(against) ? undefined : given) : await ownRowsOf(model);
   if (all.count === 0) {
     throw new UserError("Got no rows as against, expected at least one. Give some, or leave it out.");

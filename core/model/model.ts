@@ -284,7 +284,7 @@ export function createModel(
 
   const model: Model & { readonly [INTERNALS]: ModelInternals } = {
     ...{ shape, info, proposal, params },
-    [INTERNALS]: { engine, state, denoiser, evalBatchSize, ownRows, meter, draw },
+    [INTERNALS]: { engine, state, denoiser, evalBatchSize, ownRows, samplesOf, meter, draw },
     async logDensity(rows, { levels = LEVELS, seed = 0, signal, given } = {}) {
       requireAllowed(MEASURING, { levels, seed });
       const samples = samplesOf(rows, given);
@@ -350,7 +350,7 @@ export function createModel(
       return Float64Array.from(xHat, (x, i) => axes ? x * axes.scale[i % d] + axes.mean[i % d] : x);
     },
     impute: (rows, options = {}) => impute(model, rows, options),
-    anomalyScores: (rows, options = {}) => anomalyScores(model, rows, options, samplesOf, logScale),
+    anomalyScores: (rows, options = {}) => anomalyScores(model, rows, options, logScale),
     async [Symbol.asyncDispose]() {
       await (await predictor)?.dispose();
       state.dispose();

@@ -82,8 +82,8 @@ export async function anomalyScores(
   }
   const random = Random.fromSeed(seed).split("score");
   try {
-    await using scorer = await scorerOf(model, by, signal ? { signal } : {});
-    const how = { rounds, ...(signal ? { signal } : {}) };
+    await using scorer = await scorerOf(model, by, { signal });
+    const how = { rounds, signal };
     const reference = await referenceRows(scorer, all, samples, { random: random.split("reference"), ...how });
     const scores = await scoreBlocks(sampleBlocks(samples), { scorer, reference, random, ...how });
     const nll = scores.nll.map((value) => value + logScale);

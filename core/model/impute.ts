@@ -53,63 +53,65 @@ export interface ImputedRows {
 
 /** The options that sampling alone heeds. */
 const OF_SAMPLING = [
-  ...["method", "resample", "jump", "iterations", "sampler", "steps", "clip", "batchSize"] as const,
-] satisfies (keyof ImputationOptions)[];
+  "method",
+  "resample",
+  "jump",
+  "iterations",
+  "sampler",
+  "steps",
+  "clip",
+  "batchSize",
+] as const satisfies readonly (keyof ImputationOptions)[];
 
 /** {@linkcode Model.impute}. */
 export async function impute(model: Model, rows: Rows | Samples, options: ImputationOptions): Promise<ImputedRows> {
-  const { info } = model, { table, axes, shape } = info, d = sizeOf(shape);
+  const { info } = model, { table, axes, shape, condition } = info, d = sizeOf(shape);
   requireAllowed({ ...IMPUTING, by: { optional: "string", choices: SCORERS } }, options);
-  const { seed = 0, signal, given, by } = options, random = Random.fromSeed(seed).split("impute");
+  const { seed = 0, signal, given, by, draws = 0 } = options, random = Random.fromSeed(seed).split("impute");
   signal?.throwIfAborted();
-  if (!table) {
-    const { given: _, ...unconditional } = referenceOf(info), points = pointForm(d, axes);
-    const count = isSamples(rows) ? rows.count : valuesOf(points, rows, d).length / d;
-    const told =
-      toldSamples(isSamples(rows) ? rows : { count, dimension: d, copy() {} }, given, info.condition).condition;
-    const isImage = shape.length > 1;
-    if (isImage || told || !tellsSurprises(unconditional)) {
-      if (by === undefined) return await inpaintRows(model, valuesOf(points, rows, d), told, random, options);
-      throw new UsageError(
-        `by is ${by}, but ${
-          isImage ? "images are" : told ? "points of which something is given are" : `points of ${d} numbers are`
-        } filled in by sampling. Leave it out.`,
-      );
-    }
-  } else if (given !== undefined && given !== "none") {
-    toldSamples({ count: 0, dimension: d, copy() {} }, given, undefined);
+  const form = table ? tableForm(table) : pointForm(d, axes), width = form.columns;
+  const cells = table && !isSamples(rows) ? tableRows(rows, table) : valuesOf(form, rows, d), n = cells.length / width;
+  const known = isSamples(rows) ? rows : { count: n, dimension: d, copy() {} };
+  const told = toldSamples(known, given, condition).condition;
+  const what = table
+    ? "a table"
+    : shape.length > 1
+    ? "images"
+    : told
+    ? "points of which something is given"
+    : `points of ${d} numbers`;
+  const { given: _, ...unconditional } = referenceOf(info);
+  if (!table && (shape.length > 1 || told || !tellsSurprises(unconditional))) {
+    if (by === undefined) return await inpaintRows(model, cells, told, random, options);
+    throw new UsageError(`by is ${by}, but ${what} are filled in by sampling. Leave it out.`);
   }
   const wrong = OF_SAMPLING.find((key) => options[key] !== undefined);
   if (wrong !== undefined) {
     throw new UsageError(
-      `${wrong} is of what is filled in by sampling, as images are, but the model is of ${
-        table ? "a table" : `points of ${d} numbers`
-      }, whose reference says what is unknown. Leave it out.`,
+      `${wrong} is of what is filled in by sampling, as images are, but the model is of ${what}, whose reference says ` +
+        "what is unknown. Leave it out.",
     );
   }
-  const form = table ? tableForm(table) : pointForm(d, axes), width = form.columns, { draws = 0 } = options;
-  const cells = table && !isSamples(rows) ? tableRows(rows, table) : valuesOf(form, rows, d);
   const samples = isSamples(rows) ? rows : table ? tableSamples(table, cells) : pointsWithGaps(cells, d, axes);
-  requireCount(samples.count * Math.max(1, draws), width);
+  requireCount(n * Math.max(1, draws), width);
   const whole: ImputedRows = {
     ...{ means: cells.slice(), deviations: new Float64Array(cells.length), cells: [] },
     ...{ draws: Array.from({ length: draws }, () => cells.slice()), by: "reference" },
   };
   if (!samples.gaps) return whole;
-  await using scorer = await scorerOf(model, by ?? "auto", signal ? { signal } : {});
-  const { deviations } = whole, told: ImputedCell[] = [];
-  const blocks = blocksOf(samples, cells, width);
-  for await (const filled of imputeBlocks(form, scorer, blocks, random, { draws, ...(signal ? { signal } : {}) })) {
+  await using scorer = await scorerOf(model, by ?? "auto", { signal });
+  const { deviations } = whole, imputed: ImputedCell[] = [], blocks = blocksOf(samples, cells, width);
+  for await (const filled of imputeBlocks(form, scorer, blocks, random, { draws, signal })) {
     const at = filled.first * width;
     whole.means.set(filled.means, at);
     whole.draws.forEach((draw, k) => draw.set(filled.draws[k], at));
     for (const cell of filled.cells) {
       const row = filled.first + cell.row;
-      told.push({ ...cell, row });
+      imputed.push({ ...cell, row });
       deviations[row * width + cell.column] = cell.deviation;
     }
   }
-  return { ...whole, cells: told, by: scorer.isReference ? "reference" : "model" };
+  return { ...whole, cells: imputed, by: scorer.isReference ? "reference" : "model" };
 }
 
 /** Values of rows in the data's own units, NaN where unknown. */

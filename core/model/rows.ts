@@ -49,8 +49,9 @@ export function flatRows(
       for (let k = 0; k < dimension; k++) values[i * dimension + k] = row[k];
     });
   }
+  const may = new Set(mayLack);
   const bad = values.findIndex((value, i) =>
-    !Number.isFinite(value) && !(Number.isNaN(value) && mayLack.includes(i % dimension))
+    !Number.isFinite(value) && !(Number.isNaN(value) && may.has(i % dimension))
   );
   if (bad >= 0) {
     throw new RowsError(

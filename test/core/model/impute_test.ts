@@ -49,20 +49,22 @@ Deno.test("points are filled in with their conditional means, deviations and dra
 });
 
 Deno.test("a network that says more than its reference weighs what is filled in", async () => {
-  // Two parts, of which one Gaussian knows nothing: where x is far on one side, y is on the same.
+  // y is near −1 or 1, of which one Gaussian knows nothing.
   const random = Random.fromSeed(5),
-    parts = Array.from({ length: 1500 }, () => {
-      const side = random.uniform() < 0.5 ? -1 : 1;
-      return [side + 0.2 * random.normal(), side + 0.2 * random.normal()];
-    });
-  const options = { reference: "none", epochs: 12, batchSize: 100, denoiserOptions: { width: 32, blocks: 1 } } as const;
-  await using model = await fit(parts, options);
-  const { draws, by } = await model.impute(Array.from({ length: 40 }, () => [1, NaN]), { draws: 10 });
-  equal(by, "model");
-  const drawn = draws.flatMap((draw) => [...draw].filter((_, i) => i % 2 === 1));
-  const near = drawn.filter((y) => Math.abs(y - 1) < 0.6).length / drawn.length;
-  const plain = drawn.reduce((sum, y) => sum + y / drawn.length, 0);
-  ok(near > 0.75, `${near} of the draws are in the part, ${plain} on average`);
+    parts = Array.from({ length: 2000 }, () => [
+      random.normal(),
+      (random.uniform() < 0.5 ? -1 : 1) + 0.2 * random.normal(),
+    ]);
+  const network = { width: 64, blocks: 1 };
+  await using model = await fit(parts, { reference: "none", epochs: 20, batchSize: 100, denoiserOptions: network });
+  const near = async (by: "auto" | "reference") => {
+    const filled = await model.impute(Array.from({ length: 60 }, () => [0.5, NaN]), { draws: 10, by });
+    const drawn = filled.draws.flatMap((draw) => [...draw].filter((_, i) => i % 2 === 1));
+    equal(filled.by, by === "auto" ? "model" : "reference");
+    return drawn.filter((y) => Math.abs(Math.abs(y) - 1) < 0.5).length / drawn.length;
+  };
+  const [own, plain] = [await near("auto"), await near("reference")];
+  ok(own > 0.8 && plain < 0.6, `${own} of the draws are where data is, ${plain} of the reference's`);
 });
 
 /** A table of a number, a rounded one of few values, and a class, with unknown cells. */
@@ -248,6 +250,9 @@ Deno.test("images are filled in by sampling where they are NaN, each where it la
     const single = await model.impute(rows, { draws: 1, steps: 10 });
     ok(Number.isNaN(single.deviations[1]) && single.means[1] === single.draws[0][1]);
     equal((await model.impute(rows.slice(1, 2))).draws.length, 5);
+    const stop = new AbortController(), endless = { draws: 10_000, steps: 100_000, signal: stop.signal };
+    setTimeout(() => stop.abort(new Error("Enough.")));
+    await rejects(model.impute(rows, endless), /Enough/);
     await rejects(model.impute(rows, { by: "model" }), /by is model, but images are filled in by sampling/);
     await rejects(model.impute(rows, { jump: 10, steps: 5 }), /--jump is 10, expected fewer than the 5 steps/);
   }));
@@ -266,6 +271,9 @@ Deno.test("filling in and scoring leave no tensor behind", async () => {
       await model.impute([[1000, NaN]], { draws: 1 });
       await model.anomalyScores([[1000, 0]], { rounds: 1, by: "model", against: rows.slice(0, 20) });
       await rejects(model.impute([[1000, 0, 1]]), /expected 2/);
+      const stop = new AbortController(), endless = { rounds: 1e6, by: "model", signal: stop.signal } as const;
+      setTimeout(() => stop.abort(new Error("Enough.")));
+      await rejects(model.anomalyScores(rows, endless), /Enough/);
       return tf.memory().numTensors;
     };
     equal(await once(), await once(), "flat over calls");

@@ -59,6 +59,9 @@ interface Tried {
  */
 const MEMBERS = 3, MOST_TOGETHER = 48;
 
+/** Fits whose mean log likelihoods differ by less, in nats, have come to the same. */
+const ALIKE = 1e-3;
+
 /** Rows to fit to, and others to judge by. */
 interface Fold {
   readonly samples: Samples;
@@ -151,12 +154,13 @@ export function chooseTable(
   }
   if (!best) throw new RangeError("No mixture fits the table: its values are not finite.");
   const all = foldOf(someSamples(train, FINAL_ROWS, random.split("final")), validation, blocks);
-  const members = asked === undefined ? Math.max(1, Math.min(MEMBERS, Math.floor(MOST_TOGETHER / best.k))) : 1;
-  const fits: TableFit[] = [];
+  const isOne = asked !== undefined || best.k === 1;
+  const members = isOne ? 1 : Math.max(1, Math.min(MEMBERS, Math.floor(MOST_TOGETHER / best.k)));
+  const fits: (TableFit & { readonly logLikelihood: number })[] = [];
   for (let member = 0; member < members; member++) {
     const start = begun(all, best.k, best.strength, random.split("last").split(member));
     const fit = start && fitTable(all.rows, start, priorOf(best.strength), all.shares, FINAL_LIMITS, signal);
-    if (fit) fits.push(fit);
+    if (fit && !fits.some((other) => Math.abs(other.logLikelihood - fit.logLikelihood) < ALIKE)) fits.push(fit);
   }
   if (fits.length === 0) throw new RangeError("No mixture fits the table: its covariances are not proper.");
   return mixtureOfTable(together(fits), blocks, gaps);

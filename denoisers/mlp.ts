@@ -22,9 +22,10 @@ export const options = {
   },
   embeddingSize: { default: 128, min: 4, max: 65_536, integer: true, help: "Size of each embedding, even." },
   skip: {
-    default: "gaussian",
+    default: "auto",
     choices: SKIPS,
-    help: "Add the ideal denoiser of the data's Gaussian or of the reference, so that the network learns the rest.",
+    help: "Add the ideal denoiser of the data's Gaussian or of the reference, so that the network learns the rest; " +
+      "auto: of a table with classes or gaps the reference.",
   },
 } as const;
 

@@ -31,9 +31,10 @@ export const options = {
     help: "Octaves of sines and cosines of each value; -1: by the dimension.",
   },
   skip: {
-    default: "gaussian",
+    default: "auto",
     choices: SKIPS,
-    help: "Add the ideal denoiser of the data's Gaussian or of the reference, so that the network learns the rest.",
+    help: "Add the ideal denoiser of the data's Gaussian or of the reference, so that the network learns the rest; " +
+      "auto: of a table with classes or gaps the reference.",
   },
 } as const;
 

@@ -66,7 +66,15 @@ export async function load(random: Random, values: OptionValues = {}, context: L
     return await loadNumbers(path, random, values, context);
   } catch (error) {
     // The first rows of a long table may be of numbers alone.
-    if (!(error instanceof DataFileError && await isTyped(path, header, values, Infinity))) throw error;
+    if (!(error instanceof DataFileError)) throw error;
+    const asked = values.condition ?? "";
+    if (asked !== "" && await isTyped(path, header, { ...values, condition: "" }, Infinity)) {
+      throw new DataFileError(
+        `${error.message} --condition is of numbers alone: of a table with texts or gaps leave it out, and ask impute for ` +
+          "any of its columns by the others.",
+      );
+    }
+    if (!await isTyped(path, header, values, Infinity)) throw error;
     return await loadTable(path, header, values, random, context);
   }
 }

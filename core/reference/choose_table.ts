@@ -26,6 +26,10 @@ const LEAST_ROWS = 12;
 const PSEUDO_SAMPLES = [0.05, 0.4, 2, 6, 20];
 const FIRST = 1;
 
+/** Pseudo-rows for the levels: more than none, so that no level is impossible, and which is the first to be tried. */
+const PSEUDO_ROWS = [0.02, 0.1, 0.5, 2, 6];
+const FIRST_ROWS = 2;
+
 /** Fewer training rows than these choose by parts of them that are left out in turn, more by the validation rows. */
 const FEW = 2000, PARTS = 5;
 
@@ -36,6 +40,27 @@ const CHOICE_ROWS = 8000, JUDGES = 4000, FINAL_ROWS = 20_000;
 const STARTS = 3, START_STEPS = 5;
 const LIMITS = { steps: 40, tolerance: 4e-4 }, REFINED = { steps: 8, tolerance: 4e-4 };
 const FINAL_LIMITS = { steps: 150, tolerance: 1e-4 };
+
+/** The places of the pseudo-samples and of the pseudo-rows among those that are tried. */
+interface Strength {
+  readonly samples: number;
+  readonly rows: number;
+}
+
+/** A fit of each fold, and with which prior. */
+interface Tried {
+  readonly fits: readonly (TableFit | undefined)[];
+  readonly strength: Strength;
+}
+
+/**
+ * Fits of few components that are taken together, each from starts of its own: what one has by chance the others have not,
+ * and their mean is likelier than they are in the mean.
+ */
+const MEMBERS = 3, MOST_TOGETHER = 48;
+
+/** Fits whose mean log likelihoods differ by less, in nats, have come to the same. */
+const ALIKE = 1e-3;
 
 /** Rows to fit to, and others to judge by. */
 interface Fold {
@@ -67,21 +92,25 @@ export function chooseTable(
   const n = train.dimension - sizeOfAtoms(blocks);
   const folds = foldsOf(train, validation, blocks, random.split("folds"));
   const floor = floorOf(folds[0].samples, n);
-  const priorOf = (place: number) => ({ pseudoSamples: PSEUDO_SAMPLES[place], floor });
+  const priorOf = ({ samples, rows }: Strength) => ({
+    pseudoSamples: PSEUDO_SAMPLES[samples],
+    pseudoRows: PSEUDO_ROWS[rows],
+    floor,
+  });
   const judged = (fits: readonly (TableFit | undefined)[]) =>
     fits.reduce((sum, fit, f) => {
       if (!fit) return Infinity;
       const nll = tableNll(folds[f].judges, mixtureOfTable(fit, blocks));
       return sum + nll.reduce((all, value) => all + value, 0) / nll.length / folds.length;
     }, 0);
-  let best: { readonly k: number; readonly place: number; readonly nll: number } | undefined;
-  const consider = (k: number, place: number, nll: number) => {
+  let best: { readonly k: number; readonly strength: Strength; readonly nll: number } | undefined;
+  const consider = (k: number, strength: Strength, nll: number) => {
     const isBetter = Number.isFinite(nll) && !(best && nll >= best.nll);
-    if (isBetter) best = { k, place, nll };
+    if (isBetter) best = { k, strength, nll };
     return isBetter;
   };
-  const begun = (fold: Fold, k: number, place: number, stream: Random) => {
-    const prior = priorOf(place);
+  const begun = (fold: Fold, k: number, strength: Strength, stream: Random) => {
+    const prior = priorOf(strength);
     const fits = Array.from({ length: k === 1 ? 1 : STARTS }, (_, s) => {
       const start = startingTable(fold.samples, fold.rows, k, prior, fold.shares, stream.split(s));
       return fitTable(fold.rows, start, prior, fold.shares, { steps: START_STEPS, tolerance: 0 }, signal);
@@ -90,29 +119,59 @@ export function chooseTable(
     const first = fits.reduce((a, b) => b.logLikelihood > a.logLikelihood ? b : a);
     return fitTable(fold.rows, first, prior, fold.shares, LIMITS, signal);
   };
-  for (const k of asked === undefined ? COMPONENTS : [asked]) {
-    if (best && (k >= PATIENCE * best.k || k * LEAST_ROWS > folds[0].rows.count)) break;
-    const from = best?.place ?? FIRST, stream = random.split("components").split(k);
-    const fitted = folds.map((fold, f) => begun(fold, k, from, stream.split(f)));
-    consider(k, from, judged(fitted));
+  const tryComponents = (k: number) => {
+    const from = best?.strength ?? { samples: FIRST, rows: FIRST_ROWS }, stream = random.split("components").split(k);
+    let of: Tried = { fits: folds.map((fold, f) => begun(fold, k, from, stream.split(f))), strength: from };
+    let least = judged(of.fits);
+    consider(k, from, least);
     // One component has nothing to be drawn to but itself.
-    for (const direction of k === 1 ? [] : [-1, 1]) {
-      let fits = fitted;
-      for (let place = from + direction; place in PSEUDO_SAMPLES; place += direction) {
-        fits = folds.map(({ rows, shares }, f) => {
-          const fit = fits[f];
-          return fit && fitTable(rows, fit, priorOf(place), shares, REFINED, signal);
-        });
-        if (!consider(k, place, judged(fits))) break;
+    if (k === 1) return;
+    for (const [name, { length }] of [["samples", PSEUDO_SAMPLES], ["rows", PSEUDO_ROWS]] as const) {
+      if (name === "rows" && blocks.length === 0) continue;
+      const begin = of;
+      for (const direction of [-1, 1]) {
+        let fits = begin.fits;
+        for (let place = begin.strength[name] + direction; place >= 0 && place < length; place += direction) {
+          const strength = { ...begin.strength, [name]: place };
+          fits = folds.map(({ rows, shares }, f) => {
+            const fit = fits[f];
+            return fit && fitTable(rows, fit, priorOf(strength), shares, REFINED, signal);
+          });
+          const nll = judged(fits);
+          consider(k, strength, nll);
+          if (!(nll < least)) break;
+          [least, of] = [nll, { fits, strength }];
+        }
       }
     }
+  };
+  for (const k of asked === undefined ? COMPONENTS : [asked]) {
+    if (best && (k >= PATIENCE * best.k || k * LEAST_ROWS > folds[0].rows.count)) break;
+    tryComponents(k);
+  }
+  if (best && best.k > 2 && asked === undefined && train.count < FEW) {
+    for (const k of [0.75 * best.k, 1.5 * best.k]) tryComponents(k);
   }
   if (!best) throw new RangeError("No mixture fits the table: its values are not finite.");
   const all = foldOf(someSamples(train, FINAL_ROWS, random.split("final")), validation, blocks);
-  const start = begun(all, best.k, best.place, random.split("last"));
-  const final = start && fitTable(all.rows, start, priorOf(best.place), all.shares, FINAL_LIMITS, signal);
-  if (!final) throw new RangeError("No mixture fits the table: its covariances are not proper.");
-  return mixtureOfTable(final, blocks, gaps);
+  const isOne = asked !== undefined || best.k === 1;
+  const members = isOne ? 1 : Math.max(1, Math.min(MEMBERS, Math.floor(MOST_TOGETHER / best.k)));
+  const fits: (TableFit & { readonly logLikelihood: number })[] = [];
+  for (let member = 0; member < members; member++) {
+    const start = begun(all, best.k, best.strength, random.split("last").split(member));
+    const fit = start && fitTable(all.rows, start, priorOf(best.strength), all.shares, FINAL_LIMITS, signal);
+    if (fit && !fits.some((other) => Math.abs(other.logLikelihood - fit.logLikelihood) < ALIKE)) fits.push(fit);
+  }
+  if (fits.length === 0) throw new RangeError("No mixture fits the table: its covariances are not proper.");
+  return mixtureOfTable(together(fits), blocks, gaps);
+}
+
+/** Fits to the same rows as one, in which each counts the same. */
+function together(fits: readonly TableFit[]): TableFit {
+  return {
+    components: fits.flatMap(({ components }) => components),
+    logits: Float64Array.from(fits.flatMap(({ logits }) => [...logits])),
+  };
 }
 
 function foldsOf(train: Samples, validation: Samples, blocks: readonly AtomBlock[], random: Random): Fold[] {

@@ -29,6 +29,12 @@ export interface TableRows {
   readonly patterns: readonly { readonly known: readonly number[]; readonly rows: readonly number[] }[];
 }
 
+/** What keeps covariances proper, and levels that a component has not seen possible. */
+export interface TablePrior extends CovariancePrior {
+  /** Pseudo-rows of each component, whose levels are those of all rows: how little it takes for certain. */
+  readonly pseudoRows: number;
+}
+
 /** Components of a mixture of numbers and levels that is being fitted. */
 export interface TableFit {
   readonly components: readonly Component[];
@@ -65,18 +71,21 @@ export function tableRows(samples: Samples, blocks: readonly AtomBlock[]): Table
 /** Probabilities below this are not summed up: thousands of them are less than rounding. */
 const NEGLIGIBLE = 1e-9;
 
+/** A component that is less likely than another by so many nats is not looked at further. */
+const OUT_OF_SIGHT = 40;
+
 /**
  * A step of expectation maximisation for a mixture of numbers that are normal in each component, and levels that are
  * independent of all else in it, with values that are missing at random left out (Z. Ghahramani and M. I. Jordan, 1994; the
  * location model of mixed data, W. J. Krzanowski, 1993).
  *
- * @param shares p(level) of all rows, `[levels]`: each component has `prior.pseudoSamples` pseudo-rows of these.
+ * @param shares p(level) of all rows, `[levels]`: each component has `prior.pseudoRows` of these.
  * @returns The likelier mixture, and the mean log likelihood under the one before, in nats.
  */
 export function stepTable(
   rows: TableRows,
   { components, logits }: TableFit,
-  prior: CovariancePrior,
+  prior: TablePrior,
   shares: Float64Array,
 ): TableFit & { readonly logLikelihood: number } {
   const { numbers: n, blocks, x, levels, patterns, count } = rows, k = components.length, L = shares.length;
@@ -91,22 +100,28 @@ export function stepTable(
     const fills = components.map((_, i) =>
       unknown.length > 0 ? filling(covariances[i], n, known, unknown, parts[i].whitener) : undefined
     );
+    // One row of Lᵀ⁻¹ after another, as they are read.
+    const whiteners = parts.map(({ whitener }) => transposed(whitener, r));
     const logs = new Float64Array(k), centred = new Float64Array(k * n), ofPattern = new Float64Array(k);
+    const some = new Float64Array(r);
     for (const row of own) {
+      let most = -Infinity;
       for (let i = 0; i < k; i++) {
-        const { mean } = components[i], { whitener, logNormaliser } = parts[i], at = i * n;
-        let log = Math.log(components[i].count / total) + logNormaliser;
-        for (let a = 0; a < r; a++) centred[at + known[a]] = x[row * n + known[a]] - mean[known[a]];
-        for (let b = 0; b < r; b++) {
-          let white = 0;
-          for (let a = 0; a <= b; a++) white += whitener[a * r + b] * centred[at + known[a]];
-          log -= 0.5 * white * white;
-        }
+        const { mean } = components[i], whitener = whiteners[i], at = i * n;
+        let log = Math.log(components[i].count / total) + parts[i].logNormaliser;
         for (let b = 0; b < blocks.length; b++) {
           const level = levels[row * blocks.length + b];
           if (level >= 0) log += logits[i * L + blocks[b].level + level];
         }
+        for (let a = 0; a < r; a++) some[a] = centred[at + known[a]] = x[row * n + known[a]] - mean[known[a]];
+        // What is left of the square only makes it less likely.
+        for (let b = 0; b < r && log > most - OUT_OF_SIGHT; b++) {
+          let white = 0;
+          for (let a = 0, from = b * r; a <= b; a++) white += whitener[from + a] * some[a];
+          log -= 0.5 * white * white;
+        }
         logs[i] = log;
+        if (log > most) most = log;
       }
       const whole = logSumExp(logs);
       logLikelihood += whole / count;
@@ -166,13 +181,13 @@ function withLevels(
   kept: readonly number[],
   seen: Float64Array,
   blocks: readonly AtomPlace[],
-  prior: CovariancePrior,
+  prior: TablePrior,
   shares: Float64Array,
 ): TableFit {
   const L = shares.length, components = withPrior(moments, prior);
   // A component whose covariance is not proper would leave the levels of the others at the wrong places.
   if (components.length < moments.length) return { components: [], logits: new Float64Array() };
-  const logits = new Float64Array(components.length * L), pseudo = Math.max(LEAST_PSEUDO, prior.pseudoSamples);
+  const logits = new Float64Array(components.length * L), pseudo = prior.pseudoRows;
   for (let i = 0; i < components.length; i++) {
     for (const { level, levels } of blocks) {
       let sum = 0;
@@ -185,8 +200,12 @@ function withLevels(
   return { components, logits };
 }
 
-/** Pseudo-rows that a component has at least, so that no level is impossible. */
-const LEAST_PSEUDO = 0.2;
+/** A square matrix, `[r, r]`, with rows for columns. */
+function transposed(matrix: Float64Array, r: number): Float64Array {
+  const turned = new Float64Array(r * r);
+  for (let a = 0; a < r; a++) for (let b = 0; b < r; b++) turned[b * r + a] = matrix[a * r + b];
+  return turned;
+}
 
 /** How unknown values follow from known ones in a component, `[unknown, known]`, and the covariance that is left. */
 function filling(
@@ -242,7 +261,7 @@ export function startingTable(
   samples: Samples,
   rows: TableRows,
   k: number,
-  prior: CovariancePrior,
+  prior: TablePrior,
   shares: Float64Array,
   random: Random,
 ): TableFit {
@@ -275,7 +294,7 @@ export function startingTable(
 export function fitTable(
   rows: TableRows,
   start: TableFit,
-  prior: CovariancePrior,
+  prior: TablePrior,
   shares: Float64Array,
   { steps, tolerance }: FitLimits,
   signal?: AbortSignal,

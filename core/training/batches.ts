@@ -4,7 +4,6 @@ import type { Engine, State } from "../engine/program.ts";
 import { mostRows, ownRows, type Ranks } from "../mpi/ranks.ts";
 import { type DataInfo, type Dataset, type Denoiser, referenceOf, widthOfCondition } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
-import { referenceNll } from "../reference/mixture.ts";
 import { type Samples, whatIsKnown } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { drawn } from "../random/row_uniforms.ts";
@@ -15,6 +14,7 @@ import { DivergenceError } from "./divergence.ts";
 import type { ParameterLayout } from "./parameters.ts";
 import type { ProposalLearner } from "./proposal_learner.ts";
 import { learningRateAt } from "./recipe.ts";
+import { rowNlls } from "./row_nlls.ts";
 import { accumulationStep, GRADIENT, gradientInputs, gradientStep, optimiserStep, PARTIAL_GRADIENT } from "./step.ts";
 import type { TrainingSettings } from "./settings.ts";
 
@@ -70,7 +70,7 @@ export async function createBatches(
   const rows = data.train.count;
   const stepsPerEpoch = Math.floor(rows / batchSize);
   const paired = recipe.estimator === "paired";
-  const baseline = paired ? referenceNll(data.train, reference) : new Float64Array(rows);
+  const baselines = paired ? rowNlls(data.train, reference) : undefined;
   const fixed = reweightedProposal(proposal);
   const own = ownRows(ranks, batchSize);
   const u = new Float64Array(batchSize);
@@ -169,10 +169,11 @@ export async function createBatches(
         await runPart(begin, first, noise);
       }
       await ranks.sum(errors);
+      const baseline = baselines?.(order.rows, first, first + batchSize);
       let total = 0, told = 0;
       for (let i = 0; i < batchSize; i++) {
         const error = { logsnr: logsnr[i], weight: weight[i], mse: mse[i] };
-        const nll = paired
+        const nll = baseline
           ? nllAgainstReference(error, mseReference[i], baseline[order.rows[first + i]])
           : nllAgainstStandard(error, d);
         if (!Number.isFinite(nll)) throw new DivergenceError(step, error.logsnr, "loss");

@@ -162,6 +162,11 @@ Deno.test("what a table, a run of one, or the command line has wrong is said in 
         /takes nothing that is known of a sample/,
       ],
       ["train:2d", ["penguins.csv", "--types", "off", ...SMALL], /expected a finite number/],
+      [
+        "train:2d",
+        ["penguins.csv", "--condition", "species", ...SMALL],
+        /of a table with texts or gaps leave it out, and ask impute/,
+      ],
       ["train:2d", ["moons", "--types", "off", ...SMALL], /--types/],
       ["nll", ["run", "--data", "strange.csv"], /strange\.csv has "heavy" in line 3, column mass, expected a number/],
       ["nll", ["run", "--data", "other.csv"], /other\.csv has none of the model's columns/],

@@ -89,7 +89,7 @@ Deno.test("a step never makes the rows less likely", () => {
   const truth = mixedTable(), samples = floatSamples(sampleMixture(truth, Random.fromSeed(9), 500), 7);
   const rows = tableRows(samples, truth.atoms!.blocks), shares = levelShares(rows);
   // As good as no prior, under which it is the likelihood alone that rises.
-  const prior = { pseudoSamples: 1e-9, floor: new Float64Array(4).fill(1e-9) };
+  const prior = { pseudoSamples: 1e-9, pseudoRows: 1e-9, floor: new Float64Array(4).fill(1e-9) };
   let fit = startingTable(samples, rows, 3, prior, shares, Random.fromSeed(1)), last = -Infinity;
   for (let step = 0; step < 20; step++) {
     const next = fitTable(rows, fit, prior, shares, { steps: 1, tolerance: 0 })!;

@@ -7,6 +7,8 @@ import { predict } from "../../../core/plugins/predict.ts";
 import { Random } from "../../../core/random/random.ts";
 import { gaussianDenoiser, gaussianOf } from "../../../core/reference/gaussian.ts";
 import { mixturePrediction } from "../../../core/reference/mixture_prediction.ts";
+import { gaussianOfTable } from "../../../core/reference/table_moments.ts";
+import { mixedTable } from "./mixed_table.ts";
 import { skipPrediction, SKIPS } from "../../../core/reference/skip.ts";
 import { randomMixture } from "../../../denoisers/mixture/random.ts";
 import * as mlp from "../../../denoisers/mlp.ts";
@@ -17,6 +19,7 @@ const GAUSSIAN = gaussianOf([0.5, -1], [2, 0.6, 0.6, 0.5]);
 const INFO = { shape: [2], gaussian: GAUSSIAN, reference: randomMixture(Random.fromSeed(1), 3, 2) };
 
 const EXPECTED: Record<string, (z: tf.Tensor, logsnr: tf.Tensor) => tf.Tensor> = {
+  auto: (z, logsnr) => gaussianDenoiser(z, logsnr, GAUSSIAN),
   gaussian: (z, logsnr) => gaussianDenoiser(z, logsnr, GAUSSIAN),
   mixture: mixturePrediction(INFO.reference),
   none: (z) => tf.zerosLike(z),
@@ -66,6 +69,34 @@ for (const [name, create] of Object.entries(created)) {
     );
   });
 }
+
+Deno.test("of a table with levels or unknown values auto starts from the reference", async () => {
+  const reference = mixedTable(), gaussian = gaussianOfTable(reference), engine = await createEngine("onnx-cpu", 1);
+  const ofLevels = { shape: [7], gaussian, reference };
+  const ofGaps = { shape: [2], gaussian: GAUSSIAN, reference: { ...INFO.reference, gaps: [0] }, gaps: [0] };
+  for (const info of [ofLevels, ofGaps]) {
+    const n = 5, d = info.shape[0], width = info === ofGaps ? 2 : 0, state = engine.createState({});
+    const program = await engine.compile(
+      (_, { z, logsnr, known }) => {
+        const [auto, expected] = (["auto", "mixture"] as const).map((skip) =>
+          skipPrediction(info, skip)!(z, logsnr, width > 0 ? known : undefined)
+        );
+        return { outputs: { difference: tf.sub(auto, expected), from: tf.add(expected, tf.mul(tf.sum(known), 0)) } };
+      },
+      state,
+      { z: [n, d], logsnr: [n], known: [n, 2] },
+    );
+    const { difference, from } = await program.run({
+      z: Random.fromSeed(4).fillNormal(new Float32Array(n * d)),
+      logsnr: Float32Array.of(-4, -1, 0, 2, 5),
+      known: new Float32Array(2 * n),
+    });
+    ok(difference.every((value) => value === 0) && from.some((value) => value !== 0));
+    await program.dispose();
+    state.dispose();
+  }
+  engine.dispose();
+});
 
 Deno.test("runs of earlier versions said whether the Gaussian is what an mlp starts from", async () => {
   ok(await deviation(created.mlp(true), EXPECTED.gaussian) < 1e-5);

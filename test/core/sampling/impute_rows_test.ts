@@ -3,6 +3,7 @@ import { floatSamples, toFloat32 } from "../../../core/data/samples.ts";
 import { Random } from "../../../core/random/random.ts";
 import { gaussianMixture } from "../../../core/reference/mixture.ts";
 import { imputeRows } from "../../../core/sampling/impute_rows.ts";
+import { tableForm } from "../../../core/sampling/row_form.ts";
 import { codingOf, tableSamples } from "../../../core/rows/table_coding.ts";
 import { numbersSchema } from "../rows/gaussian_table.ts";
 
@@ -17,7 +18,7 @@ function rows(count: number) {
 
 Deno.test("unknown numbers have their conditional mean, deviation and quantiles, and draws that scatter so", async () => {
   const { cells, coding, mixture, samples } = rows(200), draws = 200;
-  const filled = await imputeRows(coding, mixture, cells, samples, Random.fromSeed(2), { draws });
+  const filled = await imputeRows(tableForm(coding), mixture, cells, samples, Random.fromSeed(2), { draws });
   equal(filled.cells.length, 200);
   let z = 0, squares = 0;
   for (const { row, column, mean, deviation, low, high } of filled.cells) {
@@ -39,7 +40,7 @@ Deno.test("unknown numbers have their conditional mean, deviation and quantiles,
 Deno.test("candidates are weighed by how much likelier a model finds them", async () => {
   const { cells, coding, mixture, samples } = rows(400);
   // A model that is the reference times exp(y): the conditional mean is 0.36 higher, its deviation the same.
-  const tilted = await imputeRows(coding, mixture, cells, samples, Random.fromSeed(3), {
+  const tilted = await imputeRows(tableForm(coding), mixture, cells, samples, Random.fromSeed(3), {
     draws: 20,
     logRatio: (x) => Promise.resolve(Float64Array.from({ length: x.count }, (_, row) => toFloat32(x, row, row + 1)[1])),
   });
@@ -56,7 +57,7 @@ Deno.test("candidates are weighed by how much likelier a model finds them", asyn
 
 Deno.test("a model that is nearly its reference leaves what that says of a cell, whatever its candidates are", async () => {
   const { cells, coding, mixture, samples } = rows(100), noise = Random.fromSeed(5);
-  const filled = await imputeRows(coding, mixture, cells, samples, Random.fromSeed(4), {
+  const filled = await imputeRows(tableForm(coding), mixture, cells, samples, Random.fromSeed(4), {
     draws: 1,
     logRatio: (x) => Promise.resolve(noise.fillNormal(new Float64Array(x.count)).map((z) => 0.05 * z)),
   });
@@ -81,10 +82,17 @@ Deno.test("of many classes none that a model leaves as likely as it was has no p
     atoms: { blocks: [coding.levels[0].block], logits: new Float64Array(30).fill(-Math.log(30)) },
     gaps: Array.from({ length: 30 }, (_, i) => i),
   };
-  const { cells: told } = await imputeRows(coding, mixture, cells, tableSamples(coding, cells), Random.fromSeed(4), {
-    draws: 1,
-    logRatio: (x) => Promise.resolve(new Float64Array(x.count)),
-  });
+  const { cells: told } = await imputeRows(
+    tableForm(coding),
+    mixture,
+    cells,
+    tableSamples(coding, cells),
+    Random.fromSeed(4),
+    {
+      draws: 1,
+      logRatio: (x) => Promise.resolve(new Float64Array(x.count)),
+    },
+  );
   for (const { levels: probabilities } of told) {
     ok(probabilities!.every((p) => Math.abs(p - 1 / 30) < 1e-6), [...probabilities!].join());
   }
@@ -95,7 +103,9 @@ Deno.test("the same seed fills in the same, and rows that are whole stay as they
   const { cells, coding, mixture } = rows(50);
   cells[1] = 0.25;
   const samples = tableSamples(coding, cells), options = { draws: 2 };
-  const [a, b] = [1, 1].map((seed) => imputeRows(coding, mixture, cells, samples, Random.fromSeed(seed), options));
+  const [a, b] = [1, 1].map((seed) =>
+    imputeRows(tableForm(coding), mixture, cells, samples, Random.fromSeed(seed), options)
+  );
   const { means, draws, cells: told } = await a;
   equal(told.length, 49);
   equal(means[1], 0.25);

@@ -1,7 +1,7 @@
 import { floatSamples, type Samples, toFloat32 } from "../data/samples.ts";
-import { type Scorer, surpriseCount, surprisesOf } from "../evaluation/row_scores.ts";
+import { type Scorer, surpriseCount, surprisesOf } from "./row_scores.ts";
 import type { GaussianMixture } from "../reference/mixture.ts";
-import type { ReferenceRows } from "./score_rows_of_run.ts";
+import type { ReferenceRows } from "./row_comparison.ts";
 
 /** Sets of unknown values that have reference rows of their own, at most, and the rows of these. */
 export const MOST_SETS = 64, ROWS_A_SET = 2000;

@@ -21,7 +21,8 @@ export function attention(params: Record<string, tf.Tensor>, name: string, x: tf
     return tf.reshape(tf.transpose(tf.reshape(y, [n, pixels, heads, size]), [0, 2, 1, 3]), [n * heads, pixels, size]);
   };
   const [query, key, value] = [part("to_q"), part("to_k"), part("to_v")];
-  const weights = tf.softmax(tf.mul(tf.matMul(query, key, false, true), 1 / Math.sqrt(size)));
+  // There are fewer values to be scaled than products of them.
+  const weights = tf.softmax(tf.matMul(tf.mul(query, 1 / Math.sqrt(size)), key, false, true));
   const mixed = tf.matMul(weights, value);
   const joined = heads === 1 ? mixed : tf.transpose(tf.reshape(mixed, [n, heads, pixels, size]), [0, 2, 1, 3]);
   const y = linear(params, `${name}.to_out.0`, tf.reshape(joined, [n * pixels, c]));

@@ -143,7 +143,7 @@ function plainFilterGradient(
 }
 
 /** A convolution and its gradients under the names that `core/layers/conv2d.ts` calls. */
-function convolutionKernels(
+export function convolutionKernels(
   forward: typeof convolution,
   inputGradient: typeof plainInputGradient,
   filterGradient: typeof plainFilterGradient,

@@ -79,6 +79,27 @@ export type { ConditionColumns, Rows } from "./model/rows.ts";
 export type { Given } from "./model/given.ts";
 export { fit, type FitOptions, type FittedModel } from "./model/fit.ts";
 export { DEFAULTS, type FitDefaults, type FitSettings, SEED_POINTS } from "./model/settings.ts";
+export { evaluateSamples, type EvaluationOptions, type SampleQuality } from "./model/evaluate_samples.ts";
+export type {
+  Compared,
+  ComparedAssociations,
+  ComparedClassifier,
+  ComparedColumn,
+  ComparedPoints,
+  Quality,
+} from "./quality/compare.ts";
+export type { ColumnDistance } from "./quality/column_distances.ts";
+export type { Association } from "./quality/correlations.ts";
+export type { NearestRecords } from "./quality/nearest_records.ts";
+export type { Estimate as QualityEstimate } from "./quality/significance.ts";
+export type { ClassifierName, ClassifierTest } from "./quality/told_apart.ts";
+export type { AnomalyOptions, AnomalyScores } from "./model/anomaly_scores.ts";
+export type { ImputationOptions, ImputedRows } from "./model/impute.ts";
+export type { ScorerName } from "./model/scorer.ts";
+export type { ImputedCell } from "./sampling/impute_rows.ts";
+export type { InpaintingMethod } from "./sampling/inpainting.ts";
+export type { InpaintingOptions } from "./sampling/inpainting_plan.ts";
+export { type AnomalyMeasures, anomalyMeasures } from "./evaluation/anomaly_measures.ts";
 export type {
   CommonOptions,
   DrawOptions,

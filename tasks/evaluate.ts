@@ -8,6 +8,7 @@ import { lockOutput } from "../core/io/lock.ts";
 import { encodeSafetensors } from "../core/io/safetensors.ts";
 import { requireWithin } from "../core/io/within.ts";
 import { internalsOf } from "../core/model/internals.ts";
+import { clipToRange, comparedSets, MOST_COMPARED } from "../core/model/quality_sets.ts";
 import { DRAWING, requireCount } from "../core/model/use_ranges.ts";
 import { optionName } from "../core/options/names.ts";
 import { withDefault } from "../core/options/values.ts";
@@ -25,14 +26,13 @@ import { HELD_OUT_PARTS, qualityData } from "../core/run/quality_data.ts";
 import { columnsFigure, pairsFigure } from "../core/run/quality_figure.ts";
 import { shown } from "../core/run/result.ts";
 import { inUnits } from "../core/run/sample_files.ts";
-import { comparedTable, withGapsOf } from "../core/run/compared_table.ts";
 import { tableCells } from "../core/rows/table_coding.ts";
 import { writeRows } from "../core/tables/write_table.ts";
 import { samplerOf, samplingPlan } from "../core/sampling/plan.ts";
 import { qualityLines, qualityRecord } from "./evaluate/text.ts";
 
 /** Rows of each set where no number of them is asked for. */
-const POINTS = 5000, IMAGES = 1000;
+const { points: POINTS, images: IMAGES } = MOST_COMPARED;
 
 /** What images without a known range are taken to lie in. */
 const IMAGE_RANGE = [-1, 1] as const;
@@ -132,7 +132,7 @@ await main((stop) => {
         if (record.kind === "batch") samples.set(record.samples, record.first * d);
         else progress.update({ label: "sample", done: record.done, total: data.rows });
       }
-      if (images && info.range) clipTo(samples, info.range, onNote);
+      if (images && info.range) noteClipped(clipToRange(samples, info.range), samples.length, onNote);
       // Kept at once: what follows takes a while of many training rows.
       files.push(`${stem}.${info.table ? "csv" : "safetensors"}`);
       if (info.table) {
@@ -144,18 +144,7 @@ await main((stop) => {
       }
       kept = `the samples are in ${join(shown(folder.path), files[0])}, for --samples`;
     }
-    const gaps = info.table && (data.gaps?.samples ?? withGapsOf(samples, data.training, random.split("gaps")));
-    const table = info.table &&
-      comparedTable(info.table, { ...data, samples }, { samples: gaps, heldOut: data.gaps?.heldOut });
-    const names = info.columns ?? Array.from({ length: d }, (_, k) => images ? placeOf(k, images) : `x${k + 1}`);
-    const sets = {
-      samples,
-      heldOut: data.heldOut,
-      training: data.training,
-      names,
-      isImages: images !== undefined,
-      ...(table ? { table } : {}),
-    };
+    const sets = comparedSets(info, data, samples, random);
     const { quality, nearest } = await compareSamples(
       { ...sets, ...(features ? { featuresOf: (rows: Float32Array) => features.featuresOf(rows) } : {}) },
       {
@@ -223,21 +212,8 @@ function requireHeeded(
   }
 }
 
-/** Brings what lies beyond black and white to them, as pictures have it. */
-function clipTo(samples: Float32Array, [low, high]: readonly [number, number], onNote: (note: string) => void): void {
-  let beyond = 0;
-  for (let i = 0; i < samples.length; i++) {
-    // An estimate is off by rounding at least.
-    if (samples[i] < low - 1e-3 || samples[i] > high + 1e-3) beyond++;
-    samples[i] = Math.max(low, Math.min(high, samples[i]));
-  }
+function noteClipped(beyond: number, values: number, onNote: (note: string) => void): void {
   if (beyond === 0) return;
-  const share = (100 * beyond / samples.length).toFixed(1);
+  const share = (100 * beyond / values).toFixed(1);
   onNote(`samples: ${share} % of the values lie beyond black and white, to which they are taken, as pictures have it`);
-}
-
-/** What a value of an image is called. */
-function placeOf(k: number, { channels, height, width }: { channels: number; height: number; width: number }): string {
-  const pixels = height * width, at = k % pixels, place = `row ${Math.floor(at / width)}, column ${at % width}`;
-  return channels === 1 ? place : `${place}, channel ${Math.floor(k / pixels)}`;
 }

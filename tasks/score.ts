@@ -2,15 +2,17 @@ import "../core/cli/listen.ts";
 import { basename, join, resolve } from "node:path";
 import { main, parseCommandLine, printText, Progress, takeNotes, UsageError } from "../core/cli/mod.ts";
 import { parseDataFile } from "../core/data/data_file.ts";
-import { type Samples, selectRows } from "../core/data/samples.ts";
 import { sizeOf } from "../core/data/tensors.ts";
 import { UserError } from "../core/errors/user_error.ts";
 import { anomalyMeasures } from "../core/evaluation/anomaly_measures.ts";
+import { partToCompareWith, referenceRows } from "../core/evaluation/row_comparison.ts";
+import { sampleBlocks, scoreBlocks, type TopRow } from "../core/evaluation/score_blocks.ts";
 import { ranksFromHighest } from "../core/evaluation/score_ranks.ts";
-import { type RowBlock, tableBlocks } from "../core/files/table_blocks.ts";
+import { tableBlocks } from "../core/files/table_blocks.ts";
 import { lockOutput } from "../core/io/lock.ts";
 import { requireWithin } from "../core/io/within.ts";
 import { internalsOf } from "../core/model/internals.ts";
+import { scorerOf, SCORERS } from "../core/model/scorer.ts";
 import { SETTINGS } from "../core/model/setting_ranges.ts";
 import { MEASURING } from "../core/model/use_ranges.ts";
 import { withDefault } from "../core/options/values.ts";
@@ -22,11 +24,9 @@ import { peakMemory } from "../core/run/memory.ts";
 import { openRun } from "../core/run/open_run.ts";
 import { outputOptions, trustOf, trustOption } from "../core/run/options.ts";
 import { shown } from "../core/run/result.ts";
-import { referenceRows, scorerOf } from "../core/run/score_rows_of_run.ts";
 import { valueNames } from "../core/rows/describe_table.ts";
 import { openTable } from "../core/tables/open_table.ts";
 import { labelsOf } from "./score/labels.ts";
-import { scoreFile, type TopRow } from "./score/score_file.ts";
 import { linesOf } from "./score/text.ts";
 import { requireScorePath, writeScores } from "./score/write.ts";
 
@@ -39,7 +39,7 @@ const options = {
   },
   by: {
     default: "auto",
-    choices: ["auto", "model", "reference"],
+    choices: SCORERS,
     help:
       "What scores: the model, or its reference alone, in closed form; auto: the model where its network changes anything.",
   },
@@ -70,12 +70,6 @@ const options = {
   ...outputOptions,
 } as const;
 
-/** Validation rows from which they are enough for p-values. */
-const ENOUGH = 200;
-
-/** Rows of data without columns of their own that are scored together. */
-const BLOCK = 1 << 16;
-
 /** Values whose parts a figure shows at most. */
 const SHOWN = 24;
 
@@ -104,17 +98,18 @@ await main(async (stop) => {
   }
   const labels = o.label === undefined ? undefined : await labelsOf(table!, o.label);
   await using model = await startModel(run, o);
-  await using scorer = await scorerOf(model, o.by, o.evalBatchSize, stop);
+  await using scorer = await scorerOf(model, o.by, { batch: o.evalBatchSize, signal: stop });
   const random = Random.fromSeed(o.seed).split("score"), started = performance.now();
   progress.update({ label: "reference rows", done: 0, total: 1 });
-  const own = await ownData(run), isEnough = own.validation.count >= ENOUGH;
-  const against = o.against === "auto" ? isEnough ? "validation" : "train" : o.against;
-  const reference = await referenceRows(scorer, own[against], random.split("reference"), o.rounds, stop);
+  const own = await ownData(run), against = o.against === "auto" ? partToCompareWith(own) : o.against;
   using chosen = table ? undefined : await samplesOf(run, { ...o, data });
+  const reference = await referenceRows(scorer, own[against], chosen?.samples ?? {}, {
+    ...{ random: random.split("reference"), rounds: o.rounds, signal: stop },
+  });
   const name = table ? basename(file!) : chosen!.name, said: string[] = table ? [...table.notes] : [];
-  const blocks = table ? tableBlocks(coding!, table, (read) => said.push(...read)) : blocksOf(chosen!.samples);
+  const blocks = table ? tableBlocks(coding!, table, (read) => said.push(...read)) : sampleBlocks(chosen!.samples);
   const begun = performance.now();
-  const scores = await scoreFile(blocks, {
+  const scores = await scoreBlocks(blocks, {
     ...{ scorer, reference, random, rounds: o.rounds, signal: stop },
     onProgress: (rows) =>
       progress.update({ label: "rows", done: Math.round(rows), total: Math.max(1, Math.round(rows)) }),
@@ -206,13 +201,6 @@ function shownParts(names: readonly string[], top: readonly TopRow[]) {
 
 function headerOf(header: string | undefined): "auto" | "on" | "off" {
   return header === "on" || header === "off" ? header : "auto";
-}
-
-async function* blocksOf(samples: Samples): AsyncGenerator<RowBlock> {
-  for (let first = 0; first < samples.count; first += BLOCK) {
-    const rows = Uint32Array.from({ length: Math.min(BLOCK, samples.count - first) }, (_, i) => first + i);
-    yield { first, samples: selectRows(samples, rows) };
-  }
 }
 
 /** The score of a p-value among reference rows. */

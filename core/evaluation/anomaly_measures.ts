@@ -6,11 +6,15 @@ export interface AnomalyMeasures {
   readonly aurocStderr: number;
   /** The mean precision over the anomalies, each at its own score; ties are taken together, as scikit-learn has it. */
   readonly averagePrecision: number;
+  /** How many there were. */
   readonly anomalies: number;
+  /** How many rows were none. */
   readonly others: number;
 }
 
 /**
+ * How well scores tell anomalies from other rows.
+ *
  * @param scores Higher is more anomalous.
  * @returns Nothing unless there are both anomalies and others.
  *

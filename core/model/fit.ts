@@ -127,6 +127,7 @@ export async function fit(data: NamedDataset | Dataset | Rows, options: FitOptio
         ...{ engine, params, proposal, evalBatchSize: config.evalBatchSize },
         denoiser: BLEND in params ? blendedDenoiser(denoiser, referenceOf(info), logsnrRange(proposal)) : denoiser,
         info: { ...info, ...facts },
+        ownRows: () => Promise.resolve(dataset),
       }),
       ...{ settings: begun.config, data: dataset, history, validation: history[history.length - 1].validation },
       denoiserName: typeof (named ?? usual.denoiser) === "string" ? String(named ?? usual.denoiser) : undefined,

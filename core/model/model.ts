@@ -20,9 +20,11 @@ import { conditionOf, type Samples, toFloat32 } from "../data/samples.ts";
 import { guidedDenoiser } from "../sampling/guidance.ts";
 import { type HostTensors, sizeOf } from "../data/tensors.ts";
 import { requireAllowed } from "../options/given.ts";
+import { type AnomalyOptions, type AnomalyScores, anomalyScores } from "./anomaly_scores.ts";
 import { type Given, toldSamples } from "./given.ts";
-import { INTERNALS, type ModelInternals } from "./internals.ts";
-import { flatRows, type Rows, scaledRows } from "./rows.ts";
+import { type ImputationOptions, impute, type ImputedRows } from "./impute.ts";
+import { INTERNALS, type ModelInternals, type OwnRows } from "./internals.ts";
+import { isSamples, type Rows, scaledRows, tableRows } from "./rows.ts";
 import { tableCells, tableSamples } from "../rows/table_coding.ts";
 import { DRAWING, MEASURING, requireCount } from "./use_ranges.ts";
 
@@ -144,6 +146,55 @@ export interface Model extends AsyncDisposable {
    * @param logsnr α in nats.
    */
   denoise(rows: Rows | Samples, logsnr: number, options?: CommonOptions & GivenOptions): Promise<Float64Array>;
+  /**
+   * Fills in what is unknown of rows, NaN in them, by what is known: means, standard deviations and draws of
+   * p(unknown | known), as `deno task impute` does. Of tables and points from the reference's conditional, in closed form, by
+   * candidates that the model weighs where its network changes anything; by sampling of images, of points of which something
+   * is given, and of those beyond 256 dimensions or whose reference is along some axes alone, which is not exact.
+   *
+   * @throws {UserError} For rows that do not fit, and options that are not for them.
+   *
+   * @example
+   * ```ts
+   * import { ok } from "assert";
+   * import { fit } from "./fit.ts";
+   * import { Random } from "../random/random.ts";
+   *
+   * const random = Random.fromSeed(0), rows = Array.from({ length: 500 }, () => {
+   *   const x = random.normal();
+   *   return [x, 100 + 10 * x + random.normal()];
+   * });
+   * await using model = await fit(rows, { denoiser: "gaussian", epochs: 1 });
+   * const { means, deviations, draws } = await model.impute([[2, NaN], [NaN, 100]], { draws: 3, by: "reference" });
+   * ok(Math.abs(means[1] - 120) < 1 && Math.abs(deviations[1] - 1) < 0.2 && means[0] === 2 && deviations[0] === 0);
+   * ok(draws.length === 3 && draws[0][3] === 100);
+   * ```
+   */
+  impute(rows: Rows | Samples, options?: ImputationOptions): Promise<ImputedRows>;
+  /**
+   * How unlikely each row is, its rank and p-value among other rows, and which of its values carry that, as `deno task score`
+   * says it. ({@linkcode Model.score} is the gradient that is called so.)
+   *
+   * @throws {UserError} For rows that do not fit, and where there are none to compare them with.
+   *
+   * @example
+   * ```ts
+   * import { ok } from "assert";
+   * import { fit } from "./fit.ts";
+   * import { Random } from "../random/random.ts";
+   *
+   * const random = Random.fromSeed(0), rows = Array.from({ length: 500 }, () => {
+   *   const x = random.normal();
+   *   return [x, x + 0.1 * random.normal(), random.normal()];
+   * });
+   * await using model = await fit(rows, { denoiser: "gaussian", epochs: 1 });
+   * const { p, ranks, excess } = await model.anomalyScores([[1, 1, 0], [1, -1, 0]]);
+   * ok(p[0] > 0.1 && p[1] < 0.01 && ranks[1] === 1);
+   * // The first two contradict each other.
+   * ok(excess[3] > 100 && excess[4] > 100 && excess[5] < 20);
+   * ```
+   */
+  anomalyScores(rows: Rows | Samples, options?: AnomalyOptions): Promise<AnomalyScores>;
 }
 
 /** What a model is made of. */
@@ -155,6 +206,8 @@ export interface ModelParts {
   readonly proposal: Proposal;
   /** Samples per run of the denoiser in evaluations. */
   readonly evalBatchSize: number;
+  /** The data that it was trained on; left out where it is not known. */
+  readonly ownRows?: OwnRows | undefined;
 }
 
 const LEVELS = 128;
@@ -162,7 +215,7 @@ const BATCH = 64;
 
 /** A model of its parts. The engine is disposed of with it. */
 export function createModel(
-  { engine, denoiser, params, info, proposal, evalBatchSize }: ModelParts,
+  { engine, denoiser, params, info, proposal, evalBatchSize, ownRows }: ModelParts,
 ): Model & { readonly [INTERNALS]: ModelInternals } {
   const { shape, axes, table } = info;
   const d = sizeOf(shape);
@@ -170,10 +223,7 @@ export function createModel(
   /** What a log density of the values that the model sees lacks of one in the data's own units. */
   const logScale = axes ? info.logScale ?? 0 : 0;
   const samplesOf = (rows: Rows | Samples, given?: Given): Samples => {
-    if (!isSamples(rows) && table) {
-      const width = table.schema.columns.length, columns = table.schema.columns.map((_, k) => k);
-      return tableSamples(table, flatRows(rows, width, columns).values);
-    }
+    if (!isSamples(rows) && table) return tableSamples(table, tableRows(rows, table));
     if (!isSamples(rows)) return toldSamples(scaledRows(rows, d, axes), given, info.condition);
     if (rows.dimension === d) return toldSamples(rows, given, info.condition);
     throw new UserError(`Got samples of ${rows.dimension} values, but the model is of samples of ${d}.`);
@@ -232,9 +282,9 @@ export function createModel(
   };
   const withSignal = (signal: AbortSignal | undefined) => signal ? { signal } : {};
 
-  return {
+  const model: Model & { readonly [INTERNALS]: ModelInternals } = {
     ...{ shape, info, proposal, params },
-    [INTERNALS]: { engine, state, denoiser, evalBatchSize, meter, draw },
+    [INTERNALS]: { engine, state, denoiser, evalBatchSize, ownRows, samplesOf, meter, draw },
     async logDensity(rows, { levels = LEVELS, seed = 0, signal, given } = {}) {
       requireAllowed(MEASURING, { levels, seed });
       const samples = samplesOf(rows, given);
@@ -299,12 +349,15 @@ export function createModel(
       const { xHat } = await predict(samplesOf(rows, given), signalScale, logsnr, signal);
       return Float64Array.from(xHat, (x, i) => axes ? x * axes.scale[i % d] + axes.mean[i % d] : x);
     },
+    impute: (rows, options = {}) => impute(model, rows, options),
+    anomalyScores: (rows, options = {}) => anomalyScores(model, rows, options, logScale),
     async [Symbol.asyncDispose]() {
       await (await predictor)?.dispose();
       state.dispose();
       await engine.dispose();
     },
   };
+  return model;
 }
 
 /** A likelihood in the words that users know. */
@@ -322,8 +375,4 @@ function likelihoodOf(estimate: RunningEstimate, samples: number, d: number, log
 function requireLogsnr(logsnr: number): number {
   if (Number.isFinite(logsnr)) return logsnr;
   throw new UserError(`The log SNR is ${logsnr}, expected a finite number of nats, such as 4.`);
-}
-
-function isSamples(rows: Rows | Samples): rows is Samples {
-  return "copy" in rows && typeof rows.copy === "function";
 }

@@ -6,6 +6,7 @@ import { UserError } from "../errors/user_error.ts";
 import type { Dataset } from "../plugins/contracts.ts";
 import { splitInOrder } from "../plugins/split.ts";
 import type { Random } from "../random/random.ts";
+import type { TableCoding } from "../rows/table_coding.ts";
 
 /** Rows of numbers as a program has them: an array of rows, or all values one after another. */
 export type Rows = readonly ArrayLike<number>[] | Float64Array | Float32Array;
@@ -48,8 +49,9 @@ export function flatRows(
       for (let k = 0; k < dimension; k++) values[i * dimension + k] = row[k];
     });
   }
+  const may = new Set(mayLack);
   const bad = values.findIndex((value, i) =>
-    !Number.isFinite(value) && !(Number.isNaN(value) && mayLack.includes(i % dimension))
+    !Number.isFinite(value) && !(Number.isNaN(value) && may.has(i % dimension))
   );
   if (bad >= 0) {
     throw new RowsError(
@@ -58,6 +60,39 @@ export function flatRows(
     );
   }
   return { values, dimension };
+}
+
+/** Whether rows are samples of a data set. */
+export function isSamples(rows: Rows | Samples): rows is Samples {
+  return "copy" in rows && typeof rows.copy === "function";
+}
+
+/**
+ * The cells of a table's rows, NaN where unknown.
+ *
+ * @throws {RowsError} For a class or one of few values that the training did not have.
+ */
+export function tableRows(rows: Rows, { schema: { columns }, levels }: TableCoding): Float64Array {
+  const width = columns.length, { values } = flatRows(rows, width, [...columns.keys()]);
+  for (const { column, line, block } of levels) {
+    // Cells may have been float32, as those that a model draws are.
+    const places = line && new Map(line.values.map((value) => [Math.fround(value), value]));
+    for (let at = column; at < values.length; at += width) {
+      const value = values[at];
+      if (Number.isNaN(value)) continue;
+      const isOne = Number.isInteger(value) && value >= 0 && value <= block.size;
+      const own = places ? places.get(Math.fround(value)) : isOne ? value : undefined;
+      if (own === undefined) {
+        const expected = line ? `one of ${line.values.join(", ")}` : `a whole number from 0 to ${block.size}`;
+        throw new RowsError(
+          `Row ${Math.floor(at / width)} (from 0) has ${columns[column].name} ${value}, expected ${expected}, as in ` +
+            "training. Leave the row out, or give NaN, which is unknown.",
+        );
+      }
+      values[at] = own;
+    }
+  }
+  return values;
 }
 
 /** Rows in the data's own units as samples that a model sees. @throws {RowsError} */

@@ -1,6 +1,8 @@
 import { SAMPLERS } from "../diffusion/sampling.ts";
 import { UsageError } from "../errors/usage_error.ts";
 import type { OptionRange } from "../options/values.ts";
+import { INPAINTING_METHODS } from "../sampling/inpainting.ts";
+import { WALKABLE } from "../sampling/inpainting_plan.ts";
 import { MAX_AT_ONCE, SETTINGS } from "./setting_ranges.ts";
 
 /** The most values that are drawn at a time: a gigabyte of them. */
@@ -14,6 +16,19 @@ export const DRAWING = {
   count: { optional: "number", min: 1, max: MAX_VALUES, integer: true },
   batchSize: { optional: "number", min: 1, max: MAX_AT_ONCE, integer: true },
   guidance: { optional: "number", min: 0, max: 100 },
+  seed: SETTINGS.seed,
+} as const satisfies Readonly<Record<string, OptionRange>>;
+
+/** What the options of filling in what is unknown may be. */
+export const IMPUTING = {
+  draws: { optional: "number", min: 0, max: 10_000, integer: true },
+  method: { optional: "string", choices: INPAINTING_METHODS },
+  resample: { optional: "number", min: 1, max: 1000, integer: true },
+  jump: { optional: "number", min: 1, max: 10_000, integer: true },
+  iterations: { optional: "number", min: 1, max: 100, integer: true },
+  sampler: { optional: "string", choices: WALKABLE },
+  steps: DRAWING.steps,
+  batchSize: DRAWING.batchSize,
   seed: SETTINGS.seed,
 } as const satisfies Readonly<Record<string, OptionRange>>;
 

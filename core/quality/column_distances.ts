@@ -2,9 +2,15 @@ import { type Comparison, distances, type Ordered, ordered } from "./resampling.
 import { requireAlike, spreadOf, type Table } from "./table.ts";
 
 /** What is measured of a column: of numbers the first three, of classes the last two. */
-export const COLUMN_DISTANCES = ["wasserstein", "ks", "unknown", "totalVariation"] as const;
+export const COLUMN_DISTANCES = [
+  "wasserstein",
+  "ks",
+  "unknown",
+  "totalVariation",
+] as const satisfies readonly ColumnDistance[];
 
-export type ColumnDistance = typeof COLUMN_DISTANCES[number];
+/** 1-Wasserstein, Kolmogorov–Smirnov, the difference of the shares that are unknown, and total variation. */
+export type ColumnDistance = "wasserstein" | "ks" | "unknown" | "totalVariation";
 
 /**
  * How far apart each column of two tables is, four numbers a column in the order of {@linkcode COLUMN_DISTANCES}: of

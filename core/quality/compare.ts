@@ -12,6 +12,7 @@ import { type EncodedRows, sampleBlocks, type Table, type TableColumn, tableOf }
 
 /** A distance of samples from held-out rows, beside that of as many training rows from the same held-out rows. */
 export interface Compared {
+  /** Of the samples. */
   readonly value: number;
   /** By rows drawn anew. */
   readonly stderr: number;
@@ -23,29 +24,41 @@ export interface Compared {
 
 /** One column's distances; those that it does not have are left out. */
 export type ComparedColumn =
-  & { readonly name: string; readonly kind: "number" | "class" }
+  & {
+    /** As the data names it. */
+    readonly name: string;
+    /** What its values are. */
+    readonly kind: "number" | "class";
+  }
   & Partial<Record<ColumnDistance, Compared>>;
 
 /** How the associations of pairs of columns differ. */
 export interface ComparedAssociations {
+  /** What of two columns is compared. */
   readonly kind: Association;
+  /** How many pairs have it. */
   readonly pairs: number;
   /** The mean of |ρ₁ − ρ₂| over the pairs. */
   readonly mean: Compared;
-  /** The largest of them, and the names of its columns. */
+  /** The largest of them. */
   readonly largest: number;
+  /** The names of its columns. */
   readonly largestPair: readonly [string, string];
 }
 
 /** A classifier's answers about samples and held-out rows, and about training and held-out rows. */
 export interface ComparedClassifier {
+  /** Samples from held-out rows. */
   readonly samples: ClassifierTest;
+  /** As many training rows from the same. */
   readonly real: ClassifierTest;
 }
 
 /** What is told of the rows as points, or of their features. */
 export interface ComparedPoints {
+  /** By trees, and by neighbours. */
   readonly classifiers: readonly ComparedClassifier[];
+  /** The 2-Wasserstein distance of shadows on random directions, in standard deviations of the columns. */
   readonly slicedWasserstein: Compared;
 }
 
@@ -53,17 +66,23 @@ export interface ComparedPoints {
 export interface Quality extends ComparedPoints {
   /** Of samples, of held-out rows, and of each set of training rows beside them. */
   readonly rows: number;
+  /** All of them, of which copies are looked for. */
   readonly trainingRows: number;
+  /** In the order of a row's values. */
   readonly columns: readonly ComparedColumn[];
   /** The mean over columns of the distance of numbers; nothing where there are none. */
   readonly meanWasserstein?: Compared;
+  /** Of the kinds that the columns have. */
   readonly associations: readonly ComparedAssociations[];
   /** Columns that the associations are of, where they are not all. */
   readonly associatedColumns?: number;
+  /** How close samples, and as many training rows, lie to training rows other than themselves. */
   readonly nearest: { readonly samples: NearestRecords; readonly real: NearestRecords };
+  /** Of images, by a network's features; left out without one. */
   readonly features?: ComparedPoints & {
     /** Features of an image. */
     readonly width: number;
+    /** The Fréchet distance of their Gaussians. */
     readonly frechet: Compared;
   };
 }

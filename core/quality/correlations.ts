@@ -2,9 +2,10 @@ import type { Comparison } from "./resampling.ts";
 import { requireAlike, type Table, type TableColumn } from "./table.ts";
 
 /** How two columns of a table go together. */
-export const ASSOCIATIONS = ["pearson", "spearman", "cramer", "ratio"] as const;
+export const ASSOCIATIONS = ["pearson", "spearman", "cramer", "ratio"] as const satisfies readonly Association[];
 
-export type Association = typeof ASSOCIATIONS[number];
+/** Of numbers the correlation and that of ranks, of classes Cramér's V, of a class and a number the correlation ratio. */
+export type Association = "pearson" | "spearman" | "cramer" | "ratio";
 
 /** A pair of columns, by their places, and what is measured of it. */
 export interface ColumnPair {

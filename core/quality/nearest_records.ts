@@ -4,8 +4,9 @@ import type { EncodedBlocks, EncodedRows } from "./table.ts";
 
 /** Whether samples lie closer to single training rows than other data does: what copies, and near copies, do. */
 export interface NearestRecords {
-  /** The median distance to the nearest training row, of the samples and of held-out rows. */
+  /** The median distance of the samples to the nearest training row. */
   readonly median: number;
+  /** That of held-out rows. */
   readonly heldOutMedian: number;
   /** The samples' over the held-out rows'; below 1 they lie closer. */
   readonly ratio: number;
@@ -24,8 +25,9 @@ export interface NearestRecords {
   readonly near: number;
   /** The share of samples that are so alone with their nearest row as a twentieth of the held-out rows: 0.05 by chance. */
   readonly alone: number;
-  /** The share of samples that equal a training row, up to rounding, and that of held-out rows which do. */
+  /** The share of samples that equal a training row, up to rounding. */
   readonly copies: number;
+  /** The share of held-out rows that do. */
   readonly heldOutCopies: number;
 }
 

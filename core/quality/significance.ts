@@ -2,7 +2,9 @@
 
 /** A number with its standard error. */
 export interface Estimate {
+  /** The number. */
   readonly value: number;
+  /** One standard error. */
   readonly stderr: number;
 }
 

@@ -5,12 +5,14 @@ import { chanceStderr, type Estimate, normalTail, shareBelow } from "./significa
 import type { EncodedRows } from "./table.ts";
 
 /** The classifiers that two sets are told apart by: of different kinds, since what one does not see another may. */
-export const CLASSIFIERS = ["trees", "neighbours"] as const;
+export const CLASSIFIERS = ["trees", "neighbours"] as const satisfies readonly ClassifierName[];
 
-export type ClassifierName = typeof CLASSIFIERS[number];
+/** Boosted trees, or nearest neighbours. */
+export type ClassifierName = "trees" | "neighbours";
 
 /** How well two sets of rows are told apart. */
 export interface ClassifierTest {
+  /** What tells them. */
   readonly classifier: ClassifierName;
   /** The share of right answers, and its standard error. */
   readonly accuracy: Estimate;

@@ -53,6 +53,15 @@ interface Tried {
   readonly strength: Strength;
 }
 
+/**
+ * Fits of few components that are taken together, each from starts of its own: what one has by chance the others have not,
+ * and their mean is likelier than they are in the mean.
+ */
+const MEMBERS = 3, MOST_TOGETHER = 48;
+
+/** Fits whose mean log likelihoods differ by less, in nats, have come to the same. */
+const ALIKE = 1e-3;
+
 /** Rows to fit to, and others to judge by. */
 interface Fold {
   readonly samples: Samples;
@@ -110,14 +119,13 @@ export function chooseTable(
     const first = fits.reduce((a, b) => b.logLikelihood > a.logLikelihood ? b : a);
     return fitTable(fold.rows, first, prior, fold.shares, LIMITS, signal);
   };
-  for (const k of asked === undefined ? COMPONENTS : [asked]) {
-    if (best && (k >= PATIENCE * best.k || k * LEAST_ROWS > folds[0].rows.count)) break;
+  const tryComponents = (k: number) => {
     const from = best?.strength ?? { samples: FIRST, rows: FIRST_ROWS }, stream = random.split("components").split(k);
     let of: Tried = { fits: folds.map((fold, f) => begun(fold, k, from, stream.split(f))), strength: from };
     let least = judged(of.fits);
     consider(k, from, least);
     // One component has nothing to be drawn to but itself.
-    if (k === 1) continue;
+    if (k === 1) return;
     for (const [name, { length }] of [["samples", PSEUDO_SAMPLES], ["rows", PSEUDO_ROWS]] as const) {
       if (name === "rows" && blocks.length === 0) continue;
       const begin = of;
@@ -136,13 +144,34 @@ export function chooseTable(
         }
       }
     }
+  };
+  for (const k of asked === undefined ? COMPONENTS : [asked]) {
+    if (best && (k >= PATIENCE * best.k || k * LEAST_ROWS > folds[0].rows.count)) break;
+    tryComponents(k);
+  }
+  if (best && best.k > 2 && asked === undefined && train.count < FEW) {
+    for (const k of [0.75 * best.k, 1.5 * best.k]) tryComponents(k);
   }
   if (!best) throw new RangeError("No mixture fits the table: its values are not finite.");
   const all = foldOf(someSamples(train, FINAL_ROWS, random.split("final")), validation, blocks);
-  const start = begun(all, best.k, best.strength, random.split("last"));
-  const final = start && fitTable(all.rows, start, priorOf(best.strength), all.shares, FINAL_LIMITS, signal);
-  if (!final) throw new RangeError("No mixture fits the table: its covariances are not proper.");
-  return mixtureOfTable(final, blocks, gaps);
+  const isOne = asked !== undefined || best.k === 1;
+  const members = isOne ? 1 : Math.max(1, Math.min(MEMBERS, Math.floor(MOST_TOGETHER / best.k)));
+  const fits: (TableFit & { readonly logLikelihood: number })[] = [];
+  for (let member = 0; member < members; member++) {
+    const start = begun(all, best.k, best.strength, random.split("last").split(member));
+    const fit = start && fitTable(all.rows, start, priorOf(best.strength), all.shares, FINAL_LIMITS, signal);
+    if (fit && !fits.some((other) => Math.abs(other.logLikelihood - fit.logLikelihood) < ALIKE)) fits.push(fit);
+  }
+  if (fits.length === 0) throw new RangeError("No mixture fits the table: its covariances are not proper.");
+  return mixtureOfTable(together(fits), blocks, gaps);
+}
+
+/** Fits to the same rows as one, in which each counts the same. */
+function together(fits: readonly TableFit[]): TableFit {
+  return {
+    components: fits.flatMap(({ components }) => components),
+    logits: Float64Array.from(fits.flatMap(({ logits }) => [...logits])),
+  };
 }
 
 function foldsOf(train: Samples, validation: Samples, blocks: readonly AtomBlock[], random: Random): Fold[] {

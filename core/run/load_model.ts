@@ -1,8 +1,10 @@
 import type { BackendChoice } from "../engine/mod.ts";
 import { defaultThreads, startEngine } from "../engine/start.ts";
+import type { OwnRows } from "../model/internals.ts";
 import { createModel, type Model } from "../model/model.ts";
 import type { DenoiserPlugin, LoadContext } from "../plugins/contracts.ts";
 import { trustOfProgram } from "../plugins/trust.ts";
+import { ownData } from "./evaluation_data.ts";
 import { openRun } from "./open_run.ts";
 import type { UsableModel } from "./open_usable.ts";
 
@@ -41,18 +43,20 @@ export interface LoadedModel extends Model {
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
   const { denoiser: given, trust = [], onNote } = options;
   const opened = await openRun(path, { given, trust: trustOfProgram(trust) }, onNote ? { onNote } : {});
-  return await startModel(opened, options);
+  // Rows of a program are not kept with its model.
+  return await startModel(opened, options, opened.config.dataset === "" ? undefined : () => ownData(opened));
 }
 
-/** The model of a run, or of weights, that is opened. */
+/** The model of a run, or of weights, that is opened. @param ownRows The data that it was trained on, where that is asked for. */
 export async function startModel(
   { denoiser, params, info, proposal, config, folder, epoch }: UsableModel,
   { backend, threads = defaultThreads() }: Pick<LoadOptions, "backend" | "threads"> = {},
+  ownRows?: OwnRows,
 ): Promise<LoadedModel> {
   const { engine, reason } = await startEngine(backend ?? config.backend, threads, info.shape);
   const { evalBatchSize } = config;
   return {
-    ...createModel({ engine, denoiser, params, info, proposal, evalBatchSize }),
+    ...createModel({ engine, denoiser, params, info, proposal, evalBatchSize, ownRows }),
     ...{ folder: folder.path, epoch },
     ...(reason === undefined ? {} : { backendReason: reason }),
   };

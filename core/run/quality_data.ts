@@ -1,13 +1,11 @@
 import { basename } from "node:path";
 import { UsageError } from "../cli/mod.ts";
 import { parseDataFile } from "../data/data_file.ts";
-import { givenNothing } from "../data/condition.ts";
-import { type Samples, selectRows, toFloat32 } from "../data/samples.ts";
 import { UserError } from "../errors/user_error.ts";
 import { openRows } from "../files/open_rows.ts";
 import { requireHeededReading } from "../files/unheeded.ts";
+import { type QualityRows, qualityRows } from "../model/quality_sets.ts";
 import { optionName } from "../options/names.ts";
-import { FEWEST_ROWS } from "../quality/told_apart.ts";
 import type { Random } from "../random/random.ts";
 import { ownData, samplesOf } from "./evaluation_data.ts";
 import type { OpenRun } from "./open_run.ts";
@@ -28,21 +26,12 @@ export interface QualityChoice {
   readonly transpose?: string | undefined;
 }
 
-/** Rows to compare samples with, in the values that the model sees. */
-export interface QualityData {
-  /** Held-out rows, `[rows, d]`, drawn from all of them. */
-  readonly heldOut: Float32Array;
-  readonly training: Samples;
-  /** The file's rows, `[rows, d]`, drawn from all of them; none where samples are to be drawn. */
-  readonly samples?: Float32Array;
-  /** Of each set. */
-  readonly rows: number;
+/** Rows to compare samples with, and what they are. */
+export interface QualityData extends QualityRows {
   /** What the held-out rows are called, also in a file's name. */
   readonly name: string;
   /** What was read and how it was taken, a line each. */
   readonly notes: readonly string[];
-  /** Of a table what is unknown of the held-out rows and of the file's, 1 or 0 `[rows, d]`. */
-  readonly gaps?: { readonly heldOut: Float32Array; readonly samples?: Float32Array };
 }
 
 /**
@@ -79,39 +68,9 @@ export async function qualityData(
     Object.entries(reading).filter((each): each is [string, string] => each[1] !== undefined),
   );
   using opened = file === undefined ? undefined : await openRows(file, info, said);
-  const sets = [
-    { what: "held-out rows", count: rest.count },
-    { what: "training rows", count: own.train.count },
-    ...(opened ? [{ what: "samples", count: opened.samples.count }] : []),
-  ].sort((a, b) => a.count - b.count);
-  const [fewest] = sets, rows = Math.min(count ?? most, count ?? fewest.count);
-  if (rows > fewest.count) {
-    throw new UsageError(
-      `--count is ${count}, but there are ${fewest.count} ${fewest.what}, of which as many are compared. Ask for fewer.`,
-    );
-  }
-  if (rows < FEWEST_ROWS) {
-    throw new UserError(
-      `There are ${rows} ${fewest.what} to compare, expected at least ${FEWEST_ROWS}. Give more data.`,
-    );
-  }
-  const some = (samples: Samples, label: string) =>
-    toFloat32(selectRows(givenNothing(samples), random.split(label).permutation(samples.count).slice(0, rows)));
   const spec = basename(run.config.dataset);
-  const gapsOf = ({ gaps }: Samples, label: string) => some(gaps!, label);
   return {
-    heldOut: some(rest, "held out"),
-    training: givenNothing(own.train),
-    ...(opened ? { samples: some(opened.samples, "samples") } : {}),
-    rows,
-    ...(rest.gaps
-      ? {
-        gaps: {
-          heldOut: gapsOf(rest, "held out"),
-          ...(opened ? { samples: gapsOf(opened.samples, "samples") } : {}),
-        },
-      }
-      : {}),
+    ...qualityRows({ heldOut: rest, training: own.train, samples: opened?.samples }, { count, most, random }),
     name: chosen?.name ?? `${spec}-${chosenPart}`,
     notes: [...chosen?.description ? [chosen.description] : [], ...opened ? [opened.description] : []],
   };

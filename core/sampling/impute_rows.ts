@@ -5,23 +5,27 @@ import { placesOfAtoms } from "../reference/atoms.ts";
 import type { GaussianMixture } from "../reference/mixture.ts";
 import { TableConditionals } from "../reference/table_conditionals.ts";
 import { choose } from "../reference/table_mixture.ts";
-import { blocksOf, ownValue, tableCells, type TableCoding, widthOfRow } from "../rows/table_coding.ts";
+import type { RowForm } from "./row_form.ts";
 
 /** What is said of one unknown cell. */
 export interface ImputedCell {
-  /** The row, from 0, and the column among the schema's. */
+  /** From 0. */
   readonly row: number;
+  /** Among those of a row, of a table those of its schema. */
   readonly column: number;
-  /** Of a number, in its own units: the mean, standard deviation, and the quantiles that 90 % lie between. */
+  /** Of a number, in its own units; of a class this and the next three are NaN. */
   readonly mean: number;
+  /** The standard deviation. */
   readonly deviation: number;
+  /** The quantile that 5 % lie below. */
   readonly low: number;
+  /** The quantile that 5 % lie above. */
   readonly high: number;
   /** Of a column of few levels, the probability of each; else none. */
   readonly levels?: Float64Array;
 }
 
-/** Rows of a table that are whole. */
+/** Rows that are whole. */
 export interface Imputation {
   /** For each unknown cell what is known of it, by rows and columns. */
   readonly cells: readonly ImputedCell[];
@@ -74,15 +78,16 @@ interface Weighted {
  * @param samples The same as the model sees them.
  */
 export async function imputeRows(
-  coding: TableCoding,
+  form: RowForm,
   reference: GaussianMixture,
   cells: Float64Array,
   samples: Samples,
   random: Random,
   { draws, logRatio, signal }: ImputeOptions,
 ): Promise<Imputation> {
-  const { schema, numbers, levels } = coding, width = schema.columns.length, d = widthOfRow(coding);
-  const conditionals = new TableConditionals(reference), blocks = placesOfAtoms(blocksOf(coding), numbers.length);
+  const { numbers, levels, columns: width } = form, d = samples.dimension;
+  const conditionals = new TableConditionals(reference);
+  const blocks = placesOfAtoms(levels.map(({ block }) => block), numbers.length);
   const x = toFloat32(samples), flags = toFloat32(samples.gaps!);
   const means = cells.slice(), drawnCells = Array.from({ length: draws }, () => cells.slice()), all: ImputedCell[] = [];
   const open: number[] = [];
@@ -106,21 +111,20 @@ export async function imputeRows(
           const from = candidateAt(choose(shares, stream.uniform()));
           drawnRow.set(candidates!.subarray(from, from + d));
         } else own.draw(stream, drawnRow, 0);
-        fill(draw, row, tableCells(coding, drawnRow));
+        fill(draw, row, form.cellsOf(drawnRow));
       }
       own.numbers.forEach((place, b) => {
         const { column } = numbers[place];
         const weighted = shares
           ? { values: ofCandidates(place), weights: shares }
-          : ofMixture(own.posterior, own.means, own.deviations, b, own.numbers.length, (y) =>
-            ownValue(coding, place, y));
+          : ofMixture(own.posterior, own.means, own.deviations, b, own.numbers.length, (y) => form.ownValue(place, y));
         const cell = summary(weighted);
         all.push({ row, column, ...cell });
         means[row * width + column] = cell.mean;
         function ofCandidates(place: number): Float64Array {
           return Float64Array.from(
             { length: CANDIDATES },
-            (_, m) => ownValue(coding, place, candidates![candidateAt(m) + place]),
+            (_, m) => form.ownValue(place, candidates![candidateAt(m) + place]),
           );
         }
       });

@@ -13,10 +13,10 @@ import { sizeOf } from "../data/tensors.ts";
 import { type BatchRecord, type EvaluationRecord, SamplingError } from "./sampler.ts";
 
 /** The ways to fill in what is missing of a sample, by the names that `--method` takes. */
-export const INPAINTING_METHODS = ["repaint", "score"] as const;
+export const INPAINTING_METHODS = ["repaint", "score"] as const satisfies readonly InpaintingMethod[];
 
 /** One of {@linkcode INPAINTING_METHODS}. */
-export type InpaintingMethod = typeof INPAINTING_METHODS[number];
+export type InpaintingMethod = "repaint" | "score";
 
 /**
  * How samples are filled in.

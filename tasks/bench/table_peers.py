@@ -6,7 +6,7 @@ NAME-holes.json (held out, a fifth of the numbers taken away) and NAME-truth.jso
 the mean -log P of NAME-numbers under a mixture of Gaussians of the numbers alone, of probabilities of cells, by rows whose numbers
 are all known, spread by chance over their cells; and the root mean square errors of two imputers.
 
-python3 table_peers.py TABLES FOLDER
+python3 table_peers.py TABLES FOLDER SEED
 """
 
 import json
@@ -20,7 +20,7 @@ from sklearn.impute import IterativeImputer, KNNImputer
 from sklearn.mixture import GaussianMixture
 
 warnings.filterwarnings("ignore")
-SEED, HELD_OUT, HOLES, DRAWS, FOLDS = 0, 0.2, 0.2, 32, 5
+HELD_OUT, HOLES, DRAWS, FOLDS = 0.2, 0.2, 32, 5
 
 # The numbers of each table and what they are rounded to; of movies without the one that three quarters of the rows lack.
 TABLES = {
@@ -41,9 +41,9 @@ def matrix(rows, columns):
     return np.array([[np.nan if row.get(c) is None else float(row[c]) for c in columns] for row in rows])
 
 
-def mixture_nll(train, test, steps):
+def mixture_nll(train, test, steps, seed):
     """Components and regularisation by cross-validation."""
-    chance = np.random.RandomState(SEED)
+    chance = np.random.RandomState(seed)
     spread = lambda x: x + (chance.rand(*x.shape) - 0.5) * steps
     known = spread(train[~np.isnan(train).any(1)])
     mean, scale = known.mean(0), known.std(0)
@@ -54,20 +54,21 @@ def mixture_nll(train, test, steps):
         scores = []
         for f in range(FOLDS):
             rest = np.concatenate([part for g, part in enumerate(parts) if g != f])
-            scores.append(GaussianMixture(k, reg_covar=least, random_state=SEED).fit(z[rest]).score(z[parts[f]]))
+            scores.append(GaussianMixture(k, reg_covar=least, random_state=seed).fit(z[rest]).score(z[parts[f]]))
         return np.mean(scores)
 
     tried = [(k, least) for k in (1, 2, 3, 4, 6, 8, 12, 16) for least in (1e-6, 1e-4, 1e-2) if 12 * k <= len(z)]
     k, least = max(tried, key=lambda one: judged(*one))
-    fitted = GaussianMixture(k, reg_covar=least, n_init=5, random_state=SEED).fit(z)
+    fitted = GaussianMixture(k, reg_covar=least, n_init=5, random_state=seed).fit(z)
     constant = np.log(scale).sum() - np.log(steps).sum()
     nll = np.mean([constant - fitted.score_samples((spread(test) - mean) / scale) for _ in range(DRAWS)], 0)
     return {"nll": nll.mean(), "stderr": nll.std() / len(nll) ** 0.5, "components": k, "rows": len(nll)}
 
 
-def main(tables, folder):
+def main(tables, folder, seed):
+    seed = int(seed)
     for name, steps in TABLES.items():
-        rows, columns, chance = json.load(open(f"{tables}/{name}.json")), list(steps), random.Random(SEED)
+        rows, columns, chance = json.load(open(f"{tables}/{name}.json")), list(steps), random.Random(seed)
         chance.shuffle(rows)
         end = int(HELD_OUT * len(rows))
         test, train = rows[:end], rows[end:]
@@ -92,7 +93,7 @@ def main(tables, folder):
         mean, scale = np.nanmean(a, 0), np.nanstd(a, 0)
         errors = {}
         for peer, imputer in {
-            "IterativeImputer": IterativeImputer(max_iter=30, random_state=SEED),
+            "IterativeImputer": IterativeImputer(max_iter=30, random_state=seed),
             "KNNImputer": KNNImputer(n_neighbors=5),
         }.items():
             filled = imputer.fit((a - mean) / scale).transform((b - mean) / scale) * scale + mean
@@ -100,7 +101,7 @@ def main(tables, folder):
                 c: float(np.sqrt(np.mean([(filled[i, k] - value) ** 2 for i, own, value in truth if own == c])))
                 for k, c in enumerate(columns)
             }
-        nll = mixture_nll(a, matrix(known, columns), np.array(list(steps.values())))
+        nll = mixture_nll(a, matrix(known, columns), np.array(list(steps.values())), seed)
         print(json.dumps({"table": name, "mixture": nll, "errors": errors}), flush=True)
 
 

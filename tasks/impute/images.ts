@@ -12,7 +12,7 @@ import { IMAGE_ENDINGS } from "../../core/io/images.ts";
 import { type Mask, readMask } from "../../core/io/mask.ts";
 import { toldSamples } from "../../core/model/given.ts";
 import { internalsOf } from "../../core/model/internals.ts";
-import { DRAWING, requireCount } from "../../core/model/use_ranges.ts";
+import { DRAWING, IMPUTING, requireCount } from "../../core/model/use_ranges.ts";
 import { withDefault } from "../../core/options/values.ts";
 import { Random } from "../../core/random/random.ts";
 import { noteThreads } from "../../core/run/backend.ts";
@@ -25,14 +25,11 @@ import { peakMemory } from "../../core/run/memory.ts";
 import type { UsableModel } from "../../core/run/open_usable.ts";
 import { shown } from "../../core/run/result.ts";
 import { sampleFolder } from "../../core/run/sample_files.ts";
-import { createInpainter, type Inpainting, INPAINTING_METHODS } from "../../core/sampling/inpainting.ts";
-import { samplingPlan } from "../../core/sampling/plan.ts";
+import { createInpainter, INPAINTING_METHODS } from "../../core/sampling/inpainting.ts";
+import { INPAINTING, inpaintingPlan, WALKABLE } from "../../core/sampling/inpainting_plan.ts";
 
-/** Where nothing is asked for: how often a stretch of steps is walked, its length, steps, and draws at a time. */
-const RESAMPLE = { repaint: 10, score: 5 } as const, JUMP = 10, STEPS = 100, BATCH = 16;
-
-/** The samplers whose steps may be walked again. */
-const WALKABLE = ["ancestral", "ddim"] as const;
+/** Where nothing is asked for. */
+const { resample: RESAMPLE, jump: JUMP, steps: STEPS, draws: DRAWS, batch: BATCH } = INPAINTING;
 
 /** What images without a known range are taken to lie in. */
 const IMAGE_RANGE = [-1, 1] as const;
@@ -50,29 +47,20 @@ export const imageOptions = {
     help:
       "repaint: what is known is put in its place at each step. score: the estimate is moved to it, by its gradient.",
   },
-  draws: { default: 5, min: 1, max: 10_000, integer: true, help: "How often each picture is filled in." },
+  draws: { ...withDefault(IMPUTING.draws, DRAWS, "How often each picture is filled in."), min: 1 },
   mean: { default: false, help: "Write the mean of the draws and their scatter alone, not the draws." },
   resample: {
-    optional: "number",
-    min: 1,
-    max: 1000,
-    integer: true,
+    ...IMPUTING.resample,
     help:
       `How often each stretch of steps is walked, so that what is filled in comes to fit (default ${RESAMPLE.repaint} ` +
       `of repaint, ${RESAMPLE.score} of score).`,
   },
   jump: {
-    optional: "number",
-    min: 1,
-    max: 10_000,
-    integer: true,
+    ...IMPUTING.jump,
     help: `The steps of a stretch (default ${JUMP}, or fewer of few steps).`,
   },
   iterations: {
-    optional: "number",
-    min: 1,
-    max: 100,
-    integer: true,
+    ...IMPUTING.iterations,
     help: "Of score: gradients of a step (default 1).",
   },
   sampler: {
@@ -139,14 +127,10 @@ export async function imputeImages({ opened, file, options: o, progress, onNote,
   readonly onNote: (note: string) => void;
   readonly stop: AbortSignal;
 }): Promise<{ readonly summary: Record<string, unknown>; readonly lines: readonly string[] }> {
-  const how = methodOf(o), { info, proposal } = opened, { shape } = info;
+  const { info, proposal } = opened, { shape } = info;
   const d = sizeOf(shape), images = imageShape(shape)!;
-  const { sampler, steps = STEPS } = o;
-  const plan = samplingPlan(
-    { sampler, steps, eta: undefined, clip: o.clip === undefined ? undefined : o.clip === "on" },
-    proposal,
-    info,
-  );
+  const { sampler, steps = STEPS } = o, clip = o.clip === undefined ? undefined : o.clip === "on";
+  const { how, plan } = inpaintingPlan({ ...o, steps, clip }, proposal, info);
   const { given, values: told } = givenRecord(o.given, info.condition);
   const mask = await maskOf(o.mask, images);
   onNote(`mask ${basename(o.mask!)}: ${mask.description}`);
@@ -239,19 +223,6 @@ export async function imputeImages({ opened, file, options: o, progress, onNote,
       `Wrote ${wrote}`,
     ],
   };
-}
-
-/** @throws {UsageError} For options that do not go together. */
-function methodOf({ method, iterations, resample = RESAMPLE[method], jump, steps = STEPS }: ImageValues): Inpainting {
-  if (jump !== undefined && jump >= steps) {
-    throw new UsageError(`--jump is ${jump}, expected fewer than the ${steps} steps.`);
-  }
-  const walk = { resample, jump: jump ?? Math.min(JUMP, Math.max(1, Math.floor(steps / 5))) };
-  if (method === "score") return { method, iterations: iterations ?? 1, ...walk };
-  if (iterations === undefined) return { method, ...walk };
-  throw new UsageError(
-    `--iterations is ${iterations}, but --method is ${method}, which takes no gradients. Leave it out.`,
-  );
 }
 
 /** @throws {UserError} Unless it is a picture of the model's size. */

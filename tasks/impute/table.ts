@@ -3,21 +3,21 @@ import type { Progress } from "../../core/cli/mod.ts";
 import { parseDataFile } from "../../core/data/data_file.ts";
 import type { BackendChoice } from "../../core/engine/mod.ts";
 import { UserError } from "../../core/errors/user_error.ts";
-import { density } from "../../core/evaluation/density.ts";
 import { tableBlocks } from "../../core/files/table_blocks.ts";
 import { writeFileAtomic } from "../../core/io/atomic.ts";
 import { lockOutput } from "../../core/io/lock.ts";
 import { internalsOf } from "../../core/model/internals.ts";
+import { scorerOf } from "../../core/model/scorer.ts";
 import { Random } from "../../core/random/random.ts";
-import { mixtureNll } from "../../core/reference/mixture.ts";
 import { startModel } from "../../core/run/load_model.ts";
 import { peakMemory } from "../../core/run/memory.ts";
 import type { UsableModel } from "../../core/run/open_usable.ts";
 import { shown } from "../../core/run/result.ts";
 import { RunFolder } from "../../core/run/folder.ts";
 import { sampleFolder } from "../../core/run/sample_files.ts";
-import { type OpenScorer, scorerOf } from "../../core/run/score_rows_of_run.ts";
-import { type ImputedCell, imputeRows, type LogRatio } from "../../core/sampling/impute_rows.ts";
+import { imputeBlocks } from "../../core/sampling/impute_blocks.ts";
+import type { ImputedCell } from "../../core/sampling/impute_rows.ts";
+import { tableForm } from "../../core/sampling/row_form.ts";
 import { isTableFile, openTable } from "../../core/tables/open_table.ts";
 import { numberText } from "../../core/rows/describe_table.ts";
 import type { TableCoding } from "../../core/rows/table_coding.ts";
@@ -32,9 +32,6 @@ export interface TableValues {
   readonly backend: BackendChoice | undefined;
   readonly threads: number | undefined;
 }
-
-/** Log SNRs by which a model weighs candidates, the same for all of them. */
-const LEVELS = 16;
 
 /** Fills the unknown cells of a table: once with means, several times with draws; and says how sure each is. */
 export async function imputeTable(
@@ -62,22 +59,17 @@ export async function imputeTable(
   using claimed = isFile ? undefined : await sampleFolder(o.out, join(opened.folder.path, "impute"), [...files, sure]);
   const folder = claimed?.path ?? dirname(target);
   await using model = await startModel(opened, o);
-  await using scorer = await scorerOf(model, "auto", undefined, stop);
+  await using scorer = await scorerOf(model, "auto", { signal: stop });
   const random = Random.fromSeed(o.seed).split("impute"), started = performance.now();
-  const ratio = await logRatioOf(scorer, random.split("ratio"));
   const cells: ImputedCell[] = [], drawn: number[][] = Array.from({ length: draws }, () => []);
   let rows = 0;
-  for await (const block of tableBlocks(coding, table, (notes) => notes.forEach(onNote))) {
-    stop.throwIfAborted();
-    const { first, samples } = block, width = coding.schema.columns.length;
-    const filled = await imputeRows(coding, scorer.reference, block.cells!, samples, random.split(first), {
-      ...{ draws, logRatio: ratio, signal: stop },
-    });
+  const blocks = tableBlocks(coding, table, (notes) => notes.forEach(onNote)), width = coding.schema.columns.length;
+  for await (const filled of imputeBlocks(tableForm(coding), scorer, blocks, random, { draws, signal: stop })) {
     for (const cell of filled.cells) {
-      cells.push({ ...cell, row: first + cell.row });
+      cells.push({ ...cell, row: filled.first + cell.row });
       filled.draws.forEach((own, k) => drawn[k].push(own[cell.row * width + cell.column]));
     }
-    rows += samples.count;
+    rows += filled.count;
     progress.update({ label: "rows", done: rows, total: rows });
   }
   if (cells.length === 0) throw new UserError(`${name} has no unknown cell of the columns that the model knows.`);
@@ -97,7 +89,7 @@ export async function imputeTable(
     data: name,
     ...{ rows, cells: cells.length, draws },
     columns: Object.fromEntries([...byColumn].map(([column, n]) => [coding.schema.columns[column].name, n])),
-    by: ratio ? "the model" : "the reference, which the network does not change",
+    by: scorer.meter ? "the model" : "the reference, which the network does not change",
     seconds: Math.round(seconds * 1000) / 1000,
     peak_mb: peakMemory(),
     seed: o.seed,
@@ -126,17 +118,6 @@ export async function imputeTable(
 function endingOf(name: string): string {
   const packed = /\.[^.]+\.gz$/i.exec(name);
   return packed ? packed[0] : extname(name);
-}
-
-/** What says how much likelier the model finds whole rows than its reference; nothing of one that is its reference. */
-function logRatioOf({ meter, proposal, reference }: OpenScorer, random: Random): Promise<LogRatio | undefined> {
-  if (!meter) return Promise.resolve(undefined);
-  return Promise.resolve(async (samples) => {
-    // All candidates of a row are weighed with the same noise, so that it does not choose among them.
-    const { logDensity } = await density(meter, samples, proposal, random, LEVELS);
-    const nll = mixtureNll(samples, reference);
-    return Float64Array.from(logDensity, (log, i) => log + nll[i]);
-  });
 }
 
 /** What stands for an unknown cell in a table that is whole: the mean, or the likeliest level. */

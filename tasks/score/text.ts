@@ -1,6 +1,6 @@
 import type { TableCoding } from "../../core/rows/table_coding.ts";
 import { shownCell } from "../../core/rows/describe_table.ts";
-import type { TopRow } from "./score_file.ts";
+import type { TopRow } from "../../core/evaluation/score_blocks.ts";
 
 /** Values that are named of an anomalous row, and nats above usual from which they are. */
 const NAMED = 3, LEAST = 1;

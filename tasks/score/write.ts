@@ -1,12 +1,12 @@
 import { UsageError } from "../../core/errors/usage_error.ts";
-import { tellsSurprises } from "../../core/evaluation/row_scores.ts";
+import { excessOf, type ReferenceRows } from "../../core/evaluation/row_comparison.ts";
+import { type Scorer, tellsSurprises } from "../../core/evaluation/row_scores.ts";
+import type { BlockScores } from "../../core/evaluation/score_blocks.ts";
 import { writeFileAtomic } from "../../core/io/atomic.ts";
 import { writeColumns } from "../../core/run/per_sample_file.ts";
-import { excessOf, type OpenScorer, type ReferenceRows } from "../../core/run/score_rows_of_run.ts";
 import type { Table } from "../../core/tables/open_table.ts";
 import { type TableCoding, tableSamples } from "../../core/rows/table_coding.ts";
 import { appendColumns } from "../../core/tables/write_table.ts";
-import type { FileScores } from "./score_file.ts";
 
 /** Checks the name of a file that scores go to. @throws {UsageError} */
 export function requireScorePath(path: string, isTable: boolean): void {
@@ -19,7 +19,7 @@ export function requireScorePath(path: string, isTable: boolean): void {
 interface ScoredData {
   readonly table: Table | undefined;
   readonly coding: TableCoding | undefined;
-  readonly scorer: OpenScorer;
+  readonly scorer: Scorer;
   readonly reference: ReferenceRows;
 }
 
@@ -29,7 +29,7 @@ interface ScoredData {
  */
 export async function writeScores(
   path: string,
-  { nll, stderr, p, ranks, threshold }: FileScores & {
+  { nll, stderr, p, ranks, threshold }: BlockScores & {
     readonly ranks: Uint32Array;
     readonly threshold: number | undefined;
   },

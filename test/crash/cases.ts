@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Random } from "../../core/random/random.ts";
 
 /** Runs that are trained before the trials, for the tasks that read one. */
-export const INPUTS = ["points", "images", "begun"] as const;
+export const INPUTS = ["points", "images", "table", "begun"] as const;
 
 export type Input = typeof INPUTS[number];
 
@@ -34,6 +34,7 @@ export function trainings(data: string): Readonly<Record<Input, Pick<Case, "task
   const points = join(data, "points.csv");
   return {
     points: { task: "train:2d", args: [points, ...SMALL, "--epochs", "2"] },
+    table: { task: "train:2d", args: [join(data, "table.csv"), ...SMALL, "--epochs", "2"] },
     images: { task: "train:cifar", args: [IMAGES, ...TINY, ...FEW, "--epochs", "1"] },
     begun: { task: "train:2d", args: [points, ...SMALL, "--epochs", "1"] },
   };
@@ -42,6 +43,7 @@ export function trainings(data: string): Readonly<Record<Input, Pick<Case, "task
 /** The tasks with small settings, so that each takes a second or two. */
 export function casesOf(data: string): readonly Case[] {
   const points = join(data, "points.csv"), more = join(data, "more.csv");
+  const holes = join(data, "holes.csv"), few = ["--count", "60", "--batch-size", "20", "--steps", "20"];
   const scores = (file: string) => ["points", ...COMMON, "--per-sample", file];
   return [
     {
@@ -66,12 +68,36 @@ export function casesOf(data: string): readonly Case[] {
     },
     {
       ...{ name: "sample points", task: "sample", input: "points", makes: "drawn", pairs: "one goes on" },
-      args: ["points", ...COMMON, "--count", "60", "--batch-size", "20", "--steps", "20", "--out", "drawn"],
+      args: ["points", ...COMMON, ...few, "--out", "drawn"],
+    },
+    {
+      ...{ name: "sample table", task: "sample", input: "table", pairs: "one goes on" },
+      args: ["table", ...COMMON, ...few, "--out", "rows.csv"],
     },
     {
       ...{ name: "sample images", task: "sample", input: "images", makes: "drawn" },
       args: ["images", ...COMMON, "--count", "6", "--batch-size", "2", "--steps", "10", "--out", "drawn"],
     },
+    ...["csv", "h5"].map((ending): Case => ({
+      ...{ name: `score ${ending}`, task: "score", input: "table", pairs: "one goes on" },
+      args: ["table", holes, ...COMMON, "--by", "model", "--rounds", "4", "--out", `scores.${ending}`],
+    })),
+    {
+      ...{ name: "score own", task: "score", input: "points" },
+      args: ["points", ...COMMON, "--threshold", "0.1"],
+    },
+    {
+      ...{ name: "impute folder", task: "impute", input: "table", makes: "filled", pairs: "one goes on" },
+      args: ["table", holes, ...COMMON, "--draws", "2", "--out", "filled"],
+    },
+    {
+      ...{ name: "impute csv", task: "impute", input: "table", pairs: "one goes on" },
+      args: ["table", holes, ...COMMON, "--draws", "2", "--out", "filled.csv"],
+    },
+    ...(["points", "table"] as const).map((input): Case => ({
+      ...{ name: `evaluate ${input}`, task: "evaluate", input, pairs: "one goes on" },
+      args: [input, ...COMMON, "--count", "30", "--batch-size", "10", "--steps", "10"],
+    })),
     ...[["tfjs", "points"], ["onnx", "points"], ["diffusers", "images"]].map(([format, input]): Case => ({
       ...{ name: `export ${format}`, task: "export", input: input as Input, makes: "exported", pairs: "one goes on" },
       args: [input, "--format", format, "--out", "exported"],
@@ -83,7 +109,7 @@ export function casesOf(data: string): readonly Case[] {
   ];
 }
 
-/** Writes the data that the cases are of: points on a ring. */
+/** Writes the data that the cases are of: points on a ring, and tables with unknown cells. */
 export async function writeData(folder: string): Promise<void> {
   await Deno.mkdir(folder);
   const random = Random.fromSeed(0);
@@ -94,5 +120,14 @@ export async function writeData(folder: string): Promise<void> {
       (angle) => `${Math.cos(3 * angle)},${Math.sin(3 * angle) + 0.1 * noise.normal()}\n`,
     );
     await Deno.writeTextFile(join(folder, `${name}.csv`), `x,y\n${rows.join("")}`);
+  }
+  for (const [name, count] of [["table", 300], ["holes", 60]] as const) {
+    const chance = random.split(name), isKnown = () => chance.uniform() > 0.1;
+    const rows = Array.from({ length: count }, () => {
+      const isLarge = chance.uniform() < 0.5, mass = (isLarge ? 50 : 40) + 3 * chance.normal();
+      const cells = [mass.toFixed(1), (0.1 * mass + chance.normal()).toFixed(3), isLarge ? "large" : "small"];
+      return `${cells.map((cell) => isKnown() ? cell : "").join()}\n`;
+    });
+    await Deno.writeTextFile(join(folder, `${name}.csv`), `mass,length,size\n${rows.join("")}`);
   }
 }

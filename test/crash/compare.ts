@@ -8,6 +8,7 @@ export const TIMES: readonly string[] = [
   "train_seconds",
   "total_seconds",
   "ms_per_step",
+  "rows_per_second",
   "peak_mb",
 ];
 

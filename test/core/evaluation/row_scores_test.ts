@@ -1,12 +1,12 @@
 import { deepEqual, equal, ok } from "assert";
 import { floatSamples, type Samples } from "../../../core/data/samples.ts";
 import { anomalyMeasures } from "../../../core/evaluation/anomaly_measures.ts";
+import { RowComparison } from "../../../core/evaluation/row_comparison.ts";
 import { scoreRows } from "../../../core/evaluation/row_scores.ts";
 import { pValues, ranksFromHighest } from "../../../core/evaluation/score_ranks.ts";
 import { Random } from "../../../core/random/random.ts";
 import { mixtureNll, sampleMixture } from "../../../core/reference/mixture.ts";
 import { mixedTable } from "../reference/mixed_table.ts";
-import { RowComparison } from "../../../core/run/score_rows_of_run.ts";
 
 Deno.test("AUROC and average precision are scikit-learn's, ties included", () => {
   const scores = [0.1, 0.4, 0.4, 0.4, 0.9, 0.7, 0.7, 0.2, 0.3, 0.8];
@@ -37,9 +37,7 @@ Deno.test("a row that lacks values is compared with reference rows that lack the
   };
   const whole = rowsOf("reference", 1500, []), random = Random.fromSeed(5);
   const scores = (await scoreRows(scorer, whole, random, { rounds: 1 }))!;
-  const comparison = new RowComparison({ ...scorer, isReference: true, async [Symbol.asyncDispose]() {} } as never, {
-    ...{ samples: whole, scores },
-  });
+  const comparison = new RowComparison(scorer, { samples: whole, scores });
   const open = rowsOf("open", 1500, [0, 1, 2, 4, 5]), nll = mixtureNll(open, mixture);
   const p = comparison.pValues(open, nll);
   for (const level of [0.05, 0.5]) {

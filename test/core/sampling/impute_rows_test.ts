@@ -3,6 +3,7 @@ import { floatSamples, toFloat32 } from "../../../core/data/samples.ts";
 import { Random } from "../../../core/random/random.ts";
 import { gaussianMixture } from "../../../core/reference/mixture.ts";
 import { imputeRows } from "../../../core/sampling/impute_rows.ts";
+import { tableForm } from "../../../core/sampling/row_form.ts";
 import { codingOf, tableSamples } from "../../../core/rows/table_coding.ts";
 import { numbersSchema } from "../rows/gaussian_table.ts";
 
@@ -17,7 +18,7 @@ function rows(count: number) {
 
 Deno.test("unknown numbers have their conditional mean, deviation and quantiles, and draws that scatter so", async () => {
   const { cells, coding, mixture, samples } = rows(200), draws = 200;
-  const filled = await imputeRows(coding, mixture, cells, samples, Random.fromSeed(2), { draws });
+  const filled = await imputeRows(tableForm(coding), mixture, cells, samples, Random.fromSeed(2), { draws });
   equal(filled.cells.length, 200);
   let z = 0, squares = 0;
   for (const { row, column, mean, deviation, low, high } of filled.cells) {
@@ -39,7 +40,7 @@ Deno.test("unknown numbers have their conditional mean, deviation and quantiles,
 Deno.test("candidates are weighed by how much likelier a model finds them", async () => {
   const { cells, coding, mixture, samples } = rows(400);
   // A model that is the reference times exp(y): the conditional mean is 0.36 higher, its deviation the same.
-  const tilted = await imputeRows(coding, mixture, cells, samples, Random.fromSeed(3), {
+  const tilted = await imputeRows(tableForm(coding), mixture, cells, samples, Random.fromSeed(3), {
     draws: 20,
     logRatio: (x) => Promise.resolve(Float64Array.from({ length: x.count }, (_, row) => toFloat32(x, row, row + 1)[1])),
   });
@@ -58,7 +59,9 @@ Deno.test("the same seed fills in the same, and rows that are whole stay as they
   const { cells, coding, mixture } = rows(50);
   cells[1] = 0.25;
   const samples = tableSamples(coding, cells), options = { draws: 2 };
-  const [a, b] = [1, 1].map((seed) => imputeRows(coding, mixture, cells, samples, Random.fromSeed(seed), options));
+  const [a, b] = [1, 1].map((seed) =>
+    imputeRows(tableForm(coding), mixture, cells, samples, Random.fromSeed(seed), options)
+  );
   const { means, draws, cells: told } = await a;
   equal(told.length, 49);
   equal(means[1], 0.25);

@@ -1,5 +1,5 @@
 import { type Samples, toFloat32 } from "../data/samples.ts";
-import type { ComparedTable } from "../quality/compare.ts";
+import type { ComparedTable } from "./compare.ts";
 import type { Random } from "../random/random.ts";
 import { valueNames } from "../rows/describe_table.ts";
 import { type TableCoding, valuesOf } from "../rows/table_coding.ts";

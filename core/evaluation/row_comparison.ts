@@ -1,50 +1,10 @@
+import { givenNothing } from "../data/condition.ts";
 import { type Samples, selectRows, toFloat32 } from "../data/samples.ts";
 import { InterruptedError } from "../errors/interrupted_error.ts";
-import { pValues } from "../evaluation/score_ranks.ts";
-import {
-  type RowScores,
-  type Scorer,
-  scoreRows,
-  surpriseCount,
-  surprisesOf,
-  tellsSurprises,
-} from "../evaluation/row_scores.ts";
-import { internalsOf } from "../model/internals.ts";
-import type { Model } from "../model/model.ts";
-import { referenceOf } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
-import { BLEND } from "../reference/blend.ts";
 import { TableComponents } from "../reference/table_mixture.ts";
-
-/** What scores rows of a model, until it is disposed of. */
-export interface OpenScorer extends Scorer, AsyncDisposable {
-  /** Whether the model is its reference, whose density is known without the network. */
-  readonly isReference: boolean;
-}
-
-/**
- * @param by What scores; `auto`: the model, but where its network changes nothing.
- * @param batch Samples per run of the denoiser; the run's own, if left out.
- */
-export async function scorerOf(
-  model: Model,
-  by: "auto" | "model" | "reference",
-  batch: number | undefined,
-  signal: AbortSignal,
-): Promise<OpenScorer> {
-  const { info, proposal, params } = model, reference = referenceOf(info);
-  const isReference = by === "reference" ||
-    by === "auto" && params[BLEND] !== undefined && params[BLEND].data.every((share) => share === 0);
-  const meter = isReference
-    ? undefined
-    : await internalsOf(model).meter({ ...(batch === undefined ? {} : { batch }), signal });
-  return {
-    ...{ meter, reference, proposal, isReference },
-    async [Symbol.asyncDispose]() {
-      await meter?.[Symbol.asyncDispose]();
-    },
-  };
-}
+import { type RowScores, type Scorer, scoreRows, surpriseCount, surprisesOf, tellsSurprises } from "./row_scores.ts";
+import { pValues } from "./score_ranks.ts";
 
 /** Rows that others are compared with. */
 export interface ReferenceRows {
@@ -57,14 +17,31 @@ export interface ReferenceRows {
 /** Reference rows at most: more do not change a p-value that matters. */
 const MOST_REFERENCE = 20_000;
 
-/** Scores the rows that others are compared with. @throws {InterruptedError} */
+/** Validation rows from which they are enough for p-values. */
+const ENOUGH = 200;
+
+/** The rows of a data set that others are compared with, where none are asked for: those that the model has not seen, if enough. */
+export function partToCompareWith({ validation }: { readonly validation: Samples }): "train" | "validation" {
+  return validation.count >= ENOUGH ? "validation" : "train";
+}
+
+/**
+ * Scores the rows that others are compared with.
+ *
+ * @param compared Rows to be compared: where nothing is known of them besides their values, nothing is of the others.
+ * @throws {InterruptedError}
+ */
 export async function referenceRows(
   scorer: Scorer,
-  samples: Samples,
-  random: Random,
-  rounds: number,
-  signal: AbortSignal,
+  all: Samples,
+  compared: Pick<Samples, "condition">,
+  { random, rounds, signal }: {
+    readonly random: Random;
+    readonly rounds: number;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<ReferenceRows> {
+  const samples = compared.condition ? all : givenNothing(all);
   const some = samples.count <= MOST_REFERENCE
     ? samples
     : selectRows(samples, random.split("rows").permutation(samples.count).slice(0, MOST_REFERENCE).sort());

@@ -1,9 +1,9 @@
-import { selectRows } from "../../core/data/samples.ts";
-import type { RowBlock } from "../../core/files/table_blocks.ts";
-import { InterruptedError } from "../../core/errors/interrupted_error.ts";
-import { type RowScores, scoreRows } from "../../core/evaluation/row_scores.ts";
-import type { Random } from "../../core/random/random.ts";
-import { excessOf, type OpenScorer, type ReferenceRows, RowComparison } from "../../core/run/score_rows_of_run.ts";
+import { type Samples, selectRows } from "../data/samples.ts";
+import { InterruptedError } from "../errors/interrupted_error.ts";
+import type { RowBlock } from "../files/table_blocks.ts";
+import type { Random } from "../random/random.ts";
+import { excessOf, type ReferenceRows, RowComparison } from "./row_comparison.ts";
+import { type RowScores, type Scorer, scoreRows } from "./row_scores.ts";
 
 /** A row among the most anomalous. */
 export interface TopRow {
@@ -16,8 +16,8 @@ export interface TopRow {
   readonly cells?: Float64Array;
 }
 
-/** The scores of all rows of a file. */
-export interface FileScores {
+/** The scores of all rows. */
+export interface BlockScores {
   readonly nll: Float64Array;
   readonly stderr: Float64Array;
   readonly p: Float64Array;
@@ -25,31 +25,42 @@ export interface FileScores {
   readonly top: readonly TopRow[];
 }
 
-/** How a file is scored. */
-export interface FileScoring {
-  readonly scorer: OpenScorer;
+/** How rows are scored. */
+export interface BlockScoring {
+  readonly scorer: Scorer;
   readonly reference: ReferenceRows;
   readonly random: Random;
   readonly rounds: number;
-  readonly signal: AbortSignal;
-  readonly onProgress: (rows: number) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (rows: number) => void;
 }
 
 /** The most anomalous rows that are told of. */
 const TOP = 10;
 
+/** Rows without columns of their own that are scored together. */
+const BLOCK = 1 << 16;
+
+/** Samples in blocks. */
+export function* sampleBlocks(samples: Samples): Generator<RowBlock> {
+  for (let first = 0; first < samples.count; first += BLOCK) {
+    const rows = Uint32Array.from({ length: Math.min(BLOCK, samples.count - first) }, (_, i) => first + i);
+    yield { first, samples: selectRows(samples, rows) };
+  }
+}
+
 /** Scores rows block by block; memory is that of a block, and of the scores. @throws {InterruptedError} */
-export async function scoreFile(
-  blocks: AsyncIterable<RowBlock>,
-  { scorer, reference, random, rounds, signal, onProgress }: FileScoring,
-): Promise<FileScores> {
+export async function scoreBlocks(
+  blocks: AsyncIterable<RowBlock> | Iterable<RowBlock>,
+  { scorer, reference, random, rounds, signal, onProgress }: BlockScoring,
+): Promise<BlockScores> {
   const comparison = new RowComparison(scorer, reference);
   const parts: { readonly scores: RowScores; readonly p: Float64Array }[] = [];
   let top: TopRow[] = [], count = 0;
   for await (const { first, samples, cells } of blocks) {
     const scores = await scoreRows(scorer, samples, random.split("block").split(first), {
       ...{ rounds, signal },
-      onProgress: (done) => onProgress(first + done * samples.count),
+      onProgress: (done) => onProgress?.(first + done * samples.count),
     });
     if (!scores) throw new InterruptedError("Stopped before all rows were scored; nothing is written.");
     const p = comparison.pValues(samples, scores.nll), { nll, stderr } = scores;
@@ -64,7 +75,7 @@ export async function scoreFile(
     }));
     top = [...top, ...rows].sort((a, b) => a.p - b.p || b.nll - a.nll).slice(0, TOP);
     count += samples.count;
-    onProgress(count);
+    onProgress?.(count);
   }
   const whole = (of: (part: typeof parts[number]) => Float64Array) => {
     const out = new Float64Array(count);

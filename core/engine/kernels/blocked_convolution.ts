@@ -1,8 +1,7 @@
 import type { Graph, Value } from "../graph.ts";
-import { type ConvolutionAttributes, convolutionKernels, convolutions } from "./convolution.ts";
+import { type ConvolutionAttributes, convolutionKernels, convolutions, isWinograd } from "./convolution.ts";
 import { emitOne, type Kernel } from "./kernel.ts";
 import { reshape, transpose } from "./shapes.ts";
-import { suitsWinograd } from "./winograd.ts";
 
 /**
  * Convolutions of images whose channels lie in blocks as wide as the processor's vectors, `[n, c/b, h, w, b]`, by ONNX
@@ -86,12 +85,13 @@ function blockedConvolution(
 const fills = (channels: number, b: number) => channels % b === 0;
 const canBeRead = (channels: number, b: number) => channels < b || fills(channels, b);
 
+/** Channels from which on Winograd's form is the faster; measured. */
+const WIDE = 96;
+
 /** Whether another form is as fast: single pixels are one product, wide convolutions have Winograd's. */
-function isElsewhere({ stride, padding }: ConvolutionAttributes, [o, c, kh, kw]: readonly number[], x: Value): boolean {
-  const isPoint = kh === 1 && kw === 1;
-  return isPoint ||
-    stride === 1 && kh === 3 && kw === 3 && padding.every((p) => p === 1) &&
-      suitsWinograd(c, o, x.shape[2], x.shape[3]);
+function isElsewhere(attributes: ConvolutionAttributes, filter: readonly number[], x: readonly number[]): boolean {
+  const [o, c, kh, kw] = filter;
+  return kh === 1 && kw === 1 || Math.min(c, o) >= WIDE && isWinograd(attributes, filter, x);
 }
 
 /**
@@ -170,7 +170,7 @@ export function blockedConvolutions(b: number): Readonly<Record<string, Kernel>>
   return convolutionKernels(
     (graph, x, filter, bias, attributes) => {
       const [o, c, kh, kw] = filter.shape;
-      if (isElsewhere(attributes, filter.shape, x) || !fills(o, b) || !canBeRead(c, b)) {
+      if (isElsewhere(attributes, filter.shape, x.shape) || !fills(o, b) || !canBeRead(c, b)) {
         return forward({ graph, inputs: { x, filter, bias }, attributes: { ...attributes } }) as Value;
       }
       const [n, , h, w] = x.shape, { stride, padding: [top, left, bottom, right] } = attributes;
@@ -189,7 +189,7 @@ export function blockedConvolutions(b: number): Readonly<Record<string, Kernel>>
       const [o, c, kh, kw] = filter.shape, { stride, padding: [top, left, bottom, right] } = attributes;
       const pads = [kh - 1 - top, kw - 1 - left, kh - 1 - bottom, kw - 1 - right];
       if (
-        stride !== 1 || pads.some((p) => p < 0) || isElsewhere(attributes, filter.shape, { ...dy, shape }) ||
+        stride !== 1 || pads.some((p) => p < 0) || isElsewhere(attributes, filter.shape, shape) ||
         !fills(c, b) || !canBeRead(o, b)
       ) {
         return inputGradient({ graph, inputs: { dy, filter }, attributes: { ...attributes, shape } }) as Value;
@@ -199,7 +199,7 @@ export function blockedConvolutions(b: number): Readonly<Record<string, Kernel>>
       return blockedConvolution(graph, dy, turned, [], shape, { kernel: [kh, kw], pads }, b);
     },
     (graph, x, dy, shape, attributes) => {
-      const blocked = isElsewhere(attributes, shape, x)
+      const blocked = isElsewhere(attributes, shape, x.shape)
         ? undefined
         : filterGradient(graph, x, dy, shape, attributes, b);
       return blocked ??

@@ -10,7 +10,8 @@ export interface ConvolutionAttributes {
   readonly padding: readonly [number, number, number, number];
 }
 
-function isWinograd(
+/** Whether a convolution suits Winograd's form. @param filter and x, their shapes. */
+export function isWinograd(
   { stride, padding }: ConvolutionAttributes,
   filter: readonly number[],
   [, , h, w]: readonly number[],

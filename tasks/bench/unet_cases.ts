@@ -5,7 +5,7 @@ import { createErrorMeter } from "../../core/evaluation/errors.ts";
 import { encodeSafetensors } from "../../core/io/safetensors.ts";
 import type { DataInfo, Denoiser } from "../../core/plugins/contracts.ts";
 import { Random } from "../../core/random/random.ts";
-import { shapesOf } from "../../core/data/tensors.ts";
+import { shapesOf, sizeOf } from "../../core/data/tensors.ts";
 import { peakMemory } from "../../core/run/memory.ts";
 import { onlyGaussian } from "../../core/reference/mixture.ts";
 import { adamSchedule } from "../../core/training/adam.ts";
@@ -16,6 +16,7 @@ import { DDPM_CIFAR10, parseUnetConfig } from "../../denoisers/unet_pretrained/c
 import { create } from "../../denoisers/unet_pretrained/mod.ts";
 import { initParams } from "../../denoisers/unet_pretrained/network.ts";
 import type { Machine, TrainResult } from "./cases.ts";
+import { NARROW_BATCH, NARROW_UNETS } from "./narrow_unets.ts";
 
 export interface UnetResult extends TrainResult {
   readonly batch: number;
@@ -28,10 +29,15 @@ export interface UnetEvalResult extends UnetResult {
   readonly load_s: number;
 }
 
-const BATCH = 16;
-const SHAPE = [3, 32, 32];
-const DIMENSION = 3072;
-const INFO: DataInfo = { shape: SHAPE, gaussian: standardGaussian(DIMENSION) };
+/** Images that are trained on at a time, and the shape of one. */
+interface Images {
+  readonly batch: number;
+  readonly shape: readonly [channels: number, height: number, width: number];
+}
+
+const CIFAR10: Images = { batch: 16, shape: [3, 32, 32] };
+
+const infoOf = ({ shape }: Images): DataInfo => ({ shape, gaussian: standardGaussian(sizeOf(shape)) });
 
 /** Puts a model with google/ddpm-cifar10-32's configuration and random weights in a folder, as diffusers does. */
 export async function writeRandomUnet(folder: string): Promise<void> {
@@ -42,12 +48,30 @@ export async function writeRandomUnet(folder: string): Promise<void> {
 
 /** Training steps of google/ddpm-cifar10-32's U-Net with the seed's recipe, batch 16: gradient and Adam. */
 export function unetTrain(machine: Machine, steps: number): Promise<UnetResult> {
-  return train("unet-train", machine, steps, { fromScratch: true });
+  return train("unet-train", machine, steps, { fromScratch: true }, CIFAR10);
 }
 
 /** The same of a small U-Net, which is soon done on every backend. */
 export function unetSmall(machine: Machine, steps: number): Promise<UnetResult> {
-  return train("unet-small", machine, steps, { fromScratch: true, channels: "32,64,64" });
+  return train("unet-small", machine, steps, { fromScratch: true, channels: "32,64,64" }, CIFAR10);
+}
+
+/** Training steps of a narrow U-Net. */
+export function narrowTrain(name: string, machine: Machine, steps: number): Promise<UnetResult> {
+  const { channels, ...images } = narrowOf(name);
+  return train(name, machine, steps, { fromScratch: true, channels }, images);
+}
+
+/** Evaluations of a narrow U-Net. */
+export async function narrowEval(name: string, machine: Machine, steps: number): Promise<UnetResult> {
+  const { channels, ...images } = narrowOf(name);
+  return await evaluate(name, machine, steps, await create(infoOf(images), { fromScratch: true, channels }), images);
+}
+
+/** The channels and the images of a case as `unet-16-28-train`: the first level's channels, and the side. */
+function narrowOf(name: string): Images & { readonly channels: string } {
+  const { channels, images: [c, side] } = NARROW_UNETS[name.replace(/-(train|eval)$/, "")];
+  return { channels: channels.join(), shape: [c, side, side], batch: NARROW_BATCH };
 }
 
 async function train(
@@ -55,25 +79,27 @@ async function train(
   { backend, threads }: Machine,
   steps: number,
   options: Parameters<typeof create>[1],
+  images: Images,
 ): Promise<UnetResult> {
+  const { batch, shape } = images, info = infoOf(images);
   const engine = await createEngine(backend, threads);
-  const denoiser = await create(INFO, options);
+  const denoiser = await create(info, options);
   const { layout, state } = stateOf(engine, denoiser, [...MOMENTS, GRADIENT]);
   const begun = performance.now();
   const gradient = await engine.compile(
-    gradientStep(denoiser, layout, RECIPES.seed, onlyGaussian(INFO.gaussian), INFO),
+    gradientStep(denoiser, layout, RECIPES.seed, onlyGaussian(info.gaussian), info),
     state,
-    gradientInputs(BATCH, SHAPE),
+    gradientInputs(batch, shape),
   );
   const optimiser = await engine.compile(optimiserStep(), state, { rootScale: [], offset: [] });
   const compile_s = (performance.now() - begun) / 1000;
-  const inputs = { ...batch(), weight: new Float32Array(BATCH).fill(1) };
+  const inputs = { ...randomBatch(images), weight: new Float32Array(batch).fill(1) };
   const times = await timed(steps, async (step) => {
     await gradient.run(inputs);
     const { rootScale, offset } = adamSchedule(1e-4, step);
     await optimiser.run({ rootScale: Float32Array.of(rootScale), offset: Float32Array.of(offset) });
   });
-  return { case: name, ...times, compile_s, batch: BATCH, peak_mb: peakMemory(), backend, threads };
+  return { case: name, ...times, compile_s, batch, peak_mb: peakMemory(), backend, threads };
 }
 
 /**
@@ -81,19 +107,29 @@ async function train(
  *
  * @param folder Where {@linkcode writeRandomUnet} put the model.
  */
-export async function unetEval({ backend, threads }: Machine, steps: number, folder: string): Promise<UnetEvalResult> {
-  const engine = await createEngine(backend, threads);
+export async function unetEval(machine: Machine, steps: number, folder: string): Promise<UnetEvalResult> {
   const loading = performance.now();
-  const denoiser = await create(INFO, { weights: folder });
+  const denoiser = await create(infoOf(CIFAR10), { weights: folder });
   const load_s = (performance.now() - loading) / 1000;
+  return { ...await evaluate("unet-eval", machine, steps, denoiser, CIFAR10), load_s };
+}
+
+async function evaluate(
+  name: string,
+  { backend, threads }: Machine,
+  steps: number,
+  denoiser: Denoiser,
+  images: Images,
+): Promise<UnetResult> {
+  const engine = await createEngine(backend, threads);
   const { layout, state } = stateOf(engine, denoiser, []);
   const begun = performance.now();
   const weights = (s: Tensors) => unflattenTensor(layout, s[PARAMS]);
-  const meter = await createErrorMeter(engine, state, weights, denoiser, INFO, BATCH);
+  const meter = await createErrorMeter(engine, state, weights, denoiser, infoOf(images), images.batch);
   const compile_s = (performance.now() - begun) / 1000;
-  const { x, eps, logsnr } = batch();
+  const { x, eps, logsnr } = randomBatch(images);
   const times = await timed(steps, () => meter.measure(x, eps, logsnr));
-  return { case: "unet-eval", ...times, compile_s, load_s, batch: BATCH, peak_mb: peakMemory(), backend, threads };
+  return { case: name, ...times, compile_s, batch: images.batch, peak_mb: peakMemory(), backend, threads };
 }
 
 /** A state of the denoiser's parameters and of zeros for the other entries. */
@@ -105,12 +141,12 @@ function stateOf(engine: Engine, denoiser: Denoiser, others: readonly string[]) 
   return { layout, state: engine.createState({ [PARAMS]: { shape, data: flatten(layout, params) }, ...zeros }) };
 }
 
-function batch() {
-  const random = Random.fromSeed(1);
+function randomBatch({ batch, shape }: Images) {
+  const random = Random.fromSeed(1), size = batch * sizeOf(shape);
   return {
-    x: random.normalTensor([BATCH * DIMENSION]).data,
-    eps: random.normalTensor([BATCH * DIMENSION]).data,
-    logsnr: Float32Array.from({ length: BATCH }, (_, i) => -5 + 15 * i / BATCH),
+    x: random.normalTensor([size]).data,
+    eps: random.normalTensor([size]).data,
+    logsnr: Float32Array.from({ length: batch }, (_, i) => -5 + 15 * i / batch),
   };
 }
 

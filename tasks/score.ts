@@ -115,6 +115,7 @@ await main(async (stop) => {
       progress.update({ label: "rows", done: Math.round(rows), total: Math.max(1, Math.round(rows)) }),
   });
   const seconds = (performance.now() - begun) / 1000;
+  if (scores.nll.length === 0) throw new UserError(`${name} has no rows. Give some.`);
   if (scores.nll.some((nll) => !Number.isFinite(nll))) {
     throw new UserError("Scores came out as no finite numbers: the model has diverged, or the data is not its own.");
   }

@@ -67,6 +67,14 @@ export interface RunningRounds extends Rounds {
   sums(): NllSums;
 }
 
+/** Times the median from which on a sample's variance says nothing of the others': it lies far out. */
+const FAR = 100;
+
+/** The variance that a sample counts with at most for those of all. */
+function usualAtMost(variances: Float64Array): number {
+  return FAR * variances.slice().sort()[variances.length >> 1] || Infinity;
+}
+
 /** Values of samples, added up over rounds. */
 export class RoundSums {
   evaluations: number;
@@ -112,7 +120,8 @@ export class RoundSums {
     const waves = Math.floor(rounds / WAVE);
     // A wave that is not whole tells less, and is left out where another is.
     const own = waves > 0 ? this.#variances.map((sum) => sum / waves) : waveVariances(this.#wave, this.spacing);
-    const mean = own.reduce((sum, variance) => sum + variance / own.length, 0);
+    const most = usualAtMost(own);
+    const mean = own.reduce((sum, variance) => sum + Math.min(variance, most) / own.length, 0);
     const stderr = own.map((variance) => Math.sqrt((rounds * variance + SHARED * mean) / (rounds + SHARED) / rounds));
     return { nll, stderr };
   }

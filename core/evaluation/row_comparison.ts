@@ -3,7 +3,8 @@ import { type Samples, selectRows, toFloat32 } from "../data/samples.ts";
 import { InterruptedError } from "../errors/interrupted_error.ts";
 import type { Random } from "../random/random.ts";
 import { TableComponents } from "../reference/table_mixture.ts";
-import { type RowScores, type Scorer, scoreRows, surpriseCount, surprisesOf, tellsSurprises } from "./row_scores.ts";
+import { MOST_SETS, ROWS_A_SET, usualOf } from "./row_excess.ts";
+import { type RowScores, type Scorer, scoreRows, tellsSurprises } from "./row_scores.ts";
 import { pValues } from "./score_ranks.ts";
 
 /** Rows that others are compared with. */
@@ -47,24 +48,9 @@ export async function referenceRows(
     : selectRows(samples, random.split("rows").permutation(samples.count).slice(0, MOST_REFERENCE).sort());
   const scores = await scoreRows(scorer, some, random, { rounds, signal });
   if (!scores) throw new InterruptedError("Stopped before the reference rows were scored; nothing is written.");
-  const { reference } = scorer, values = surpriseCount(reference);
-  const surprises = tellsSurprises(reference) ? surprisesOf(reference, some) : undefined;
-  const usual = surprises && Float64Array.from({ length: values }, (_, k) => {
-    const own = Float64Array.from({ length: some.count }, (_, row) => surprises[row * values + k])
-      .filter((value) => !Number.isNaN(value)).sort();
-    return own.length > 0 ? own[own.length >> 1] : 0;
-  });
-  return { samples: some, scores, ...(usual ? { usual } : {}) };
+  const { reference } = scorer;
+  return { samples: some, scores, ...(tellsSurprises(reference) ? { usual: usualOf(reference, some) } : {}) };
 }
-
-/** By how many nats each value of rows is above usual, `[n, values]`; nothing where that is not told. */
-export function excessOf({ reference }: Scorer, { usual }: ReferenceRows, samples: Samples): Float64Array {
-  if (!usual) return new Float64Array();
-  return surprisesOf(reference, samples).map((nats, i) => nats - usual[i % usual.length]);
-}
-
-/** Sets of unknown values that have reference rows of their own, at most, and the rows of these. */
-const MOST_SETS = 64, ROWS_A_SET = 2000;
 
 /**
  * p-values of rows, each among reference rows of which the same is known: of a row with unknown values the reference rows

@@ -2,7 +2,8 @@ import { type Samples, selectRows } from "../data/samples.ts";
 import { InterruptedError } from "../errors/interrupted_error.ts";
 import type { RowBlock } from "../files/table_blocks.ts";
 import type { Random } from "../random/random.ts";
-import { excessOf, type ReferenceRows, RowComparison } from "./row_comparison.ts";
+import { type ReferenceRows, RowComparison } from "./row_comparison.ts";
+import { RowExcess } from "./row_excess.ts";
 import { type RowScores, type Scorer, scoreRows } from "./row_scores.ts";
 
 /** A row among the most anomalous. */
@@ -54,7 +55,7 @@ export async function scoreBlocks(
   blocks: AsyncIterable<RowBlock> | Iterable<RowBlock>,
   { scorer, reference, random, rounds, signal, onProgress }: BlockScoring,
 ): Promise<BlockScores> {
-  const comparison = new RowComparison(scorer, reference);
+  const comparison = new RowComparison(scorer, reference), excesses = new RowExcess(scorer, reference);
   const parts: { readonly scores: RowScores; readonly p: Float64Array }[] = [];
   let top: TopRow[] = [], count = 0;
   for await (const { first, samples, cells } of blocks) {
@@ -66,7 +67,7 @@ export async function scoreBlocks(
     const p = comparison.pValues(samples, scores.nll), { nll, stderr } = scores;
     parts.push({ scores: { nll, stderr }, p });
     const highest = mostAnomalous(p, nll), own = selectRows(samples, Uint32Array.from(highest));
-    const excess = excessOf(scorer, reference, own), values = excess.length / highest.length;
+    const excess = excesses.of(own), values = excess.length / highest.length;
     const width = (cells?.length ?? 0) / samples.count;
     const rows = highest.map((row, i): TopRow => ({
       ...{ row: first + row, nll: nll[row], stderr: stderr[row], p: p[row] },

@@ -1,12 +1,16 @@
 import { basename } from "node:path";
 import type { Samples } from "../data/samples.ts";
+import { shownName } from "../io/columns.ts";
 import { DataFileError } from "../io/data_array.ts";
 import type { OptionSpec, OptionValues } from "../options/spec.ts";
 import type { Dataset, LoadContext } from "../plugins/contracts.ts";
 import { splitInOrder } from "../plugins/split.ts";
 import type { Random } from "../random/random.ts";
 import { chooseTransform } from "../rows/choose_transform.ts";
+import type { TableSchema } from "../rows/column_types.ts";
+import { dependentColumns } from "../rows/dependent_columns.ts";
 import { codingOf, placesOfColumns, type TableCoding, tableSamples, widthOfRow } from "../rows/table_coding.ts";
+import { UnseenValues } from "../rows/unseen_values.ts";
 import { readCells } from "../tables/cells.ts";
 import { describeColumns } from "../tables/describe.ts";
 import { type InferOptions, type InferredSchema, inferSchema } from "../tables/infer_types.ts";
@@ -21,7 +25,10 @@ export const TABLE_OPTIONS = {
       'of a table, what its columns are: auto finds out; off reads numbers alone; or a JSON file as {"mass": {"kind": "number", ' +
       '"step": 25, "transform": "log"}, "sex": "class", "when": "date", "note": "drop"}',
   },
-  columns: { default: "", help: "of a table, the columns that are modelled, by name, as mass,species (default: all)" },
+  columns: {
+    default: "",
+    help: 'of a table, the columns that are modelled, by name, as mass,species; "a, b" is one name (default: all)',
+  },
   drop: { default: "", help: "of a table, columns that are not modelled" },
   id: { default: "", help: "of a table, columns that name its rows" },
 } as const satisfies Readonly<Record<string, OptionSpec>>;
@@ -35,11 +42,18 @@ const FEW_NUMBERS = 12;
 /** Rows by which a table of numbers alone is told. */
 const PEEKED_ROWS = 1 << 16;
 
+/** Names that are separated by commas; one that has a comma is in quotes, which are doubled within. */
+function listedNames(text: string): string[] {
+  return [...text.matchAll(/"((?:[^"]|"")*)"\s*(?=,|$)|[^,]+/g)]
+    .map(([whole, quoted]) => quoted === undefined ? whole.trim() : quoted.replaceAll('""', '"'))
+    .filter((name) => name !== "");
+}
+
 /** What is said of a table's columns. @throws {UserError} For a types file that cannot be used. */
 export async function inferOptions(values: OptionValues): Promise<InferOptions> {
   const text = (name: keyof typeof TABLE_OPTIONS) => String(values[name] ?? TABLE_OPTIONS[name].default);
   const names = (name: "columns" | "drop" | "id") => {
-    const list = text(name).split(",").map((each) => each.trim()).filter((each) => each !== "");
+    const list = listedNames(text(name));
     return list.length > 0 ? { [name]: list } : {};
   };
   const types = text("types");
@@ -51,22 +65,35 @@ export async function inferOptions(values: OptionValues): Promise<InferOptions> 
   };
 }
 
-/** Whether a table is one of continuous numbers without gaps and heavy tails, as far as some of its first rows tell. */
+/** Whether a table is one of continuous numbers without gaps, heavy tails and what is doubtful, as far as some of its first rows tell. */
 export async function isPlain(
   path: string,
   header: "auto" | "on" | "off",
   rows: number = PEEKED_ROWS,
 ): Promise<boolean> {
   const table = await openTable(path, { header }), some = firstRows(table, rows);
-  const { schema, unknown } = await inferSchema(some);
-  const isNumbers = schema.columns.length === table.names.length && unknown.every((count) => count === 0) &&
+  const { schema, unknown, remarks } = await inferSchema(some);
+  const isNumbers = remarks.length === 0 && schema.columns.length === table.names.length &&
+    unknown.every((count) => count === 0) &&
     schema.columns.every((column) => column.kind === "number" && column.step === undefined);
   if (!isNumbers) return false;
   const { cells } = await readCells(schema, some), width = schema.columns.length;
-  return schema.columns.every((column, k) => {
+  return dependences(schema, cells).length === 0 && schema.columns.every((column, k) => {
     const values = Float64Array.from({ length: cells.length / width }, (_, row) => cells[row * width + k]);
     return column.kind === "number" && chooseTransform(column, values).kind === "none";
   });
+}
+
+/** Says which continuous numbers are linear functions of others. */
+function dependences({ columns }: TableSchema, cells: Float64Array): string[] {
+  const numbers = [...columns.keys()].filter((k) => columns[k].kind === "number" && columns[k].step === undefined);
+  const name = (k: number) => shownName(columns[k].name);
+  return dependentColumns(cells, columns.length, numbers).map(({ column, of }) =>
+    `${name(column)}: a linear function of ${
+      of.map(name).join(", ")
+    }: a density of all has no bound, so that its −log p says ` +
+    "little; --drop leaves one out"
+  );
 }
 
 /** A table of no more than its first rows, about. */
@@ -103,7 +130,8 @@ export async function loadTable(
   }
   const order = random.split("validation").permutation(count), training = order.subarray(0, Math.floor(0.9 * count));
   const coding = codingOf(schema, cells, training);
-  for (const line of describeColumns(inferred)) onNote?.(line);
+  const doubts = dependences(coding.schema, cells);
+  for (const line of [...describeColumns(inferred), ...inferred.remarks, ...doubts]) onNote?.(line);
   return {
     shape: [widthOfRow(coding)],
     ...splitInOrder(tableSamples(coding, cells), order),
@@ -154,12 +182,15 @@ export async function readTable(
   header: "auto" | "on" | "off",
 ): Promise<TableRowsOfFile> {
   const table = await openTable(path, { header }), { cells, count, notes } = await readCells(coding.schema, table);
+  const unseen = new UnseenValues(coding, path);
+  unseen.add(cells, 0);
   const unknown = cells.reduce((sum, value) => sum + Number(Number.isNaN(value)), 0);
   const said = [
     `${basename(path)}: ${count} rows`,
     ...(unknown > 0 ? [`${unknown} cells unknown`] : []),
     ...table.notes,
     ...notes,
+    ...unseen.notes,
   ];
   return { cells, samples: tableSamples(coding, cells), description: said.join("; ") };
 }

@@ -1,5 +1,6 @@
 import type { Samples } from "../data/samples.ts";
 import { type TableCoding, tableSamples } from "../rows/table_coding.ts";
+import { UnseenValues } from "../rows/unseen_values.ts";
 import { cellsOf } from "../tables/cells.ts";
 import type { Table } from "../tables/open_table.ts";
 
@@ -22,6 +23,7 @@ export async function* tableBlocks(
   notes: (notes: readonly string[]) => void,
 ): AsyncGenerator<RowBlock> {
   const source = cellsOf(coding.schema, table), width = coding.schema.columns.length;
+  const unseen = new UnseenValues(coding, table.path);
   let parts: Float64Array[] = [], first = 0, count = 0;
   const together = (): RowBlock => {
     const cells = new Float64Array(count * width);
@@ -33,6 +35,7 @@ export async function* tableBlocks(
     return { first, samples: tableSamples(coding, cells), cells };
   };
   for await (const block of source.blocks()) {
+    unseen.add(block.cells, block.first);
     parts.push(block.cells.slice());
     count += block.count;
     if (count < ROWS) continue;
@@ -40,5 +43,5 @@ export async function* tableBlocks(
     [parts, first, count] = [[], first + count, 0];
   }
   if (count > 0) yield together();
-  notes(source.notes);
+  notes([...source.notes, ...unseen.notes]);
 }

@@ -1,6 +1,6 @@
 import { messageOf, UserError } from "../errors/user_error.ts";
 import { DataFileError, openFile } from "./data_array.ts";
-import { textOf } from "./text.ts";
+import { type TextEncoding, textOf } from "./text.ts";
 
 /** Bytes of a text that are taken at a time. */
 const PART = 1 << 19;
@@ -76,6 +76,7 @@ export interface TextHead {
   readonly notes: readonly string[];
   readonly isPacked: boolean;
   readonly hasMark: boolean;
+  readonly encoding: TextEncoding;
 }
 
 /**

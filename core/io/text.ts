@@ -8,9 +8,14 @@ export interface TextBytes {
   readonly notes: readonly string[];
   /** Whether they are gzipped in the file. */
   readonly isPacked: boolean;
-  /** Whether the file has UTF-8's byte order mark, which is not among the bytes. */
+  /** Whether the file has a byte order mark, which is not among the bytes. */
   readonly hasMark: boolean;
+  /** What the file is in; UTF-8 stands for other encodings of single bytes too. */
+  readonly encoding: TextEncoding;
 }
+
+/** Encodings that are told from a text's first bytes. */
+export type TextEncoding = "utf-8" | "utf-16le" | "utf-16be";
 
 /** Bytes that are read at a time. */
 const CHUNK = 1 << 20;
@@ -51,15 +56,17 @@ export async function textOf(file: Deno.FsFile, path: string): Promise<TextBytes
     notes.push(encoding.toUpperCase());
     bytes = asUtf8(bytes, encoding, path);
   } else if (mark > 0) bytes = withoutStart(bytes, mark);
-  return { bytes, notes, isPacked, hasMark: mark > 0 };
+  return { bytes, notes, isPacked, hasMark: mark > 0, encoding };
 }
 
 /** A byte order mark says it; without one, ASCII in UTF-16 has a zero beside every character. */
-function encodingOf(start: Uint8Array): { encoding: "utf-8" | "utf-16le" | "utf-16be"; mark: number } {
+function encodingOf(start: Uint8Array): { encoding: TextEncoding; mark: number } {
   const [a, b, c, d] = start;
   if (a === 0xef && b === 0xbb && c === 0xbf) return { encoding: "utf-8", mark: 3 };
-  if (a === 0xff && b === 0xfe || a !== 0 && b === 0 && d === 0) return { encoding: "utf-16le", mark: 0 };
-  if (a === 0xfe && b === 0xff || a === 0 && b !== 0 && c === 0) return { encoding: "utf-16be", mark: 0 };
+  if (a === 0xff && b === 0xfe) return { encoding: "utf-16le", mark: 2 };
+  if (a === 0xfe && b === 0xff) return { encoding: "utf-16be", mark: 2 };
+  if (a !== 0 && b === 0 && d === 0) return { encoding: "utf-16le", mark: 0 };
+  if (a === 0 && b !== 0 && c === 0) return { encoding: "utf-16be", mark: 0 };
   return { encoding: "utf-8", mark: 0 };
 }
 

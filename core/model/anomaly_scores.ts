@@ -2,7 +2,8 @@ import type { Samples } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { UsageError } from "../errors/usage_error.ts";
 import { UserError } from "../errors/user_error.ts";
-import { excessOf, partToCompareWith, referenceRows } from "../evaluation/row_comparison.ts";
+import { partToCompareWith, referenceRows } from "../evaluation/row_comparison.ts";
+import { RowExcess } from "../evaluation/row_excess.ts";
 import { sampleBlocks, scoreBlocks } from "../evaluation/score_blocks.ts";
 import { ranksFromHighest } from "../evaluation/score_ranks.ts";
 import { requireAllowed } from "../options/given.ts";
@@ -94,7 +95,7 @@ export async function anomalyScores(
     return {
       ...{ nll, stderr: scores.stderr, ranks: ranksFromHighest(nll), p: scores.p, against: reference.samples.count },
       columns: valueNames(table, columns, sizeOf(shape)),
-      excess: excessOf(scorer, reference, samples),
+      excess: new RowExcess(scorer, reference).of(samples),
       by: scorer.isReference ? "reference" : "model",
     };
   } catch (error) {

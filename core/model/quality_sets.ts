@@ -7,6 +7,7 @@ import { type ImageShape, imageShape } from "../figures/pictures.ts";
 import type { SavedDataInfo } from "../plugins/contracts.ts";
 import type { ComparedSets } from "../quality/compare.ts";
 import { comparedTable, withGapsOf } from "../quality/compared_table.ts";
+import { asTableRows } from "../rows/table_coding.ts";
 import { FEWEST_ROWS } from "../quality/told_apart.ts";
 import type { Random } from "../random/random.ts";
 
@@ -77,9 +78,10 @@ export function qualityRows(
 }
 
 /**
- * Samples and the rows that they are compared with. Samples that were drawn lose what training rows lack, in place.
+ * Samples and the rows that they are compared with. Samples that were drawn are rounded as their table is, and lose what training
+ * rows lack.
  *
- * @param samples `[rows, d]`, in the values that the model sees.
+ * @param samples `[rows, d]`, in the values that the model sees; those of a data set are changed in place.
  */
 export function comparedSets(
   { shape, table, columns }: SavedDataInfo,
@@ -88,10 +90,11 @@ export function comparedSets(
   random: Random,
 ): ComparedSets {
   const images = imageShape(shape), d = sizeOf(shape);
-  const gaps = table && (data.gaps?.samples ?? withGapsOf(samples, data.training, random.split("gaps")));
-  const own = table && comparedTable(table, { ...data, samples }, { samples: gaps, heldOut: data.gaps?.heldOut });
+  const rows = table && !data.samples ? asTableRows(table, samples) : samples;
+  const gaps = table && (data.gaps?.samples ?? withGapsOf(rows, data.training, random.split("gaps")));
+  const own = table && comparedTable(table, { ...data, samples: rows }, { samples: gaps, heldOut: data.gaps?.heldOut });
   return {
-    samples,
+    samples: rows,
     heldOut: data.heldOut,
     training: data.training,
     names: columns ?? Array.from({ length: d }, (_, k) => images ? placeOf(k, images) : `x${k + 1}`),

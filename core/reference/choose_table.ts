@@ -211,6 +211,9 @@ function filledWithMeans(samples: Samples): Samples {
 /** Values of an axis that its floor is found by. */
 const AXIS_ROWS = 4096;
 
+/** The most that is added to a number's variance, of that of all rows. */
+const MOST_FLOOR = 0.01;
+
 /** What the variance of each number is at least. */
 function floorOf(samples: Samples, n: number): Float64Array {
   const { dimension: d, gaps } = samples, count = Math.min(samples.count, AXIS_ROWS);
@@ -218,6 +221,9 @@ function floorOf(samples: Samples, n: number): Float64Array {
   return Float64Array.from({ length: n }, (_, j) => {
     const values: number[] = [];
     for (let row = 0; row < count; row++) if (flags?.[row * d + j] !== 1) values.push(x[row * d + j]);
-    return axisFloor(Float64Array.from(values));
+    const mean = values.reduce((sum, value) => sum + value / values.length, 0);
+    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2 / values.length, 0);
+    // Of few values the gaps are as large as the spread.
+    return Math.min(axisFloor(Float64Array.from(values)), Math.max(MOST_FLOOR * variance, 1e-12));
   });
 }

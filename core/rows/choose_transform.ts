@@ -22,11 +22,14 @@ const MOST_POINTS = 24, VALUES_A_POINT = 20;
  * @throws {TableError} Where what is asked for is not defined for the values.
  */
 export function chooseTransform(
-  column: Pick<NumberColumn, "name" | "transform" | "bounds" | "step">,
+  column: Pick<NumberColumn, "name" | "transform" | "bounds" | "step"> & Partial<Pick<NumberColumn, "min" | "max">>,
   values: Float64Array,
 ): NumberTransform {
   const { transform = "auto", bounds, name } = column, sorted = values.slice().sort();
-  const [min, max] = [sorted[0], sorted[sorted.length - 1]], half = (column.step ?? 0) / 2;
+  // What is asked for has to hold in all rows, and not in these alone.
+  const min = Math.min(sorted[0], column.min ?? Infinity),
+    max = Math.max(sorted[sorted.length - 1], column.max ?? -Infinity);
+  const half = (column.step ?? 0) / 2;
   if (transform === "log") {
     if (min - half > 0) return { kind: "log" };
     throw new TableError(

@@ -34,12 +34,14 @@ export interface NumberColumn {
   readonly quoted?: true;
 }
 
-/** A column of dates or times. Its values are days since 1970-01-01 UTC. */
+/** A column of dates or times. Its values are days since 1970-01-01 UTC, or months since January 1970. */
 export interface DateColumn {
   /** As the file has it. */
   readonly name: string;
   /** Tells it from other kinds of columns. */
   readonly kind: "date";
+  /** Whether all are first days of months: values, steps and bounds are months then, and no days. */
+  readonly months?: true;
   /** In days: 1 of dates, 1/86400 of seconds. Its values are `offset + k · step`. */
   readonly step: number;
   /** 0 if left out. */
@@ -123,8 +125,10 @@ export interface TableFile {
   readonly quotedNames: boolean;
   /** What ends a line. */
   readonly newline: "\n" | "\r\n";
-  /** Whether it has UTF-8's byte order mark. */
+  /** Whether it has a byte order mark. */
   readonly mark: boolean;
+  /** Of a text in UTF-16, which byte of two is the first. */
+  readonly utf16?: "le" | "be";
   /** Whether it is packed. */
   readonly gzip: boolean;
   /** Of JSON: what stands between two records and within one, as `", "` and `": "`. */

@@ -9,17 +9,18 @@ const DAYS = [
 ] as const;
 
 /** How the time of the day follows it. */
-const TIMES = ["H:mm", "H:mm:ss", "H:mm:ss.SSS"] as const;
+const TIMES = ["H:mm", "H:mm:ss", "H:mm:ss.SSS"] as const, HALF_DAYS = ["h:mm A", "h:mm:ss A"] as const;
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /** The parts that a format is made of; what is not among them stands for itself. */
-const PARTS = /YYYY|YY|MMM|MM|M|DD|D|HH|H|mm|ss|\.SSS|Z|./g;
+const PARTS = /YYYY|YY|MMMM|MMM|MM|M|DD|D|HH|H|hh|h|mm|ss|\.SSS|A|Z|./g;
 
-/** What is read of each part: numbers of one digit are taken for those of two, and months by their whole names too. */
+/** What is read of each part: numbers of one digit are taken for those of two, and months by their whole names or short. */
 const PATTERNS: Readonly<Record<string, string>> = {
   YYYY: "(\\d{4})",
   YY: "(\\d{2})",
+  MMMM: "([A-Za-z]{3,9})\\.?",
   MMM: "([A-Za-z]{3,9})\\.?",
   MM: "(\\d{1,2})",
   M: "(\\d{1,2})",
@@ -27,6 +28,9 @@ const PATTERNS: Readonly<Record<string, string>> = {
   D: "(\\d{1,2})",
   HH: "(\\d{1,2})",
   H: "(\\d{1,2})",
+  hh: "(\\d{1,2})",
+  h: "(\\d{1,2})",
+  A: "([AaPp][Mm])",
   mm: "(\\d{2})",
   ss: "(\\d{2})",
   ".SSS": "(?:\\.(\\d{1,9}))?",
@@ -44,13 +48,17 @@ export interface DateFormat {
 }
 
 /** An hour that may have one digit. */
-const HOUR = /\bH\b/;
+const HOUR = /\b[Hh]\b/;
 
 /** The formats of a day, and with times after it. */
 function withTimes(day: string): string[] {
   if (!day.includes("D")) return [day];
   const gaps = day === "YYYY-MM-DD" ? [" ", "TH"] : [" "];
-  return [day, ...gaps.flatMap((gap) => TIMES.flatMap((time) => [`${day}${gap}${time}`, `${day}${gap}${time}Z`]))];
+  return [
+    day,
+    ...gaps.flatMap((gap) => TIMES.flatMap((time) => [`${day}${gap}${time}`, `${day}${gap}${time}Z`])),
+    ...HALF_DAYS.map((time) => `${day} ${time}`),
+  ];
 }
 
 /** The formats that are looked for: days and months of one digit may have one. */
@@ -58,9 +66,19 @@ const FOUND = DAYS.flatMap(withTimes).map(formatOf);
 
 /** All formats, by name. */
 export const DATE_FORMATS: ReadonlyMap<string, DateFormat> = new Map(
-  FOUND.flatMap(({ name }) => [name, padded(name), name.replace(HOUR, "HH"), padded(name.replace(HOUR, "HH"))])
-    .map((name) => [name, formatOf(name)]),
+  FOUND.flatMap(({ name }) => variantsOf(name)).map((name) => [name, formatOf(name)]),
 );
+
+/** A form with months by their short names or whole ones, and days and hours of one digit or two. */
+function variantsOf(name: string): string[] {
+  return [name, name.replace("MMM", "MMMM")].flatMap((each) => [each, padded(each)])
+    .flatMap((each) => [each, withLongHours(each)]);
+}
+
+/** A form whose hours have two digits. */
+function withLongHours(name: string): string {
+  return name.replace(HOUR, (hour) => hour + hour);
+}
 
 /** A form whose days and months have two digits each. */
 function padded(name: string): string {
@@ -83,10 +101,11 @@ function formatOf(name: string): DateFormat {
         const said = got[k + 1], value = Number(said);
         if (part === "YYYY") year = value;
         else if (part === "YY") year = value + (value < 69 ? 2000 : 1900);
-        else if (part === "MMM") month = monthOf(said);
+        else if (part === "MMM" || part === "MMMM") month = monthOf(said);
         else if (part === "MM" || part === "M") month = value;
         else if (part === "DD" || part === "D") day = value;
-        else if (part === "HH" || part === "H") hour = value;
+        else if (part === "HH" || part === "H" || part === "hh" || part === "h") hour = value;
+        else if (part === "A") hour = hour < 1 || hour > 12 ? NaN : hour % 12 + (/p/i.test(said) ? 12 : 0);
         else if (part === "mm") minute = value;
         else if (part === "ss") second = value;
         else if (part === ".SSS") millisecond = Math.floor(1000 * Number(`0.${said ?? 0}`));
@@ -95,7 +114,7 @@ function formatOf(name: string): DateFormat {
         }
       }
       if (!(month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month))) return NaN;
-      if (hour > 23 || minute > 59 || second > 59 || Math.abs(zone) > 15 * 60) return NaN;
+      if (!(hour <= 23) || minute > 59 || second > 59 || Math.abs(zone) > 15 * 60) return NaN;
       const date = new Date(0);
       date.setUTCFullYear(year, month - 1, day);
       date.setUTCHours(hour, minute - zone, second, millisecond);
@@ -112,6 +131,8 @@ function formatOf(name: string): DateFormat {
             return digits(date.getUTCFullYear(), 4);
           case "YY":
             return digits(date.getUTCFullYear() % 100, 2);
+          case "MMMM":
+            return LONG_MONTHS[month];
           case "MMM":
             return MONTHS[month];
           case "MM":
@@ -130,6 +151,12 @@ function formatOf(name: string): DateFormat {
             return digits(date.getUTCSeconds(), 2);
           case "H":
             return String(date.getUTCHours());
+          case "hh":
+            return digits((date.getUTCHours() + 11) % 12 + 1, 2);
+          case "h":
+            return String((date.getUTCHours() + 11) % 12 + 1);
+          case "A":
+            return date.getUTCHours() < 12 ? "AM" : "PM";
           case ".SSS":
             return `.${digits(date.getUTCMilliseconds(), 3)}`;
           default:
@@ -174,6 +201,8 @@ export class DateFinder {
   /** Whether every day and month, and every hour, had two digits. */
   #hasLongDays = true;
   #hasLongHours = true;
+  /** Whether months have their whole names: all that were met, and one that has a short one. */
+  #isLongMonth: boolean | undefined;
   /** Of each candidate. */
   readonly #steps = new Map<DateFormat, DateSteps>();
   /** Whether no format is left. */
@@ -203,6 +232,10 @@ export class DateFinder {
       this.#candidates = this.#candidates.filter((format) => this.#steps.get(format) !== LOST);
       this.isOver = this.#candidates.length === 0;
     }
+    const word = /[A-Za-z]{3,}/.exec(text)?.[0].toLowerCase();
+    if (word !== undefined && word !== "may") {
+      this.#isLongMonth = this.#isLongMonth !== false && LONG_MONTHS.some((month) => month.toLowerCase() === word);
+    }
     if (this.#hasLongHours && / \d:/.test(text)) this.#hasLongHours = false;
     if (this.#hasLongDays && /(^|\D)\d(\D|$)/.test(text.replace(/[ T]\d{1,2}:.*/, ""))) this.#hasLongDays = false;
   }
@@ -218,8 +251,9 @@ export class DateFinder {
     const first = format === undefined ? candidates?.[0] : candidates?.find(({ name }) => isLike(name, format));
     if (!candidates || !first) return undefined;
     const days = this.#hasLongDays ? padded(first.name) : first.name;
-    const name = this.#hasLongHours ? days.replace(HOUR, "HH") : days;
-    const { min, max, step, origin } = this.#steps.get(first)!;
+    const hours = this.#hasLongHours ? withLongHours(days) : days;
+    const name = this.#isLongMonth ? hours.replace("MMM", "MMMM") : hours;
+    const { min, max, step, origin, months } = this.#steps.get(first)!;
     return {
       format: format ?? name,
       isAmbiguous: first.name[0] === "M" && candidates.some((other) => other.name[0] === "D"),
@@ -227,13 +261,14 @@ export class DateFinder {
       max: max / DAY,
       step: (step || DAY) / DAY,
       origin: origin / DAY,
+      ...(months ? { months } : {}),
     };
   }
 }
 
 /** Whether a format, as it is looked for, is the one that is meant but for the digits of its numbers. */
 function isLike(name: string, meant: string): boolean {
-  return [name, padded(name)].some((each) => each === meant || each.replace(HOUR, "HH") === meant);
+  return variantsOf(name).includes(meant);
 }
 
 /** How dates of a column are written, and where they lie, in days. */
@@ -247,6 +282,14 @@ export interface FoundDates {
   readonly step: number;
   /** One of them. */
   readonly origin: number;
+  /** The greatest common divisor of the differences in months, where all are first days of such; months since 1970. */
+  readonly months?: MonthSteps;
+}
+
+/** Where first days of months lie, in months since January 1970. */
+export interface MonthSteps {
+  readonly step: number;
+  readonly origin: number;
 }
 
 /** Where times lie, in milliseconds. */
@@ -256,16 +299,39 @@ export class DateSteps {
   /** The greatest common divisor of the differences, 0 where there are none. */
   step = 0;
   origin = NaN;
+  #areFirsts = true;
+  #monthStep = 0;
+  #monthOrigin = NaN;
+
+  /** The steps in months, of two first days of such at least and no other times. */
+  get months(): MonthSteps | undefined {
+    return this.#areFirsts && this.#monthStep > 0 ? { step: this.#monthStep, origin: this.#monthOrigin } : undefined;
+  }
 
   add(time: number): void {
+    if (this.#areFirsts) this.#addMonth(new Date(time));
     if (Number.isNaN(this.origin)) this.origin = time;
     if (time < this.min) this.min = time;
     if (time > this.max) this.max = time;
     if (this.step === 1) return;
-    let a = Math.abs(time - this.origin), b = this.step;
-    while (a > 0) [a, b] = [b % a, a];
-    this.step = b;
+    this.step = commonDivisor(Math.abs(time - this.origin), this.step);
   }
+
+  #addMonth(date: Date): void {
+    if (date.getUTCDate() !== 1 || date.getTime() % DAY !== 0) {
+      this.#areFirsts = false;
+      return;
+    }
+    const month = 12 * (date.getUTCFullYear() - 1970) + date.getUTCMonth();
+    if (Number.isNaN(this.#monthOrigin)) this.#monthOrigin = month;
+    this.#monthStep = commonDivisor(Math.abs(month - this.#monthOrigin), this.#monthStep);
+  }
+}
+
+/** The greatest common divisor of two whole numbers. */
+function commonDivisor(a: number, b: number): number {
+  while (a > 0) [a, b] = [b % a, a];
+  return b;
 }
 
 const LOST = new DateSteps();

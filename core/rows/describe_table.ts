@@ -1,5 +1,5 @@
-import { DATE_FORMATS } from "./dates.ts";
 import type { TableColumn } from "./column_types.ts";
+import { dateText } from "./months.ts";
 import type { TableCoding } from "./table_coding.ts";
 
 /** How a table's columns are modelled, a line each. */
@@ -38,13 +38,13 @@ export function shownCell({ schema, numbers, levels }: TableCoding, cells: Array
   const { column } = value < numbers.length ? numbers[value] : levels[value - numbers.length];
   const own = schema.columns[column], cell = cells[column];
   if (own.kind === "class") return own.levels[cell] ?? "";
-  if (own.kind === "date") return DATE_FORMATS.get(own.format)?.write(cell) ?? String(cell);
+  if (own.kind === "date") return dateText(own, cell) ?? String(cell);
   return String(Number(cell.toFixed(Math.min(100, own.decimals))));
 }
 
 /** A number of a column in digits that matter beyond those it is written with; a date as one. @param isSpan Whether it is a difference. */
 export function numberText(column: TableColumn, value: number, isSpan = false): string {
-  if (column.kind === "date" && !isSpan) return DATE_FORMATS.get(column.format)?.write(value) ?? String(value);
+  if (column.kind === "date" && !isSpan) return dateText(column, value) ?? String(value);
   const decimals = column.kind === "number" ? column.decimals : 0;
   return String(Number(value.toFixed(Math.min(100, decimals + 2))));
 }

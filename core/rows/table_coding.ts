@@ -40,6 +40,9 @@ export interface TableCoding {
   readonly levels: readonly LevelCoding[];
 }
 
+/** Scales from the mean beyond which a coordinate is there: squares of them have to be float32 numbers. */
+export const FARTHEST = 1e12;
+
 /** Values that a rounded number has at most to be of few levels, rows that each of them needs, and the steps between them. */
 const FEW_VALUES = 12, ROWS_A_VALUE = 10;
 
@@ -47,7 +50,8 @@ const FEW_VALUES = 12, ROWS_A_VALUE = 10;
 const COARSE = 0.15;
 
 /**
- * How a table is coded, by its training rows.
+ * How a table is coded, by its training rows; but which values there are of few, all rows say, as of classes: a value that only
+ * others have would else be unknown in these, and their likelihood without it.
  *
  * @param cells As the schema's columns have them, `[n, columns]`, NaN where unknown.
  * @param rows The training rows.
@@ -60,7 +64,7 @@ export function codingOf(schema: TableSchema, cells: Float64Array, rows: Uint32A
       return;
     }
     const known = Float64Array.from(rows, (row) => cells[row * width + k]).filter((value) => !Number.isNaN(value));
-    const few = column.step === undefined ? undefined : fewValues(known);
+    const few = column.step === undefined ? undefined : fewValues(known, columnOf(cells, k, width));
     if (few) {
       levels.push(lineCoding(k, { values: [...few], ...spreadOf(known) }));
       return;
@@ -84,16 +88,26 @@ function lineCoding(column: number, line: NonNullable<LevelCoding["line"]>): Lev
   return { column, line, block: { size: 1, points } };
 }
 
-/** The values of a rounded column where they are few, far apart and often there; ascending. */
-function fewValues(values: Float64Array): Float64Array | undefined {
+/**
+ * The values of a rounded column where they are few, far apart and often there; ascending.
+ *
+ * @param values The training rows', @param all Those of all rows.
+ */
+function fewValues(values: Float64Array, all: Float64Array): Float64Array | undefined {
   const distinct = new Set<number>();
-  for (const value of values) {
+  for (const value of all) {
     if (distinct.add(value).size > FEW_VALUES) return undefined;
   }
   if (distinct.size < 2 || values.length < ROWS_A_VALUE * distinct.size) return undefined;
   const sorted = Float64Array.from(distinct).sort();
   const least = sorted.subarray(1).reduce((gap, value, i) => Math.min(gap, value - sorted[i]), Infinity);
   return least > COARSE * spreadOf(values).scale ? sorted : undefined;
+}
+
+/** The known values of a column. */
+function columnOf(cells: Float64Array, column: number, width: number): Float64Array {
+  return Float64Array.from({ length: cells.length / width }, (_, row) => cells[row * width + column])
+    .filter((value) => !Number.isNaN(value));
 }
 
 function spreadOf(values: Float64Array): { readonly mean: number; readonly scale: number } {
@@ -170,7 +184,9 @@ export function tableSamples(coding: TableCoding, cells: Float64Array, uniforms?
         uniforms?.(row, drawn);
         for (let i = 0; i < numbers.length; i++) {
           const value = valueOf(row, i), { mean, scale } = numbers[i];
-          out[at + i] = Number.isNaN(value) ? 0 : (maps[i].forward(value) - mean) / scale;
+          out[at + i] = Number.isNaN(value)
+            ? 0
+            : Math.max(-FARTHEST, Math.min(FARTHEST, (maps[i].forward(value) - mean) / scale));
         }
         let place = at + numbers.length;
         for (let b = 0; b < levels.length; b++) {
@@ -218,6 +234,20 @@ export function tableCells(coding: TableCoding, x: Float32Array): Float64Array {
     }
   }
   return cells;
+}
+
+/**
+ * Samples as their table writes them: what was drawn between two steps or digits is told from data by that alone, however
+ * good it is.
+ *
+ * @param x `[n, d]`.
+ * @returns The same of the rows that {@linkcode tableCells} makes of them.
+ */
+export function asTableRows(coding: TableCoding, x: Float32Array): Float32Array {
+  const rows = tableSamples(coding, tableCells(coding, x)), out = new Float32Array(x.length);
+  rows.copy(0, rows.count, out);
+  // A logarithm has none where a number is rounded to 0.
+  return out.map((value, i) => Math.abs(value) < FARTHEST ? value : x[i]);
 }
 
 /**

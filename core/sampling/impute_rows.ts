@@ -63,6 +63,9 @@ const CANDIDATES = 48, BLOCK_ROWS = 256;
 /** The part of a distribution that the quantiles of a cell leave out on each side. */
 const TAIL = 0.05;
 
+/** What probabilities that are summed up may lack of their sum. */
+const ROUNDING = 1e-12;
+
 /** Values and their probabilities, not normalised. */
 interface Weighted {
   readonly values: Float64Array;
@@ -73,6 +76,7 @@ interface Weighted {
  * Fills what is unknown of rows by what is known of them: from the conditional of the reference, a mixture, which is known in
  * closed form. Of a model that says more than its reference, candidates are drawn from that conditional and weighed by how
  * much likelier the model finds the whole row (sampling importance resampling, D. B. Rubin, 1987), exact for many candidates.
+ * What is said of a cell is then the reference's own conditional, and what the weights change of the candidates'.
  *
  * @param cells `[n, columns]`, NaN where unknown.
  * @param samples The same as the model sees them.
@@ -115,10 +119,15 @@ export async function imputeRows(
       }
       own.numbers.forEach((place, b) => {
         const { column } = numbers[place];
-        const weighted = shares
-          ? { values: ofCandidates(place), weights: shares }
-          : ofMixture(own.posterior, own.means, own.deviations, b, own.numbers.length, (y) => form.ownValue(place, y));
-        const cell = summary(weighted);
+        const exact = ofMixture(
+          own.posterior,
+          own.means,
+          own.deviations,
+          b,
+          own.numbers.length,
+          (y) => form.ownValue(place, y),
+        );
+        const cell = summary(shares ? changed(exact, ofCandidates(place), shares) : exact);
         all.push({ row, column, ...cell });
         means[row * width + column] = cell.mean;
         function ofCandidates(place: number): Float64Array {
@@ -130,7 +139,7 @@ export async function imputeRows(
       });
       own.blocks.forEach((b, at) => {
         const { column, line } = levels[b], block = blocks[b];
-        const probabilities = shares ? ofCandidates() : own.levels[at];
+        const probabilities = shares ? changedLevels(own.levels[at], ...ofCandidates()) : own.levels[at];
         const likeliest = probabilities.indexOf(Math.max(...probabilities));
         const values = line ? Float64Array.from(line.values) : undefined;
         const cell = values
@@ -138,17 +147,19 @@ export async function imputeRows(
           : { mean: NaN, deviation: NaN, low: NaN, high: NaN };
         all.push({ row, column, ...cell, levels: probabilities });
         means[row * width + column] = values ? cell.mean : likeliest;
-        function ofCandidates(): Float64Array {
-          const sum = new Float64Array(block.levels);
+        function ofCandidates(): [sum: Float64Array, counts: Float64Array] {
+          const sum = new Float64Array(block.levels), counts = new Float64Array(block.levels);
           shares!.forEach((share, m) => {
             const from = candidateAt(m) + block.begin;
             for (let c = 0; c < block.levels; c++) {
               const isIt = block.points.subarray(c * block.size, (c + 1) * block.size)
                 .every((value, j) => Math.fround(value) === candidates![from + j]);
-              if (isIt) sum[c] += share;
+              if (!isIt) continue;
+              sum[c] += share;
+              counts[c]++;
             }
           });
-          return sum;
+          return [sum, counts];
         }
       });
     });
@@ -209,6 +220,32 @@ function ofMixture(
   return { values: Float64Array.from(values), weights: Float64Array.from(weights) };
 }
 
+/**
+ * A distribution that is known, and what weights change of draws from it: the draws' own noise is in both and falls out (a
+ * control variate), so that equal weights leave what is known. Weights may be below 0.
+ */
+function changed({ values, weights }: Weighted, draws: Float64Array, shares: Float64Array): Weighted {
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return {
+    values: Float64Array.of(...values, ...draws),
+    weights: Float64Array.of(
+      ...weights.map((weight) => weight / total),
+      ...shares.map((share) => share - 1 / shares.length),
+    ),
+  };
+}
+
+/**
+ * The same of levels: each is as much likelier as its draws are, of which there is one more that is as likely as all are, for
+ * levels of few draws or none.
+ */
+function changedLevels(known: Float64Array, sum: Float64Array, counts: Float64Array): Float64Array {
+  const draws = counts.reduce((all, count) => all + count, 0);
+  const changed = known.map((p, c) => p * (draws * sum[c] + 1) / (counts[c] + 1));
+  const total = changed.reduce((all, p) => all + p, 0);
+  return changed.map((p) => p / total);
+}
+
 /** Of N(0, 1), scaled so that their variance is 1. */
 const QUANTILES = (() => {
   const own = Float64Array.from({ length: POINTS }, (_, q) => normalQuantile((q + 0.5) / POINTS));
@@ -223,8 +260,8 @@ function summary({ values, weights }: Weighted): Pick<ImputedCell, "mean" | "dev
   const order = Uint32Array.from(values.keys()).sort((a, b) => values[a] - values[b]);
   const quantile = (share: number) => {
     let passed = 0;
-    for (const i of order) if ((passed += weights[i] / total) >= share) return values[i];
+    for (const i of order) if ((passed += weights[i] / total) >= share - ROUNDING) return values[i];
     return values[order[order.length - 1]];
   };
-  return { mean, deviation: Math.sqrt(variance), low: quantile(TAIL), high: quantile(1 - TAIL) };
+  return { mean, deviation: Math.sqrt(Math.max(0, variance)), low: quantile(TAIL), high: quantile(1 - TAIL) };
 }

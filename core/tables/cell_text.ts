@@ -1,4 +1,4 @@
-import { DATE_FORMATS } from "../rows/dates.ts";
+import { dateText } from "../rows/months.ts";
 import type { LeftOutColumn, NumberColumn, TableColumn, TableFile } from "../rows/column_types.ts";
 
 /** Decimals from which the shortest form of a number is as good as any. */
@@ -54,10 +54,11 @@ export function cellWriter(
         isBare: (text) => isCsv || !column.quoted && JSON_NUMBER.test(text),
       };
     case "date": {
-      const format = DATE_FORMATS.get(column.format);
+      const { months, step, offset = 0 } = column;
+      const rounded = (value: number) => months ? offset + step * Math.round((value - offset) / step) : value;
       return {
         ...{ name, from },
-        text: (value) => Number.isFinite(value) ? format?.write(value) || undefined : undefined,
+        text: (value) => Number.isFinite(value) ? dateText(column, rounded(value)) : undefined,
         isBare: () => false,
       };
     }

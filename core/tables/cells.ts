@@ -1,9 +1,9 @@
-import { CELL, type CellBlock, KIND } from "../io/cell_block.ts";
-import { isMissingAnywhere } from "../io/cell_words.ts";
+import type { CellBlock } from "../io/cell_block.ts";
 import { shownName } from "../io/columns.ts";
 import { allocate, DataFileError } from "../io/data_array.ts";
-import { OTHER, type TableColumn, TableError, type TableSchema } from "../rows/column_types.ts";
-import { DATE_FORMATS, type DateFormat } from "../rows/dates.ts";
+import { TableError, type TableSchema } from "../rows/column_types.ts";
+import { ColumnReader } from "./column_reader.ts";
+import { LeftOutReader } from "./left_out_reader.ts";
 import type { Table } from "./open_table.ts";
 
 /** Some rows of cells, one after the other. */
@@ -30,9 +30,6 @@ export interface WholeCells {
   readonly cells: Float64Array;
   readonly notes: readonly string[];
 }
-
-/** Classes that a note lists of those that are not known, and that are remembered. */
-const LISTED = 5, MAX_REMEMBERED = 1000;
 
 /**
  * The cells of a table as numbers. Columns are matched by name, whatever their order; a table without names by their
@@ -102,6 +99,7 @@ export class CellReader {
   readonly places: readonly number[];
   readonly #notes: readonly string[];
   readonly #readers: readonly ColumnReader[];
+  readonly #leftOut: readonly LeftOutReader[];
   readonly #width: number;
   #room = new Float64Array();
 
@@ -112,11 +110,15 @@ export class CellReader {
     this.#notes = notes;
     this.#width = table.names.length;
     this.#readers = schema.columns.map((column, k) => new ColumnReader(column, table.path, places[k]));
+    this.#leftOut = schema.leftOut.flatMap((column) => {
+      const place = placeOf(column.name, schema, table);
+      return place < 0 ? [] : new LeftOutReader(column, schema.columns, table.path, place);
+    });
   }
 
   /** Forgets what was met. */
   begin(): void {
-    for (const reader of this.#readers) reader.begin();
+    for (const reader of [...this.#readers, ...this.#leftOut]) reader.begin();
   }
 
   /** The cells of a block, `[count, columns]`; they are valid until the next are asked for. @throws {TableError} */
@@ -125,13 +127,20 @@ export class CellReader {
     if (this.#room.length < length) this.#room = new Float64Array(length);
     const cells = this.#room.subarray(0, length);
     this.#readers.forEach((reader, k) => reader.read(block, this.#width, cells, k, columns));
+    for (const reader of this.#leftOut) reader.read(block, this.#width, cells, columns);
     return cells;
   }
 
   /** What was assumed of the columns, and of the cells so far. */
   get notes(): readonly string[] {
-    return [...this.#notes, ...this.#readers.flatMap((reader) => reader.notes())];
+    return [...this.#notes, ...[...this.#readers, ...this.#leftOut].flatMap((reader) => reader.notes())];
   }
+}
+
+/** Where a column of the training's table is in another, −1 where it is not there. */
+function placeOf(name: string, { order, file }: TableSchema, { names, isNamed }: Table): number {
+  if (isNamed && file.header) return names.indexOf(name);
+  return names.length === order.length ? order.indexOf(name) : -1;
 }
 
 /** Where the modelled columns are in a table, −1 where they are not there. */
@@ -153,7 +162,8 @@ function matchedPlaces(
     }
     notes.push("columns matched by their places, not by name");
   }
-  const missing = columns.filter((_, k) => places[k] < 0).map(({ name }) => name);
+  const copied = new Set(leftOut.flatMap((each) => each.reason === "duplicate" && at.has(each.name) ? [each.of] : []));
+  const missing = columns.filter(({ name }, k) => places[k] < 0 && !copied.has(name)).map(({ name }) => name);
   if (missing.length === columns.length) {
     throw new TableError(
       `${path} has none of the model's columns ${listed(missing)}; it has ${listed(names)}. Name them as in training.`,
@@ -164,93 +174,6 @@ function matchedPlaces(
   const extra = isByName ? names.filter((name) => !known.has(name)) : [];
   if (extra.length > 0) notes.push(`${listed(extra)} ignored`);
   return { places, notes };
-}
-
-/** Reads the cells of a column. */
-class ColumnReader {
-  readonly #levels: ReadonlyMap<string, number>;
-  readonly #values: ReadonlyMap<number, number>;
-  readonly #other: number;
-  readonly #format: DateFormat | undefined;
-  /** Texts that are no levels, and how often they were met. */
-  readonly #strangers = new Map<string, number>();
-  #strange = 0;
-
-  /** @param place Its place in the table, −1 where it is not there. */
-  constructor(readonly column: TableColumn, readonly path: string, readonly place: number) {
-    const levels = column.kind === "class" ? column.levels : [];
-    this.#levels = new Map(levels.map((level, k) => [level, k]));
-    // What is written in another way, as 1.0 for 1, is the same level.
-    this.#values = new Map(levels.flatMap((level, k) => isNumber(level) ? [[Number(level), k] as const] : []));
-    this.#other = levels.indexOf(OTHER);
-    this.#format = column.kind === "date" ? DATE_FORMATS.get(column.format) : undefined;
-  }
-
-  begin(): void {
-    this.#strangers.clear();
-    this.#strange = 0;
-  }
-
-  /** Fills in column `k` of as many cells as the block has rows. */
-  read(block: CellBlock, width: number, cells: Float64Array, k: number, columns: number): void {
-    const { place, column: { kind } } = this, { kinds, numbers, count } = block;
-    for (let row = 0, cell = place, at = k; row < count; row++, cell += width, at += columns) {
-      if (place < 0) {
-        cells[at] = NaN;
-        continue;
-      }
-      const found = kinds[cell] & KIND;
-      if (found === CELL.number && kind === "number") cells[at] = numbers[cell];
-      else if (found === CELL.empty || found === CELL.null || found === CELL.absent) cells[at] = NaN;
-      else if (kind === "class") cells[at] = this.#level(block, cell, found);
-      else if (found === CELL.word) cells[at] = NaN;
-      else if (kind === "date" && found === CELL.date) cells[at] = numbers[cell];
-      else {
-        const days = kind === "date" && found === CELL.text ? this.#format?.read(block.text(cell)) ?? NaN : NaN;
-        if (Number.isNaN(days)) throw this.#refused(block, cell, row);
-        cells[at] = days;
-      }
-    }
-  }
-
-  #level(block: CellBlock, cell: number, kind: number): number {
-    const text = block.text(cell), level = this.#levels.get(text);
-    if (level !== undefined) return level;
-    if (kind === CELL.word && isMissingAnywhere(text)) return NaN;
-    if (kind === CELL.number) {
-      const known = this.#values.get(block.numbers[cell]);
-      if (known !== undefined) return known;
-    }
-    if (this.#other >= 0) return this.#other;
-    this.#strange++;
-    if (this.#strangers.has(text) || this.#strangers.size < MAX_REMEMBERED) {
-      this.#strangers.set(text, (this.#strangers.get(text) ?? 0) + 1);
-    }
-    return NaN;
-  }
-
-  /** What became of texts that are no levels. */
-  notes(): string[] {
-    if (this.#strange === 0) return [];
-    const { name } = this.column, texts = [...this.#strangers].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
-    const some = texts.slice(0, LISTED).map(([text]) => JSON.stringify(text.slice(0, 40))).join(", ");
-    const more = texts.length > LISTED ? ` and ${texts.length - LISTED} more` : "";
-    const rows = `${this.#strange} ${this.#strange === 1 ? "row" : "rows"}`;
-    return [`${shownName(name)}: ${some}${more} in ${rows}, which the model does not know, taken for unknown`];
-  }
-
-  #refused(block: CellBlock, cell: number, row: number): TableError {
-    const { name, kind } = this.column, text = JSON.stringify(block.text(cell).slice(0, 40));
-    const expected = this.column.kind === "date" ? `a date as ${this.column.format}` : "a number";
-    return new TableError(
-      `${this.path} has ${text} in ${block.place(row)}, column ${shownName(name)}, expected ${expected}. ` +
-        `Clean the data, or leave the cell empty: the model has the column as a ${kind}.`,
-    );
-  }
-}
-
-function isNumber(level: string): boolean {
-  return level.trim() !== "" && Number.isFinite(Number(level));
 }
 
 function listed(names: readonly string[]): string {

@@ -1,6 +1,7 @@
 import { CELL, type CellBlock, GROUPED, KIND, QUOTED } from "../io/cell_block.ts";
 import { isMissingAnywhere } from "../io/cell_words.ts";
 import { DateFinder, DateSteps, DAY } from "../rows/dates.ts";
+import { Extremes, type Recurring } from "./extremes.ts";
 import { NumberSteps } from "./number_steps.ts";
 
 /** A value of a column that was met, and how often. */
@@ -55,7 +56,10 @@ export class ColumnSummary {
   #levels: Map<string | number, Level> | undefined = new Map();
   /** The rows with a value when there were too many, and how many there were then. */
   #rowsAtLimit = 0;
+  /** Of values that recurred before there were too many, how often each was met. */
+  readonly #recurring = new Map<string | number, number>();
   readonly steps = new NumberSteps();
+  readonly extremes = new Extremes();
   readonly dateFinder = new DateFinder();
   readonly dateSteps = new DateSteps();
   /** Whether each number is the one before and 1, from 0 or 1 on. */
@@ -107,6 +111,7 @@ export class ColumnSummary {
     if ((block.kinds[cell] & GROUPED) !== 0) this.grouped++;
     if (block.isCode(cell)) this.codes++;
     this.steps.add(value, block.decimals(cell));
+    this.extremes.add(value);
     if (this.isAscending) {
       if (this.isCounting && !(this.numbers === 1 ? value === 0 || value === 1 : value === this.#last + 1)) {
         this.isCounting = false;
@@ -148,6 +153,7 @@ export class ColumnSummary {
       if (levels.size >= this.limit || isTooLong) {
         this.#rowsAtLimit = this.numbers + this.texts + this.booleans + this.dates;
         this.#valuesAtLimit = levels.size;
+        for (const [key, { count }] of levels) if (count > 1) this.#recurring.set(key, count);
         this.#levels = undefined;
       } else {
         const place = levels.size;
@@ -155,6 +161,8 @@ export class ColumnSummary {
         mix(this.#pattern, place);
       }
     }
+    const recurred = this.#recurring.get(key);
+    if (recurred !== undefined) this.#recurring.set(key, recurred + 1);
     mixValue(this.#content, key);
     if (!this.#levels) mixValue(this.#pattern, key);
   }
@@ -164,6 +172,13 @@ export class ColumnSummary {
   /** The values in the order in which they were met; nothing where there are too many. */
   get levels(): readonly Level[] | undefined {
     return this.#levels && [...this.#levels.values()];
+  }
+
+  /** The numbers that recur, the most frequent first; of many values those that did so early. */
+  get recurring(): Recurring[] {
+    const counts = this.#levels ? [...this.#levels].map(([key, { count }]) => [key, count] as const) : this.#recurring;
+    return [...counts].flatMap(([value, count]) => typeof value === "number" && count > 1 ? [{ value, count }] : [])
+      .sort((a, b) => b.count - a.count);
   }
 
   /** Values for each row that has one, about. */

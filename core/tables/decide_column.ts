@@ -9,7 +9,8 @@ import {
   TableError,
 } from "../rows/column_types.ts";
 import type { ColumnSummary, Level } from "./column_summary.ts";
-import { DAY } from "../rows/dates.ts";
+import { DAY, type FoundDates } from "../rows/dates.ts";
+import { monthsOf } from "../rows/months.ts";
 import type { Table } from "./open_table.ts";
 import type { ColumnRequest } from "./types_file.ts";
 
@@ -21,6 +22,9 @@ const FEW_ROWS = 5;
 
 /** The share of the rows that the levels have which are not lumped together. */
 const LUMPED_LEAVES = 0.9;
+
+/** The share of the rows in which a continuous number recurs that is no density there. */
+const ATOM = 0.01;
 
 /** Names of columns that number rows. */
 export const ID_NAME =
@@ -82,7 +86,8 @@ export function decideColumn(
       return out({ name, reason: "id" }, counts ? "left out, it counts the rows" : "left out, it numbers the rows");
     }
   }
-  return { column: numberColumn(name, summary, undefined), notes: [...notes, ...stepNote(summary)] };
+  const column = numberColumn(name, summary, undefined);
+  return { column, notes: [...notes, ...numberNotes(column, summary)] };
 }
 
 /** The values of a column, of which words that stand for missing ones are none where it is of numbers or dates. */
@@ -141,13 +146,6 @@ function remainder(value: number, step: number): number {
   return Math.abs(rest) < 1e-9 * step ? 0 : rest;
 }
 
-/** Says a step that is no power of ten. */
-function stepNote(summary: ColumnSummary): string[] {
-  const { step } = numberColumn("", summary, undefined);
-  if (step === undefined || /^(1|0\.0*1|10*)$/.test(String(step))) return [];
-  return [`in steps of ${step}`];
-}
-
 function numberAsked(
   table: Table,
   name: string,
@@ -181,7 +179,37 @@ function numberAsked(
         (own === 0 ? "have no step" : `are in steps of ${own}`) + ". Correct the step, or leave it out.",
     );
   }
-  return { column, notes: wordNotes(summary) };
+  return { column, notes: [...wordNotes(summary), ...numberNotes(column, summary)] };
+}
+
+/** What is doubtful of numbers. */
+function numberNotes({ step, min, max, decimals }: NumberColumn, summary: ColumnSummary): string[] {
+  const { extremes: { marker }, numbers, firstNumber, recurring } = summary;
+  const rows = (count: number) => `${count} ${count === 1 ? "row" : "rows"}`;
+  const atoms = step === undefined ? recurring.filter(({ count }) => count >= Math.max(FEW_ROWS, ATOM * numbers)) : [];
+  const some = atoms.slice(0, 3).map(({ value, count }) => `${value} in ${rows(count)}`).join(", ");
+  const isBeyond = Math.max(-min, max) > Number.MAX_SAFE_INTEGER && decimals === 0 &&
+    /^[+-]?\d+$/.test(firstNumber!.text);
+  return [
+    ...(marker
+      ? [
+        `is ${marker.value} in ${
+          rows(marker.count)
+        }, far from all else; where that stands for unknown, empty these cells`,
+      ]
+      : []),
+    ...(atoms.length > 0
+      ? [
+        `is ${some}${
+          atoms.length > 3 ? ", …" : ""
+        }: a density has no bound where a value recurs, so that its −log p says ` +
+        "little; a step by --types makes it one of probabilities",
+      ]
+      : []),
+    ...(isBeyond
+      ? ["has whole numbers beyond 2^53, which are not told apart to the last digit; --id, if they name the rows"]
+      : []),
+  ];
 }
 
 function dateAsked(
@@ -202,14 +230,14 @@ function dateAsked(
   throw new TableError(`${table.path}: ${shownName(name)} is to be a date, expected ${expected}, but it has ${got}.`);
 }
 
-function storedDate(name: string, { dateSteps: { min, max, step, origin } }: ColumnSummary): TableColumn {
+function storedDate(name: string, { dateSteps: { min, max, step, origin, months } }: ColumnSummary): TableColumn {
   const gap = step || DAY, isOfDays = gap % DAY === 0 && min % DAY === 0;
   const format = isOfDays
     ? "YYYY-MM-DD"
     : min % 1000 === 0 && gap % 1000 === 0
     ? "YYYY-MM-DDTHH:mm:ss"
     : "YYYY-MM-DDTHH:mm:ss.SSS";
-  return dateColumn(name, format, { min: min / DAY, max: max / DAY, step: gap / DAY, origin: origin / DAY });
+  return dateColumn(name, format, { min: min / DAY, max: max / DAY, step: gap / DAY, origin: origin / DAY, months });
 }
 
 function foundDate(
@@ -229,8 +257,17 @@ function foundDate(
 function dateColumn(
   name: string,
   format: string,
-  { min, max, step, origin }: { min: number; max: number; step: number; origin: number },
+  { min, max, step, origin, months }: Omit<FoundDates, "format" | "isAmbiguous" | "months"> & {
+    readonly months?: FoundDates["months"] | undefined;
+  },
 ): TableColumn {
+  if (months) {
+    const offset = ((months.origin % months.step) + months.step) % months.step;
+    return {
+      ...{ name, kind: "date", months: true, step: months.step, ...(offset === 0 ? {} : { offset }), format },
+      ...{ min: monthsOf(min), max: monthsOf(max) },
+    };
+  }
   const unit = Math.round(step * DAY), rest = ((Math.round(origin * DAY) % unit) + unit) % unit;
   return { name, kind: "date", step, ...(rest === 0 ? {} : { offset: rest / DAY }), format, min, max };
 }

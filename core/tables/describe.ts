@@ -1,6 +1,7 @@
 import { shownName } from "../io/columns.ts";
 import type { LeftOutColumn, TableColumn } from "../rows/column_types.ts";
-import { DATE_FORMATS, DAY } from "../rows/dates.ts";
+import { DAY } from "../rows/dates.ts";
+import { dateText } from "../rows/months.ts";
 import type { InferredSchema } from "./infer_types.ts";
 
 /** Classes that are listed of a column, and characters of a line. */
@@ -50,8 +51,9 @@ export function describeColumn(column: TableColumn, unknown = 0): string {
       return `${kind}, from ${short(min)} to ${short(max)}${asked}${lacking}`;
     }
     case "date": {
-      const format = DATE_FORMATS.get(column.format), write = (days: number) => format?.write(days) ?? short(days);
-      return `date in steps of ${stepOfTime(column.step)}, from ${write(column.min)} to ${write(column.max)}${lacking}`;
+      const write = (value: number) => dateText(column, value) ?? short(value), { months, step } = column;
+      const steps = months ? (step === 1 ? "a month" : step === 12 ? "a year" : `${step} months`) : stepOfTime(step);
+      return `date in steps of ${steps}, from ${write(column.min)} to ${write(column.max)}${lacking}`;
     }
     case "class": {
       const order = column.levels.map((level, k) => ({ level, count: column.counts[k] }));

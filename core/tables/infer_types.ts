@@ -31,6 +31,8 @@ export interface InferredSchema {
   readonly schema: TableSchema;
   /** What was found or assumed, a line each. */
   readonly notes: readonly string[];
+  /** Those of them that a column's description ({@linkcode describeColumns}) does not say. */
+  readonly remarks: readonly string[];
   /** The rows of the table. */
   readonly rows: number;
   /** For each modelled column, the rows in which it is unknown. */
@@ -88,12 +90,16 @@ export async function inferSchema(table: Table, options: InferOptions = {}): Pro
     const why = [...leftOut.values()].slice(0, 4).map(({ name, reason }) => `${shownName(name)} (${reason})`).join(
       ", ",
     );
-    throw new TableError(`${table.path} has no column to model: ${why}. Say with --types what a column is.`);
+    const hint = candidates.length === 0 ? hintOf(names, notes) : "";
+    throw new TableError(`${table.path} has no column to model: ${why}${hint}. Say with --types what a column is.`);
   }
   const file = { ...table.file, missing: commonMarker(summaries, table.file.kind) };
+  const linesOf = (isTold: (name: string) => boolean) =>
+    names.filter(isTold).flatMap((name) => notes.get(name)!.map((note) => `${shownName(name)}: ${note}`));
   return {
     schema: { columns, leftOut: names.flatMap((name) => leftOut.get(name) ?? []), order: names, file },
-    notes: names.flatMap((name) => notes.get(name)!.map((note) => `${shownName(name)}: ${note}`)),
+    notes: linesOf(() => true),
+    remarks: linesOf((name) => (leftOut.get(name)?.reason ?? "text") === "text"),
     rows,
     unknown: kept.map(({ column, summary }) => rows - knownOf(column, summary)),
   };
@@ -133,6 +139,12 @@ function requestsOf(table: Table, { types, columns, drop = [], id = [] }: InferO
     requests.set(name, { kind: "id" });
   }
   return requests;
+}
+
+/** Why the first text is none that can be modelled. */
+function hintOf(names: readonly string[], notes: ReadonlyMap<string, readonly string[]>): string {
+  const hint = names.flatMap((name) => notes.get(name)!.filter((note) => note.includes("as numbers")))[0];
+  return hint === undefined ? "" : `; ${hint.replace(/^left out, /, "")}`;
 }
 
 /** Rows in which a column is known. */

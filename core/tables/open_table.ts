@@ -123,8 +123,8 @@ async function openCsvTable(path: string, header: "auto" | "on" | "off"): Promis
         quotes: layout.quotes,
         quotedNames: layout.hasQuotedNames,
         newline: newlineOf(bytes),
-        mark: head.hasMark,
         gzip: head.isPacked,
+        ...storedAs(head),
       },
     },
     async *blocks() {
@@ -159,7 +159,7 @@ async function openJson(path: string): Promise<Table> {
     file: {
       ...PLAIN_FILE,
       ...{ kind: isArray ? "json" : "jsonl", gzip: head.isPacked, newline: newlineOf(head.bytes) },
-      ...{ spaced: isSpaced(head) },
+      ...{ spaced: isSpaced(head), ...storedAs(head) },
     },
     async *blocks() {
       const cells = new JsonCells(path, keys, false, isArray);
@@ -196,6 +196,11 @@ function isTooLong(bytes: Uint8Array): boolean {
 function newlineOf(bytes: Uint8Array): "\n" | "\r\n" {
   const at = bytes.indexOf(LF);
   return at > 0 && bytes[at - 1] === CR ? "\r\n" : "\n";
+}
+
+/** What a text begins with, and is in. */
+function storedAs({ hasMark, encoding }: TextHead): Pick<TableFile, "mark" | "utf16"> {
+  return { mark: hasMark, ...(encoding === "utf-8" ? {} : { utf16: encoding === "utf-16le" ? "le" : "be" }) };
 }
 
 /** Whether a space follows the colons of a text of JSON. */

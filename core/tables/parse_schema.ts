@@ -146,7 +146,16 @@ function columnOf(of: Value): TableColumn {
   if (kind === "date") {
     const format = of.get("format");
     if (!DATE_FORMATS.has(format.text())) throw format.wrong("a form of dates, as YYYY-MM-DD");
-    return { name, kind, step: of.get("step").step(), ...offset, format: format.text(), min, max };
+    return {
+      name,
+      kind,
+      ...flag(of, "months"),
+      step: of.get("step").step(),
+      ...offset,
+      format: format.text(),
+      min,
+      max,
+    };
   }
   return {
     ...{ name, kind },
@@ -199,6 +208,7 @@ function fileOf(of: Value): TableFile {
     quotedNames: of.get("quotedNames").boolean(),
     newline: of.get("newline").oneOf(["\n", "\r\n"]),
     mark: of.get("mark").boolean(),
+    ...optional(of, "utf16", (value) => value.oneOf(["le", "be"])),
     gzip: of.get("gzip").boolean(),
     spaced: of.get("spaced").boolean(),
     missing: missing.text(),

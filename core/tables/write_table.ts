@@ -83,7 +83,7 @@ export async function writeRows(
     }
     yield text.end();
   }
-  await writePartsAtomic(path, packed(encoded(parts()), file.gzip));
+  await writePartsAtomic(path, packed(stored(encoded(parts()), file), file.gzip));
   return { rows: count, filled: 0, notes };
 }
 
@@ -281,7 +281,7 @@ async function writeChanged(
     }
     yield text.end();
   }
-  await writePartsAtomic(path, packed(isSame ? spliced() : encoded(rewritten()), file.gzip));
+  await writePartsAtomic(path, packed(stored(isSame ? spliced() : encoded(rewritten()), file), file.gzip));
   return rows;
 }
 
@@ -343,6 +343,19 @@ async function* encoded(texts: AsyncIterable<string>): AsyncGenerator<Uint8Array
     [waiting, size] = [[], 0];
   }
   yield encoder.encode(waiting.join(""));
+}
+
+/** UTF-8 as what a file is in. */
+async function* stored(parts: AsyncIterable<Uint8Array>, { utf16 }: TableFile): AsyncGenerator<Uint8Array> {
+  if (utf16 === undefined) return yield* parts;
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const both = function* (text: string): Generator<Uint8Array> {
+    const bytes = new Uint8Array(2 * text.length), view = new DataView(bytes.buffer);
+    for (let i = 0; i < text.length; i++) view.setUint16(2 * i, text.charCodeAt(i), utf16 === "le");
+    yield bytes;
+  };
+  for await (const part of parts) yield* both(decoder.decode(part, { stream: true }));
+  yield* both(decoder.decode());
 }
 
 async function* packed(parts: AsyncIterable<Uint8Array>, isPacked: boolean): AsyncGenerator<Uint8Array> {

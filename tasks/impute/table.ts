@@ -18,7 +18,7 @@ import { sampleFolder } from "../../core/run/sample_files.ts";
 import { imputeBlocks } from "../../core/sampling/impute_blocks.ts";
 import type { ImputedCell } from "../../core/sampling/impute_rows.ts";
 import { tableForm } from "../../core/sampling/row_form.ts";
-import { isTableFile, openTable } from "../../core/tables/open_table.ts";
+import { isTableFile, openTable, tableKind } from "../../core/tables/open_table.ts";
 import { numberText } from "../../core/rows/describe_table.ts";
 import type { TableCoding } from "../../core/rows/table_coding.ts";
 import { fillTable } from "../../core/tables/write_table.ts";
@@ -52,8 +52,16 @@ export async function imputeTable(
     }
     await lockOutput(resolve(o.out!), ", or name another file");
   }
-  const target = isFile ? resolve(o.out!) : "", ending = endingOf(isFile ? target : name);
-  const stem = basename(isFile ? target : name).slice(0, -ending.length);
+  const target = isFile ? resolve(o.out!) : "", own = endingOf(isFile ? target : name);
+  const isParquet = tableKind(path) === "parquet";
+  if (isFile && tableKind(target) === "parquet") {
+    throw new UserError(
+      `--out is ${o.out}, but Parquet is read and not written. Name a file of .csv, .json or .jsonl.`,
+    );
+  }
+  if (isParquet && !isFile) onNote("Parquet is read and not written: the table comes back as CSV");
+  const ending = isParquet && !isFile ? ".csv" : own;
+  const stem = basename(isFile ? target : name).slice(0, -own.length);
   const draws = o.mean ? 0 : o.draws, sure = `${stem}.unknown.csv`;
   const files = [`${stem}${ending}`, ...Array.from({ length: draws }, (_, k) => `${stem}-${k + 1}${ending}`)];
   using claimed = isFile ? undefined : await sampleFolder(o.out, join(opened.folder.path, "impute"), [...files, sure]);

@@ -1,5 +1,6 @@
 import { UsageError } from "../../core/errors/usage_error.ts";
-import { excessOf, type ReferenceRows } from "../../core/evaluation/row_comparison.ts";
+import type { ReferenceRows } from "../../core/evaluation/row_comparison.ts";
+import { RowExcess } from "../../core/evaluation/row_excess.ts";
 import { type Scorer, tellsSurprises } from "../../core/evaluation/row_scores.ts";
 import type { BlockScores } from "../../core/evaluation/score_blocks.ts";
 import { writeFileAtomic } from "../../core/io/atomic.ts";
@@ -46,9 +47,9 @@ export async function writeScores(
     return;
   }
   const { reference: mixture } = scorer, told = tellsSurprises(mixture) ? names.map((name) => `excess of ${name}`) : [];
-  const known = Object.values(own), width = known.length + told.length;
+  const excesses = new RowExcess(scorer, reference), known = Object.values(own), width = known.length + told.length;
   await appendColumns(path, coding.schema, table, [...Object.keys(own), ...told], ({ first, count, cells }) => {
-    const excess = told.length > 0 ? excessOf(scorer, reference, tableSamples(coding, cells)) : new Float64Array();
+    const excess = told.length > 0 ? excesses.of(tableSamples(coding, cells)) : new Float64Array();
     const out = new Float64Array(count * width);
     for (let row = 0; row < count; row++) {
       known.forEach((values, k) => out[row * width + k] = values[first + row]);

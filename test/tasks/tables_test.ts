@@ -53,6 +53,7 @@ Deno.test("a table of classes, dates, rounded numbers and holes: trained, scored
     match(trained.stderr, /species\s+class of 2: "?Adelie, small"? \d+, Gentoo \d+, \d+ unknown/);
     match(trained.stderr, /planet\s+left out: constant/);
     match(trained.stderr, /name\s+left out: text/);
+    match(trained.stderr, /name: left out, its texts are nearly all different/);
     match(trained.stdout, /NLL on the validation data {2}[\d.]+ ± [\d.]+ nats \([\d.]+ bits\/column\)/);
 
     // The same rows in another format are as likely; columns are found by their names.
@@ -187,6 +188,53 @@ Deno.test("what a table, a run of one, or the command line has wrong is said in 
       ok(!stderr.includes("    at "), stderr);
     }
     equal(await Deno.readTextFile(join(cwd, "penguins.csv")), before);
+  }));
+
+Deno.test("rows that are no rows of the model's table are scored, and what they were taken for is said", () =>
+  inFolder(async (cwd) => {
+    await Deno.writeTextFile(join(cwd, "penguins.csv"), csv(penguins(300, 1)));
+    equal((await runTask("train:2d", ["penguins.csv", ...SMALL, "--out", "run"], cwd)).code, 0);
+    const odd = penguins(20, 2, 0).map((row, i) =>
+      i === 0
+        ? { ...row, mass: 3712.5 }
+        : i === 1
+        ? { ...row, toes: 9 }
+        : i === 2
+        ? { ...row, flipper: 1e30 }
+        : i === 3
+        ? { ...row, planet: "Mars" }
+        : row
+    );
+    await Deno.writeTextFile(join(cwd, "odd.csv"), csv(odd));
+    const scored = await run("score", ["run", "odd.csv", "--out", "odd.scores.csv"], cwd) as unknown as {
+      readonly read: string;
+      readonly top: readonly { readonly row: number; readonly nll: number }[];
+    };
+    match(scored.read, /mass: 3712.5 in 1 row, between the model's steps of 25/);
+    match(scored.read, /toes: 9 in 1 row, which the model does not know/);
+    match(scored.read, /flipper: 1e\+30 in 1 row, farther out than a float32 can tell/);
+    match(scored.read, /planet: "Mars" in 1 row, in training always "Earth"/);
+    equal(scored.top[0].row, 2);
+    ok(scored.top[0].nll > 1e20 && Number.isFinite(scored.top[0].nll));
+    // The errors of the other rows are not those of the one that is far out.
+    const [names, ...lines] = (await Deno.readTextFile(join(cwd, "odd.scores.csv"))).trim().split("\n");
+    const at = names.split(",").length - names.split(",").indexOf("nll_stderr");
+    const errors = lines.filter((_, i) => i !== 2).map((line) => Number(line.split(",").at(-at)));
+    ok(errors.every((error) => error >= 0 && error < 5), errors.join());
+  }));
+
+Deno.test("columns are named as the table names them, commas and quotes included", () =>
+  inFolder(async (cwd) => {
+    const rows = Array.from({ length: 90 }, (_, i) => `${i * 7 % 11 / 10},${i % 4},${i * i % 13},${i * 3 % 7}`);
+    await Deno.writeTextFile(join(cwd, "x.csv"), ['"a, b","say ""hi""",c d,e', ...rows].join("\n"));
+    const trained = await runTask(
+      "train:2d",
+      ["x.csv", ...SMALL, "--columns", '"a, b", c d,"say ""hi"""', "--drop", '"say ""hi"""', "--out", "run"],
+      cwd,
+    );
+    equal(trained.code, 0, trained.stderr);
+    match(trained.stderr, /2 of 4 columns modelled/);
+    match(trained.stderr, /say "hi" \(dropped\), e \(dropped\)/);
   }));
 
 Deno.test("a run of a table that is resumed gives what an uninterrupted one gives", () =>

@@ -7,6 +7,7 @@ import { pValues, ranksFromHighest } from "../../../core/evaluation/score_ranks.
 import { Random } from "../../../core/random/random.ts";
 import { mixtureNll, sampleMixture } from "../../../core/reference/mixture.ts";
 import { mixedTable } from "../reference/mixed_table.ts";
+import { RowExcess, usualOf } from "../../../core/evaluation/row_excess.ts";
 
 Deno.test("AUROC and average precision are scikit-learn's, ties included", () => {
   const scores = [0.1, 0.4, 0.4, 0.4, 0.9, 0.7, 0.7, 0.2, 0.3, 0.8];
@@ -44,6 +45,16 @@ Deno.test("a row that lacks values is compared with reference rows that lack the
     const share = p.filter((value) => value <= level).length / 1500;
     ok(Math.abs(share - level) < 0.04, `${level}: ${share}`);
   }
+  // Nor is a value above usual because others are unknown that would tell it.
+  const usual = usualOf(mixture, whole), rows = { samples: whole, scores, usual };
+  const excess = new RowExcess(scorer, rows).of(open), width = usual.length;
+  for (let k = 0; k < width; k++) {
+    const own = Float64Array.from({ length: 1500 }, (_, row) => excess[row * width + k]).filter((x) =>
+      !Number.isNaN(x)
+    );
+    if (own.length > 0) ok(Math.abs(own.sort()[own.length >> 1]) < 0.15, `${k}: ${own[own.length >> 1]}`);
+  }
+  ok(usualOf(mixture, open).some((nats, k) => nats !== 0 && Math.abs(nats - usual[k]) > 0.2));
   // Beside whole rows they would all pass for usual.
   ok(pValues(nll, scores.nll).filter((value) => value <= 0.05).length < 15);
 });

@@ -7,7 +7,7 @@ import { fitTable, levelShares, startingTable, tableRows } from "../../../core/r
 import { gaussianOf } from "../../../core/reference/gaussian.ts";
 import { mixtureNll, referenceNll, sampleMixture } from "../../../core/reference/mixture.ts";
 import { TableConditionals } from "../../../core/reference/table_conditionals.ts";
-import { marginals } from "../../../core/reference/table_mixture.ts";
+import { covarianceOfGaussian, marginals } from "../../../core/reference/table_mixture.ts";
 import { tableSamples } from "../../../core/rows/table_coding.ts";
 import { gaussianTable, knownGaussian } from "../rows/gaussian_table.ts";
 import { mixedTable } from "./mixed_table.ts";
@@ -105,4 +105,22 @@ Deno.test("a step never makes the rows less likely", () => {
           truth,
         ).reduce((sum, nll) => sum + nll / 500, 0) - 0.3,
   );
+});
+
+Deno.test("a number that few rows know has about the spread that they have", () => {
+  const random = Random.fromSeed(3), d = 4, values = new Map([[5, -1.2], [40, 0.1], [90, 1.1]]);
+  const rowsOf = (n: number, known: ReadonlyMap<number, number>) => {
+    const x = new Float32Array(n * d), gaps = new Float32Array(n * d), z = random.fillNormal(new Float64Array(n * d));
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < 3; j++) x[i * d + j] = 0.3 * z[i * d + j] + (i % 3 === j ? 2 : 0);
+      x[i * d + 3] = known.get(i) ?? 0;
+      gaps[i * d + 3] = known.has(i) ? 0 : 1;
+    }
+    return { ...floatSamples(x, d), gaps: floatSamples(gaps, d) };
+  };
+  const mixture = chooseTable(rowsOf(120, values), rowsOf(30, new Map([[4, 0.3]])), [], [3], random.split("choice"));
+  for (const gaussian of mixture.components) {
+    const spread = Math.sqrt(covarianceOfGaussian(gaussian)[15]);
+    ok(spread > 0.3 && spread < 2, `${spread}`);
+  }
 });

@@ -51,6 +51,11 @@ Deno.test("days that no calendar has, and texts of another form, are not read", 
   equal(read("YYYY-MM-DDTHH:mm:ss.SSSZ", "2001-01-01T00:00:00.25Z"), days("2001-01-01T00:00:00.250Z"));
   equal(read("MMM D, YYYY", "September 3, 2001"), days("2001-09-03"));
   equal(read("D MMM YYYY", "3 sept 2001"), days("2001-09-03"));
+  equal(read("M/D/YYYY h:mm A", "9/3/2001 12:05 am"), days("2001-09-03T00:05Z"));
+  equal(read("M/D/YYYY h:mm A", "9/3/2001 12:05 PM"), days("2001-09-03T12:05Z"));
+  equal(read("M/D/YYYY h:mm A", "9/3/2001 1:05 PM"), days("2001-09-03T13:05Z"));
+  ok(Number.isNaN(read("M/D/YYYY h:mm A", "9/3/2001 13:05 PM")));
+  ok(Number.isNaN(read("M/D/YYYY h:mm A", "9/3/2001 0:05 AM")));
   ok(Number.isNaN(read("D MMM YYYY", "3 Sepx 2001")));
   equal(read("M/D/YY", "7/4/68"), days("2068-07-04"));
   equal(read("M/D/YY", "7/4/69"), days("1969-07-04"));

@@ -7,6 +7,7 @@ import { referenceNll } from "../../../core/reference/mixture.ts";
 import type { TableColumn, TableSchema } from "../../../core/rows/column_types.ts";
 import { describeTable } from "../../../core/rows/describe_table.ts";
 import {
+  asTableRows,
   blocksOf,
   codingOf,
   parseCoding,
@@ -70,6 +71,14 @@ Deno.test("cells come back from the coordinates that they become, and what is un
   ]);
 });
 
+Deno.test("a value of few that only rows have which are not trained on is one of them, and is not unknown there", () => {
+  const n = 200, cells = Float64Array.from({ length: n }, (_, row) => row === n - 1 ? 9 : row % 4);
+  const schema = schemaOf([{ name: "doors", kind: "number", step: 1, decimals: 0, min: 0, max: 9 }]);
+  const coding = codingOf(schema, cells, Uint32Array.from({ length: n - 20 }, (_, i) => i));
+  deepEqual(coding.levels[0].line?.values, [0, 1, 2, 3, 9]);
+  ok(!toFloat32(tableSamples(coding, cells).gaps!).includes(1));
+});
+
 Deno.test("rounded values are spread over their steps alone, the same for a row whatever others are asked for", () => {
   const n = 200,
     cells = someCells(n),
@@ -77,6 +86,10 @@ Deno.test("rounded values are spread over their steps alone, the same for a row 
   const samples = tableSamples(coding, cells), spread = drawn(samples, Random.fromSeed(1));
   deepEqual([...tableCells(coding, toFloat32(spread))], [...tableCells(coding, toFloat32(samples))]);
   ok(toFloat32(spread).some((value, i) => value !== toFloat32(samples)[i]));
+  // As the table writes them they are the data's own values again, to the bit.
+  const own = toFloat32(samples), flags = toFloat32(samples.gaps!), again = asTableRows(coding, toFloat32(spread));
+  const places = placesOfColumns(coding, (column) => column !== 3);
+  own.forEach((value, i) => places.includes(i % 5) && flags[i] === 0 && equal(again[i], value));
   deepEqual([...toFloat32(spread, 40, 50)], [...toFloat32(spread).subarray(200, 250)]);
   equal(drawn(spread, Random.fromSeed(2)), spread);
 });

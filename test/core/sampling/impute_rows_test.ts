@@ -55,6 +55,50 @@ Deno.test("candidates are weighed by how much likelier a model finds them", asyn
   ok(Math.abs(ofDraws.reduce((sum, value) => sum + value / ofDraws.length, 0) - 0.36) < 0.03);
 });
 
+Deno.test("a model that is nearly its reference leaves what that says of a cell, whatever its candidates are", async () => {
+  const { cells, coding, mixture, samples } = rows(100), noise = Random.fromSeed(5);
+  const filled = await imputeRows(tableForm(coding), mixture, cells, samples, Random.fromSeed(4), {
+    draws: 1,
+    logRatio: (x) => Promise.resolve(noise.fillNormal(new Float64Array(x.count)).map((z) => 0.05 * z)),
+  });
+  for (const { row, mean, deviation, low, high } of filled.cells) {
+    const own = 0.8 * cells[2 * row];
+    ok(Math.abs(mean - own) < 0.03 && Math.abs(deviation - 0.6) < 0.03, `${mean - own}, ${deviation}`);
+    ok(Math.abs(low - own + 0.987) < 0.1 && Math.abs(high - own - 0.987) < 0.1, `${low - own}, ${high - own}`);
+  }
+});
+
+Deno.test("of many classes none that a model leaves as likely as it was has no probability by chance", async () => {
+  const levels = Array.from({ length: 30 }, (_, c) => `c${c}`);
+  const schema = {
+    ...numbersSchema(1),
+    columns: [...numbersSchema(1).columns, { name: "c", kind: "class", levels, counts: levels.map(() => 1) } as const],
+    order: ["x1", "c"],
+  };
+  const cells = Float64Array.from({ length: 40 }, (_, i) => i % 2 === 0 ? i / 40 : NaN);
+  const coding = codingOf(schema, cells, Uint32Array.from({ length: 20 }, (_, i) => i));
+  const mixture = {
+    ...gaussianMixture({ weights: [1], means: [0], covariances: [1] }),
+    atoms: { blocks: [coding.levels[0].block], logits: new Float64Array(30).fill(-Math.log(30)) },
+    gaps: Array.from({ length: 30 }, (_, i) => i),
+  };
+  const { cells: told } = await imputeRows(
+    tableForm(coding),
+    mixture,
+    cells,
+    tableSamples(coding, cells),
+    Random.fromSeed(4),
+    {
+      draws: 1,
+      logRatio: (x) => Promise.resolve(new Float64Array(x.count)),
+    },
+  );
+  for (const { levels: probabilities } of told) {
+    ok(probabilities!.every((p) => Math.abs(p - 1 / 30) < 1e-6), [...probabilities!].join());
+  }
+  equal(told.length, 20);
+});
+
 Deno.test("the same seed fills in the same, and rows that are whole stay as they are", async () => {
   const { cells, coding, mixture } = rows(50);
   cells[1] = 0.25;

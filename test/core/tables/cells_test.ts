@@ -57,6 +57,29 @@ Deno.test("tables without names are matched by their places", async () => {
   await rejects(cellsAs(TRAIN, "x,y\n1,2\n"), /has none of the model's columns mass, species, when; it has x, y/);
 });
 
+Deno.test("true and false are the same however a file writes them", async () => {
+  const train = "ok,n\n" + Array.from({ length: 20 }, (_, i) => `${i % 3 ? "True" : "False"},${i / 2}`).join("\n");
+  const json = '[{"ok":true,"n":1},{"ok":false,"n":2},{"ok":null,"n":3}]';
+  deepEqual(await cellsAs(train, json, "json"), { cells: [[1, 1], [0, 2], [NaN, 3]], notes: [] });
+  deepEqual((await cellsAs(json, "ok,n\nTRUE,1\nfalse,2\nyes,3\n", "csv", "json")).cells, [[1, 1], [0, 2], [NaN, 3]]);
+});
+
+Deno.test("what is left out is heeded: a copy knows what its twin lacks, and what is not as in training is said", async () => {
+  const train = "kind,code,size,twin,lab\n" +
+    Array.from({ length: 30 }, (_, i) => `${["ox", "hen"][i % 2]},${["O", "H"][i % 2]},${i / 2},${i / 2},A`).join("\n");
+  const { cells, notes } = await cellsAs(
+    train,
+    "kind,code,size,twin,lab\nox,O,1,1,A\n,H,,2.5,\nhen,O,3,4,B\nhen,H,3,3.0,C\n",
+  );
+  deepEqual(cells, [[1, 1], [0, 2.5], [0, 3], [0, 3]]);
+  deepEqual(notes, [
+    "code: in 1 row not what kind says, as it was in training; ignored there",
+    "twin: in 1 row not what size says, as it was in training; ignored there",
+    'lab: "B", "C" in 2 rows, in training always "A"; ignored',
+  ]);
+  deepEqual(await cellsAs(train, "code,size,lab\nH,1,NA\nO,2,A\n"), { cells: [[0, 1], [1, 2]], notes: [] });
+});
+
 Deno.test("a class that is not known is unknown, and said once", async () => {
   const text = "mass,species,when\n3000,Emperor,2007-11-12\n3000,King,\n3000,King,\n3000,Gentoo,\n";
   const { cells, notes } = await cellsAs(TRAIN, text);

@@ -11,11 +11,11 @@ Deno.test("the step of numbers is found from their decimals and differences", as
   const masses = numbers(60, (i) => 2700 + 25 * (i * i * 11 % 139));
   equal(
     await columnOf(masses),
-    `number in steps of 25, from ${Math.min(...masses)} to ${Math.max(...masses)} | x: in steps of 25`,
+    `number in steps of 25, from ${Math.min(...masses)} to ${Math.max(...masses)}`,
   );
   match(await columnOf(numbers(60, (i) => 1900 + i * 37 % 61)), /^whole number, from 1900 to 1960$/);
   match(await columnOf(numbers(60, (i) => (i * 37 % 61) / 10)), /^number in steps of 0.1, from 0 to 6$/);
-  match(await columnOf(numbers(60, (i) => (i * 37 % 61) / 2)), /^number in steps of 0.5, .*in steps of 0.5$/);
+  match(await columnOf(numbers(60, (i) => (i * 37 % 61) / 2)), /^number in steps of 0.5, from 0 to 30$/);
   match(await columnOf(numbers(60, (i) => 5 * (i * 37 % 61) + 0.99)), /^number in steps of 5, from 0.99 to/);
   match(await columnOf(numbers(60, (i) => (i * 37 % 61) * 1000)), /^number in steps of 1000, from 0 to 60000$/);
   match(await columnOf(numbers(60, (i) => i * 37 % 61).map((k) => `${k}e-7`)), /^number in steps of 1e-7,/);
@@ -92,6 +92,29 @@ Deno.test("texts that are numbers with a unit say so", async () => {
   match(await columnOf(numbers(90, (i) => i).map((i) => `no ${i} of`)), /its texts are nearly all different$/);
 });
 
+Deno.test("what is doubtful of numbers is said: marks of missing ones, values that recur in a density, digits that are lost", async () => {
+  const ages = numbers(90, (i) => 18 + i * 37 % 61);
+  match(
+    await columnOf([...ages, -999, -999]),
+    /x: is -999 in 2 rows, far from all else; where that stands for unknown/,
+  );
+  match(await columnOf([...ages.map((age) => age / 10), 9999.9, 9999.9]), /x: is 9999.9 in 2 rows, far from all else/);
+  for (const usual of [[...ages, -999], [...ages, 99, 99], [...ages, -500, -500], [-999, -999, -998, -997, -999, 3]]) {
+    equal((await columnOf(usual)).includes("far from"), false, usual.slice(-3).join());
+  }
+  const shares = numbers(5000, (i) => i % 10 === 0 ? 0 : i % 15 === 1 ? 1 : (i * 0.7548776662) % 1);
+  match(await columnOf(shares), /x: is 0 in 500 rows, 1 in 334 rows: a density has no bound/);
+  equal((await columnOf(shares.filter((share) => share > 0 && share < 1))).includes("|"), false);
+  match(
+    await columnOf(numbers(30, (i) => i).map((i) => `90071992547410${10 + 3 * i}`)),
+    /x: has whole numbers beyond 2\^53/,
+  );
+  const { remarks } = await tableOf(
+    "a,b\n" + numbers(30, (i) => i).map((i) => `1,${i * 7 % 11 ? i / 10 : -999}`).join("\n"),
+  );
+  deepEqual(remarks, ["b: is -999 in 3 rows, far from all else; where that stands for unknown, empty these cells"]);
+});
+
 Deno.test("what stands for a missing cell is unknown, and said where it may mean something else", async () => {
   const { cells, notes, unknown, schema } = await tableOf(
     "a,b\n1,x\n,NA\nN/A,\nnan,?\nNULL,y\n?,x\n#N/A,x\n<NA>,y\n5,y\n.,x\n2,x\n",
@@ -134,6 +157,14 @@ Deno.test("dates are read in the forms that people write", async () => {
   equal(await write((y, m, d) => `${d}.${m}.${y}`), "date in steps of a day, from 01.01.2012 to 30.12.2012");
   equal(await write((y, m, d) => `${month(m)} ${d} ${y}`), "date in steps of a day, from Jan 01 2012 to Dec 30 2012");
   equal(
+    await write((y, m, d) => `${short(m)}/${short(d)}/${y} ${1 + Number(d) % 12}:30 ${Number(d) % 2 ? "AM" : "PM"}`),
+    "date in steps of 30 minutes, from 1/1/2012 2:30 AM to 12/30/2012 7:30 PM".replace("30 minutes", "an hour"),
+  );
+  match(
+    await write((y, m, d) => `"${["January", "May", "June"][Number(m) % 3]} ${short(d)}, ${y}"`),
+    /^date in steps of a day, from January \d+, 2012 to June \d+, 2012$/,
+  );
+  equal(
     await write((y, m, d) => `${short(d)} ${month(m)} ${y}`),
     "date in steps of a day, from 1 Jan 2012 to 30 Dec 2012",
   );
@@ -141,7 +172,7 @@ Deno.test("dates are read in the forms that people write", async () => {
     await write((y, m, d) => `${d}-${month(m)}-${y.slice(2)}`),
     "date in steps of a day, from 01-Jan-12 to 30-Dec-12",
   );
-  equal(await write((y, m) => `${y}-${m}`), "date in steps of a day, from 2012-01 to 2012-12");
+  equal(await write((y, m) => `${y}-${m}`), "date in steps of a month, from 2012-01 to 2012-12");
   equal(
     await write((y, m, d) => `${y}-${m}-${d}T${d}:30:00Z`).then((line) => line.slice(0, 21)),
     "left out: text | x: l",
@@ -251,7 +282,7 @@ Deno.test("columns are chosen, dropped and typed by name", async () => {
     "a     class of 4: 0 5, 1 5, 2 5, 3 5",
     "b     number, from 0 to 4, within 0 and 10",
     "c     left out: as said",
-    "d     date in steps of a day, from 2000-01-01 to 2019-01-01",
+    "d     date in steps of a year, from 2000-01-01 to 2019-01-01",
   ]);
   deepEqual((await tableOf(text, { columns: ["b", "d"] })).schema.columns.map(({ name }) => name), ["b", "d"]);
   deepEqual(

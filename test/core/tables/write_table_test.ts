@@ -164,7 +164,7 @@ Deno.test("what is known of a cell that is unknown is filled in of its twin too,
   });
 });
 
-Deno.test("bytes of other encodings stay, and UTF-16 becomes UTF-8", async () => {
+Deno.test("bytes of other encodings stay, those of UTF-16 too", async () => {
   const text = "größe;n\nmüßig;1\n;2\nmüßig;5\n“x”;2\n“x”;3\n",
     latin1 = (text: string) =>
       Uint8Array.from(text, (letter) => "“”".includes(letter) ? 0x93 + "“”".indexOf(letter) : letter.charCodeAt(0));
@@ -176,7 +176,15 @@ Deno.test("bytes of other encodings stay, and UTF-16 becomes UTF-8", async () =>
     deepEqual(await Deno.readFile(path), latin1(filled));
   });
   equal((await written(`\ufeff${text}`, "csv", filledBy(() => 1))).text, `\ufeff${filled}`);
-  equal((await written(utf16(text, true), "csv", filledBy(() => 1))).text, filled);
+  await inFolder(async (folder) => {
+    const path = join(folder, "x.csv"), out = join(folder, "out.csv");
+    for (const bytes of [utf16(text, true), utf16(text, false), utf16(text, true).subarray(2)]) {
+      await Deno.writeFile(path, bytes);
+      await filledBy(() => 1)(path, out);
+      const isMarked = bytes[0] > 0xf0, isLittle = bytes[isMarked ? 2 : 0] !== 0 && bytes[0] !== 0xfe;
+      deepEqual(await Deno.readFile(out), utf16(filled, isLittle).subarray(isMarked ? 0 : 2));
+    }
+  });
   equal((await written(await gzipped(text), "csv.gz", filledBy(() => 1))).text, filled);
 });
 

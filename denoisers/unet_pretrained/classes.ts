@@ -4,7 +4,6 @@ import { silu } from "../../core/layers/silu.ts";
 import { UserError } from "../../core/errors/user_error.ts";
 import { type Condition, conditionWidth } from "../../core/data/condition.ts";
 import type { ClassEmbedding } from "./config.ts";
-import { timeEmbedding } from "./time_embedding.ts";
 
 /** What diffusers calls a model's `class_labels`, for a batch. */
 export interface ClassInput {
@@ -20,20 +19,19 @@ export interface ClassInput {
 /**
  * The embedding of classes that is added to that of the time step, as `UNet2DModel` has it.
  *
- * @param timestep How its time steps are embedded, which `timestep` has in common.
+ * @param embed How its time steps are embedded, which `timestep` has in common.
  * @returns `[batch, size]`.
  */
 export function classEmbedding(
   { kind }: ClassEmbedding,
   params: Record<string, tf.Tensor>,
   { values, known }: ClassInput,
-  timestep: { readonly size: number; readonly freqShift: number; readonly flipSinToCos: boolean },
+  embed: (values: tf.Tensor) => tf.Tensor,
 ): tf.Tensor {
   const embedded = () => {
     if (kind === "identity") return values;
     if (kind === "table") return tf.matMul(values as tf.Tensor2D, params["class_embedding.weight"] as tf.Tensor2D);
-    const raw = timeEmbedding(values, timestep.size, timestep.freqShift, timestep.flipSinToCos);
-    const hidden = linear(params, "class_embedding.linear_1", raw);
+    const hidden = linear(params, "class_embedding.linear_1", embed(values));
     return linear(params, "class_embedding.linear_2", silu(hidden));
   };
   return known ? tf.mul(embedded(), known) : embedded();

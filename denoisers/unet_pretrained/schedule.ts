@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { DiffusionSchedule, StepVariance } from "../../core/diffusion/variational_bound.ts";
 import { UserError } from "../../core/errors/user_error.ts";
-import { show } from "./config.ts";
+import { show } from "./config_values.ts";
 
 /** The noise schedule that a model was trained with. */
 export interface Schedule {

@@ -1,5 +1,5 @@
 import { UserError } from "../../core/errors/user_error.ts";
-import { ACTIVATIONS, type ActivationName } from "../../core/layers/activation.ts";
+import { type ActivationName, ACTIVATIONS } from "../../core/layers/activation.ts";
 import { DOWN_BLOCKS, type DownName, UP_BLOCKS, type UpName } from "./blocks/mod.ts";
 import { ConfigValues, isBetween, isCount, MAX_CHANNELS, show } from "./config_values.ts";
 import { inconsistencies } from "./consistency.ts";

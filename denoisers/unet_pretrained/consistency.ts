@@ -20,7 +20,9 @@ export function inconsistencies(config: UnetConfig): string[] {
 }
 
 function ofTime({ timeEmbedding, levels }: UnetConfig): string[] {
-  if (timeEmbedding.kind !== "positional" || timeEmbedding.freqShift < Math.max(1, Math.floor(levels[0].channels / 2))) {
+  if (
+    timeEmbedding.kind !== "positional" || timeEmbedding.freqShift < Math.max(1, Math.floor(levels[0].channels / 2))
+  ) {
     return [];
   }
   return [`freq_shift is ${timeEmbedding.freqShift}, expected less than half of block_out_channels' first entry`];

@@ -19,5 +19,7 @@ export function fourierEmbedding(noise: tf.Tensor, frequencies: tf.Tensor): tf.T
 
 /** The same values, which no gradient reaches. */
 function fixed(x: tf.Tensor): tf.Tensor {
-  return tf.customGrad((x) => ({ value: (x as tf.Tensor).clone(), gradFunc: (dy) => tf.zerosLike(dy as tf.Tensor) }))(x);
+  return tf.customGrad((x) => ({ value: (x as tf.Tensor).clone(), gradFunc: (dy) => tf.zerosLike(dy as tf.Tensor) }))(
+    x,
+  );
 }

@@ -51,16 +51,16 @@ function timeInputs({ timeEmbedding, levels }: UnetConfig): number {
 /** All layers with parameters, in diffusers' order. */
 export function layersOf(config: UnetConfig): Layer[] {
   const { down, up } = planOf(config);
-  const { timeEmbeddingDim: time, timeEmbedding: { kind }, classes } = config;
+  const { timeEmbeddingDim: time, timeEmbedding, classes } = config;
   const first = config.levels[0].channels;
   const embedding = (name: string) => [
     affine(`${name}.linear_1`, timeInputs(config), time),
     affine(`${name}.linear_2`, time, time),
   ];
-  const ofTime: readonly Layer[] = kind === "fourier"
+  const ofTime: readonly Layer[] = timeEmbedding.kind === "fourier"
     ? [{ kind: "frequencies", name: "time_proj", size: first }]
-    : kind === "learned"
-    ? [{ kind: "table", name: "time_proj", rows: config.timeEmbedding.steps, size: first }]
+    : timeEmbedding.kind === "learned"
+    ? [{ kind: "table", name: "time_proj", rows: timeEmbedding.steps, size: first }]
     : [];
   const ofClasses: readonly Layer[] = classes?.kind === "table"
     ? [{ kind: "table", name: "class_embedding", rows: classes.count, size: time }]

@@ -119,13 +119,13 @@ Deno.test("a schedule is said in words", () => {
 
 Deno.test("an unsupported schedule is refused with the value's name", () => {
   const unsupported: Record<string, unknown[]> = {
-    beta_schedule: ["sigmoid", null, 3],
+    beta_schedule: ["tanh", null, 3],
     beta_start: [0, -1, "0.1", 2, null],
     beta_end: [0, 1.5],
     num_train_timesteps: [1, 0, 2.5, 1e9, "1000", null],
     prediction_type: ["flow", null, "toString"],
-    rescale_betas_zero_snr: [true],
-    trained_betas: [[0.1, 0.2], new Array(5000).fill(0.01)],
+    rescale_betas_zero_snr: ["yes", 1],
+    trained_betas: [[0.1, 0.2], new Array(5000).fill(0.01), new Array(1000).fill(1), new Array(1000).fill("0.1"), "x"],
   };
   for (const [key, values] of Object.entries(unsupported)) {
     for (const value of values) {

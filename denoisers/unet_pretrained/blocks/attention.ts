@@ -16,7 +16,10 @@ export interface Attention {
 }
 
 /** Heads of as many channels as the configuration says: what is left over of a width that they do not divide has none. */
-function headsOf({ attentionHeadDim }: UnetConfig, channels: number): { readonly heads: number; readonly size: number } {
+function headsOf(
+  { attentionHeadDim }: UnetConfig,
+  channels: number,
+): { readonly heads: number; readonly size: number } {
   const size = attentionHeadDim ?? channels;
   return { heads: Math.floor(channels / size), size };
 }

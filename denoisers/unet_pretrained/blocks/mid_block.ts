@@ -2,7 +2,7 @@ import type * as tf from "@tensorflow/tfjs";
 import type { UnetConfig } from "../config.ts";
 import type { Groups, Layer } from "../layers.ts";
 import type { Run } from "../run.ts";
-import { type Attention, attend, attentionLayers } from "./attention.ts";
+import { attend, type Attention, attentionLayers } from "./attention.ts";
 import { ownGroups, quarterGroups } from "./block.ts";
 import { type Residual, residual, residualLayers } from "./residual.ts";
 

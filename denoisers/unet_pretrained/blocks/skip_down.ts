@@ -3,7 +3,7 @@ import { conv2d } from "../../../core/layers/conv2d.ts";
 import { firDownsample } from "../../../core/layers/fir_resample.ts";
 import type { UnetConfig } from "../config.ts";
 import { convolution } from "../layers.ts";
-import { type Attention, attend, attentionLayers } from "./attention.ts";
+import { attend, type Attention, attentionLayers } from "./attention.ts";
 import { type Block, type DownKind, quarterGroups } from "./block.ts";
 import { type Residual, residual, residualLayers } from "./residual.ts";
 
@@ -54,7 +54,10 @@ export function skipDown(attentionsOf: (config: UnetConfig, block: Block) => rea
       });
       if (block.resamples) {
         image = firDownsample(image!);
-        h = tf.add(conv2d(run.params, `${block.name}.skip_conv`, image, [0, 0, 0, 0]), residual(run, halving(block), h));
+        h = tf.add(
+          conv2d(run.params, `${block.name}.skip_conv`, image, [0, 0, 0, 0]),
+          residual(run, halving(block), h),
+        );
         states.push(h);
       }
       return { h, image, states };

@@ -4,7 +4,7 @@ import { firUpsample } from "../../../core/layers/fir_resample.ts";
 import { groupNorm } from "../../../core/layers/group_norm.ts";
 import { silu } from "../../../core/layers/silu.ts";
 import { convolution, type Groups, normalisation } from "../layers.ts";
-import { type Attention, attend, attentionLayers } from "./attention.ts";
+import { attend, type Attention, attentionLayers } from "./attention.ts";
 import { type Block, quarterGroups, type UpKind } from "./block.ts";
 import { type Residual, residual, residualLayers } from "./residual.ts";
 import { IMAGE_CHANNELS } from "./skip_down.ts";

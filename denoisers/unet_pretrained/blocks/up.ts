@@ -3,7 +3,7 @@ import { conv2d } from "../../../core/layers/conv2d.ts";
 import { upsample } from "../../../core/layers/upsample.ts";
 import type { UnetConfig } from "../config.ts";
 import { convolution } from "../layers.ts";
-import { type Attention, attend, attentionLayers } from "./attention.ts";
+import { attend, type Attention, attentionLayers } from "./attention.ts";
 import { type Block, plainResiduals, resamplingResidual, type UpKind } from "./block.ts";
 import { residual, residualLayers } from "./residual.ts";
 

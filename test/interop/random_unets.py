@@ -4,13 +4,15 @@
     python random_unets.py check ORIGINAL EXPORTED...
 
 make: for every seed from FIRST to before LAST a configuration in FOLDER/SEED as config.json. Where diffusers builds and
-runs it, its random weights and values.safetensors lie beside it: sample, timestep, target, class_labels, the output, and the
-gradients of the mean squared error; where diffusers raises an error, refused.txt has it.
-check: that diffusers loads each EXPORTED/SEED, with the weights of ORIGINAL/SEED to the bit and the same output.
+runs it, its random weights, a scheduler and values.safetensors lie beside it: sample, timestep, target, class_labels, the
+output, and the gradients of the mean squared error; and rounding.json says how far PyTorch's float32 is from its float64, as
+a part of each tensor's largest value. Where diffusers raises an error, refused.txt has it.
+check: that diffusers loads each EXPORTED/SEED, with the configuration, the weights and the output of ORIGINAL/SEED,
+to the bit.
 """
-import json, math, os, random, sys
+import copy, json, math, os, random, sys
 import torch
-from diffusers import UNet2DModel
+from diffusers import DDPMScheduler, UNet2DModel
 from safetensors.torch import load_file, save_file
 
 torch.set_num_threads(1)
@@ -73,7 +75,7 @@ def configuration(rng):
     for key in ["sample_size", "freq_shift", "flip_sin_to_cos", "norm_eps", "attn_norm_num_groups", "dropout", "add_attention"]:
         if rng.random() < 0.2:
             del config[key]
-    smallest = rng.choice([(1, 1), (2, 2), (2, 1), (2, 3)])
+    smallest = rng.choice([(1, 1), (2, 2), (2, 1), (2, 3), (3, 2), (2, 2), (4, 2)])
     return config, [n * 2 ** (levels - 1) for n in smallest]
 
 
@@ -96,6 +98,29 @@ def timesteps(model, rng, n):
     return 0.1 + torch.rand(n) * 998
 
 
+def backward(model, sample, timestep, classes, target):
+    """The output, and the gradients with respect to the sample and to the parameters by name."""
+    sample = sample.detach().clone().requires_grad_(True)
+    output = model(sample, timestep, class_labels=classes).sample
+    target = torch.randn_like(output) if target is None else target
+    (output - target).square().mean().backward()
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    return output.detach(), target, sample.grad, gradients
+
+
+def rounding(model, sample, timestep, classes, target, single):
+    """How far float32 is from float64, as a part of the largest value. A gradient counts as at least 1e-3 of the largest."""
+    double = copy.deepcopy(model).double()
+    double.zero_grad()
+    double.time_proj.register_forward_hook(lambda *args: args[-1].double())
+    wide = lambda x: x.double() if x is not None and x.is_floating_point() else x
+    output, _, gradient, gradients = backward(double, *map(wide, (sample, timestep, classes, target)))
+    part = lambda a, b, least=0: ((a - b).abs().max() / b.abs().max().clamp(min=max(least, 1e-30))).item()
+    largest = max(g.abs().max().item() for g in gradients.values())
+    own = max(part(single[2][name], g, 1e-3 * largest) for name, g in gradients.items())
+    return {"output": part(single[0], output), "gradient": part(single[1], gradient), "parameters": own}
+
+
 def make(folder, seed):
     rng = random.Random(seed)
     torch.manual_seed(seed)
@@ -110,22 +135,22 @@ def make(folder, seed):
                 # Scales, shifts and biases that start from ones and zeros would hide their part.
                 p += 0.1 * torch.randn_like(p) if p.ndim == 1 and not name.startswith("time_proj") else 0
         n = 3
-        sample = torch.randn(n, config["in_channels"], *size, requires_grad=True)
+        sample = torch.randn(n, config["in_channels"], *size)
         timestep, classes = timesteps(model, rng, n), labels(model, n)
-        output = model(sample, timestep, class_labels=classes).sample
-        target = torch.randn_like(output)
-        (output - target).square().mean().backward()
+        output, target, gradient, gradients = backward(model, sample, timestep, classes, None)
     except Exception as error:
         with open(os.path.join(folder, "refused.txt"), "w") as file:
             file.write(f"{type(error).__name__}: {error}")
         return
     model.save_pretrained(folder)
-    gradients = {f"gradient.{name}": p.grad for name, p in model.named_parameters() if p.grad is not None}
-    values = {"sample": sample.detach(), "target": target, "timestep": timestep.float(), "output": output.detach()}
-    values["gradient"] = sample.grad
+    DDPMScheduler(num_train_timesteps=config["num_train_timesteps"] or 1000).save_pretrained(folder)
+    values = {"sample": sample, "target": target, "timestep": timestep.float(), "output": output, "gradient": gradient}
     if classes is not None:
         values["class_labels"] = classes.float()
-    save_file({k: v.contiguous() for k, v in {**values, **gradients}.items()}, os.path.join(folder, "values.safetensors"))
+    values.update({f"gradient.{name}": g for name, g in gradients.items()})
+    save_file({k: v.contiguous() for k, v in values.items()}, os.path.join(folder, "values.safetensors"))
+    with open(os.path.join(folder, "rounding.json"), "w") as file:
+        json.dump(rounding(model, sample, timestep, classes, target, (output, gradient, gradients)), file)
 
 
 def check(original, exported):
@@ -144,8 +169,8 @@ def check(original, exported):
     if classes is not None and before.config.class_embed_type == "timestep":
         classes = whole(classes)
     with torch.no_grad():
-        output = after(values["sample"], whole(values["timestep"]), class_labels=classes).sample
-    assert torch.allclose(output, values["output"], rtol=1e-5, atol=1e-6), f"{exported}: another output"
+        outputs = [m(values["sample"], whole(values["timestep"]), class_labels=classes).sample for m in (before, after)]
+    assert torch.equal(*outputs), f"{exported}: another output"
 
 
 if sys.argv[1] == "make":

@@ -34,6 +34,15 @@ export function isIndex(path: string): boolean {
   return path.endsWith(".json");
 }
 
+/** A file of weights, or an index of them, that is named by itself. @throws HubError for a part of several. */
+export function namedWeights(name: string): ChosenWeights {
+  if (/-\d+-of-\d+\.(?:safetensors|bin)$/.test(name)) {
+    throw new HubError(`${name} is one of several parts. Name the folder, or the index of the parts.`);
+  }
+  const variant = variantOf(name)?.variant;
+  return { name, ...(variant === undefined ? {} : { variant }) };
+}
+
 /**
  * The weights among the names of a folder's files: the plain ones, or the one variant that is there.
  *
@@ -56,10 +65,7 @@ export function chooseWeights(names: readonly string[], source: string): ChosenW
   throw new HubError(
     `${source} has variants of its weights and no plain ones: ${
       [...variants.values()].map(({ name }) => name).join(", ")
-    }` +
-      `. Put one of them into a folder with the config.json, under the name ${
-        WEIGHTS[0]
-      } or the .bin's, and name that.`,
+    }. Name one of these files instead of the folder.`,
   );
 }
 

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, relative, resolve, sep } from "node:path";
 import type { HostTensors } from "../../core/data/tensors.ts";
 import { UserError } from "../../core/errors/user_error.ts";
@@ -58,8 +58,10 @@ export async function pretrainedModel(name: string, context: LoadContext): Promi
 /** What a scheduler is called: by the user's name of the model, or of the pipeline that it is the network of. */
 function schedulerOwner(name: string, scheduler: string): string {
   if (!existsSync(name)) return name;
-  const isBeside = !resolve(scheduler).startsWith(resolve(name) + sep);
-  const path = resolve(isBeside ? dirname(dirname(scheduler)) : name), short = relative(Deno.cwd(), path);
+  // A file of weights is named for the folder that it is in.
+  const own = resolve(statSync(name).isFile() ? dirname(name) : name);
+  const isBeside = !resolve(scheduler).startsWith(own + sep);
+  const path = resolve(isBeside ? dirname(dirname(scheduler)) : own), short = relative(Deno.cwd(), path);
   return short && !short.startsWith("..") ? short : path;
 }
 
@@ -90,7 +92,12 @@ export async function newModel({ config, channels }: OptionValues, shape: readon
   if (path !== "" && channels) {
     throw new UserError("--config and --channels both describe the U-Net. Give one of them.");
   }
-  const images = { in_channels: shape[0], out_channels: shape[0], sample_size: shape[1] };
+  const [channelsOfData, height, width] = shape;
+  const images = {
+    in_channels: channelsOfData,
+    out_channels: channelsOfData,
+    sample_size: height === width ? height : [height, width],
+  };
   const given = path === ""
     ? { ...DDPM_CIFAR10, ...images, ...levels(String(channels ?? "")) }
     : await readBoundedJson(path, DESCRIPTION_BOUNDS);

@@ -195,7 +195,7 @@ Deno.test("plain weights are taken before a variant, one variant with a note, an
     await fails(
       locateModel(folder),
       HubError,
-      /has variants of its weights and no plain ones: .*\.fp16\.safetensors, .*\.non_ema\.bin\. Put one of them into/,
+      /has variants of its weights and no plain ones: .*\.fp16\.safetensors, .*\.non_ema\.bin\. Name one of these files/,
     );
     await write(`${stem}.bin`);
     const plain = await findModelFiles(folder);

@@ -13,7 +13,7 @@ import { authorisation, describeFile, listModel } from "./repository.ts";
 import { type HubOptions, hubSettings } from "./settings.ts";
 import { isIndex, isWeightsName } from "./weight_names.ts";
 
-export { HubError } from "./hub_error.ts";
+export { HubError, SeveralVariantsError } from "./hub_error.ts";
 export { FACTS, findModelFiles, type ModelFiles } from "./model_files.ts";
 export { type FileProgress, type HubOptions, hubOptionsOf } from "./settings.ts";
 

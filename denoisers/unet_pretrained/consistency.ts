@@ -1,3 +1,4 @@
+import { KUpBlock2D } from "./blocks/k_up_block.ts";
 import { IMAGE_CHANNELS } from "./blocks/skip_down.ts";
 import type { UnetConfig } from "./config.ts";
 import type { Layer } from "./layers.ts";
@@ -16,6 +17,7 @@ export function inconsistencies(config: UnetConfig): string[] {
     ...shown.slice(0, LISTED),
     ...(shown.length > LISTED ? [`${shown.length - LISTED} more normalisations do not fit their channels`] : []),
     ...ofImages(config),
+    ...ofStates(config),
   ];
 }
 
@@ -57,7 +59,7 @@ function ofSizes({ levels, layersPerBlock, downsamplePadding, downsampleType }: 
 }
 
 function groupProblem(layer: Layer): string[] {
-  if (layer.kind !== "norm") return [];
+  if (layer.kind !== "norm" && layer.kind !== "adaptive norm") return [];
   const { name, channels, groups: { count, option } } = layer;
   if (count === null) return [`${option} is null, expected a whole number for ${name}`];
   if (count >= 1 && channels % count === 0) return [];
@@ -100,4 +102,42 @@ function ofImages(config: UnetConfig): string[] {
     problems.push(`out_channels is ${config.outChannels}, expected ${IMAGE_CHANNELS} for skip blocks of the way up`);
   }
   return problems;
+}
+
+/** What the way down leaves has to be what the way up takes, in size and channels, which blocks of two sorts may spoil. */
+function ofStates(config: UnetConfig): string[] {
+  const { down, up } = planOf(config), first = config.levels[0].channels;
+  let channels = first, halvings = 0;
+  const states = [{ channels, halvings }];
+  for (const { kind, block } of down) {
+    if (block.inputs.length > 0) channels = block.channels;
+    for (const _ of block.inputs) states.push({ channels, halvings });
+    if (block.resamples) halvings++;
+    if (block.resamples && kind.keepsHalved) states.push({ channels, halvings });
+  }
+  for (const { kind, block } of up) {
+    const count = kind.takes(block);
+    // Of none diffusers takes all, and then finds a block without layers.
+    if (count === 0) return [`${block.name} has no residual blocks, expected layers_per_block of at least 1`];
+    const own = states.splice(Math.max(0, states.length - count)).reverse();
+    for (let j = 0; j < count; j++) {
+      const expected = kind.joined(block, j);
+      if (expected === undefined) continue;
+      const state = own[j];
+      if (state?.halvings !== halvings || channels + state.channels !== expected) {
+        return [`${block.name} does not fit the way down, expected blocks of the same sort on both ways`];
+      }
+      channels = block.channels;
+    }
+    channels = kind.outputs(block);
+    if (block.resamples) halvings--;
+  }
+  return channels === first ? [] : ["the last of up_block_types has other channels, expected those of the first level"];
+}
+
+/** Whether an image is mirrored at its edges where it has one pixel a side, which has nothing to mirror. */
+export function mirrorsOnePixel(config: UnetConfig, [height, width]: readonly number[]): boolean {
+  return planOf(config).up.some(({ kind, block }, i) =>
+    kind === KUpBlock2D && block.resamples && Math.min(height, width) / 2 ** (config.levels.length - 1 - i) < 2
+  );
 }

@@ -14,14 +14,27 @@ export interface Groups {
 
 /** What one layer's parameters are, under its name in diffusers. */
 export type Layer =
-  | { readonly kind: "convolution"; readonly name: string; readonly shape: readonly [number, number, number, number] }
+  | {
+    readonly kind: "convolution";
+    readonly name: string;
+    readonly shape: readonly [number, number, number, number];
+    readonly hasBias: boolean;
+  }
   | { readonly kind: "table"; readonly name: string; readonly rows: number; readonly size: number }
   | { readonly kind: "frequencies"; readonly name: string; readonly size: number }
   | { readonly kind: "linear"; readonly name: string; readonly inputs: number; readonly outputs: number }
-  | { readonly kind: "norm"; readonly name: string; readonly channels: number; readonly groups: Groups };
+  | { readonly kind: "norm"; readonly name: string; readonly channels: number; readonly groups: Groups }
+  // Whose scale and shift are made of the time step's embedding.
+  | {
+    readonly kind: "adaptive norm";
+    readonly name: string;
+    readonly channels: number;
+    readonly groups: Groups;
+    readonly time: number;
+  };
 
-export function convolution(name: string, inputs: number, outputs: number, size = 3): Layer {
-  return { kind: "convolution", name, shape: [outputs, inputs, size, size] };
+export function convolution(name: string, inputs: number, outputs: number, size = 3, hasBias = true): Layer {
+  return { kind: "convolution", name, shape: [outputs, inputs, size, size], hasBias };
 }
 
 export function affine(name: string, inputs: number, outputs: number): Layer {
@@ -41,11 +54,13 @@ export function shapesOfLayer(layer: Layer): [string, readonly number[]][] {
     case "frequencies":
       return [[weight, [layer.size]]];
     case "convolution":
-      return [[weight, layer.shape], [bias, [layer.shape[0]]]];
+      return [[weight, layer.shape], ...(layer.hasBias ? [[bias, [layer.shape[0]]] as [string, number[]]] : [])];
     case "linear":
       return [[weight, [layer.outputs, layer.inputs]], [bias, [layer.outputs]]];
     case "norm":
       return [[weight, [layer.channels]], [bias, [layer.channels]]];
+    case "adaptive norm":
+      return shapesOfLayer(affine(`${layer.name}.linear`, layer.time, 2 * layer.channels));
   }
 }
 
@@ -60,11 +75,15 @@ export function initLayer(layer: Layer, random: Random): HostTensors {
       const { shape, data } = own().normalTensor([layer.size]);
       return { [`${layer.name}.weight`]: { shape, data: data.map((f) => FOURIER_SCALE * f) } };
     }
-    case "convolution":
-      return initConv2d(own(), layer.name, layer.shape);
+    case "convolution": {
+      const { [`${layer.name}.weight`]: weight, ...bias } = initConv2d(own(), layer.name, layer.shape);
+      return { [`${layer.name}.weight`]: weight, ...(layer.hasBias ? bias : {}) };
+    }
     case "linear":
       return initLinear(own(), layer.name, layer.inputs, layer.outputs);
     case "norm":
       return initGroupNorm(layer.name, layer.channels);
+    case "adaptive norm":
+      return initLinear(own(), `${layer.name}.linear`, layer.time, 2 * layer.channels);
   }
 }

@@ -10,6 +10,7 @@ import { DRAWS_BELOW, dropout, dropoutDraws } from "../../core/layers/dropout.ts
 import type { CreateContext, DataInfo, Denoiser, OptionValues, Tensor } from "../../core/plugins/contracts.ts";
 import { type HostTensors, sizeOf } from "../../core/data/tensors.ts";
 import { classInputOf, withClasses } from "./classes.ts";
+import { mirrorsOnePixel } from "./consistency.ts";
 import { parseUnetConfig, type UnetConfig } from "./config.ts";
 import { halvings, initParams, parameterCount, parameterShapes, zeroParams } from "./network.ts";
 import { predictedNoise } from "./prediction.ts";
@@ -169,6 +170,12 @@ function requireFit(config: UnetConfig, [channels, height, width]: readonly numb
         `Give images whose sides are multiples of ${
           2 ** times
         }, or train fewer levels with --from-scratch on --channels.`,
+    );
+  }
+  if (mirrorsOnePixel(config, [height, width])) {
+    throw new UserError(
+      `The U-Net of ${name} mirrors its smallest images at their edges, but those of the data would have one pixel a side. ` +
+        "Give images of twice the size.",
     );
   }
 }

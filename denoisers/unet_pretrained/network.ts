@@ -43,13 +43,9 @@ export function unet(
   const { down, up } = planOf(config);
   const embed = (values: tf.Tensor) => embedded(config, params, values);
   const hidden = silu(linear(params, "time_embedding.linear_1", embed(timestep)));
-  // Every residual block applies its activation to the embedding first.
   const ofTime = linear(params, "time_embedding.linear_2", hidden);
-  const embedding = activated(
-    config,
-    classes ? tf.add(ofTime, classEmbedding(config.classes!, params, classes, embed)) : ofTime,
-  );
-  const run: Run = { config, params, embedding, drop };
+  const time = classes ? tf.add(ofTime, classEmbedding(config.classes!, params, classes, embed)) : ofTime;
+  const run: Run = { config, params, time, embedding: activated(config, time), drop };
 
   const image = config.centerInputSample ? tf.sub(tf.mul(sample, 2), 1) : sample;
   let flow: Flow = { h: conv2d(params, "conv_in", image, SAME), image };
@@ -61,7 +57,7 @@ export function unet(
   }
   flow = { h: mid(run, flow.h) };
   for (const { kind, block } of up) {
-    const own = states.splice(states.length - block.inputs.length).reverse();
+    const own = states.splice(states.length - kind.takes(block)).reverse();
     flow = kind.run(run, block, flow, own);
   }
   const normal = groupNorm(params, "conv_norm_out", flow.h, outGroups(config).count!, config.normEps);

@@ -17,7 +17,14 @@ export function planOf({ levels, layersPerBlock }: UnetConfig): Plan {
   const down = levels.map(({ channels, down }, i) => {
     const before = levels[Math.max(0, i - 1)].channels;
     const inputs = Array.from({ length: layersPerBlock }, (_, j) => j === 0 ? before : channels);
-    const block = { name: `down_blocks.${i}`, inputs, skips: inputs.map(() => 0), channels, resamples: i < last };
+    const block = {
+      name: `down_blocks.${i}`,
+      inputs,
+      skips: inputs.map(() => 0),
+      channels,
+      next: 0,
+      resamples: i < last,
+    };
     return { kind: DOWN_BLOCKS[down], block };
   });
   const up = levels.map((_, i) => {
@@ -26,7 +33,8 @@ export function planOf({ levels, layersPerBlock }: UnetConfig): Plan {
     const skip = levels[Math.max(0, last - i - 1)].channels;
     const skips = Array.from({ length: layersPerBlock + 1 }, (_, j) => j === layersPerBlock ? skip : channels);
     const inputs = skips.map((n, j) => (j === 0 ? before : channels) + n);
-    return { kind: UP_BLOCKS[up], block: { name: `up_blocks.${i}`, inputs, skips, channels, resamples: i < last } };
+    const block = { name: `up_blocks.${i}`, inputs, skips, channels, next: skip, resamples: i < last };
+    return { kind: UP_BLOCKS[up], block };
   });
   return { down, up };
 }

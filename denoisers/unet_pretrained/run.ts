@@ -9,7 +9,9 @@ export type Drop = (x: tf.Tensor) => tf.Tensor;
 export interface Run {
   readonly config: UnetConfig;
   readonly params: Record<string, tf.Tensor>;
-  /** Of the time step and the class, activated as every residual block wants it, `[batch, size]`. */
+  /** Of the time step and the class, `[batch, size]`. */
+  readonly time: tf.Tensor;
+  /** The same, activated as most residual blocks want it. */
   readonly embedding: tf.Tensor;
   readonly drop?: Drop | undefined;
 }

@@ -44,6 +44,7 @@ CASES = {
     "AttnSkipDownBlock2D and AttnSkipUpBlock2D": pair(
         "AttnSkipDownBlock2D", "AttnSkipUpBlock2D", 32, attention_head_dim=None, mid_block_type=None
     ),
+    "KDownBlock2D and KUpBlock2D": pair("KDownBlock2D", "KUpBlock2D", 32, block_out_channels=[32, 64], layers_per_block=2),
     "a Fourier embedding and ReLU": {**BASE, "time_embedding_type": "fourier", "act_fn": "relu", "add_attention": False},
     "a learned embedding and more outputs": {
         **BASE, "time_embedding_type": "learned", "num_train_timesteps": 9, "out_channels": 6, "in_channels": 1

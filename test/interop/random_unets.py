@@ -16,29 +16,35 @@ from diffusers import DDPMScheduler, UNet2DModel
 from safetensors.torch import load_file, save_file
 
 torch.set_num_threads(1)
-DOWN = ["DownBlock2D", "AttnDownBlock2D", "SkipDownBlock2D", "AttnSkipDownBlock2D", "ResnetDownsampleBlock2D"]
-UP = ["UpBlock2D", "AttnUpBlock2D", "SkipUpBlock2D", "AttnSkipUpBlock2D", "ResnetUpsampleBlock2D"]
+DOWN = ["DownBlock2D", "AttnDownBlock2D", "SkipDownBlock2D", "AttnSkipDownBlock2D", "ResnetDownsampleBlock2D", "KDownBlock2D"]
+UP = ["UpBlock2D", "AttnUpBlock2D", "SkipUpBlock2D", "AttnSkipUpBlock2D", "ResnetUpsampleBlock2D", "KUpBlock2D"]
 SKIP = 2, 3
+ADAPTIVE = 5
 
 
 def configuration(rng):
     """Options that mostly fit together: a part of the seeds is refused by diffusers, and shall be refused by all."""
     levels = rng.choice([1, 2, 2, 2, 3, 3, 4])
-    style = rng.choice(["plain", "plain", "plain", "plain", "skip", "skip", "mixed"])
-    widths = [32, 64] if style != "plain" and rng.random() < 0.7 else [4, 8, 12, 16, 20, 24, 32, 48]
+    style = rng.choice(["plain", "plain", "plain", "plain", "skip", "skip", "mixed", "adaptive"])
+    widths = [32, 64] if style == "adaptive" or style != "plain" and rng.random() < 0.7 else [4, 8, 12, 16, 20, 24, 32, 48]
     channels = [rng.choice(widths) for _ in range(levels)]
     if style == "plain":
         down, up = ([rng.choice([0, 1, 4]) for _ in channels] for _ in range(2))
     elif style == "skip":
         down, up = ([rng.choice(SKIP) for _ in channels] for _ in range(2))
+    elif style == "adaptive":
+        down, up = ([ADAPTIVE] * levels for _ in range(2))
+        if rng.random() < 0.3:  # One of another sort, which does not always fit.
+            rng.choice([down, up])[rng.randrange(levels)] = 0
     else:
-        down, up = ([rng.choice(range(5)) for _ in channels] for _ in range(2))
+        down, up = ([rng.choice(range(6 if rng.random() < 0.1 else 5)) for _ in channels] for _ in range(2))
         if rng.random() < 0.7:  # A way down that begins beside the image, and a way up that ends so.
             beside = rng.randrange(levels)
             down = sorted(down, key=lambda kind: kind not in SKIP) if beside else [k if k not in SKIP else 0 for k in down]
             up = sorted(up, key=lambda kind: kind in SKIP)
+    old = "UNetRes" if rng.random() < 0.1 else ""
     fits = [g for g in [1, 2, 4, 8, 16, 32] if all(c % g == 0 for c in channels)]
-    images = 3 if style != "plain" else rng.choice([1, 2, 3, 3, 4, 5])
+    images = 3 if style in ("skip", "mixed") else rng.choice([1, 2, 3, 3, 4, 5])
     time = rng.choice(["positional", "positional", "positional", "fourier", "learned"])
     shift = rng.random() < 0.4
     config = {
@@ -50,9 +56,9 @@ def configuration(rng):
         "time_embedding_dim": rng.choice([None, None, 24, 50]),
         "freq_shift": rng.choice([0, 0, 1, -1, 0.5]),
         "flip_sin_to_cos": rng.random() < 0.5,
-        "down_block_types": [DOWN[k] for k in down],
+        "down_block_types": [old + DOWN[k] for k in down],
         "mid_block_type": rng.choice(["UNetMidBlock2D"] * 4 + [None]),
-        "up_block_types": [UP[k] for k in up],
+        "up_block_types": [old + UP[k] for k in up],
         "block_out_channels": channels,
         "layers_per_block": rng.choice([1, 1, 2, 2, 3]) if len(set(channels)) > 1 else rng.choice([0, 1, 2]),
         "mid_block_scale_factor": rng.choice([1, 1, 1.4142135, 0.5, -2.0]),
@@ -76,6 +82,8 @@ def configuration(rng):
         if rng.random() < 0.2:
             del config[key]
     smallest = rng.choice([(1, 1), (2, 2), (2, 1), (2, 3), (3, 2), (2, 2), (4, 2)])
+    if ADAPTIVE in up:  # Which mirror images at their edges.
+        smallest = [max(2, n) for n in smallest]
     return config, [n * 2 ** (levels - 1) for n in smallest]
 
 

@@ -14,6 +14,8 @@ export interface Block {
   /** Of them those that come from the way down; 0 on that way itself. */
   readonly skips: readonly number[];
   readonly channels: number;
+  /** Channels of the block after it on the way up, its own in the last; 0 on the way down. */
+  readonly next: number;
   /** Whether it halves or doubles the image: all but the last one of a way. */
   readonly resamples: boolean;
 }
@@ -32,6 +34,8 @@ export interface Flow {
 export interface DownKind {
   /** Whether it takes the network's input along, in its own size. */
   readonly takesImage: boolean;
+  /** Whether the way up takes what it halved as a state of its own. */
+  readonly keepsHalved: boolean;
   /** In diffusers' order. */
   layers(config: UnetConfig, block: Block): Layer[];
   /** @returns What is next, and the states that the way up will take, in their order. */
@@ -41,8 +45,13 @@ export interface DownKind {
 /** A kind of block of the way up. */
 export interface UpKind {
   readonly takesImage: boolean;
+  /** How many states of the way down it takes. */
+  takes(block: Block): number;
+  /** Channels that it is given with the j-th of these states, if it uses that, and those that it ends with. */
+  joined(block: Block, j: number): number | undefined;
+  outputs(block: Block): number;
   layers(config: UnetConfig, block: Block): Layer[];
-  /** @param states Of the way down, one for each residual block, in the order in which they are taken. */
+  /** @param states Of the way down, in the order in which they are taken. */
   run(run: Run, block: Block, flow: Flow, states: readonly tf.Tensor[]): Flow;
 }
 
@@ -81,3 +90,10 @@ export function resamplingResidual(
 ): Residual {
   return { name, inputs: channels, outputs: channels, groups: ownGroups(config), scale: 1, resample };
 }
+
+/** Of kinds of blocks of which each residual block takes a state. */
+export const EACH_STATE: Pick<UpKind, "takes" | "joined" | "outputs"> = {
+  takes: ({ inputs }) => inputs.length,
+  joined: ({ inputs }, j) => inputs[j],
+  outputs: ({ channels }) => channels,
+};

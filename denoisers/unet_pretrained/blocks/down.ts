@@ -17,6 +17,7 @@ export function plainDown(
     resamplingResidual(config, block, samplerName(block), averagePool);
   return {
     takesImage: false,
+    keepsHalved: true,
     layers(config, block) {
       const sampler = !block.resamples
         ? []

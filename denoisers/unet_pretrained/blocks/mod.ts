@@ -4,6 +4,8 @@ import { AttnSkipUpBlock2D } from "./attn_skip_up_block.ts";
 import { AttnUpBlock2D } from "./attn_up_block.ts";
 import type { DownKind, UpKind } from "./block.ts";
 import { DownBlock2D } from "./down_block.ts";
+import { KDownBlock2D } from "./k_down_block.ts";
+import { KUpBlock2D } from "./k_up_block.ts";
 import { ResnetDownsampleBlock2D } from "./resnet_downsample_block.ts";
 import { ResnetUpsampleBlock2D } from "./resnet_upsample_block.ts";
 import { SkipDownBlock2D } from "./skip_down_block.ts";
@@ -17,6 +19,7 @@ export const DOWN_BLOCKS = {
   SkipDownBlock2D,
   AttnSkipDownBlock2D,
   ResnetDownsampleBlock2D,
+  KDownBlock2D,
 } as const satisfies Record<string, DownKind>;
 
 /** The blocks of the way up, by their names in diffusers. */
@@ -26,6 +29,7 @@ export const UP_BLOCKS = {
   SkipUpBlock2D,
   AttnSkipUpBlock2D,
   ResnetUpsampleBlock2D,
+  KUpBlock2D,
 } as const satisfies Record<string, UpKind>;
 
 /** The name of a block of the way down. */

@@ -35,6 +35,7 @@ export function skipDown(attentionsOf: (config: UnetConfig, block: Block) => rea
   });
   return {
     takesImage: true,
+    keepsHalved: true,
     layers: (config, block) => [
       ...attentionsOf(config, block).flatMap((part) => attentionLayers(config, part)),
       ...residuals(block).flatMap((part) => residualLayers(config, part)),

@@ -5,7 +5,7 @@ import { groupNorm } from "../../../core/layers/group_norm.ts";
 import { silu } from "../../../core/layers/silu.ts";
 import { convolution, type Groups, normalisation } from "../layers.ts";
 import { attend, type Attention, attentionLayers } from "./attention.ts";
-import { type Block, quarterGroups, type UpKind } from "./block.ts";
+import { type Block, EACH_STATE, quarterGroups, type UpKind } from "./block.ts";
 import { type Residual, residual, residualLayers } from "./residual.ts";
 import { IMAGE_CHANNELS } from "./skip_down.ts";
 
@@ -40,6 +40,7 @@ export function skipUp(
   });
   return {
     takesImage: true,
+    ...EACH_STATE,
     layers(config, block) {
       const { name, channels, resamples } = block, attention = attentionOf(block);
       return [

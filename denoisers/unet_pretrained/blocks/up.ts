@@ -4,7 +4,7 @@ import { upsample } from "../../../core/layers/upsample.ts";
 import type { UnetConfig } from "../config.ts";
 import { convolution } from "../layers.ts";
 import { attend, type Attention, attentionLayers } from "./attention.ts";
-import { type Block, plainResiduals, resamplingResidual, type UpKind } from "./block.ts";
+import { type Block, EACH_STATE, plainResiduals, resamplingResidual, type UpKind } from "./block.ts";
 import { residual, residualLayers } from "./residual.ts";
 
 /** A kind of block that goes up by itself: residual blocks, attention after each or none, and then twice the size. */
@@ -16,6 +16,7 @@ export function plainUp(
   const resnet = (config: UnetConfig, block: Block) => resamplingResidual(config, block, samplerName(block), upsample);
   return {
     takesImage: false,
+    ...EACH_STATE,
     layers(config, block) {
       const sampler = !block.resamples
         ? []

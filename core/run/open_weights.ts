@@ -162,9 +162,12 @@ async function openWeights(
 /** What a U-Net of classes may be told, where nothing else says what these are: their places in its table, or a number. */
 export async function conditionOf({ config }: Pick<ModelFiles, "config">): Promise<Condition | undefined> {
   const json = await readBoundedJson(config, DESCRIPTION_BOUNDS) as Record<string, unknown> | null;
-  const { class_embed_type: type = null, num_class_embeds: count = null } = json ?? {};
-  if (type === "timestep") return [{ name: "class", kind: "number", mean: 0, scale: 1 }];
-  if (type !== null || typeof count !== "number" || !(count >= 2 && count <= MAX_CLASSES)) return undefined;
+  const { class_embed_type: type = null, time_embedding_type: time, num_train_timesteps: steps } = json ?? {};
+  // A class that is embedded as a time step, of which there is a table, is one of its rows.
+  const isRow = type === "timestep" && time === "learned";
+  const count = isRow ? steps : json?.num_class_embeds ?? null;
+  if (type === "timestep" && !isRow) return [{ name: "class", kind: "number", mean: 0, scale: 1 }];
+  if (type !== null && !isRow || typeof count !== "number" || !(count >= 2 && count <= MAX_CLASSES)) return undefined;
   const levels = Array.from({ length: count }, (_, level) => level);
   return [{ name: "class", kind: "class", levels, counts: levels.map(() => 1) }];
 }

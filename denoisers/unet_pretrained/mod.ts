@@ -59,7 +59,7 @@ export async function create(
     : await pretrainedModel(String(values.weights ?? PRETRAINED), context);
   const { json: described, isAdded } = withClasses(source.config, condition);
   const config = parseUnetConfig(described, source.name);
-  const inputOf = classInputOf(config.classes, condition, config.timeEmbeddingDim, source.name);
+  const inputOf = classInputOf(config.classes, condition, config.timeEmbeddingDim, source.name, config.timeEmbedding);
   const schedule = parseSchedule(source.scheduler, source.schedulerName);
   requireFit(config, shape, source.name);
   requireSteps(config, schedule, source);

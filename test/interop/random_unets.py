@@ -87,6 +87,13 @@ def configuration(rng):
     return config, [n * 2 ** (levels - 1) for n in smallest]
 
 
+def old_name(name):
+    if ".attentions." in name:
+        for new, old in {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}.items():
+            name = name.replace(f".{new}.", f".{old}.")
+    return name
+
+
 def labels(model, n):
     config = model.config
     if config.class_embed_type == "timestep":
@@ -150,7 +157,11 @@ def make(folder, seed):
         with open(os.path.join(folder, "refused.txt"), "w") as file:
             file.write(f"{type(error).__name__}: {error}")
         return
-    model.save_pretrained(folder)
+    # By turns in one file, in several, and in PyTorch's with the old names of attention's parts.
+    model.save_pretrained(folder, safe_serialization=seed % 3 > 0, max_shard_size="50KB" if seed % 3 == 2 else "5GB")
+    if seed % 3 == 0:
+        state = {old_name(name): p for name, p in model.state_dict().items()}
+        torch.save(state, os.path.join(folder, "diffusion_pytorch_model.bin"))
     DDPMScheduler(num_train_timesteps=config["num_train_timesteps"] or 1000).save_pretrained(folder)
     values = {"sample": sample, "target": target, "timestep": timestep.float(), "output": output, "gradient": gradient}
     if classes is not None:

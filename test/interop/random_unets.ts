@@ -7,7 +7,8 @@ import { type HostTensors, sizeOf } from "../../core/data/tensors.ts";
 import { createEngine, type Engine, type Tensors } from "../../core/engine/mod.ts";
 import { gradients } from "../../core/engine/gradients.ts";
 import { encodeSafetensors, hostTensors, readSafetensors } from "../../core/io/safetensors.ts";
-import { readWeights } from "../../core/io/weights.ts";
+import { findModelFiles } from "../../core/hub/mod.ts";
+import { readWeightFiles } from "../../core/io/weights.ts";
 import { Random } from "../../core/random/random.ts";
 import { standardGaussian } from "../../core/reference/gaussian.ts";
 import { parseUnetConfig, type UnetConfig, UnetConfigError } from "../../denoisers/unet_pretrained/config.ts";
@@ -19,7 +20,6 @@ import { inFolder } from "../folders.ts";
 import { runPython } from "../python.ts";
 
 const PACKAGES = ["torch", "diffusers", "safetensors"];
-const WEIGHTS = "diffusion_pytorch_model.safetensors";
 
 /** Each seed is a configuration; some of them are such that diffusers refuses them. */
 const SEEDS = { first: 0, last: 110 };
@@ -104,7 +104,7 @@ async function errorsOf(engine: Engine, folder: string): Promise<Errors> {
     await readSafetensors(path),
     path,
   );
-  const params = matchWeights(config, await readWeights(join(folder, WEIGHTS)), folder);
+  const params = matchWeights(config, await readWeightFiles((await findModelFiles(folder)).shards), folder);
   const classes = labels && (config.classes?.kind === "table" ? oneHot(labels, config.classes.count) : labels);
   const got = await runOn(engine, (_, { timestep, target, classes, ...variables }) => {
     const { gradients: found, aux } = gradients(({ sample, ...params }: Tensors) => {
@@ -152,7 +152,7 @@ async function exportAgain(folder: string, target: string): Promise<boolean> {
   const side = 2 ** levels.length, shape = [inChannels, side, side];
   const count = classes?.kind === "table" ? classes.count : 3;
   const condition: Condition = [
-    { name: "c", kind: "class", levels: [...Array(count).keys()], counts: Array(count).fill(1) },
+    { name: "c", kind: "class", levels: Array.from({ length: count }, (_, k) => k + 1), counts: Array(count).fill(1) },
   ];
   const info = { shape, gaussian: standardGaussian(sizeOf(shape)), ...(classes ? { condition } : {}) };
   const { form, init } = await create(info, { weights: folder });

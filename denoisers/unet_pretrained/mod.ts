@@ -27,7 +27,7 @@ export const options = {
   weights: {
     default: PRETRAINED,
     path: true,
-    help: "Pretrained model: a folder, or its name on the Hugging Face hub.",
+    help: "Pretrained model: a folder, a file of weights in one, or a name on the Hugging Face hub.",
   },
   fromScratch: { default: false, help: "Start from random weights." },
   config: {

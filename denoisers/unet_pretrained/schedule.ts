@@ -1,7 +1,15 @@
 import type * as tf from "@tensorflow/tfjs";
 import type { DiffusionSchedule, StepVariance } from "../../core/diffusion/variational_bound.ts";
 import { UserError } from "../../core/errors/user_error.ts";
-import { BETA_SCHEDULES, betasOf, cosineLevel, levelsOf, RAMPS, withoutTerminalSignal } from "./betas.ts";
+import {
+  BETA_SCHEDULES,
+  type BetaSchedule,
+  betasOf,
+  cosineLevel,
+  levelsOf,
+  RAMPS,
+  withoutTerminalSignal,
+} from "./betas.ts";
 import { show } from "./config_values.ts";
 import { scoreSchedule } from "./score_schedule.ts";
 import { cosineTimestep, refinedLevels, REFINEMENT, stepTimestep, tableTimestep } from "./timesteps.ts";
@@ -57,7 +65,8 @@ export function parseSchedule(json: unknown, source: string): Schedule {
   };
   if (given._class_name === "ScoreSdeVeScheduler") {
     Object.assign(given, { sigma_min: 0.01, sigma_max: 1348, ...json });
-    return scoreSchedule(number("sigma_min", 0, 1e6), number("sigma_max", 0, 1e6));
+    const most = number("sigma_max", 0, 1e6);
+    return scoreSchedule(number("sigma_min", 0, most), most);
   }
   if (given._class_name !== undefined && !("beta_schedule" in json)) {
     // Flow matching and variance-exploding models say nothing of betas; those of DDPM would be wrong for them.
@@ -81,51 +90,66 @@ export function parseSchedule(json: unknown, source: string): Schedule {
   }
   const isRescaled = given.rescale_betas_zero_snr ?? false;
   if (typeof isRescaled !== "boolean") throw wrong("rescale_betas_zero_snr", "true or false");
-  const variance = varianceOf(given.variance_type);
   const name = trained === null ? choice("beta_schedule", BETA_SCHEDULES) : undefined, ramp = name && RAMPS[name];
   const [start, end] = ramp ? [number("beta_start", 0, 1), number("beta_end", 0, 1)] : [0, 0];
   const betas = name ? betasOf(name, steps, start, end) : Float64Array.from(trained as number[]);
-  const kind = name === undefined ? "trained betas" : ramp ? `${name} betas ${start} to ${end}` : name;
-  const common = { prediction, steps };
-  const summary = `${prediction}, ${kind}`;
-  const diffusion = (told: (t: number) => number): DiffusionSchedule => ({
-    logsnr: logsnrOf(betas),
-    // What is predicted besides ε is turned into ε by the log SNR itself.
-    ...(prediction === "epsilon" ? { told: Float64Array.from({ length: steps }, (_, t) => told(t)) } : {}),
-    variance,
-  });
-  if (name === "squaredcos_cap_v2" && !isRescaled) {
-    return {
-      ...common,
-      diffusion: diffusion((t) => logit(cosineLevel(t / steps) / cosineLevel(0))),
-      summary: `${summary}, ${steps} steps`,
-      timestep: (logsnr) => cosineTimestep(logsnr, steps),
-    };
-  }
-  if ((name === "linear" || name === "scaled_linear") && !isRescaled) {
-    const levels = refinedLevels((u) => ramp!(u, start, end), steps);
-    return {
-      ...common,
-      diffusion: diffusion((t) => logit(levels[t * REFINEMENT])),
-      summary: `${summary}, ${steps} steps`,
-      timestep: (logsnr) => tableTimestep(logsnr, levels),
-    };
-  }
-  const logsnr = isRescaled ? withoutTerminalSignal(levelsOf(betas)).map(logit) : logsnrOf(betas);
+  const { logsnr, told, timestep } = isRescaled || !isSeeds(name)
+    ? exactMap(isRescaled ? withoutTerminalSignal(levelsOf(betas)).map(logit) : logsnrOf(betas))
+    : seedsMap(name, betas, start, end);
+  // A step of no signal says nothing of the data, and the bound is one without it too.
   const known = logsnr.filter(Number.isFinite);
   if (known.length < Math.max(2, steps - 1)) {
     throw new ScheduleError(
       `${source}: ${steps - known.length} of its ${steps} steps have no finite log SNR, expected at most the last one.`,
     );
   }
+  const kind = name === undefined ? "trained betas" : ramp ? `${name} betas ${start} to ${end}` : name;
   const last = known.length === steps ? "" : ", the last of which has no signal";
   return {
-    ...common,
-    // A step of no signal says nothing of the data, and the bound is one without it too.
-    diffusion: { logsnr: known, variance },
-    summary: `${summary}, ${steps} steps${last}`,
-    timestep: (given) => stepTimestep(given, logsnr),
+    prediction,
+    steps,
+    diffusion: {
+      logsnr: known,
+      // What is predicted besides ε is turned into ε by the log SNR itself.
+      ...(told && prediction === "epsilon" ? { told: known.map((_, t) => told(t)) } : {}),
+      variance: varianceOf(given.variance_type),
+    },
+    summary: `${prediction}, ${kind}, ${steps} steps${last}`,
+    timestep,
   };
+}
+
+/** The log SNRs of a schedule's steps, and how log SNRs become time steps. */
+interface StepMap {
+  /** αₜ, falling; the last may be −∞. */
+  readonly logsnr: Float64Array;
+  /** The log SNR whose time step is t, where it is not αₜ. */
+  readonly told?: (t: number) => number;
+  timestep(logsnr: tf.Tensor): tf.Tensor;
+}
+
+/** Schedules that are mapped as the seed maps them. */
+const SEEDS = ["linear", "scaled_linear", "squaredcos_cap_v2"] as const;
+
+function isSeeds(name: BetaSchedule | undefined): name is typeof SEEDS[number] {
+  return SEEDS.some((seeds) => seeds === name);
+}
+
+function seedsMap(name: typeof SEEDS[number], betas: Float64Array, start: number, end: number): StepMap {
+  const logsnr = logsnrOf(betas), steps = betas.length;
+  if (name === "squaredcos_cap_v2") {
+    return {
+      logsnr,
+      told: (t) => logit(cosineLevel(t / steps) / cosineLevel(0)),
+      timestep: (given) => cosineTimestep(given, steps),
+    };
+  }
+  const levels = refinedLevels((u) => RAMPS[name]!(u, start, end), steps);
+  return { logsnr, told: (t) => logit(levels[t * REFINEMENT]), timestep: (given) => tableTimestep(given, levels) };
+}
+
+function exactMap(logsnr: Float64Array): StepMap {
+  return { logsnr, timestep: (given) => stepTimestep(given, logsnr) };
 }
 
 /** αₜ of ᾱₜ = ∏(1 − β), `[steps]`. */

@@ -14,7 +14,7 @@ import type { KnownSource, Part, Parts, StoredSource } from "./locate.ts";
 import { matchColumns } from "./match_columns.ts";
 import { momentsOf } from "./moments.ts";
 import { describe, logScaleOf, rowMap, scaledFacts, scaleOf } from "./open_rows.ts";
-import { optionsOf } from "./options.ts";
+import { type FileOptions, optionsOf } from "./options.ts";
 import { describeUnknown, placesIn, splitRequested } from "./read_conditions.ts";
 import { describeRange, likelyRange, parseRange, type Range, requireWithin, surveyedRange } from "./value_range.ts";
 
@@ -54,6 +54,7 @@ export async function loadArrays(
   context: LoadContext,
 ): Promise<Dataset> {
   const given = optionsOf(values), requested = requestedBy(values);
+  requirePictures(spec, located.train, given);
   using stack = new DisposableStack();
   const sources: Partial<Record<Part, Source>> = {};
   for (const [part, source] of Object.entries(located)) {
@@ -99,6 +100,12 @@ export async function loadArrays(
     ...(condition ? { condition } : {}),
     description,
   };
+}
+
+/** @throws {UsageError} For what is said of pictures where there are none. */
+function requirePictures(spec: string, { isPictures }: StoredSource, { size, background }: FileOptions): void {
+  if (isPictures || !size && !background) return;
+  throw new UsageError(`--${size ? "size" : "background"} is of pictures, but ${spec} holds none. Leave it out.`);
 }
 
 /** What the variables of a condition are, by the values of all parts; their scales are those of the training rows. */

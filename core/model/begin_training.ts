@@ -85,6 +85,9 @@ export async function beginTraining<S extends FitSettings>(
       `--batch-size is ${batchSize}, but the data set ${dataName} has ${rows} training samples. Give at most ${rows}.`,
     );
   }
+  if (config.flip && data.shape.length !== 3) {
+    throw new UserError(`--flip mirrors pictures, but ${dataName} has samples of shape [${data.shape}]. Leave it out.`);
+  }
   const known = {
     shape: data.shape,
     ...(data.condition ? { condition: data.condition } : {}),
@@ -184,6 +187,7 @@ export async function beginTraining<S extends FitSettings>(
     blend: config.reference !== "none" && config.estimator === "paired" && !denoiser.form,
     patience: patience || Infinity,
     ...(data.condition ? { dropCondition: config.dropCondition } : {}),
+    flip: config.flip,
   };
   const resolved = {
     ...{ ...config, epochs, patience, validateEvery, batchSize, microBatchSize, learningRate },

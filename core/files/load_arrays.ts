@@ -85,6 +85,7 @@ export async function loadArrays(
   const description = describe(spec, { shape: sizes, type, ...(columns ? { columns } : {}) }, shape, [
     ...train.layout.notes,
     taken,
+    ...notesOfOthers(parts),
     ...(condition ? [`given ${describeCondition(condition)}`] : []),
     ...describeUnknown(requested.map(({ name }) => name), Object.values(parts).flatMap(({ known }) => known ?? [])),
   ]);
@@ -100,6 +101,13 @@ export async function loadArrays(
     ...(condition ? { condition } : {}),
     description,
   };
+}
+
+/** What was assumed of the parts besides those to train on, where it is something else. */
+function notesOfOthers({ train, ...others }: Parts<Source>): string[] {
+  return Object.entries(others).flatMap(([part, { layout }]) =>
+    layout.notes.filter((note) => !train.layout.notes.includes(note)).map((note) => `${part}: ${note}`)
+  );
 }
 
 /** @throws {UsageError} For what is said of pictures where there are none. */

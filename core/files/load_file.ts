@@ -83,5 +83,11 @@ async function isTyped(
 
 async function loadNumbers(path: string, random: Random, values: OptionValues, context: LoadContext): Promise<Dataset> {
   const missing = requestedBy(values).map(({ name }) => name);
-  return await loadArrays(path, await locate(path, { ...optionsOf(values), missing }), random, values, context);
+  return await loadArrays(
+    path,
+    await locate(path, { ...optionsOf(values), missing, signal: context.signal }),
+    random,
+    values,
+    context,
+  );
 }

@@ -10,7 +10,7 @@ import { heldRows, type StoredRows } from "./stored_rows.ts";
 export const IMAGE_ENDINGS = ["png", "jpg", "jpeg", "webp"] as const;
 
 /** Pictures that are read at a time, and the bytes that those which are decoded at a time unpack to, if there are several. */
-const AT_ONCE = 8, BYTES_AT_ONCE = 1 << 27;
+const AT_ONCE = 8, BYTES_AT_ONCE = 1 << 26;
 
 /** What is made of pictures before they are rows. */
 export interface PictureOptions {
@@ -18,6 +18,8 @@ export interface PictureOptions {
   readonly size?: PictureSize;
   /** What transparent ones are laid over; they are refused, if left out. */
   readonly background?: Colour;
+  /** Ends the reading of many soon after, with its reason as the error. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What lies in a folder, by name and in order. */
@@ -75,10 +77,11 @@ async function targetOf(path: string): Promise<Deno.FileInfo | undefined> {
 export async function openPictures(
   paths: readonly string[],
   notes: readonly string[] = [],
-  { size, background }: PictureOptions = {},
+  { size, background, signal }: PictureOptions = {},
 ): Promise<StoredRows> {
   const pictures = new Pictures(paths, size);
   for (let begin = 0; begin < paths.length; begin += AT_ONCE) {
+    signal?.throwIfAborted();
     const some = paths.slice(begin, begin + AT_ONCE);
     const read = await Promise.allSettled(some.map(readPicture));
     for (let from = 0, to = 0; from < read.length; from = to) {

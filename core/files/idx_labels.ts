@@ -11,17 +11,22 @@ export const LABEL_NAMES: readonly string[] = ["label", "labels", "class"];
  * `data.idx1-ubyte` of `data.idx3-ubyte`; each gzipped or not.
  */
 export function idxSource(path: string): StoredSource {
-  const names = labelFiles(basename(path));
+  const [likeliest] = labelFiles(basename(path));
   return {
     name: path,
     open: () => openIdx(path),
     beside(name) {
-      const file = names.map((each) => join(dirname(path), each)).find((each) => existsSync(each));
+      const file = labelFileOf(path);
       if (!LABEL_NAMES.includes(name) || file === undefined) return Promise.resolve(undefined);
       return Promise.resolve({ name: file, open: () => openIdx(file), classes: true });
     },
-    ...(names.length > 0 ? { knows: `Name label, which is in a file ${names[0]} beside it.` } : {}),
+    ...(likeliest === undefined ? {} : { knows: `Name label, which is in a file ${likeliest} beside it.` }),
   };
+}
+
+/** The file beside an IDX file of images that has their labels; nothing where there is none, or it is another file. */
+export function labelFileOf(path: string): string | undefined {
+  return labelFiles(basename(path)).map((each) => join(dirname(path), each)).find((each) => existsSync(each));
 }
 
 /** The names that the file of the labels of images may have; the likeliest first. */

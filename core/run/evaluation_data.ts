@@ -13,6 +13,7 @@ import { Random } from "../random/random.ts";
 import type { Samples } from "../data/samples.ts";
 import { requireHeededReading } from "../files/unheeded.ts";
 import { openRows } from "../files/open_rows.ts";
+import { versionOf } from "./data_version.ts";
 import type { OpenModel } from "./open_weights.ts";
 
 /** The parts of a data set. */
@@ -152,11 +153,6 @@ export async function ownData(model: OpenModel): Promise<Dataset> {
 function ownSpec({ config, checkpoint }: OpenModel): string {
   if (config.dataset) return config.dataset;
   throw new UserError(`${checkpoint} has no data of its own. Give some with --data, or with --fit.`);
-}
-
-async function versionOf(spec: string): Promise<string> {
-  const { size, mtime } = await Deno.stat(parseDataFile(spec)!.path);
-  return `${size} ${mtime?.getTime()}`;
 }
 
 /** How the run's own file was read, as far as it holds for another of its kind. */

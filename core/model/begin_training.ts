@@ -22,6 +22,7 @@ import type { TrainingSettings } from "../training/settings.ts";
 import { RECIPES } from "../training/recipe.ts";
 import { createTraining, type Training, type TrainingSnapshot } from "../training/train.ts";
 import { requireVariedColumns } from "./constant_columns.ts";
+import { unresolvedNote } from "./unresolved_directions.ts";
 import { type FitSettings, RATE, WIDE, WIDE_RATE } from "./settings.ts";
 
 /** Settings with nothing left open. */
@@ -152,6 +153,10 @@ export async function beginTraining<S extends FitSettings>(
   };
   requireTrainingMemory(engine, denoiser, info, recipe, sizes);
   const proposal = proposalFor(config, chosen.structure);
+  const unresolved = data.shape.length === 3 && config.estimator === "paired"
+    ? unresolvedNote(gaussian, proposal)
+    : undefined;
+  if (unresolved) context.onNote?.(unresolved);
   const stepsPerEpoch = Math.max(1, Math.floor(rows / batchSize));
   const epochs = config.epochs === "auto"
     ? Math.max(

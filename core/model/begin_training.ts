@@ -22,6 +22,7 @@ import type { TrainingSettings } from "../training/settings.ts";
 import { RECIPES } from "../training/recipe.ts";
 import { createTraining, type Training, type TrainingSnapshot } from "../training/train.ts";
 import { requireVariedColumns } from "./constant_columns.ts";
+import { unresolvedNote } from "./unresolved_directions.ts";
 import { type FitSettings, RATE, WIDE, WIDE_RATE } from "./settings.ts";
 
 /** Settings with nothing left open. */
@@ -84,6 +85,9 @@ export async function beginTraining<S extends FitSettings>(
     throw new UserError(
       `--batch-size is ${batchSize}, but the data set ${dataName} has ${rows} training samples. Give at most ${rows}.`,
     );
+  }
+  if (config.flip && data.shape.length !== 3) {
+    throw new UserError(`--flip mirrors pictures, but ${dataName} has samples of shape [${data.shape}]. Leave it out.`);
   }
   const known = {
     shape: data.shape,
@@ -149,6 +153,10 @@ export async function beginTraining<S extends FitSettings>(
   };
   requireTrainingMemory(engine, denoiser, info, recipe, sizes);
   const proposal = proposalFor(config, chosen.structure);
+  const unresolved = data.shape.length === 3 && config.estimator === "paired"
+    ? unresolvedNote(gaussian, proposal)
+    : undefined;
+  if (unresolved) context.onNote?.(unresolved);
   const stepsPerEpoch = Math.max(1, Math.floor(rows / batchSize));
   const epochs = config.epochs === "auto"
     ? Math.max(
@@ -184,6 +192,7 @@ export async function beginTraining<S extends FitSettings>(
     blend: config.reference !== "none" && config.estimator === "paired" && !denoiser.form,
     patience: patience || Infinity,
     ...(data.condition ? { dropCondition: config.dropCondition } : {}),
+    flip: config.flip,
   };
   const resolved = {
     ...{ ...config, epochs, patience, validateEvery, batchSize, microBatchSize, learningRate },

@@ -50,6 +50,8 @@ export interface FitSettings {
   readonly proposal: "even" | "fixed" | "adaptive";
   /** How often a step is not told what is known of a sample, so that the model knows p(x) as well; of data with a condition. */
   readonly dropCondition: number;
+  /** Whether half of the pictures, drawn anew in each epoch, are mirrored left for right in training. */
+  readonly flip: boolean;
 }
 
 /** How often what is known of a sample is dropped in training, where nothing is said. */

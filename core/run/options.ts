@@ -1,6 +1,7 @@
 import type { TaskOption } from "../cli/mod.ts";
 import { mpiOption } from "../cli/mod.ts";
 import { type Trust, trustOfCommand } from "../plugins/trust.ts";
+import type { OptionValues } from "../options/spec.ts";
 import { withDefault } from "../options/values.ts";
 import { SETTINGS } from "../model/setting_ranges.ts";
 import { DROP_CONDITION, type FitDefaults, RATE, WIDE, WIDE_RATE } from "../model/settings.ts";
@@ -15,6 +16,10 @@ export interface TaskSpec {
   readonly defaults: FitDefaults & { readonly dataset: string };
   /** Other defaults under the seed's recipe. */
   readonly seedDefaults?: FitDefaults;
+  /** Other defaults of a denoiser's options, by its name and those of its options that are given. */
+  readonly preset?: (denoiser: string, given: ReadonlySet<string>) => OptionValues;
+  /** Whether it trains on images, and has {@linkcode imageOptions}. */
+  readonly ofImages?: boolean;
   /** Options that say how the run is shown. */
   readonly options?: Readonly<Record<string, TaskOption>>;
 }
@@ -146,6 +151,11 @@ export function trainingOptions(
     ...outputOptions,
   } as const satisfies Record<string, TaskOption>;
 }
+
+/** Options that training tasks of images have besides. */
+export const imageOptions = {
+  flip: { ...SETTINGS.flip, help: "Mirror half of the images left for right in training, drawn anew each epoch." },
+} as const satisfies Record<string, TaskOption>;
 
 /** Options that say how a run is shown or computed, not what it is; they may change when it is resumed. */
 export const PRESENTATION: ReadonlySet<string> = new Set([

@@ -10,6 +10,7 @@ import { drawn } from "../random/row_uniforms.ts";
 import { adamSchedule } from "./adam.ts";
 import { dropping } from "./drop_condition.ts";
 import { hiding } from "./hide_values.ts";
+import { mirrored } from "./mirror.ts";
 import { DivergenceError } from "./divergence.ts";
 import type { ParameterLayout } from "./parameters.ts";
 import type { ProposalLearner } from "./proposal_learner.ts";
@@ -72,6 +73,7 @@ export async function createBatches(
   const stepsPerEpoch = Math.floor(rows / batchSize);
   const paired = recipe.estimator === "paired";
   const baselines = paired ? rowNlls(data.train, reference) : undefined;
+  const mirroredBaselines = paired && settings.flip ? rowNlls(mirrored(data.train, shape), reference) : undefined;
   const fixed = reweightedProposal(proposal);
   const own = ownRows(ranks, batchSize);
   const u = new Float64Array(batchSize);
@@ -99,7 +101,7 @@ export async function createBatches(
   const hide = info.gaps && hiding(info.gaps, info, width);
   const known = new Float32Array(batchSize * width), isTold = new Uint8Array(batchSize).fill(1);
   const vectors = whatIsKnown(data.train);
-  let order: { epoch: number; rows: Uint32Array; samples: Samples } | undefined;
+  let order: { epoch: number; rows: Uint32Array; samples: Samples; isMirrored?: Uint8Array } | undefined;
 
   /** The gradient of the samples from `begin` on. The last part may have fewer than a part holds. */
   const runPart = async (begin: number, first: number, noise: Random, chance: Random) => {
@@ -154,7 +156,12 @@ export async function createBatches(
       const epoch = Math.floor((step - 1) / stepsPerEpoch);
       if (order?.epoch !== epoch) {
         const ofEpoch = streams.order.split(epoch);
-        order = { epoch, rows: ofEpoch.permutation(rows), samples: drawn(data.train, ofEpoch) };
+        const samples = drawn(data.train, ofEpoch);
+        const isMirrored = settings.flip ? halfOf(rows, ofEpoch.split("flip")) : undefined;
+        order = {
+          ...{ epoch, rows: ofEpoch.permutation(rows) },
+          ...(isMirrored ? { isMirrored, samples: mirrored(samples, shape, isMirrored) } : { samples }),
+        };
       }
       const first = (step - 1) % stepsPerEpoch * batchSize;
       const noise = streams.noise.split(step), chance = streams.dropout.split(step);
@@ -179,11 +186,17 @@ export async function createBatches(
       }
       await ranks.sum(errors);
       const baseline = baselines?.(order.rows, first, first + batchSize);
+      const ofMirrored = mirroredBaselines?.(order.rows, first, first + batchSize);
       let total = 0, told = 0;
       for (let i = 0; i < batchSize; i++) {
         const error = { logsnr: logsnr[i], weight: weight[i], mse: mse[i] };
+        const row = order.rows[first + i];
         const nll = baseline
-          ? nllAgainstReference(error, mseReference[i], baseline[order.rows[first + i]])
+          ? nllAgainstReference(
+            error,
+            mseReference[i],
+            (order.isMirrored?.[row] ? ofMirrored ?? baseline : baseline)[row],
+          )
           : nllAgainstStandard(error, d);
         if (!Number.isFinite(nll)) throw new DivergenceError(step, error.logsnr, "loss");
         if (Number.isNaN(overflow[i])) throw new DivergenceError(step, error.logsnr, "gradient");
@@ -203,4 +216,9 @@ export async function createBatches(
       await optimiser.dispose();
     },
   };
+}
+
+/** 1 for each of some rows that is among the half that is drawn. */
+function halfOf(rows: number, random: Random): Uint8Array {
+  return Uint8Array.from(random.fillUniform(new Float64Array(rows)), (u) => u < 0.5 ? 1 : 0);
 }

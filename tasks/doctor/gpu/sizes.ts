@@ -48,7 +48,7 @@ export const RESUMED_EPOCHS = 3;
 /** Pictures that are made for a training, and their shape: channels last, as in files. */
 export const PICTURES: Readonly<Record<Size, readonly [number, number, number, number]>> = {
   small: [64, 8, 8, 1],
-  full: [512, 32, 32, 3],
+  full: [192, 32, 32, 3],
 };
 
 /** The files that are made for the trainings. */

@@ -59,12 +59,12 @@ async function runTraining(
 ): Promise<TrainingRecord> {
   const about = { task, precision, tolerance: NLL_TOLERANCE[precision] * dimension };
   const started = performance.now();
-  const device = ["--backend", backend, "--threads", String(trial.threads), "--json"];
+  const device = ["--backend", backend, "--threads", String(trial.threads), "--figures", "off", "--json"];
   // A crashed run's folder is left alone: one that is begun again has a new one.
   let place = "";
   const begin = () => {
     place = join(folder, `${backend}-${crypto.randomUUID()}`);
-    const settings = ["--epochs", String(EPOCHS), "--precision", precision, "--figures", "off", "--out", place];
+    const settings = ["--epochs", String(EPOCHS), "--precision", precision, "--out", place];
     return run(task, [...given(folder), ...settings, ...device], limits);
   };
   const first = await tried(trial, `${task}, ${precision}`, begin);

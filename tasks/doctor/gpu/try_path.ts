@@ -8,7 +8,7 @@ import { runTrainings } from "./training.ts";
 import type { Trial } from "./trial.ts";
 
 /** How long a conformance case and any other process of a path may take, in milliseconds. */
-const LIMITS = { case: 300_000, work: 900_000 } as const;
+const LIMITS = { case: 300_000, work: 600_000 } as const;
 
 /** What a path is tried with. */
 export interface TryingSettings {

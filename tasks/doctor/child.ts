@@ -99,7 +99,8 @@ export async function runChild<T extends { readonly kind: string }>(
   }
   const [{ success, code, signal: by }, , text] = result!;
   if (success) return { records };
-  const last = text.trim().split("\n").at(-1)?.trim().slice(0, 300);
+  // Drivers warn of this and that as they start.
+  const last = text.trim().split("\n").findLast((line) => !line.startsWith("Warning"))?.trim().slice(0, 300);
   const problem = `its process ended by ${by ?? `code ${code}`}${last ? `: ${last}` : ""}`;
   return { records, problem, ...(by === null ? {} : { crashed: true }) };
 }

@@ -23,7 +23,7 @@ const isThere = JSON.parse(probe.stdout || "{}").backends?.[0].available === tru
 const ignore = !isThere && !isRequired;
 if (ignore) console.log(`NOT TRIED: doctor --gpu: ${probe.stdout}`);
 
-/** Mesa's llvmpipe crashes on a busy processor (driver_crash.ts); doctor says so, and has tried the part four times. */
+/** Mesa's llvmpipe crashes on a busy processor (driver_crash.ts); doctor says so, and has tried the part six times. */
 const CRASH = /ended by SIG(SEGV|ABRT)/;
 
 Deno.test({

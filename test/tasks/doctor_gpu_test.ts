@@ -284,7 +284,12 @@ Deno.test("a report's file is new, and is replaced whole in the order of its wri
   }));
 
 Deno.test("a path's text fits 80 columns and names the card, what was not tried and what is wrong", () => {
-  const path: PathRecord = { ...good, complete: true, faults: ["train:2d, f32: far off"], crashes: ["check: SIGSEGV"] };
+  const path: PathRecord = {
+    ...good,
+    complete: true,
+    faults: ["train:2d, f32: far off"],
+    crashes: ["check: SIGSEGV", "check: SIGSEGV"],
+  };
   const text = pathText(path, 80);
   ok(text.split("\n").every((line) => line.length <= 80), text);
   match(text, /^onnx-cuda +on NVIDIA T4, 16\.0 GB, driver 535\.1$/m);
@@ -292,7 +297,7 @@ Deno.test("a path's text fits 80 columns and names the card, what was not tried 
   match(text, /^ +MLP, 128 points +2 ms +1\.5 ms$/m);
   match(text, /36 M U-Net, 16 images: not tried: it needs/);
   match(text, /^ +train:2d +f32 1\.0000 nats, resumed 0\.9000, 1\.0e-5 from onnx-cpu$/m);
-  match(text, /^ +tried again +check: SIGSEGV$/m);
+  match(text, /^ +tried again +check: SIGSEGV \(2 times\)$/m);
   match(text, /^ +WRONG +train:2d, f32: far off$/m);
   const software = { ...good, size: "small", card: { name: "llvmpipe", software: true } } as const;
   match(pathText({ ...software, complete: true, faults: [] }, 80), /on llvmpipe, software, small sizes$/m);

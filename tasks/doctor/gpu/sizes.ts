@@ -48,7 +48,7 @@ export const RESUMED_EPOCHS = 3;
 /** Pictures that are made for a training, and their shape: channels last, as in files. */
 export const PICTURES: Readonly<Record<Size, readonly [number, number, number, number]>> = {
   small: [64, 8, 8, 1],
-  full: [192, 32, 32, 3],
+  full: [128, 32, 32, 3],
 };
 
 /** The files that are made for the trainings. */
@@ -83,7 +83,7 @@ export const TRAINED_TASKS: Readonly<Record<Size, readonly TrainedTask[]>> = {
       task: "train:cifar",
       dimension: 3072,
       half: true,
-      arguments: (folder) => [`${folder}/${PICTURES_FILE}`, ...UNET, "--channels", "32,64", "--batch-size", "32"],
+      arguments: (folder) => [`${folder}/${PICTURES_FILE}`, ...UNET, "--channels", "16,32", "--batch-size", "16"],
     },
   ],
 };

@@ -28,9 +28,17 @@ export function pathText(path: PathRecord, columns: number): string {
     ...lines.map(([label, text]) => labelled(label, text, columns)),
     ...(benchmark ? benchmarkText(benchmark, columns) : []),
     ...(training ? training.map((t) => labelled(`${t.task}`, trainingText(t), columns)) : []),
-    ...(crashes ?? []).map((text) => labelled("tried again", `${text}`, columns)),
+    ...counted(crashes ?? []).map((text) => labelled("tried again", text, columns)),
     ...faults.map((text) => labelled("WRONG", text, columns)),
   ].join("\n");
+}
+
+/** Texts that are the same as one, with their number. */
+function counted(texts: readonly string[]): string[] {
+  return [...new Set(texts)].map((text) => {
+    const count = texts.filter((other) => other === text).length;
+    return count > 1 ? `${text} (${count} times)` : text;
+  });
 }
 
 function valuesText({ correct, largest_error }: NonNullable<PathRecord["check"]>): string {

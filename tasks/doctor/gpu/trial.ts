@@ -15,7 +15,7 @@ export interface Trial {
  * run of two on a processor that is busy, whatever runs on it, which says nothing of the program.
  */
 export function triesOf({ software }: Trial): number {
-  return software ? 4 : 1;
+  return software ? 6 : 1;
 }
 
 /** Runs a part, again where software crashed in it. @param what For what is said of the crash. */

@@ -2,6 +2,7 @@ import { Progress } from "../../../core/cli/mod.ts";
 import type { Backend } from "../../../core/engine/mod.ts";
 import { orStopped } from "../../../core/errors/interrupted_error.ts";
 import { UsageError } from "../../../core/errors/usage_error.ts";
+import { shown } from "../../../core/run/result.ts";
 import { describeMachine, findGpus, type GpuSearch } from "../machine.ts";
 import { gpuText, machineText } from "../report.ts";
 import { ReportFile } from "./file.ts";
@@ -64,7 +65,7 @@ export async function checkGpus(options: GpuOptions, stop: AbortSignal): Promise
   if (there.length === 0) throw new UsageError(nothingFound(search, missing));
 
   const file = await ReportFile.create(options.out);
-  print(`${machineText(machine, columns)}\n${gpuText(search, columns)}\n`);
+  print(`${machineText(machine, columns)}\n${gpuText(search, columns)}${missing.length > 0 ? "\n" : ""}`);
   for (const path of missing) print(pathText(whole(path, true), columns));
 
   const paths = new Map(found.map((path) => [path.backend, whole(path, path.absent !== undefined)]));
@@ -94,7 +95,7 @@ export async function checkGpus(options: GpuOptions, stop: AbortSignal): Promise
     return record;
   };
   try {
-    await orStopped(`Stopped; what was finished is in ${file.path}.`, async () => {
+    await orStopped(`Stopped; what was finished is in ${shown(file.path)}.`, async () => {
       await save();
       for (const start of there) {
         const tried = await tryPath(start, processor, {
@@ -117,7 +118,7 @@ export async function checkGpus(options: GpuOptions, stop: AbortSignal): Promise
   }
   const finished = report(true);
   await file.write(finished);
-  print(`\n${verdictText(finished, file.path, columns)}`);
+  print(`\n${verdictText(finished, shown(file.path), columns)}`);
   if (json) console.log(JSON.stringify(finished));
   return finished.conforms;
 }

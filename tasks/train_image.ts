@@ -4,7 +4,7 @@ import { imageTask } from "../core/run/image_task.ts";
 import { runTrainingTask } from "../core/run/training_task.ts";
 import type { OptionValues } from "../core/options/spec.ts";
 
-/** The channels by level of a U-Net that a processor trains. */
+/** The channels by level of diffusers' U-Net where a processor trains it. */
 const CHANNELS = "16,32";
 
 /** A narrow U-Net of random weights, unless it is said what to begin with. */
@@ -17,6 +17,7 @@ const task = imageTask({
   name: "train:image",
   summary: "Trains a density of images of a file, folder or data set. Its loss is a likelihood.",
   dataset: "mnist",
+  defaults: { denoiser: "unet", learningRate: "auto", evalBatchSize: 64 },
   preset,
 });
 

@@ -6,7 +6,7 @@ import type { OptionSpec, OptionValues } from "../options/spec.ts";
 import type { Dataset, LoadContext } from "../plugins/contracts.ts";
 import type { Random } from "../random/random.ts";
 import { loadArrays, requestedBy } from "./load_arrays.ts";
-import { isPlain, loadTable, TABLE_OPTIONS } from "./load_table.ts";
+import { loadTable, plainRemarks, TABLE_OPTIONS } from "./load_table.ts";
 import { locate } from "./locate.ts";
 import { optionsOf, READ_OPTIONS } from "./options.ts";
 
@@ -36,9 +36,14 @@ export const options = {
  */
 export async function load(random: Random, values: OptionValues = {}, context: LoadContext = {}): Promise<Dataset> {
   const path = String(values.path ?? options.path.default), { header } = optionsOf(values);
-  if (await isTyped(path, header, values)) return await loadTable(path, header, values, random, context);
+  const remarks: string[] = [];
+  if (await isTyped(path, header, values, undefined, remarks)) {
+    return await loadTable(path, header, values, random, context);
+  }
   try {
-    return await loadNumbers(path, random, values, context);
+    const data = await loadNumbers(path, random, values, context);
+    for (const remark of remarks) context.onNote?.(remark);
+    return data;
   } catch (error) {
     // The first rows of a long table may be of numbers alone.
     if (!(error instanceof DataFileError)) throw error;
@@ -54,12 +59,18 @@ export async function load(random: Random, values: OptionValues = {}, context: L
   }
 }
 
-/** Whether a file is a table that has more than continuous numbers, or of which types are said. @param rows Looked at. */
+/**
+ * Whether a file is a table that has more than continuous numbers, or of which types are said.
+ *
+ * @param rows Looked at.
+ * @param remarks Gets what is doubtful in one of continuous numbers.
+ */
 async function isTyped(
   path: string,
   header: "auto" | "on" | "off",
   values: OptionValues,
   rows?: number,
+  remarks: string[] = [],
 ): Promise<boolean> {
   const said = (["types", "columns", "drop", "id"] as const).filter((name) =>
     String(values[name] ?? options[name].default) !== options[name].default
@@ -69,7 +80,12 @@ async function isTyped(
     String(values[name] ?? options[name].default) !== options[name].default
   );
   const file = parseDataFile(path), isTable = file !== undefined && !file.isFolder && isTableFile(file.path);
-  if (isTable && !isOff && !plain) return said.length > 0 || !await isPlain(file.path, header, rows);
+  if (isTable && !isOff && !plain) {
+    if (said.length > 0) return true;
+    const found = await plainRemarks(file.path, header, rows);
+    remarks.push(...found ?? []);
+    return found === undefined;
+  }
   const [first] = isOff ? others : said;
   if (first === undefined) return false;
   throw new UsageError(

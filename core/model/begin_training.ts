@@ -24,7 +24,7 @@ import { RECIPES } from "../training/recipe.ts";
 import { createTraining, type Training, type TrainingSnapshot } from "../training/train.ts";
 import { requireVariedColumns } from "./constant_columns.ts";
 import { unresolvedNote } from "./unresolved_directions.ts";
-import { type FitSettings, RATE, WIDE, WIDE_RATE } from "./settings.ts";
+import { FINE_TUNING_RATE, type FitSettings, RATE, WIDE, WIDE_RATE } from "./settings.ts";
 
 /** Settings with nothing left open. */
 export type ResolvedSettings<S extends FitSettings = FitSettings> = S & {
@@ -183,7 +183,7 @@ export async function beginTraining<S extends FitSettings>(
   const validateEvery = config.validateEvery === "auto"
     ? Math.min(isTable ? Infinity : MOST_EVERY, often)
     : config.validateEvery;
-  const usualRate = sizeOf(data.shape) > WIDE ? WIDE_RATE : RATE;
+  const usualRate = made.isPretrained ? FINE_TUNING_RATE : sizeOf(data.shape) > WIDE ? WIDE_RATE : RATE;
   const learningRate = config.learningRate === "auto" ? usualRate : config.learningRate;
   const settings: TrainingSettings = {
     recipe,

@@ -60,6 +60,9 @@ export const DROP_CONDITION = 0.1;
 /** Adam's learning rate for points, and that above so many dimensions, where a wide network learns late at the larger. */
 export const RATE = 2e-3, WIDE_RATE = 1e-3, WIDE = 16;
 
+/** Of a network that was trained before. */
+export const FINE_TUNING_RATE = 1e-4;
+
 /** What depends on the kind of data where it is not given. */
 export interface FitDefaults {
   /** A denoiser's name. */
@@ -94,7 +97,7 @@ export const DEFAULTS = {
     denoiser: "unet-pretrained",
     epochs: 20,
     batchSize: 128,
-    learningRate: 1e-4,
+    learningRate: FINE_TUNING_RATE,
     evalBatchSize: 16,
     validationLevels: 1,
     // 16 images of CIFAR-10, a step of whose U-Net then takes 2 GB, or 64 digits of 28 x 28.

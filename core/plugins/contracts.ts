@@ -82,6 +82,8 @@ export interface Denoiser {
   readonly shapes?: ParameterShapes;
   /** The options that it was made with, where it chose what was left open: a run keeps them. */
   readonly options?: OptionValues;
+  /** Whether its first parameters are those of another training: the usual learning rate is then that of fine-tuning. */
+  readonly isPretrained?: boolean;
   /** The steps of the diffusion that its network was made for, where it was for one: of the variational bound. */
   readonly schedule?: DiffusionSchedule;
   /** How a checkpoint is stored so that another library loads it; without it the parameters are stored alone. */

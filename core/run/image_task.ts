@@ -1,5 +1,5 @@
 import { imageShape } from "../figures/pictures.ts";
-import { DEFAULTS } from "../model/settings.ts";
+import { DEFAULTS, type FitDefaults } from "../model/settings.ts";
 import { drawFigures } from "./figures.ts";
 import { SampleGrids } from "./sample_grids.ts";
 import type { TaskSpec } from "./options.ts";
@@ -9,13 +9,15 @@ import type { TrainingTask } from "./training_task.ts";
 export type ImageTaskSpec = Pick<TaskSpec, "name" | "summary" | "preset"> & {
   /** The data set where none is named. */
   readonly dataset: string;
+  /** Where others are usual than for images. */
+  readonly defaults?: Partial<FitDefaults>;
 };
 
 /** A task that trains a density of images and draws a grid of samples after each validation. */
-export function imageTask({ name, summary, dataset, preset }: ImageTaskSpec): TrainingTask {
+export function imageTask({ name, summary, dataset, preset, defaults }: ImageTaskSpec): TrainingTask {
   return {
     ...{ name, summary, ...(preset ? { preset } : {}), ofImages: true },
-    defaults: { ...DEFAULTS.images, dataset },
+    defaults: { ...DEFAULTS.images, ...defaults, dataset },
     options: {
       samples: {
         default: 16,

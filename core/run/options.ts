@@ -4,7 +4,7 @@ import { type Trust, trustOfCommand } from "../plugins/trust.ts";
 import type { OptionValues } from "../options/spec.ts";
 import { withDefault } from "../options/values.ts";
 import { SETTINGS } from "../model/setting_ranges.ts";
-import { DROP_CONDITION, type FitDefaults, RATE, WIDE, WIDE_RATE } from "../model/settings.ts";
+import { DROP_CONDITION, FINE_TUNING_RATE, type FitDefaults, RATE, WIDE, WIDE_RATE } from "../model/settings.ts";
 import { backendOption } from "./backend.ts";
 
 /** What a training task has of its own. */
@@ -96,7 +96,9 @@ export function trainingOptions(
     },
     learningRate: {
       ...SETTINGS.learningRate,
-      help: `Adam's learning rate; auto: ${RATE}, and ${WIDE_RATE} above ${WIDE} dimensions (default ${learningRate}).`,
+      help:
+        `Adam's learning rate; auto: ${RATE}, ${WIDE_RATE} above ${WIDE} dimensions, and ${FINE_TUNING_RATE} of a ` +
+        `pretrained network (default ${learningRate}).`,
     },
     decay: { ...SETTINGS.decay, help: "How the learning rate falls (recipe)." },
     ema: { ...SETTINGS.ema, help: "Decay of the weights' average, 0 for none (recipe)." },

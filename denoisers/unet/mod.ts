@@ -13,7 +13,11 @@ import { skipPrediction, SKIPS } from "../../core/reference/skip.ts";
 import { attentionBlock, convolution, type Layer, normalisation, residualBlock } from "./layers.ts";
 
 export const options = {
-  channels: { default: "32,64", help: "Channels by level, of images half as large each." },
+  channels: {
+    default: "auto",
+    help:
+      "Channels by level, of images half as large each, as 32,64; auto: as many of 16,32,64 as the image has halves.",
+  },
   blocks: { default: 1, min: 1, max: 100, integer: true, help: "Residual blocks of a level on the way down." },
   attention: {
     default: "on",
@@ -118,6 +122,7 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
   };
 
   return {
+    options: { ...values, channels: channels.join() },
     shapes,
     init(random) {
       const own = (k: number) => random.split(k);
@@ -148,8 +153,12 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
   };
 }
 
+/** Channels by level where nothing is said. */
+const CHANNELS = [16, 32, 64];
+
 /** Reads channels by level. @throws {UserError} For what is none, and for more levels than the image can be halved. */
 function channelsOf(text: string, height: number, width: number): number[] {
+  if (text === "auto") return CHANNELS.filter((_, level) => height % 2 ** level === 0 && width % 2 ** level === 0);
   const channels = text.split(",").map(Number);
   if (channels.some((c) => !Number.isInteger(c) || c < 1 || c > 4096)) {
     throw new UserError(`--channels is ${text}, expected whole numbers from 1 to 4096 with commas, as 32,64.`);

@@ -88,6 +88,7 @@ export async function create(
   return {
     shapes: Object.fromEntries(parameterShapes(config)),
     ...(schedule.diffusion ? { schedule: schedule.diffusion } : {}),
+    ...(weights ? { isPretrained: true } : {}),
     // Of what a checkpoint has, the names and shapes alone are looked at.
     init: (random) => weights ?? (saved ? zeroParams(config) : initParams(config, random)),
     predict: (params, z, logsnr, known) => predict(params, z, logsnr, known),

@@ -99,6 +99,12 @@ Deno.test("what is known changes it, and nothing known is a vector of zeros", as
   ok(apart(await predictions("onnx-cpu", denoiser, { isRandom: true, condition: known }), nothing) > 1e-3);
 });
 
+Deno.test("it has as many levels as the image has halves, where nothing is said", () => {
+  const levels = (shape: readonly number[]) =>
+    create({ shape, gaussian: GAUSSIAN }, defaultsOf(options)).options!.channels;
+  deepEqual([[1, 28, 28], [3, 10, 8], [1, 5, 8]].map(levels), ["16,32,64", "16,32", "16"]);
+});
+
 Deno.test("what it cannot be made of is said", () => {
   const refused = (values: OptionValues, message: RegExp, info: Partial<DataInfo> = {}) =>
     throws(() => made(values, info), (error) => error instanceof UserError && message.test(error.message));

@@ -86,7 +86,7 @@ Deno.test("train:image trains on folders of classes, and goes on as if it had no
     equal(drawn.code, 0, drawn.stderr);
   }));
 
-Deno.test("train:image mnist begins with a narrow U-Net of its own, on files that are there or fetched", () =>
+Deno.test("train:image mnist begins with a U-Net for processors, or with diffusers' narrow one, on files that are there or fetched", () =>
   inFolder(async (cwd) => {
     const images = (n: number) => idxOfBytes([n, 8, 8], Uint8Array.from({ length: 64 * n }, (_, i) => (i * i) % 256));
     const labels = (n: number) => idxOfBytes([n], Array.from({ length: n }, (_, row) => row % 3));
@@ -101,10 +101,23 @@ Deno.test("train:image mnist begins with a narrow U-Net of its own, on files tha
     equal(code, 0, stderr);
     match(stdout, /^mnist: 1 epoch in/);
     match(stdout, /NLL on (the test|fresh) data/);
-    const run = join(cwd, "runs", "mnist"), { denoiserOptions } = await read(run, "config.json");
-    deepEqual([denoiserOptions.fromScratch, denoiserOptions.channels], [true, "16,32"]);
+    const run = join(cwd, "runs", "mnist"),
+      { denoiser, denoiserOptions, learningRate } = await read(run, "config.json");
+    deepEqual([denoiser, denoiserOptions.channels, learningRate], ["unet", "16,32,64", 1e-3]);
     const { model } = await loadCheckpoint((await latestCheckpoint(run))!);
-    deepEqual(model["conv_in.weight"].shape, [16, 1, 3, 3]);
+    deepEqual(model["input.weight"].shape, [16, 5, 3, 3]);
+
+    const others = await runTask(
+      "train:image",
+      ["mnist", "--data", "four", ...few, "--denoiser", "unet-pretrained", "--out", "other"],
+      cwd,
+    );
+    equal(others.code, 0, others.stderr);
+    const other = await read(cwd, "other", "config.json");
+    deepEqual(
+      [other.denoiserOptions.fromScratch, other.denoiserOptions.channels, other.learningRate],
+      [true, "16,32", 1e-3],
+    );
 
     // The registry of this machine is asked, and what it has is not the published package.
     const bytes = await gzip(
@@ -112,7 +125,9 @@ Deno.test("train:image mnist begins with a narrow U-Net of its own, on files tha
     );
     await using server = serve((request) => sendFile(request, bytes));
     await Deno.writeTextFile(join(cwd, ".npmrc"), `registry=${server.url}/\n`);
-    const command = await taskCommand("train:image", ["mnist", ...few], cwd);
+    const command = await taskCommand("train:image", ["mnist", ...few], cwd, [], {
+      ITDIFFUSION_CACHE: join(cwd, "cache"),
+    });
     const child = command.spawn();
     const [refused, said] = [await child.status, await new Response(child.stderr).text()];
     await child.stdout.cancel();

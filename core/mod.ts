@@ -58,6 +58,7 @@ export type {
   LoadContext,
   ModelForm,
   PluginProgress,
+  RandomPrediction,
   SavedDataInfo,
   Tensor,
   Tensor1D,

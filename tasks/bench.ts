@@ -4,10 +4,11 @@ import { fileURLToPath } from "node:url";
 import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { orStopped } from "../core/errors/interrupted_error.ts";
 import { BACKENDS } from "../core/engine/mod.ts";
-import { BACKEND_CASES, type BackendCase, backendTable, timeBackends } from "./bench/backends.ts";
+import { BACKEND_CASES, backendTable, timeBackends } from "./bench/backends.ts";
 import type { DensityResult, RunResult, TrainResult } from "./bench/cases.ts";
 import { DENSITY_OPTIONS } from "./bench/density_options.ts";
 import type { OwnResult } from "./bench/density_fit.ts";
+import { NARROW_UNETS, narrowPeer } from "./bench/narrow_unets.ts";
 import { output, requirePackages } from "./bench/output.ts";
 import { type ReadResult, writeTable } from "./bench/read_case.ts";
 import type { RanksResult } from "./bench/ranks.ts";
@@ -24,8 +25,10 @@ interface PeerResult {
   readonly peak_mb: number;
 }
 
-const CASES = ["train-2d", "density-2d", "run-2d", "unet-train", "unet-eval", "truths"] as const;
-type Case = typeof CASES[number];
+/** Both cases of each narrow U-Net. */
+const NARROW = Object.keys(NARROW_UNETS).flatMap((unet) => [`${unet}-train`, `${unet}-eval`]);
+
+const CASES: readonly string[] = ["train-2d", "density-2d", "run-2d", "unet-train", "unet-eval", ...NARROW, "truths"];
 
 /** The case that compares densities, which has a table of its own and is no part of all. */
 const DENSITY = "density";
@@ -44,10 +47,17 @@ interface StepCase {
   readonly peer: readonly string[];
 }
 
-const STEP_CASES: Readonly<Partial<Record<Case, StepCase>>> = {
+const STEP_CASES: Readonly<Record<string, StepCase>> = {
   "train-2d": { steps: 400, rounds: 3, peer: ["torch_2d.py"] },
   "unet-train": { steps: 3, rounds: 2, peer: ["torch_unet.py", "--mode", "train"] },
   "unet-eval": { steps: 3, rounds: 2, peer: ["torch_unet.py", "--mode", "eval"] },
+  ...Object.fromEntries(
+    Object.keys(NARROW_UNETS).flatMap((unet) =>
+      (["train", "eval"] as const).map((
+        mode,
+      ) => [`${unet}-${mode}`, { steps: 8, rounds: 2, peer: narrowPeer(unet, mode) }])
+    ),
+  ),
 };
 
 /** The channels of the small U-Net. */
@@ -319,7 +329,7 @@ type Figures = Readonly<Record<string, number | string>>;
 
 /** A case's figures, and with the peer beside it the peer's and their ratio. */
 async function measured(
-  name: Case,
+  name: string,
   options: Options,
   progress: (done: number, total: number) => void,
 ): Promise<Figures> {
@@ -340,7 +350,7 @@ async function measured(
 }
 
 async function measuredSteps(
-  name: Case,
+  name: string,
   { steps, rounds, peer }: StepCase,
   options: Options,
   progress: (done: number, total: number) => void,
@@ -363,7 +373,7 @@ async function measuredSteps(
 }
 
 async function runCase<T>(
-  name: Case | BackendCase | typeof DENSITY | typeof READ,
+  name: string,
   { backend, threads, signal }: Options,
   steps: number,
   more: readonly (number | string)[],

@@ -126,6 +126,7 @@ await mainOnRanks(async (ranks) => {
     ...(unlabelled > 0 ? { unlabelled } : {}),
     variable: own.name,
     classes: own.levels,
+    ...(own.names ? { names: own.names } : {}),
     ...(result ? scoresOf(result) : {}),
     rounds: o.rounds,
     seconds: Math.round(seconds * 1000) / 1000,

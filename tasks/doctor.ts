@@ -1,5 +1,5 @@
 import "../core/cli/listen.ts";
-import { main, parseCommandLine, Progress } from "../core/cli/mod.ts";
+import { main, parseCommandLine, Progress, UsageError } from "../core/cli/mod.ts";
 import { stdoutTerminal } from "../core/cli/terminal.ts";
 import type { Gpu } from "../core/devices/mod.ts";
 import { BACKENDS } from "../core/engine/mod.ts";
@@ -24,6 +24,15 @@ await main(async (stop) => {
     options: {
       backend: { optional: "string", choices: BACKENDS, help: "The only backend to try (default: all)." },
       ...threadsOption,
+      gpu: {
+        default: false,
+        help: "Try every way to a GPU at length: conformance, speed beside onnx-cpu, a short training. Minutes.",
+      },
+      out: {
+        optional: "string",
+        placeholder: "file",
+        help: "Of --gpu: the JSON file of what it found (default: a new one in runs).",
+      },
       json: { default: false, help: "Print one JSON object, and nothing else." },
     },
   }, Deno.args);
@@ -31,6 +40,13 @@ await main(async (stop) => {
   const backends = options.backend === undefined ? BACKENDS : [options.backend];
   const columns = Math.min(MAX_COLUMNS, stdoutTerminal().columns);
   const print = (text: string) => json || console.log(text);
+  if (options.out !== undefined && !options.gpu) throw new UsageError("--out is of --gpu alone. Leave it out.");
+  if (options.gpu) {
+    const { checkGpus } = await import("./doctor/gpu/run.ts");
+    const { backend, out } = options;
+    const conforms = await checkGpus({ backend, threads, out, json, columns }, stop);
+    Deno.exit(conforms ? 0 : 1);
+  }
 
   using progress = new Progress({ quiet: json || !Deno.stderr.isTerminal() });
   const limits = { milliseconds: LIMIT, signal: stop };

@@ -9,6 +9,8 @@ export interface ClassVariable {
   readonly kind: "class";
   /** The values that stand for the classes in the data, ascending. */
   readonly levels: readonly number[];
+  /** What the classes are called, where they have names, in the order of the levels. */
+  readonly names?: readonly string[];
   /** How many training samples are of each: the classes' prior. */
   readonly counts: readonly number[];
   /** The column of the file that it was read from, counted from 0; none for an array of its own. */
@@ -188,9 +190,12 @@ export function describeCondition(condition: Condition): string {
 export function isCondition(value: unknown): value is Condition {
   if (!Array.isArray(value) || value.length === 0) return false;
   const areNumbers = (list: unknown): list is number[] => Array.isArray(list) && list.every(Number.isFinite);
+  const areTexts = (list: unknown): list is string[] =>
+    Array.isArray(list) && list.every((each) => typeof each === "string") && new Set(list).size === list.length;
   return value.every((variable: Partial<Record<string, unknown>> | null) => {
     if (typeof variable !== "object" || typeof variable?.name !== "string") return false;
-    const { kind, levels, counts, mean, scale, place } = variable;
+    const { kind, levels, counts, mean, scale, place, names } = variable;
+    if (names !== undefined && !(areTexts(names) && areNumbers(levels) && names.length === levels.length)) return false;
     if (place !== undefined && !(Number.isSafeInteger(place) && Number(place) >= 0)) return false;
     if (kind === "number") return Number.isFinite(mean) && Number.isFinite(scale) && Number(scale) > 0;
     return kind === "class" && areNumbers(levels) && areNumbers(counts) && levels.length > 1 &&
@@ -200,10 +205,16 @@ export function isCondition(value: unknown): value is Condition {
 }
 
 /** The levels of a class in words. */
-export function listedLevels({ levels }: ClassVariable): string {
-  return levels.length <= 12
-    ? levels.join(", ")
-    : `${levels.slice(0, 3).join(", ")}, … ${levels[levels.length - 1]}, ${levels.length} of them`;
+export function listedLevels(variable: ClassVariable): string {
+  const all = variable.levels.map((_, k) => levelName(variable, k));
+  return all.length <= 12
+    ? all.join(", ")
+    : `${all.slice(0, 3).join(", ")}, … ${all[all.length - 1]}, ${all.length} of them`;
+}
+
+/** What a class is called: its name, or the number that stands for it. @param k Its place among the levels. */
+export function levelName({ levels, names }: ClassVariable, k: number): string {
+  return names?.[k] ?? String(levels[k]);
 }
 
 function widthOf(variable: ConditionVariable): number {

@@ -1,5 +1,12 @@
 import { nearest } from "../errors/nearest.ts";
-import { type Condition, ConditionError, type ConditionVariable, listedLevels, MAX_CLASSES } from "./condition.ts";
+import {
+  type Condition,
+  ConditionError,
+  type ConditionVariable,
+  levelName,
+  listedLevels,
+  MAX_CLASSES,
+} from "./condition.ts";
 
 /** A variable that is asked for, and what it is taken for; what is left out follows from its values. */
 export interface RequestedVariable {
@@ -33,6 +40,7 @@ export function parseConditionRequest(text: string): RequestedVariable[] {
  *
  * @param values Of all rows; NaN where it is not known.
  * @param training The rows that train.
+ * @param classes Of values that are classes whatever they look like: what each number from 0 on is called, or just so.
  * @throws {ConditionError} For a variable that does not vary, or is asked for as classes and has too many.
  */
 export function variableOf(
@@ -40,6 +48,7 @@ export function variableOf(
   values: Float64Array,
   training: ArrayLike<number>,
   place?: number,
+  classes?: true | readonly string[],
 ): ConditionVariable {
   const levels = [...levelsOf(values)].sort((a, b) => a - b);
   if (levels.length < 2) {
@@ -47,7 +56,12 @@ export function variableOf(
     throw new ConditionError(`--condition ${name} is ${always} in every row, so that it tells nothing. Leave it out.`);
   }
   const known = Uint32Array.from(training).filter((row) => !Number.isNaN(values[row]));
-  const taken = kind ?? (levels.length <= FEW_LEVELS && levels.every(Number.isInteger) ? "class" : "number");
+  if (kind === "number" && Array.isArray(classes)) {
+    throw new ConditionError(
+      `--condition ${name}:number is asked for, but it is of ${classes.join(", ")}. Take ${name}.`,
+    );
+  }
+  const taken = kind ?? (classes || levels.length <= FEW_LEVELS && levels.every(Number.isInteger) ? "class" : "number");
   const where = place === undefined ? {} : { place };
   if (taken === "class") {
     if (levels.length > MAX_CLASSES) {
@@ -58,7 +72,8 @@ export function variableOf(
     }
     const counts = new Map(levels.map((level) => [level, 0]));
     for (const row of known) counts.set(values[row], counts.get(values[row])! + 1);
-    return { name, kind: "class", levels, counts: levels.map((level) => counts.get(level)!), ...where };
+    const names = Array.isArray(classes) ? { names: levels.map((level) => classes[level] as string) } : {};
+    return { name, kind: "class", levels, ...names, counts: levels.map((level) => counts.get(level)!), ...where };
   }
   let mean = 0, square = 0;
   for (const row of known) mean += values[row] / known.length;
@@ -110,7 +125,7 @@ export function parseGiven(text: string, condition: Condition | undefined): Give
       );
     }
     if (!Number.isNaN(values[k])) throw new ConditionError(`--given names ${name} twice. Name it once.`);
-    values[k] = requireValue(condition[k], said === "" ? NaN : value, said);
+    values[k] = levelNamed(condition[k], said) ?? requireValue(condition[k], said === "" ? NaN : value, said);
   }
   return values;
 }
@@ -135,9 +150,15 @@ export function givenValues(condition: Condition | undefined, given: Readonly<Re
   }) ?? [];
 }
 
+/** The level of the class of a name; nothing where none is called so. */
+function levelNamed(variable: ConditionVariable, name: string): number | undefined {
+  return variable.kind === "class" && variable.names ? variable.levels[variable.names.indexOf(name)] : undefined;
+}
+
 function requireValue(variable: ConditionVariable, value: number, said: string): number {
   if (!Number.isFinite(value)) {
-    throw new ConditionError(`${variable.name} is given as ${JSON.stringify(said)}, expected a number.`);
+    const expected = variable.kind === "class" && variable.names ? `one of ${listedLevels(variable)}` : "a number";
+    throw new ConditionError(`${variable.name} is given as ${JSON.stringify(said)}, expected ${expected}.`);
   }
   if (variable.kind === "number" || variable.levels.includes(value)) return value;
   throw new ConditionError(`${variable.name} is given as ${said}, expected one of ${listedLevels(variable)}.`);
@@ -145,6 +166,6 @@ function requireValue(variable: ConditionVariable, value: number, said: string):
 
 function example(condition: Condition): string {
   return condition.map((variable) =>
-    `${variable.name}=${variable.kind === "class" ? variable.levels[0] : Number(variable.mean.toPrecision(2))}`
+    `${variable.name}=${variable.kind === "class" ? levelName(variable, 0) : Number(variable.mean.toPrecision(2))}`
   ).join();
 }

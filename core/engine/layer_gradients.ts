@@ -13,6 +13,10 @@ const run = (kernel: string, inputs: tf.NamedTensorMap, attributes: Readonly<Rec
 
 const GRADIENTS: readonly tf.GradConfig[] = [
   {
+    kernelName: "AveragePoolNchw",
+    gradFunc: (dy) => ({ x: () => tf.mul(run("UpsampleNchw", { x: one(dy) }) as tf.Tensor, 0.25) }),
+  },
+  {
     kernelName: "ConvolutionNchw",
     inputsToSave: ["x", "filter"],
     gradFunc: (dy, [x, filter], attributes) => ({

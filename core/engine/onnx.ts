@@ -84,7 +84,8 @@ export function encodeModel(
   model.tag(1, VARINT).int64(IR_VERSION);
   text(model, 2, "itdiffusion");
   message(model, 7, (w) => w.raw(graph.finish()));
-  for (const [domain, version] of [["", OPSET], ["com.microsoft", MICROSOFT_OPSET]] as const) {
+  const domains = new Set(["", "com.microsoft", ...nodes.map(({ domain }) => domain ?? "")]);
+  for (const [domain, version] of [...domains].map((name) => [name, name === "" ? OPSET : MICROSOFT_OPSET] as const)) {
     message(model, 8, (w) => {
       text(w, 1, domain);
       w.tag(2, VARINT).int64(version);

@@ -3,9 +3,13 @@ import * as ort from "onnxruntime-node";
 import { messageOf } from "../errors/user_error.ts";
 import { type HostTensors, sizeOf } from "../data/tensors.ts";
 import { runError } from "./backend_errors.ts";
+import { channelBlock } from "./channel_block.ts";
 import { fuse } from "./fuse.ts";
 import type { Value } from "./graph.ts";
 import { bytesOfInputs, peakBytes, requireMemory } from "./graph_memory.ts";
+import { blockedConvolutions } from "./kernels/blocked_convolution.ts";
+import type { Kernel } from "./kernels/kernel.ts";
+import { kernels } from "./kernels/mod.ts";
 import { encodeModel } from "./onnx.ts";
 import {
   checkInput,
@@ -27,6 +31,7 @@ import { createSimdMemory, MAX_MEMORY_BYTES, type SimdKernels, VECTOR_BYTES } fr
  */
 export function createOnnxEngine(threads: number): Engine {
   const states = new WeakMap<State, OnnxState>();
+  let table: Promise<Readonly<Record<string, Kernel>>> | undefined;
   return {
     backend: "onnx-cpu",
     threads,
@@ -37,14 +42,20 @@ export function createOnnxEngine(threads: number): Engine {
       states.set(state, state);
       return state;
     },
-    compile(program, state, inputs) {
+    async compile(program, state, inputs) {
       const own = states.get(state);
       if (!own) throw new EngineError("The state belongs to another engine; make it with this engine's createState.");
-      const byHand = compileKernel(program, own);
-      return byHand ? Promise.resolve(byHand) : compile(program, own, inputs, threads);
+      return compileKernel(program, own) ??
+        await compile(program, own, inputs, threads, await (table ??= kernelTable()));
     },
     dispose() {},
   };
+}
+
+/** How kernels are recorded for this processor. */
+async function kernelTable(): Promise<Readonly<Record<string, Kernel>>> {
+  const block = await channelBlock();
+  return block === undefined ? kernels : { ...kernels, ...blockedConvolutions(block) };
 }
 
 type HostTensor = ort.TypedTensor<"float32">;
@@ -126,8 +137,9 @@ async function compile(
   state: OnnxState,
   inputShapes: Readonly<Record<string, readonly number[]>>,
   threads: number,
+  table: Readonly<Record<string, Kernel>>,
 ): Promise<CompiledProgram> {
-  const recording = record(program, state.shapes, inputShapes);
+  const recording = record(program, state.shapes, inputShapes, { table });
   checkChanges(recording, state.shapes);
   const changed = Object.keys(recording.state);
   const outputs = Object.entries(recording.outputs);
@@ -148,8 +160,11 @@ async function compile(
     executionMode: "sequential",
     // A plan of all memory is made after the first run, beside the memory of that run.
     enableMemPattern: false,
+
     graphOptimizationLevel: "all",
     extra: {
+      // It would turn the larger of two matrices.
+      optimization: { disable_specified_optimizers: "MatmulTransposeFusion" },
       session: {
         // Arithmetic on denormals is many times slower.
         set_denormal_as_zero: "1",

@@ -1,26 +1,14 @@
-import { type Condition, describeCondition, encodeCondition, givenEach } from "../data/condition.ts";
-import { parseConditionRequest, type RequestedVariable, variableOf } from "../data/condition_request.ts";
-import { byteSamples, floatSamples, type Samples } from "../data/samples.ts";
-import { sizeOf } from "../data/tensors.ts";
 import { parseDataFile } from "../data/data_file.ts";
 import { UsageError } from "../errors/usage_error.ts";
 import { DataFileError } from "../io/data_array.ts";
 import { isTableFile } from "../tables/open_table.ts";
-import { readAll, type StoredRows, storedSamples } from "../io/stored_rows.ts";
-import { toFloat32 } from "../data/samples.ts";
 import type { OptionSpec, OptionValues } from "../options/spec.ts";
 import type { Dataset, LoadContext } from "../plugins/contracts.ts";
-import { splitInOrder } from "../plugins/split.ts";
 import type { Random } from "../random/random.ts";
-import { laidOut, type Layout, reordered } from "./layout.ts";
-import { locate, type Part, type Parts } from "./locate.ts";
-import { matchColumns } from "./match_columns.ts";
-import { momentsOf } from "./moments.ts";
-import { describe, logScaleOf, rowMap, scaledFacts, scaleOf } from "./open_rows.ts";
-import { isPlain, loadTable, TABLE_OPTIONS } from "./load_table.ts";
+import { loadArrays, requestedBy } from "./load_arrays.ts";
+import { loadTable, plainRemarks, TABLE_OPTIONS } from "./load_table.ts";
+import { locate } from "./locate.ts";
 import { optionsOf, READ_OPTIONS } from "./options.ts";
-import { describeUnknown, placesIn, splitRequested } from "./read_conditions.ts";
-import { describeRange, likelyRange, parseRange, type Range, requireWithin, surveyedRange } from "./value_range.ts";
 
 /** The options of the data set `file`. */
 export const options = {
@@ -40,19 +28,6 @@ export const options = {
   ...READ_OPTIONS,
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
-/** An array of the file that is open, and how its rows are samples. */
-interface Source {
-  readonly name: string;
-  readonly rows: StoredRows;
-  readonly layout: Layout;
-  /** The names of the samples' columns. */
-  readonly columns?: readonly string[];
-  readonly surveyed: Range;
-  /** What is known of the rows, `[n, variables]`, and the columns that it was read from. */
-  readonly known?: Float64Array;
-  readonly places?: readonly (number | undefined)[];
-}
-
 /**
  * Loads a file: its numbers are gone through where they lie, so that only what the model sees of them is kept, in four
  * bytes a value, or one of bytes; a table takes eight more while it is read.
@@ -61,9 +36,14 @@ interface Source {
  */
 export async function load(random: Random, values: OptionValues = {}, context: LoadContext = {}): Promise<Dataset> {
   const path = String(values.path ?? options.path.default), { header } = optionsOf(values);
-  if (await isTyped(path, header, values)) return await loadTable(path, header, values, random, context);
+  const remarks: string[] = [];
+  if (await isTyped(path, header, values, undefined, remarks)) {
+    return await loadTable(path, header, values, random, context);
+  }
   try {
-    return await loadNumbers(path, random, values, context);
+    const data = await loadNumbers(path, random, values, context);
+    for (const remark of remarks) context.onNote?.(remark);
+    return data;
   } catch (error) {
     // The first rows of a long table may be of numbers alone.
     if (!(error instanceof DataFileError)) throw error;
@@ -79,12 +59,18 @@ export async function load(random: Random, values: OptionValues = {}, context: L
   }
 }
 
-/** Whether a file is a table that has more than continuous numbers, or of which types are said. @param rows Looked at. */
+/**
+ * Whether a file is a table that has more than continuous numbers, or of which types are said.
+ *
+ * @param rows Looked at.
+ * @param remarks Gets what is doubtful in one of continuous numbers.
+ */
 async function isTyped(
   path: string,
   header: "auto" | "on" | "off",
   values: OptionValues,
   rows?: number,
+  remarks: string[] = [],
 ): Promise<boolean> {
   const said = (["types", "columns", "drop", "id"] as const).filter((name) =>
     String(values[name] ?? options[name].default) !== options[name].default
@@ -94,7 +80,12 @@ async function isTyped(
     String(values[name] ?? options[name].default) !== options[name].default
   );
   const file = parseDataFile(path), isTable = file !== undefined && !file.isFolder && isTableFile(file.path);
-  if (isTable && !isOff && !plain) return said.length > 0 || !await isPlain(file.path, header, rows);
+  if (isTable && !isOff && !plain) {
+    if (said.length > 0) return true;
+    const found = await plainRemarks(file.path, header, rows);
+    remarks.push(...found ?? []);
+    return found === undefined;
+  }
   const [first] = isOff ? others : said;
   if (first === undefined) return false;
   throw new UsageError(
@@ -106,181 +97,13 @@ async function isTyped(
   );
 }
 
-/** Loads a file of numbers: a table, arrays, pictures. */
 async function loadNumbers(path: string, random: Random, values: OptionValues, context: LoadContext): Promise<Dataset> {
-  const given = optionsOf(values);
-  const asked = String(values.condition ?? options.condition.default);
-  const requested = asked === "" ? [] : parseConditionRequest(asked);
-  using stack = new DisposableStack();
-  const sources: Partial<Record<Part, Source>> = {};
-  const missing = requested.map(({ name }) => name);
-  for (const [part, { name, array, open }] of Object.entries(await locate(path, { ...given, missing }))) {
-    context.signal?.throwIfAborted();
-    const { rows, layout } = laidOut(stack.use(await open()), name, given.layout), { columns } = rows;
-    const split = requested.length === 0
-      ? undefined
-      : await splitRequested(rows, layout, { name, array, spec: path, options: given }, requested);
-    sources[part as Part] = {
-      ...{ name, rows, layout, ...(columns ? { columns } : {}) },
-      surveyed: surveyedRange(rows, name, split && placesIn(split)),
-      ...(split ? { ...split, known: split.values } : {}),
-    };
-  }
-  const parts = alike(sources as Parts<Source>);
-  const { train } = parts, { shape } = train.layout, isPoints = shape.length === 1, isBytes = train.rows.type === "u1";
-  const standardise = String(values.standardise ?? options.standardise.default);
-  const isStandardised = standardise === "on" ||
-    standardise === "auto" && isPoints && !isBytes && given.range === "auto";
-  const range = isStandardised ? undefined : parseRange(given.range) ?? automaticRange(parts, given.range);
-  const taken = range
-    ? `${describeRange(range)} taken to [−1, 1]`
-    : isStandardised
-    ? "each axis standardised"
-    : "values as they are";
-  const { columns, rows } = train, { shape: sizes, type } = rows;
-  const order = parts.validation ? undefined : splitOrder(sizes[0], train.name, random);
-  const condition = requested.length === 0 ? undefined : conditionOf(parts, requested, order);
-  const description = describe(path, { shape: sizes, type, ...(columns ? { columns } : {}) }, shape, [
-    ...train.layout.notes,
-    taken,
-    ...(condition ? [`given ${describeCondition(condition)}`] : []),
-    ...describeUnknown(missing, Object.values(parts).flatMap(({ known }) => known ?? [])),
-  ]);
-  const data = isStandardised ? standardised(parts, order) : scaled(parts, range);
-  const samples = condition
-    ? mapParts(data.samples, (each, part) => told(each, parts[part]!, condition))
-    : data.samples;
-  return {
-    ...partsOf(samples, order),
-    ...data.facts,
-    shape,
-    ...(columns && isPoints ? { columns } : {}),
-    ...(condition ? { condition } : {}),
-    description,
-  };
-}
-
-/** What the variables of a condition are, by the values of all parts; their scales are those of the training rows. */
-function conditionOf(
-  { train, ...others }: Parts<Source>,
-  requested: readonly RequestedVariable[],
-  order: Uint32Array | undefined,
-): Condition {
-  const m = requested.length, all = [train, ...Object.values(others)].map(({ known }) => known!);
-  const rows = train.rows.shape[0];
-  const training = order?.subarray(0, trainCount(rows)) ?? Uint32Array.from({ length: rows }, (_, row) => row);
-  return requested.map((one, k) => {
-    const values = new Float64Array(all.reduce((sum, known) => sum + known.length / m, 0));
-    let at = 0;
-    for (const known of all) for (let i = k; i < known.length; i += m) values[at++] = known[i];
-    return variableOf(one, values, training, train.places![k]);
-  });
-}
-
-/** Samples with what is known of them. */
-function told(samples: Samples, { known, name }: Source, condition: Condition): Samples {
-  return givenEach(samples, encodeCondition(condition, known!, name));
-}
-
-/** Checks that all parts hold samples of one kind, with their columns in the order of the training part's. */
-function alike(parts: Parts<Source>): Parts<Source> {
-  const { train } = parts, isBytes = train.rows.type === "u1";
-  return mapParts(parts, (source) => {
-    const { name, rows, layout, columns } = source;
-    if (source === train) return source;
-    if (layout.shape.length === 1 && train.layout.shape.length === 1 && columns && train.columns) {
-      const wanted = { width: train.layout.shape[0], names: train.columns };
-      const { order } = matchColumns(name, layout.shape[0], columns, wanted);
-      return { ...source, layout: reordered(layout, order, train.layout.shape) };
-    }
-    if (String(layout.shape) !== String(train.layout.shape)) {
-      throw new DataFileError(
-        `${name} has samples of shape [${layout.shape}], but ${train.name} [${train.layout.shape}].`,
-      );
-    }
-    if (isBytes === (rows.type === "u1")) return source;
-    throw new DataFileError(`${name} and ${train.name} must both hold bytes or both floats. Store them alike.`);
-  });
-}
-
-/** The range that values are in where none is said: that of bytes, and of pictures one that is known. */
-function automaticRange({ train, ...others }: Parts<Source>, given: string): Range | undefined {
-  const { rows, layout, surveyed } = train;
-  if (given === "none") return undefined;
-  if (rows.type === "u1") return [0, 255];
-  if (layout.shape.length === 1) return undefined;
-  const all = [surveyed, ...Object.values(others).map((source) => source.surveyed)];
-  const low = Math.min(...all.map(([low]) => low)), high = Math.max(...all.map(([, high]) => high));
-  const range = likelyRange(rows.type, [low, high]);
-  // Values that fill less than half of a range may be anything else, as counts up to 16.
-  return range && (high > range[1] / 2 || low < range[0] / 2) ? range : undefined;
-}
-
-/** Samples as a model sees them, and how they were brought to that. */
-interface ScaledParts {
-  readonly samples: Parts<Samples>;
-  readonly facts: Omit<Dataset, "shape" | "train" | "validation" | "test">;
-}
-
-/** Samples whose axes have mean 0 and standard deviation 1 over the training rows. */
-function standardised(parts: Parts<Source>, order: Uint32Array | undefined): ScaledParts {
-  const { rows, layout } = parts.train, d = sizeOf(layout.shape), count = rows.shape[0];
-  const isTaken = order && new Uint8Array(count);
-  order?.subarray(0, trainCount(count)).forEach((row) => isTaken![row] = 1);
-  const { mean, scale } = momentsOf(rows, d, layout.order, isTaken);
-  // A value that does not vary is only centred.
-  const axes = { mean, scale: scale.map((deviation) => deviation || 1) };
-  const samples = mapParts(parts, ({ rows, layout }) => filled(rows, layout, axes, undefined));
-  return { samples, facts: { axes, logScale: logScaleOf(axes) } };
-}
-
-/** Samples whose values are moved from a range to [−1, 1], or as they are. */
-function scaled(parts: Parts<Source>, range: Range | undefined): ScaledParts {
-  const { rows, layout } = parts.train, isBytes = rows.type === "u1";
-  const samples = mapParts(parts, (source) => {
-    if (range) requireWithin(source.rows, range, source.name);
-    return isBytes ? bytesOf(source, range) : filled(source.rows, source.layout, undefined, range);
-  });
-  return { samples, facts: range ? scaledFacts(sizeOf(layout.shape), range, isBytes) : {} };
-}
-
-/** Samples as float32. */
-function filled(rows: StoredRows, layout: Layout, axes: Dataset["axes"], range: Range | undefined): Samples {
-  const d = sizeOf(layout.shape);
-  return floatSamples(toFloat32(storedSamples(rows, rowMap(rows, layout, layout.order, axes, range), d)), d);
-}
-
-/** Samples as the bytes that they are. */
-function bytesOf({ name, rows, layout: { shape, order } }: Source, range: Range | undefined): Samples {
-  const all = readAll(rows, name).data as Uint8Array, d = sizeOf(shape), width = sizeOf(rows.shape.slice(1));
-  const one = new Uint8Array(width), count = all.length / width;
-  if (order) {
-    for (let row = 0; row < count; row++) {
-      one.set(all.subarray(row * width, (row + 1) * width));
-      for (let k = 0; k < d; k++) all[row * d + k] = one[order[k]];
-    }
-  }
-  const data = all.subarray(0, count * d);
-  return byteSamples(data, d, range ? scaleOf(range) : { scale: 1, offset: 0 });
-}
-
-/** An order of rows of which the first nine tenths train. */
-function splitOrder(count: number, name: string, random: Random): Uint32Array {
-  if (count < 2) throw new DataFileError(`${name} has 1 row, expected at least 2 to split.`);
-  return random.split("validation").permutation(count);
-}
-
-function trainCount(count: number): number {
-  return Math.floor(0.9 * count);
-}
-
-/** The parts with a validation part, which is drawn from the training rows if the file has none. */
-function partsOf({ train, validation, test }: Parts<Samples>, order: Uint32Array | undefined): Omit<Dataset, "shape"> {
-  const parts = order ? splitInOrder(train, order) : { train, validation: validation! };
-  return { ...parts, ...(test ? { test } : {}) };
-}
-
-function mapParts<T, U>(parts: Parts<T>, map: (value: T, part: Part) => U): Parts<U> {
-  const mapped = Object.entries(parts).map(([part, value]) => [part, map(value, part as Part)]);
-  return Object.fromEntries(mapped) as unknown as Parts<U>;
+  const missing = requestedBy(values).map(({ name }) => name);
+  return await loadArrays(
+    path,
+    await locate(path, { ...optionsOf(values), missing, signal: context.signal }),
+    random,
+    values,
+    context,
+  );
 }

@@ -65,23 +65,26 @@ export async function inferOptions(values: OptionValues): Promise<InferOptions> 
   };
 }
 
-/** Whether a table is one of continuous numbers without gaps, heavy tails and what is doubtful, as far as some of its first rows tell. */
-export async function isPlain(
+/**
+ * Of a table of continuous numbers without gaps and heavy tails, as far as some of its first rows tell, what is doubtful in
+ * it, a line each; nothing of another table.
+ */
+export async function plainRemarks(
   path: string,
   header: "auto" | "on" | "off",
   rows: number = PEEKED_ROWS,
-): Promise<boolean> {
+): Promise<readonly string[] | undefined> {
   const table = await openTable(path, { header }), some = firstRows(table, rows);
   const { schema, unknown, remarks } = await inferSchema(some);
-  const isNumbers = remarks.length === 0 && schema.columns.length === table.names.length &&
-    unknown.every((count) => count === 0) &&
+  const isNumbers = schema.columns.length === table.names.length && unknown.every((count) => count === 0) &&
     schema.columns.every((column) => column.kind === "number" && column.step === undefined);
-  if (!isNumbers) return false;
+  if (!isNumbers) return undefined;
   const { cells } = await readCells(schema, some), width = schema.columns.length;
-  return dependences(schema, cells).length === 0 && schema.columns.every((column, k) => {
+  const isPlain = schema.columns.every((column, k) => {
     const values = Float64Array.from({ length: cells.length / width }, (_, row) => cells[row * width + k]);
     return column.kind === "number" && chooseTransform(column, values).kind === "none";
   });
+  return isPlain ? [...remarks, ...dependences(schema, cells)] : undefined;
 }
 
 /** Says which continuous numbers are linear functions of others. */

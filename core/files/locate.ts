@@ -1,8 +1,10 @@
 import { DataFileError } from "../io/data_array.ts";
-import { FOLDER, formatOf, type ReadOptions } from "../io/formats.ts";
+import { type Format, formatOf, type ReadOptions } from "../io/formats.ts";
 import type { StoredRows } from "../io/stored_rows.ts";
 import { UserError } from "../errors/user_error.ts";
-import { DATA_NAMES, parseDataFile } from "../data/data_file.ts";
+import { DATA_NAMES, dataEnding, type DataFileSpec, parseDataFile } from "../data/data_file.ts";
+import { idxSource } from "./idx_labels.ts";
+import { locateFolder } from "./locate_folder.ts";
 
 /** The parts that a file may name. */
 export type Part = "train" | "validation" | "test";
@@ -10,13 +12,23 @@ export type Part = "train" | "validation" | "test";
 /** Something of each part that there is. */
 export type Parts<T> = Partial<Record<Part, T>> & { readonly train: T };
 
-/** An array of a file that is not opened yet. */
-export interface StoredSource {
+/** An array that is not opened yet. */
+export interface KnownSource {
   /** What to call it in messages. */
   readonly name: string;
-  /** Its name in the file, empty in a file of one. */
-  readonly array: string;
   open(): Promise<StoredRows>;
+  /** Of values that are classes whatever they look like: what each number from 0 on is called, where they have names. */
+  readonly classes?: true | readonly string[];
+}
+
+/** An array of samples that is not opened yet. */
+export interface StoredSource extends Omit<KnownSource, "classes"> {
+  /** Another array, with a value for each of its rows, by the name of what is known of them; nothing where there is none. */
+  beside(name: string): Promise<KnownSource | undefined>;
+  /** What to name where there is none, in a sentence. */
+  readonly knows?: string;
+  /** Whether it is of pictures, which may be resized and laid over a background. */
+  readonly isPictures?: true;
 }
 
 /** The names that a part goes by in a file. */
@@ -27,13 +39,15 @@ const PART_NAMES: Readonly<Record<Part, readonly string[]>> = {
 };
 
 /**
- * Finds out which arrays of a file are which parts: those that it names so, the one that is asked for, or the only one.
+ * Finds out which arrays of a file or folder are which parts: those that it names so, the one that is asked for, or the only
+ * one.
  *
  * @throws {DataFileError} If there is no such file or array, or it is not clear which.
  */
 export async function locate(spec: string, options: ReadOptions): Promise<Parts<StoredSource>> {
   const file = parseDataFile(spec), path = file?.path ?? spec;
-  const format = file?.isFolder ? FOLDER : formatOf(path);
+  if (file?.isFolder) return await locateFolder(path, options);
+  const format = formatOf(path);
   if (!file || !format) {
     throw new DataFileError(
       `The data set file got the path ${
@@ -42,25 +56,27 @@ export async function locate(spec: string, options: ReadOptions): Promise<Parts<
         "the data set.",
     );
   }
+  if (!format.names) return { train: sourceOfOne(file, format, options) };
+  const listed = format.names.bind(format);
   const named = (name: string): StoredSource => {
-    const source = name === "" ? path : `${path}:${name}`;
-    return { name: source, array: name, open: () => format.open(path, name, source, options) };
+    const source = `${path}:${name}`;
+    return {
+      name: source,
+      open: () => format.open(path, name, source, options),
+      beside: (known) => locateBeside(path, { ...format, names: listed }, name, known, options),
+    };
   };
-  if (!format.names) {
-    if (file.name !== undefined) throw new DataFileError(`${path} holds a single array. Leave out ":${file.name}".`);
-    return { train: named("") };
-  }
   const wanted = file.name?.replace(/^\/+/, "");
   if (wanted !== undefined) {
     // A file may have more names for an array than it lists, and more than can be listed.
-    const names = await listedNames(format.names, path);
+    const names = await listedNames(listed, path);
     const source = named(wanted);
     if (!names.includes(wanted) && names.length > 0 && !await opens(source)) {
       throw new DataFileError(`${path} has no ${JSON.stringify(wanted)}. ${choice(path, names)}`);
     }
     return { train: source };
   }
-  const names = await format.names(path);
+  const names = await listed(path);
   const [train, validation, test] = (["train", "validation", "test"] as const).map((part) =>
     PART_NAMES[part].find((name) => names.includes(name))
   );
@@ -75,21 +91,28 @@ export async function locate(spec: string, options: ReadOptions): Promise<Parts<
   return { train: named(names[0]) };
 }
 
-/**
- * Another array of the file, with what is known of the rows of one: of `train` and `test` those named `train_label`,
- * `label_train` or `train/label` and so on, of an array of another name the one beside it.
- *
- * @param of The array's name in the file.
- * @returns Nothing where there is none.
- */
-export async function locateBeside(
-  spec: string,
+/** A file of one array. */
+function sourceOfOne({ path, name }: DataFileSpec, format: Format, options: ReadOptions): StoredSource {
+  if (name !== undefined) throw new DataFileError(`${path} holds a single array. Leave out ":${name}".`);
+  const ending = dataEnding(path);
+  if (ending === "idx" || ending === "idx.gz") return idxSource(path);
+  return {
+    name: path,
+    open: () => format.open(path, "", path, options),
+    beside: () => Promise.resolve(undefined),
+    ...(format.isPictures ? { isPictures: true as const } : {}),
+  };
+}
+
+/** Of `train` and `test` those named `train_label`, `label_train` or `train/label` and so on, of an array of another name the one beside it. */
+async function locateBeside(
+  path: string,
+  format: Format & { readonly names: (path: string) => Promise<string[]> },
   of: string,
   name: string,
   options: ReadOptions,
-): Promise<StoredSource | undefined> {
-  const file = parseDataFile(spec), path = file?.path ?? spec, format = formatOf(path);
-  if (!format?.names || of === "") return undefined;
+): Promise<KnownSource | undefined> {
+  if (of === "") return undefined;
   const isPart = Object.values(PART_NAMES).some((names) => names.includes(of));
   const folder = of.includes("/") ? of.slice(0, of.lastIndexOf("/") + 1) : "";
   const names = await listedNames(format.names, path);
@@ -98,7 +121,7 @@ export async function locateBeside(
   const found = [...isPart ? ofPart : [], ...isAlone ? [folder + name, name] : []].find((one) => names.includes(one));
   if (found === undefined || found === of) return undefined;
   const source = `${path}:${found}`;
-  return { name: source, array: found, open: () => format.open(path, found, source, options) };
+  return { name: source, open: () => format.open(path, found, source, options) };
 }
 
 async function listedNames(names: (path: string) => Promise<string[]>, path: string): Promise<string[]> {

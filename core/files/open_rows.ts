@@ -59,12 +59,11 @@ export async function openRows(spec: string, model: ModelData, values: OptionVal
   }
   const variables = model.condition?.map((variable) => variable.name) ?? [];
   const given = optionsOf(values), sources = await locate(spec, { ...given, missing: variables });
-  const { name, array, open } = sources.test ?? sources.validation ?? sources.train;
-  const opened = await open();
+  const source = sources.test ?? sources.validation ?? sources.train, { name } = source;
+  const opened = await source.open();
   try {
     const { rows, layout: whole } = laidOut(opened, name, given.layout, model.shape), { condition } = model;
-    const from = { name, array, spec, options: given };
-    const split = condition && await splitKnown(rows, whole, from, condition, sizeOf(model.shape ?? whole.shape));
+    const split = condition && await splitKnown(rows, whole, source, condition, sizeOf(model.shape ?? whole.shape));
     const { layout, columns: names } = split ?? { layout: whole, columns: rows.columns };
     const { order, notes } = orderFor(name, names, layout, model);
     const missing = split?.missing ?? [], isGiven = condition !== undefined && missing.length < condition.length;

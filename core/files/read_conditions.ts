@@ -1,12 +1,11 @@
-import { type Condition, ConditionError } from "../data/condition.ts";
+import { type Condition, ConditionError, type ConditionVariable, listedLevels } from "../data/condition.ts";
 import type { RequestedVariable } from "../data/condition_request.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { DataFileError } from "../io/data_array.ts";
-import type { ReadOptions } from "../io/formats.ts";
 import { placeOf } from "../io/columns.ts";
 import { forEachRows, type StoredRows } from "../io/stored_rows.ts";
 import type { Layout } from "./layout.ts";
-import { locateBeside, type StoredSource } from "./locate.ts";
+import type { KnownSource, StoredSource } from "./locate.ts";
 import { listed } from "./match_columns.ts";
 
 /** Rows of a file without the columns that say what is known of them. */
@@ -21,13 +20,8 @@ export interface SplitRows {
   readonly places: readonly (number | undefined)[];
   /** The variables that the file does not have. */
   readonly missing: readonly string[];
-}
-
-/** Where the rows of an array come from. */
-export interface RowsSource extends Pick<StoredSource, "name" | "array"> {
-  /** The file, as it was named. */
-  readonly spec: string;
-  readonly options: ReadOptions;
+  /** Of each variable what its array says of its values ({@linkcode KnownSource}). */
+  readonly classes: readonly KnownSource["classes"][];
 }
 
 /**
@@ -39,7 +33,7 @@ export interface RowsSource extends Pick<StoredSource, "name" | "array"> {
 export async function splitRequested(
   rows: StoredRows,
   layout: Layout,
-  source: RowsSource,
+  source: StoredSource,
   requested: readonly RequestedVariable[],
 ): Promise<SplitRows> {
   const { columns } = rows, isPoints = layout.shape.length === 1, width = layout.shape[0];
@@ -53,7 +47,7 @@ export async function splitRequested(
   const has = columns && isPoints ? `it has the columns ${listed(columns)}` : isPoints ? `it has ${width} columns` : "";
   throw new ConditionError(
     `--condition names ${split.missing[0]}, which ${source.name} does not have${has ? `; ${has}` : ""}. ` +
-      "Name a column, its number from 0, or another array of the same file.",
+      (source.knows ?? "Name a column, its number from 0, or another array of the same file."),
   );
 }
 
@@ -61,7 +55,7 @@ export async function splitRequested(
 export async function splitKnown(
   rows: StoredRows,
   layout: Layout,
-  source: RowsSource,
+  source: StoredSource,
   condition: Condition,
   d: number,
 ): Promise<SplitRows> {
@@ -69,7 +63,7 @@ export async function splitKnown(
   const inColumns = condition.filter(({ place }) => place !== undefined).length;
   // Without names a file of all columns is like the one of the training, and one of fewer has the samples alone.
   const isWhole = isPoints && rows.shape.length > 1 && inColumns > 0 && layout.shape[0] === d + inColumns;
-  return await splitAt(
+  const split = await splitAt(
     rows,
     layout,
     source,
@@ -78,25 +72,53 @@ export async function splitKnown(
       return { name, place: named >= 0 ? named : isWhole ? place : undefined };
     }),
   );
+  condition.forEach((variable, k) => matchClasses(variable, split.classes[k], split.values, k, condition.length));
+  return split;
+}
+
+/** Brings classes with names to the numbers that a model knows them by, in column `k` of the values. */
+function matchClasses(
+  variable: ConditionVariable,
+  classes: KnownSource["classes"],
+  values: Float64Array,
+  k: number,
+  m: number,
+): void {
+  const { name } = variable, names = variable.kind === "class" ? variable.names : undefined;
+  if (!classes || classes === true && !names) return;
+  for (let at = k; at < values.length; at += m) {
+    const own = classes === true ? String(values[at]) : classes[values[at]];
+    const level = variable.kind === "class" ? variable.levels[names?.indexOf(own) ?? -1] : undefined;
+    if (level === undefined) {
+      throw new ConditionError(
+        `${name} is ${JSON.stringify(own)} of some samples, but the model was trained on ${
+          variable.kind === "class" ? listedLevels(variable) : "numbers"
+        }. Leave these out, or give classes that it knows.`,
+      );
+    }
+    values[at] = level;
+  }
 }
 
 async function splitAt(
   rows: StoredRows,
   layout: Layout,
-  source: RowsSource,
+  source: StoredSource,
   variables: readonly { readonly name: string; readonly place: number | undefined }[],
 ): Promise<SplitRows> {
   const { shape: [count, ...rest], columns } = rows, m = variables.length;
   const values = new Float64Array(count * m).fill(NaN), missing: string[] = [];
+  const classes = new Array<KnownSource["classes"]>(m).fill(undefined);
   const places = variables.map(({ place }) => place);
   for (const [k, { name, place }] of variables.entries()) {
     if (place !== undefined) continue;
-    const beside = await locateBeside(source.spec, source.array, name, source.options);
+    const beside = await source.beside(name);
+    classes[k] = beside?.classes;
     if (beside) await readBeside(beside, source.name, count, values, k, m);
     else missing.push(name);
   }
   const taken = new Set(places.filter((place) => place !== undefined));
-  if (taken.size === 0) return { layout, ...(columns ? { columns } : {}), values, places, missing };
+  if (taken.size === 0) return { layout, ...(columns ? { columns } : {}), values, places, missing, classes };
   const width = sizeOf(rest);
   forEachRows(rows, (read, first) => {
     for (let from = 0, row = first / width; from < read.length; from += width, row++) {
@@ -110,7 +132,7 @@ async function splitAt(
   return {
     layout: { ...layout, shape: [kept.length], order: kept },
     ...(columns ? { columns: Array.from(kept, (place) => columns[place]) } : {}),
-    ...{ values, places, missing },
+    ...{ values, places, missing, classes },
   };
 }
 
@@ -133,7 +155,7 @@ export function describeUnknown(names: readonly string[], known: readonly Float6
 
 /** Reads an array of one value for each row into column `k` of the values. */
 async function readBeside(
-  source: StoredSource,
+  source: KnownSource,
   of: string,
   count: number,
   values: Float64Array,

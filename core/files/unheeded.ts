@@ -5,6 +5,8 @@ import { UsageError } from "../errors/usage_error.ts";
 const HEEDED = {
   header: { endings: /^(csv|tsv|txt|dat)(\.gz)?$/, kind: "a table of text" },
   transpose: { endings: /^(h5|hdf5|mat)$/, kind: "a file of HDF5" },
+  size: { endings: /^(png|jpg|jpeg|webp)$/, kind: "of pictures" },
+  background: { endings: /^(png|jpg|jpeg|webp)$/, kind: "of pictures" },
 } as const;
 
 /**
@@ -16,7 +18,7 @@ const HEEDED = {
  */
 export function requireHeededReading(
   spec: string,
-  given: { readonly header?: string | undefined; readonly transpose?: string | undefined },
+  given: { readonly [K in keyof typeof HEEDED]?: string | undefined },
 ): void {
   const file = parseDataFile(spec);
   // An option of such a name is the plugin's own.
@@ -25,6 +27,8 @@ export function requireHeededReading(
   for (const [name, { endings, kind }] of Object.entries(HEEDED)) {
     const value = given[name as keyof typeof HEEDED];
     if (value === undefined || value === "auto" || (ending !== undefined && endings.test(ending))) continue;
+    // What a folder holds is known once it is read.
+    if (file.isFolder && endings.test("png")) continue;
     throw new UsageError(`--${name} is ${value}, but ${spec} is not ${kind}. Leave it out.`);
   }
 }

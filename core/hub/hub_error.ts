@@ -4,6 +4,9 @@ import { HttpError } from "../io/http.ts";
 /** A model that cannot be had from the hub, its cache or a folder. The message says what to do. */
 export class HubError extends UserError {}
 
+/** A model with several variants of its weights, none of which is named. */
+export class SeveralVariantsError extends HubError {}
+
 /** What was asked for, for messages. */
 export interface Asked {
   readonly id: string;

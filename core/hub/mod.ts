@@ -11,9 +11,9 @@ import { chooseModelPaths, findModelFiles, type ModelFiles, placePaths, readInde
 import { isModelName, type ModelId, parseModelId } from "./model_id.ts";
 import { authorisation, describeFile, listModel } from "./repository.ts";
 import { type HubOptions, hubSettings } from "./settings.ts";
-import { isIndex } from "./weight_names.ts";
+import { isIndex, isWeightsName } from "./weight_names.ts";
 
-export { HubError } from "./hub_error.ts";
+export { HubError, SeveralVariantsError } from "./hub_error.ts";
 export { FACTS, findModelFiles, type ModelFiles } from "./model_files.ts";
 export { type FileProgress, type HubOptions, hubOptionsOf } from "./settings.ts";
 
@@ -29,14 +29,14 @@ export interface FetchedModel extends ModelFiles {
 }
 
 /**
- * The files of a model: of a folder if there is one by that name, otherwise of the hub.
+ * The files of a model: of a folder, or with a file of weights in it, if there is one by that name, otherwise of the hub.
  *
- * @param name A folder's path, or what {@link fetchModel} takes.
+ * @param name Its path, or what {@link fetchModel} takes.
  * @throws HubError if it is neither, and what else `fetchModel` throws.
  */
 export async function locateModel(name: string, options: HubOptions = {}): Promise<ModelFiles> {
   const info = await Deno.stat(name).catch(() => undefined);
-  if (info?.isDirectory) return await findModelFiles(name);
+  if (info?.isDirectory || info && isWeightsName(basename(name))) return await findModelFiles(name);
   if (info) throw new HubError(`${name} is a file. Name the folder with its config.json, or a model on the hub.`);
   if (/^[.~/\\]|\\|^[A-Za-z]:/.test(name) || name.split("/").length > 2 || !isModelName(name.replace(/@.*$/, ""))) {
     throw new HubError(`There is no folder ${name}, and no model on the hub has such a name. Check the path.`);

@@ -1,7 +1,15 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { DESCRIPTION_BOUNDS, readBoundedJson } from "../io/bounded_json.ts";
 import { HubError } from "./hub_error.ts";
-import { chooseWeights, type ChosenWeights, isIndex, isWeightsName, shardsOf, WEIGHTS } from "./weight_names.ts";
+import {
+  chooseWeights,
+  type ChosenWeights,
+  isIndex,
+  isWeightsName,
+  namedWeights,
+  shardsOf,
+  WEIGHTS,
+} from "./weight_names.ts";
 
 /** The paths of the files of a diffusers model. */
 export interface ModelPaths {
@@ -35,21 +43,22 @@ const SCHEDULERS = [SCHEDULER, `scheduler/${SCHEDULER}`];
  * Picks the files of a model among paths: a network of its own, or the one in `unet` of a pipeline.
  *
  * @param source What the paths are of, for messages.
+ * @param named The weights that are to be taken, which lie at the top.
  * @throws HubError if the configuration or the weights are missing, or there are several and none of them is plain.
  */
-export function chooseModelPaths(paths: readonly string[], source: string): ModelPaths {
+export function chooseModelPaths(paths: readonly string[], source: string, named?: string): ModelPaths {
   const has = (path: string) => paths.includes(path);
-  for (const folder of FOLDERS) {
+  for (const folder of named === undefined ? FOLDERS : [""]) {
     if (!has(folder + CONFIG)) continue;
     const names = paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length));
-    const chosen = chooseWeights(names, source);
+    const chosen = named === undefined ? chooseWeights(names, source) : namedWeights(named);
     if (!chosen) continue;
     return {
       config: folder + CONFIG,
       scheduler: SCHEDULERS.find(has),
       weights: folder + chosen.name,
       facts: [folder + FACTS].find(has),
-      notes: notesOf(chosen),
+      notes: named === undefined ? notesOf(chosen) : [],
     };
   }
   const missing = FOLDERS.some((folder) => has(folder + CONFIG)) ? WEIGHTS.join(" or ") : CONFIG;
@@ -64,13 +73,16 @@ function notesOf({ name, variant }: ChosenWeights): string[] {
  * Finds the files of a model in a folder: at its top, where it may be the `unet` of a pipeline whose scheduler lies
  * beside it, or in its `unet`.
  *
+ * @param path The folder, or the file of weights in it that is to be taken, such as a variant.
  * @param source What the folder is, for messages; its path if left out.
  * @returns Paths that begin with the folder's.
  * @throws HubError if the configuration or the weights are missing, or an index names files that are not there.
  */
-export async function findModelFiles(folder: string, source = folder): Promise<ModelFiles> {
+export async function findModelFiles(path: string, source = path): Promise<ModelFiles> {
+  const named = isWeightsName(basename(path)) && await isFile(path) ? basename(path) : undefined;
+  const folder = named === undefined ? path : dirname(path);
   const paths = (await Promise.all([...FOLDERS, "scheduler/"].map((within) => pathsIn(folder, within)))).flat();
-  const placed = placePaths(folder, chooseModelPaths(paths, source));
+  const placed = placePaths(folder, chooseModelPaths(paths, source, named));
   const scheduler = placed.scheduler ?? await pipelineScheduler(folder);
   const shards = isIndex(placed.weights) ? await readIndex(placed.weights) : [placed.weights];
   const missing = (await Promise.all(shards.map(async (path) => await isFile(path) ? [] : [path]))).flat();

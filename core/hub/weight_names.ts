@@ -1,4 +1,4 @@
-import { HubError } from "./hub_error.ts";
+import { HubError, SeveralVariantsError } from "./hub_error.ts";
 
 /** The files of weights of one part, best first. */
 export const WEIGHTS = ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"] as const;
@@ -34,11 +34,20 @@ export function isIndex(path: string): boolean {
   return path.endsWith(".json");
 }
 
+/** A file of weights, or an index of them, that is named by itself. @throws HubError for a part of several. */
+export function namedWeights(name: string): ChosenWeights {
+  if (/-\d+-of-\d+\.(?:safetensors|bin)$/.test(name)) {
+    throw new HubError(`${name} is one of several parts. Name the folder, or the index of the parts.`);
+  }
+  const variant = variantOf(name)?.variant;
+  return { name, ...(variant === undefined ? {} : { variant }) };
+}
+
 /**
  * The weights among the names of a folder's files: the plain ones, or the one variant that is there.
  *
  * @returns Nothing where there are none.
- * @throws HubError where there are several variants and no plain weights.
+ * @throws SeveralVariantsError where there are several variants and no plain weights.
  */
 export function chooseWeights(names: readonly string[], source: string): ChosenWeights | undefined {
   const plain = PLAIN.find((name) => names.includes(name));
@@ -53,13 +62,10 @@ export function chooseWeights(names: readonly string[], source: string): ChosenW
   const [first, ...others] = [...variants.values()];
   if (first === undefined) return undefined;
   if (others.length === 0) return { name: first.name, variant: first.variant };
-  throw new HubError(
+  throw new SeveralVariantsError(
     `${source} has variants of its weights and no plain ones: ${
       [...variants.values()].map(({ name }) => name).join(", ")
-    }` +
-      `. Put one of them into a folder with the config.json, under the name ${
-        WEIGHTS[0]
-      } or the .bin's, and name that.`,
+    }. Name one of these files instead of the folder.`,
   );
 }
 

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 
 /**
- * A file's digest: `md5:`, `sha1:` or `sha256:` and its hexadecimal digits, or `git:` and the name that git gives to
- * a file's contents.
+ * A file's digest: `md5:`, `sha1:`, `sha256:` or `sha512:` and its hexadecimal digits, or `git:` and the name that git
+ * gives to a file's contents.
  */
-export type Digest = `${"md5" | "sha1" | "sha256" | "git"}:${string}`;
+export type Digest = `${"md5" | "sha1" | "sha256" | "sha512" | "git"}:${string}`;
 
 const CHUNK_BYTES = 1 << 20;
 

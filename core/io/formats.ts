@@ -2,7 +2,7 @@ import { type DataEnding, dataEnding } from "../data/data_file.ts";
 import { openCsv } from "./csv.ts";
 import { datasetNames, openDataset } from "./hdf5.ts";
 import { openIdx } from "./idx.ts";
-import { openImageFolder, openImages } from "./images.ts";
+import { openPictures, type PictureOptions } from "./images.ts";
 import { openJson } from "./json.ts";
 import { matNames, openMat } from "./mat.ts";
 import { openNpy } from "./npy.ts";
@@ -13,7 +13,7 @@ import type { StoredRows } from "./stored_rows.ts";
 import { openTorch, torchNames } from "./torch_data.ts";
 
 /** What decides how a file is read that can be read in two ways. */
-export interface ReadOptions {
+export interface ReadOptions extends PictureOptions {
   /** Whether the first line of a table has the columns' names. */
   readonly header: "auto" | "on" | "off";
   /** Whether the axes are reversed, as MATLAB stores them; `auto`: where the file says that MATLAB wrote it. */
@@ -25,6 +25,8 @@ export interface ReadOptions {
 /** How the arrays of a kind of file are listed and opened; a file of one array has no names. */
 export interface Format {
   names?(path: string): Promise<string[]>;
+  /** Whether it is of pictures. */
+  readonly isPictures?: true;
   /**
    * @param name The array's, `""` in a file of one.
    * @param source What to call it in messages.
@@ -37,7 +39,7 @@ const json: Format = { open: (path, _, __, { missing }) => openJson(path, missin
 const hdf5: Format = { names: datasetNames, open: openDataset };
 const torch: Format = { names: torchNames, open: openTorch };
 const idx: Format = { open: openIdx };
-const images: Format = { open: openImages };
+const images: Format = { isPictures: true, open: (path, _, __, options) => openPictures([path], [], options) };
 
 /** The format of a file by the ending of its name, in lower case, without the dot. */
 export const FORMATS: Readonly<Record<DataEnding, Format>> = {
@@ -71,9 +73,6 @@ export const FORMATS: Readonly<Record<DataEnding, Format>> = {
   jpeg: images,
   webp: images,
 };
-
-/** A folder of pictures. */
-export const FOLDER: Format = { open: openImageFolder };
 
 /** The format of a file by its name. */
 export function formatOf(path: string): Format | undefined {

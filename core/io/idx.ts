@@ -41,6 +41,18 @@ export function openIdx(path: string): Promise<StoredRows> {
   });
 }
 
+/**
+ * The rows of an IDX file in memory, which is not gzipped.
+ *
+ * @param source What to call it in messages.
+ * @throws {DataFileError} If it is damaged, or of another size than its header says.
+ */
+export function idxRows(file: Uint8Array, source: string): StoredRows {
+  const { type, shape, count, bytes } = parseHeader(file.subarray(0, 4 + 4 * MAX_AXES), source);
+  requireSize(file.length, bytes + count * NUMBER_BYTES[type], shape, type, source);
+  return byteRows(file.subarray(bytes), { type, shape, bigEndian: true });
+}
+
 async function unpack(file: Deno.FsFile, size: number, path: string): Promise<StoredRows> {
   const start = new Uint8Array(4 + 4 * MAX_AXES);
   let header: IdxHeader | undefined, numbers: Uint8Array = new Uint8Array(), at = 0;

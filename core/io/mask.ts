@@ -36,7 +36,7 @@ export async function readMask(path: string): Promise<Mask> {
   try {
     const image = sharp(bytes, { ignoreIcc: true, limitInputPixels: MAX_BYTES, failOn: "warning" });
     requireReadable(await image.metadata(), bytes, path);
-    const { data, info } = await image.toColourspace("srgb").ensureAlpha().raw({ depth: "uchar" })
+    const { data, info } = await image.autoOrient().toColourspace("srgb").ensureAlpha().raw({ depth: "uchar" })
       .toBuffer({ resolveWithObject: true });
     return maskOf(data, info, path);
   } catch (error) {

@@ -8,22 +8,28 @@ import { linear } from "./linear.ts";
  * @param params Holds `NAME.to_q`, `to_k`, `to_v` and `to_out.0`, each a linear layer.
  * @param name The layer's name.
  * @param x `[batch, channels, height, width]`.
- * @param heads Divides the channels.
+ * @param size Channels of one head; if left out, the heads divide those of `x`.
  */
-export function attention(params: Record<string, tf.Tensor>, name: string, x: tf.Tensor, heads: number): tf.Tensor {
+export function attention(
+  params: Record<string, tf.Tensor>,
+  name: string,
+  x: tf.Tensor,
+  heads: number,
+  size: number = x.shape[1]! / heads,
+): tf.Tensor {
   const [n, c, h, w] = x.shape;
-  const pixels = h * w;
-  const size = c / heads;
+  const pixels = h * w, inner = heads * size;
   const rows = tf.reshape(tf.transpose(x, [0, 2, 3, 1]), [n * pixels, c]);
   const part = (key: string) => {
     const y = linear(params, `${name}.${key}`, rows);
-    if (heads === 1) return tf.reshape(y, [n, pixels, c]);
+    if (heads === 1) return tf.reshape(y, [n, pixels, inner]);
     return tf.reshape(tf.transpose(tf.reshape(y, [n, pixels, heads, size]), [0, 2, 1, 3]), [n * heads, pixels, size]);
   };
   const [query, key, value] = [part("to_q"), part("to_k"), part("to_v")];
-  const weights = tf.softmax(tf.mul(tf.matMul(query, key, false, true), 1 / Math.sqrt(size)));
+  // There are fewer values to be scaled than products of them.
+  const weights = tf.softmax(tf.matMul(tf.mul(query, 1 / Math.sqrt(size)), key, false, true));
   const mixed = tf.matMul(weights, value);
   const joined = heads === 1 ? mixed : tf.transpose(tf.reshape(mixed, [n, heads, pixels, size]), [0, 2, 1, 3]);
-  const y = linear(params, `${name}.to_out.0`, tf.reshape(joined, [n * pixels, c]));
+  const y = linear(params, `${name}.to_out.0`, tf.reshape(joined, [n * pixels, inner]));
   return tf.transpose(tf.reshape(y, [n, h, w, c]), [0, 3, 1, 2]);
 }

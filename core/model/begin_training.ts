@@ -15,6 +15,7 @@ import { blocksOf } from "../rows/table_coding.ts";
 import { drawn } from "../random/row_uniforms.ts";
 import { rowsOfRun } from "../evaluation/row_program.ts";
 import { fitGaussian, type Gaussian, standardGaussian } from "../reference/gaussian.ts";
+import { flooredBy } from "../reference/held_out_floor.ts";
 import { type GaussianMixture, onlyGaussian } from "../reference/mixture.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { requireTrainingMemory } from "../training/memory.ts";
@@ -22,7 +23,8 @@ import type { TrainingSettings } from "../training/settings.ts";
 import { RECIPES } from "../training/recipe.ts";
 import { createTraining, type Training, type TrainingSnapshot } from "../training/train.ts";
 import { requireVariedColumns } from "./constant_columns.ts";
-import { type FitSettings, RATE, WIDE, WIDE_RATE } from "./settings.ts";
+import { unresolvedNote } from "./unresolved_directions.ts";
+import { FINE_TUNING_RATE, type FitSettings, RATE, WIDE, WIDE_RATE } from "./settings.ts";
 
 /** Settings with nothing left open. */
 export type ResolvedSettings<S extends FitSettings = FitSettings> = S & {
@@ -85,6 +87,9 @@ export async function beginTraining<S extends FitSettings>(
       `--batch-size is ${batchSize}, but the data set ${dataName} has ${rows} training samples. Give at most ${rows}.`,
     );
   }
+  if (config.flip && data.shape.length !== 3) {
+    throw new UserError(`--flip mirrors pictures, but ${dataName} has samples of shape [${data.shape}]. Leave it out.`);
+  }
   const known = {
     shape: data.shape,
     ...(data.condition ? { condition: data.condition } : {}),
@@ -107,8 +112,10 @@ export async function beginTraining<S extends FitSettings>(
     );
   }
   ranks.stop.throwIfAborted();
-  const fitting = Math.max(1, Math.floor(microBatchValues / sizeOf(data.shape)));
-  const microBatchSize = Math.min(batchSize, config.microBatchSize || fitting);
+  const microBatchSize = Math.min(
+    batchSize,
+    config.microBatchSize || partOf(batchSize, microBatchValues / sizeOf(data.shape)),
+  );
   const recipe = {
     // Images keep PyTorch's Adam, whose short runs end before a rise of the rate would.
     ...(data.shape.length === 1 ? RECIPES[config.recipe].optimiser : {}),
@@ -124,12 +131,18 @@ export async function beginTraining<S extends FitSettings>(
     requireVariedColumns(data, dataName);
   }
   // The moments of rows with unknown values are those of the mixture that is fitted to them.
-  const fitted = saved.gaussian ?? (isTable ? undefined : fitGaussian(data.train, data.shape));
+  const fitted = saved.gaussian ?? (isTable ? undefined : fittedGaussian(data, config));
   if (!reference && !isTable && data.shape.length === 1) {
     // What is wrong with the denoiser's options, or too large, is told before a mixture is fitted, which takes its time.
     const plain = { ...known, gaussian: fitted ?? standardGaussian(sizeOf(data.shape)) };
     const trial = await plugin.create(plain, config.denoiserOptions, { signal: ranks.stop, training: true });
     requireTrainingMemory(engine, trial, plain, recipe, sizes);
+  }
+  if (!reference && data.shape.length === 3 && rows >= MANY_IMAGES && takesMixtures(config, data)) {
+    context.onNote?.(
+      "reference: mixtures are fitted to the directions that the images vary in most, which takes minutes before the first " +
+        "step; --reference gaussian begins at once",
+    );
   }
   const chosen = reference
     ? { reference, structure: reference }
@@ -149,6 +162,10 @@ export async function beginTraining<S extends FitSettings>(
   };
   requireTrainingMemory(engine, denoiser, info, recipe, sizes);
   const proposal = proposalFor(config, chosen.structure);
+  const unresolved = data.shape.length === 3 && config.estimator === "paired"
+    ? unresolvedNote(gaussian, proposal)
+    : undefined;
+  if (unresolved) context.onNote?.(unresolved);
   const stepsPerEpoch = Math.max(1, Math.floor(rows / batchSize));
   const epochs = config.epochs === "auto"
     ? Math.max(
@@ -166,7 +183,7 @@ export async function beginTraining<S extends FitSettings>(
   const validateEvery = config.validateEvery === "auto"
     ? Math.min(isTable ? Infinity : MOST_EVERY, often)
     : config.validateEvery;
-  const usualRate = sizeOf(data.shape) > WIDE ? WIDE_RATE : RATE;
+  const usualRate = made.isPretrained ? FINE_TUNING_RATE : sizeOf(data.shape) > WIDE ? WIDE_RATE : RATE;
   const learningRate = config.learningRate === "auto" ? usualRate : config.learningRate;
   const settings: TrainingSettings = {
     recipe,
@@ -184,6 +201,7 @@ export async function beginTraining<S extends FitSettings>(
     blend: config.reference !== "none" && config.estimator === "paired" && !denoiser.form,
     patience: patience || Infinity,
     ...(data.condition ? { dropCondition: config.dropCondition } : {}),
+    flip: config.flip,
   };
   const resolved = {
     ...{ ...config, epochs, patience, validateEvery, batchSize, microBatchSize, learningRate },
@@ -261,20 +279,45 @@ function proposalFor({ logsnrLoc, logsnrScale, proposal }: FitSettings, structur
   };
 }
 
+/** Images whose mixtures take long to fit. */
+const MANY_IMAGES = 10_000;
+
+/** Samples that convolutions take together; they are slower on others. */
+const BLOCK = 16;
+
+/** How many samples of a batch have their gradient computed at once: alike parts of at most so many, in whole blocks. */
+function partOf(batchSize: number, most: number): number {
+  if (most >= batchSize) return batchSize;
+  const block = most < BLOCK ? 1 : BLOCK, fitting = Math.max(1, Math.floor(most / block) * block);
+  const parts = Math.ceil(batchSize / fitting);
+  return Math.ceil(batchSize / parts / block) * block;
+}
+
+/** The data's Gaussian; of pictures with variances by which those that are held out are the most likely. */
+function fittedGaussian({ train, validation, shape }: Dataset, { recipe }: FitSettings): Gaussian {
+  const gaussian = fitGaussian(train, shape);
+  return shape.length === 3 && recipe !== "seed" ? flooredBy(gaussian, validation) : gaussian;
+}
+
 /** The reference that the settings ask for; nothing is fitted that nothing asks for. */
 async function referenceFor(
   engine: Engine,
   data: Dataset,
   gaussian: Gaussian,
-  { reference, logsnrLoc, logsnrScale }: FitSettings,
+  config: FitSettings,
   random: Random,
   signal: AbortSignal,
 ): Promise<ChosenReference> {
-  const request = referenceRequest(reference), one = onlyGaussian(gaussian);
-  const isOpen = logsnrLoc === "auto" || logsnrScale === "auto";
-  const isOne = request.kind === "none" || request.kind === "gaussian" && !data.condition;
-  if (!isOpen && isOne) return { reference: one, structure: one };
+  const one = onlyGaussian(gaussian);
+  if (!takesMixtures(config, data)) return { reference: one, structure: one };
+  const request = referenceRequest(config.reference);
   return await chooseReference(engine, data, gaussian, request, random.split("reference"), signal, data.condition);
+}
+
+/** Whether the settings ask for what only mixtures tell: a reference, or the range of the log SNRs. */
+function takesMixtures({ reference, logsnrLoc, logsnrScale }: FitSettings, { condition }: Dataset): boolean {
+  const { kind } = referenceRequest(reference);
+  return logsnrLoc === "auto" || logsnrScale === "auto" || !(kind === "none" || kind === "gaussian" && !condition);
 }
 
 /** The mixture of a table's rows that the settings ask for. */

@@ -18,7 +18,7 @@ import type { ConditionColumns, Rows } from "./rows.ts";
 import { requireSettings } from "./setting_ranges.ts";
 import { defaultsOf, DROP_CONDITION, type FitSettings, recipeDefaults } from "./settings.ts";
 
-/** How a model is fitted. What is left out is as `deno task train:2d` and `deno task train:cifar` have it. */
+/** How a model is fitted. What is left out is as `deno task train:2d` and `train:cifar` have it. */
 export interface FitOptions extends Partial<FitSettings>, LoadContext {
   /** A denoiser's name (`mlp`), path or URL, or a plugin's module. */
   readonly denoiser?: string | DenoiserPlugin;
@@ -78,6 +78,7 @@ export async function fit(data: NamedDataset | Dataset | Rows, options: FitOptio
     ...{ epochs: usual.epochs, batchSize: usual.batchSize, learningRate: usual.learningRate },
     ...{ evalBatchSize: usual.evalBatchSize, validationLevels: usual.validationLevels, threads: defaultThreads() },
     dropCondition: DROP_CONDITION,
+    flip: false,
     ...recipeDefaults(recipe, usual.proposal),
     ...(typeof rest.epochs === "number" ? { validateEvery: 1 } : {}),
     ...defined(rest),

@@ -50,6 +50,8 @@ export interface FitSettings {
   readonly proposal: "even" | "fixed" | "adaptive";
   /** How often a step is not told what is known of a sample, so that the model knows p(x) as well; of data with a condition. */
   readonly dropCondition: number;
+  /** Whether half of the pictures, drawn anew in each epoch, are mirrored left for right in training. */
+  readonly flip: boolean;
 }
 
 /** How often what is known of a sample is dropped in training, where nothing is said. */
@@ -57,6 +59,9 @@ export const DROP_CONDITION = 0.1;
 
 /** Adam's learning rate for points, and that above so many dimensions, where a wide network learns late at the larger. */
 export const RATE = 2e-3, WIDE_RATE = 1e-3, WIDE = 16;
+
+/** Of a network that was trained before. */
+export const FINE_TUNING_RATE = 1e-4;
 
 /** What depends on the kind of data where it is not given. */
 export interface FitDefaults {
@@ -92,11 +97,11 @@ export const DEFAULTS = {
     denoiser: "unet-pretrained",
     epochs: 20,
     batchSize: 128,
-    learningRate: 1e-4,
+    learningRate: FINE_TUNING_RATE,
     evalBatchSize: 16,
     validationLevels: 1,
-    // 16 images of CIFAR-10: a step of its U-Net then takes 2 GB.
-    microBatchValues: 16 * 3 * 32 * 32,
+    // 16 images of CIFAR-10, a step of whose U-Net then takes 2 GB, or 64 digits of 28 x 28.
+    microBatchValues: 1 << 16,
     proposal: { loc: 6, scale: 3 },
   },
 } as const satisfies Readonly<Record<string, FitDefaults>>;

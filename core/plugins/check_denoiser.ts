@@ -18,7 +18,15 @@ export function checkDenoiser(name: string, denoiser: unknown): Denoiser {
     if (typeof denoiser[member] === "function") continue;
     throw new PluginError(`The denoiser ${name} has ${member} ${describe(denoiser[member])}, expected a function.`);
   }
-  const { form, options, shapes } = denoiser;
+  const { form, options, shapes, training } = denoiser;
+  if (training !== undefined && !isRandomPrediction(training)) {
+    throw new PluginError(
+      `The denoiser ${name} has training ${
+        describe(training)
+      }, expected { draws, below, predict }: two whole numbers from ` +
+        "1 on and a function.",
+    );
+  }
   if (shapes !== undefined && !(isRecord(shapes) && Object.values(shapes).every(isShape))) {
     throw new PluginError(
       `The denoiser ${name} has shapes ${describe(shapes)}, expected arrays of whole numbers from 1 on, by name.`,
@@ -41,6 +49,10 @@ export function checkDenoiser(name: string, denoiser: unknown): Denoiser {
 
 function isOption(value: unknown): boolean {
   return ["boolean", "string"].includes(typeof value) || Number.isFinite(value);
+}
+
+function isRandomPrediction(value: unknown): boolean {
+  return isRecord(value) && isShape([value.draws, value.below]) && typeof value.predict === "function";
 }
 
 function isShape(shape: unknown): shape is readonly number[] {

@@ -73,6 +73,8 @@ export interface Denoiser {
    * @returns The estimate of ε, of the shape of `z`.
    */
   predict(params: Record<string, Tensor>, z: Tensor, logsnr: Tensor1D, condition?: Tensor): Tensor;
+  /** How it predicts in training, where chance has a part in that; without it, as `predict` does. */
+  readonly training?: RandomPrediction;
   /**
    * The shapes of the tensors of `init`, by name. Where they are given, a network that is too large for the memory, or that
    * does not fit a checkpoint, is refused before any of its parameters are drawn.
@@ -80,10 +82,28 @@ export interface Denoiser {
   readonly shapes?: ParameterShapes;
   /** The options that it was made with, where it chose what was left open: a run keeps them. */
   readonly options?: OptionValues;
+  /** Whether its first parameters are those of another training: the usual learning rate is then that of fine-tuning. */
+  readonly isPretrained?: boolean;
   /** The steps of the diffusion that its network was made for, where it was for one: of the variational bound. */
   readonly schedule?: DiffusionSchedule;
   /** How a checkpoint is stored so that another library loads it; without it the parameters are stored alone. */
   readonly form?: ModelForm;
+}
+
+/** A prediction of which chance is a part, as of a network with dropout in training. */
+export interface RandomPrediction {
+  /** How many whole numbers of chance a sample takes. */
+  readonly draws: number;
+  /** They are from 0 to below this. */
+  readonly below: number;
+  /** As {@linkcode Denoiser.predict}. @param draws For each sample, `[batch, draws]`. */
+  predict(
+    params: Record<string, Tensor>,
+    z: Tensor,
+    logsnr: Tensor1D,
+    draws: Tensor,
+    condition?: Tensor,
+  ): Tensor;
 }
 
 /** The files that a model has in another library's form. */

@@ -1,6 +1,6 @@
 import * as ort from "onnxruntime-node";
+import { resizeImage } from "../data/resize_image.ts";
 import { messageOf, UserError } from "../errors/user_error.ts";
-import { resizeImage } from "./resize.ts";
 import type { EncodedRows } from "./table.ts";
 
 /** A network of features that cannot be used. */
@@ -203,7 +203,8 @@ function preparation(
         brought[c * pixels + i] = from + (to - from) * share;
       }
     }
-    const resized = resizeImage(brought, [channels, ownHeight, ownWidth], [height, width]), area = height * width;
+    const layout = { channels, height: ownHeight, width: ownWidth };
+    const resized = resizeImage(brought, layout, [height, width]), area = height * width;
     for (let c = 0; c < channels; c++) {
       const { mean, scale } = taken === "imagenet" ? IMAGENET : { mean: [0, 0, 0], scale: [1, 1, 1] };
       for (let i = 0; i < area; i++) {

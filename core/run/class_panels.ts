@@ -1,4 +1,4 @@
-import { conditionPlaces, type ConditionVariable, encodeCondition } from "../data/condition.ts";
+import { conditionPlaces, type ConditionVariable, encodeCondition, levelName } from "../data/condition.ts";
 import { conditionOf, type Samples, selectRows, toFloat32 } from "../data/samples.ts";
 import type { DensityPanel } from "../figures/records.ts";
 import type { Condition } from "../data/condition.ts";
@@ -22,7 +22,7 @@ export async function classPanels(
   const [own] = condition, drawn: DensityPanel[] = [];
   for (const value of valuesOf(own)) {
     const vector = encodeCondition(condition, condition.map((_, k) => k === 0 ? value : NaN));
-    const shown = own.kind === "class" ? value : Number(value.toPrecision(3));
+    const shown = own.kind === "class" ? levelName(own, own.levels.indexOf(value)) : Number(value.toPrecision(3));
     drawn.push({
       ...{ epoch, label: `${own.name} = ${shown}`, logDensity: await panels.given(vector) },
       points: alike(samples, own, conditionPlaces(condition)[0], vector),

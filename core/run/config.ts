@@ -15,7 +15,7 @@ import { referenceRequest } from "../reference/choose_reference.ts";
 import { RunFolder } from "./folder.ts";
 import { defaultThreads } from "../engine/start.ts";
 import { requireHeeded } from "./unheeded.ts";
-import { PRESENTATION, type TaskSpec, trainingOptions } from "./options.ts";
+import { imageOptions, PRESENTATION, type TaskSpec, trainingOptions } from "./options.ts";
 
 /** What a run is, as config.json keeps it: everything that its numbers depend on. */
 export interface RunConfig extends FitSettings {
@@ -55,10 +55,11 @@ export interface RunRequest {
   readonly json: boolean;
 }
 
-function optionsOf({ defaults }: TaskSpec) {
+function optionsOf({ defaults, ofImages }: TaskSpec) {
   return {
     dataset: { optional: "string", placeholder: "name", help: "The data set, if not given first." },
     ...trainingOptions(defaults),
+    ...(ofImages ? imageOptions : {}),
   } as const;
 }
 
@@ -87,7 +88,7 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
         denoiser = earlier
           ? await loadStoredDenoiser(earlier.config.denoiser, trustOfCommand([options.denoiser], RESUME_OPTIONS))
           : await loadDenoiser(absolute(options.denoiser ?? usualOf(spec, options).denoiser));
-        return { title: `denoiser ${denoiser.name}`, specs: denoiser.options ?? {} };
+        return { title: `denoiser ${denoiser.name}`, specs: shownOptions(spec, denoiser) };
       },
       async ({ options, positional, given }) => {
         const named = given.has("data") ? positional.data : options.dataset;
@@ -160,6 +161,7 @@ function configOf(
   const usual = recipeDefaults(options.recipe, defaults.proposal);
   const special = denoiser.recipes?.[options.recipe] ?? {};
   const [denoiserGroup, datasetGroup] = groups;
+  const preset = spec.preset?.(denoiser.name, denoiserGroup.given) ?? {};
   if (options.reference !== undefined) referenceRequest(options.reference);
   return {
     task: spec.name,
@@ -170,7 +172,9 @@ function configOf(
       Object.fromEntries(
         Object.entries(denoiserGroup.values).map(([key, value]) => [
           key,
-          denoiserGroup.given.has(key) ? value : special[key] ?? value,
+          denoiserGroup.given.has(key)
+            ? value
+            : special[key] ?? preset[key] ?? denoiser.options?.[key].default ?? value,
         ]),
       ),
       denoiser.options,
@@ -198,7 +202,19 @@ function configOf(
     precision: options.precision,
     proposal: options.proposal ?? usual.proposal,
     dropCondition: options.dropCondition ?? DROP_CONDITION,
+    flip: options.flip === true,
   };
+}
+
+/** A denoiser's options with the defaults that they have under a task where none of them is given. */
+function shownOptions(
+  { preset }: TaskSpec,
+  { name, options = {} }: RunRequest["denoiser"],
+): Readonly<Record<string, OptionSpec>> {
+  const usual = preset?.(name, new Set()) ?? {};
+  return Object.fromEntries(
+    Object.entries(options).map(([key, option]) => [key, key in usual ? { ...option, default: usual[key] } : option]),
+  );
 }
 
 /** The task's own options: as the command line gives them, else as a run that is resumed had them. */
@@ -264,7 +280,7 @@ async function openEarlier(
 /** What runs of earlier versions are, which do not say it. */
 const EARLIER = {
   ...{ precision: "f32", proposal: "fixed", reference: "none", patience: 0, validateEvery: 1 },
-  dropCondition: DROP_CONDITION,
+  ...{ dropCondition: DROP_CONDITION, flip: false },
 };
 
 function missing(config: object): Partial<typeof EARLIER> {

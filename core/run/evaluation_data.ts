@@ -13,6 +13,7 @@ import { Random } from "../random/random.ts";
 import type { Samples } from "../data/samples.ts";
 import { requireHeededReading } from "../files/unheeded.ts";
 import { openRows } from "../files/open_rows.ts";
+import { versionOf } from "./data_version.ts";
 import type { OpenModel } from "./open_weights.ts";
 
 /** The parts of a data set. */
@@ -34,7 +35,25 @@ export const readingOptions = {
     choices: ["auto", "on", "off"],
     help: "Of HDF5: whether the axes are reversed (auto: where MATLAB wrote it).",
   },
+  size: {
+    optional: "string",
+    placeholder: "pixels",
+    help: "Of pictures: what each is brought to, as 32 or 48x32 (default: as in training).",
+  },
+  background: {
+    optional: "string",
+    placeholder: "colour",
+    help: "Of pictures: what transparent ones are laid over, as white or #ff8800 (default: as in training).",
+  },
 } as const satisfies Record<string, TaskOption>;
+
+/** What is said of how a file is read. */
+export type Reading = { readonly [K in keyof typeof readingOptions]?: string | undefined };
+
+/** What of some values says how a file is read. */
+export function readingIn(values: Reading): Reading {
+  return Object.fromEntries(Object.keys(readingOptions).map((key) => [key, values[key as keyof Reading]]));
+}
 
 /** Samples to evaluate a model on. Those of a file are read from it until this is disposed of. */
 export interface ChosenSamples extends Disposable {
@@ -54,13 +73,9 @@ export interface ChosenSamples extends Disposable {
 }
 
 /** What is evaluated, and how a file of it is read. */
-export interface ChoiceOptions {
+export interface ChoiceOptions extends Reading {
   readonly data: string | undefined;
   readonly part: Part | undefined;
-  readonly range?: string | undefined;
-  readonly layout?: string | undefined;
-  readonly header?: string | undefined;
-  readonly transpose?: string | undefined;
 }
 
 /**
@@ -72,16 +87,16 @@ export interface ChoiceOptions {
  */
 export async function samplesOf(
   model: OpenModel,
-  { data, part, range, layout, header, transpose }: ChoiceOptions,
+  { data, part, ...rest }: ChoiceOptions,
 ): Promise<ChosenSamples> {
-  const reading = { range, layout, header, transpose };
+  const reading = readingIn(rest), { range } = reading;
   // The run's own file, read in another way, is another file.
   const isSaid = Object.keys(given(reading)).length > 0;
   if (data !== undefined && parseDataFile(data) && (resolve(data) !== model.config.dataset || isSaid)) {
     if (part !== undefined) {
       throw new UsageError("--part is of a data set; of a file all rows are taken. Leave it out.");
     }
-    requireHeededReading(data, { header, transpose });
+    requireHeededReading(data, reading);
     if (range !== undefined && range !== "auto" && !(model.info.range && !model.info.axes)) {
       throw new UsageError(
         `--range is ${range}, but the model's own data was not brought to a range. Leave it out.`,
@@ -140,17 +155,13 @@ function ownSpec({ config, checkpoint }: OpenModel): string {
   throw new UserError(`${checkpoint} has no data of its own. Give some with --data, or with --fit.`);
 }
 
-async function versionOf(spec: string): Promise<string> {
-  const { size, mtime } = await Deno.stat(parseDataFile(spec)!.path);
-  return `${size} ${mtime?.getTime()}`;
-}
-
 /** How the run's own file was read, as far as it holds for another of its kind. */
-function readingOf({ range, layout }: OptionValues): OptionValues {
-  return { ...(range === undefined ? {} : { range }), ...(layout === undefined ? {} : { layout }) };
+function readingOf(options: OptionValues): OptionValues {
+  const kept = ["range", "layout", "size", "background"].filter((key) => options[key] !== undefined);
+  return Object.fromEntries(kept.map((key) => [key, options[key]]));
 }
 
-function given(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+function given(values: Reading): Record<string, string> {
   const some = Object.entries(values).filter((each): each is [string, string] => each[1] !== undefined);
   return Object.fromEntries(some.filter(([, value]) => value !== "auto"));
 }

@@ -6,7 +6,7 @@ import { parseDataFile } from "../data/data_file.ts";
 import { fitGaussian } from "../reference/gaussian.ts";
 import { UserError } from "../errors/user_error.ts";
 import { type ExportFacts, readFacts } from "../export/facts.ts";
-import { FACTS, findModelFiles, hubOptionsOf, locateModel, type ModelFiles } from "../hub/mod.ts";
+import { FACTS, findModelFiles, hubOptionsOf, locateModel, type ModelFiles, SeveralVariantsError } from "../hub/mod.ts";
 import { isModelName } from "../hub/model_id.ts";
 import { checkParams, loadDataset, loadDenoiser } from "../plugins/load.ts";
 import type { LoadContext, OptionValues } from "../plugins/contracts.ts";
@@ -103,9 +103,18 @@ export function isCheckpoint(path: string): boolean {
   return basename(parent) === "checkpoints" && existsSync(join(dirname(parent), "config.json"));
 }
 
-/** Whether a name is a folder with a diffusers model, or may be one's name on the hub. */
+/**
+ * Whether a name is a folder with a diffusers model, or may be one's name on the hub.
+ *
+ * @throws {SeveralVariantsError} When it is one, but which of its weights are meant is not clear.
+ */
 export async function isWeights(name: string): Promise<boolean> {
-  if (existsSync(name)) return await findModelFiles(name).then(() => true, () => false);
+  if (existsSync(name)) {
+    return await findModelFiles(name).then(() => true, (error) => {
+      if (error instanceof SeveralVariantsError) throw error;
+      return false;
+    });
+  }
   // Where the first part is a folder here, the second was to be one in it.
   const [owner, ...rest] = name.split("/");
   return rest.length === 1 && isModelName(name.replace(/@.*$/, "")) && owner !== "runs" && !existsSync(owner);
@@ -153,9 +162,12 @@ async function openWeights(
 /** What a U-Net of classes may be told, where nothing else says what these are: their places in its table, or a number. */
 export async function conditionOf({ config }: Pick<ModelFiles, "config">): Promise<Condition | undefined> {
   const json = await readBoundedJson(config, DESCRIPTION_BOUNDS) as Record<string, unknown> | null;
-  const { class_embed_type: type = null, num_class_embeds: count = null } = json ?? {};
-  if (type === "timestep") return [{ name: "class", kind: "number", mean: 0, scale: 1 }];
-  if (type !== null || typeof count !== "number" || !(count >= 2 && count <= MAX_CLASSES)) return undefined;
+  const { class_embed_type: type = null, time_embedding_type: time, num_train_timesteps: steps } = json ?? {};
+  // A class that is embedded as a time step, of which there is a table, is one of its rows.
+  const isRow = type === "timestep" && time === "learned";
+  const count = isRow ? steps : json?.num_class_embeds ?? null;
+  if (type === "timestep" && !isRow) return [{ name: "class", kind: "number", mean: 0, scale: 1 }];
+  if (type !== null && !isRow || typeof count !== "number" || !(count >= 2 && count <= MAX_CLASSES)) return undefined;
   const levels = Array.from({ length: count }, (_, level) => level);
   return [{ name: "class", kind: "class", levels, counts: levels.map(() => 1) }];
 }

@@ -1,9 +1,10 @@
 import type { TaskOption } from "../cli/mod.ts";
 import { mpiOption } from "../cli/mod.ts";
 import { type Trust, trustOfCommand } from "../plugins/trust.ts";
+import type { OptionValues } from "../options/spec.ts";
 import { withDefault } from "../options/values.ts";
 import { SETTINGS } from "../model/setting_ranges.ts";
-import { DROP_CONDITION, type FitDefaults, RATE, WIDE, WIDE_RATE } from "../model/settings.ts";
+import { DROP_CONDITION, FINE_TUNING_RATE, type FitDefaults, RATE, WIDE, WIDE_RATE } from "../model/settings.ts";
 import { backendOption } from "./backend.ts";
 
 /** What a training task has of its own. */
@@ -15,6 +16,10 @@ export interface TaskSpec {
   readonly defaults: FitDefaults & { readonly dataset: string };
   /** Other defaults under the seed's recipe. */
   readonly seedDefaults?: FitDefaults;
+  /** Other defaults of a denoiser's options, by its name and those of its options that are given. */
+  readonly preset?: (denoiser: string, given: ReadonlySet<string>) => OptionValues;
+  /** Whether it trains on images, and has {@linkcode imageOptions}. */
+  readonly ofImages?: boolean;
   /** Options that say how the run is shown. */
   readonly options?: Readonly<Record<string, TaskOption>>;
 }
@@ -91,7 +96,9 @@ export function trainingOptions(
     },
     learningRate: {
       ...SETTINGS.learningRate,
-      help: `Adam's learning rate; auto: ${RATE}, and ${WIDE_RATE} above ${WIDE} dimensions (default ${learningRate}).`,
+      help:
+        `Adam's learning rate; auto: ${RATE}, ${WIDE_RATE} above ${WIDE} dimensions, and ${FINE_TUNING_RATE} of a ` +
+        `pretrained network (default ${learningRate}).`,
     },
     decay: { ...SETTINGS.decay, help: "How the learning rate falls (recipe)." },
     ema: { ...SETTINGS.ema, help: "Decay of the weights' average, 0 for none (recipe)." },
@@ -146,6 +153,11 @@ export function trainingOptions(
     ...outputOptions,
   } as const satisfies Record<string, TaskOption>;
 }
+
+/** Options that training tasks of images have besides. */
+export const imageOptions = {
+  flip: { ...SETTINGS.flip, help: "Mirror half of the images left for right in training, drawn anew each epoch." },
+} as const satisfies Record<string, TaskOption>;
 
 /** Options that say how a run is shown or computed, not what it is; they may change when it is resumed. */
 export const PRESENTATION: ReadonlySet<string> = new Set([

@@ -143,7 +143,9 @@ function requireSameData({ resumed, dataset }: RunRequest, saved: RunDataInfo | 
 /** @throws {UserError} When what is known of the samples is not what the run's network was told. */
 function requireSameCondition({ dataset }: RunRequest, saved: RunDataInfo, data: Dataset): void {
   const shapeOf = (condition: Condition | undefined) =>
-    JSON.stringify(condition?.map((own) => [own.name, own.kind, own.kind === "class" ? own.levels : 0]));
+    JSON.stringify(
+      condition?.map((own) => [own.name, own.kind, own.kind === "class" ? [own.levels, own.names ?? 0] : 0]),
+    );
   if (shapeOf(saved.condition) === shapeOf(data.condition)) return;
   const said = (condition: Condition | undefined) => condition ? describeCondition(condition) : "nothing";
   throw new UserError(

@@ -7,23 +7,19 @@ import { requireHeededReading } from "../files/unheeded.ts";
 import { type QualityRows, qualityRows } from "../model/quality_sets.ts";
 import { optionName } from "../options/names.ts";
 import type { Random } from "../random/random.ts";
-import { ownData, samplesOf } from "./evaluation_data.ts";
+import { ownData, type Reading, readingIn, samplesOf } from "./evaluation_data.ts";
 import type { OpenRun } from "./open_run.ts";
 
 /** The parts of a run's data that samples are compared with. */
 export const HELD_OUT_PARTS = ["test", "validation"] as const;
 
 /** What is compared with what. */
-export interface QualityChoice {
+export interface QualityChoice extends Reading {
   readonly data: string | undefined;
   readonly part: typeof HELD_OUT_PARTS[number] | undefined;
   /** A file of samples; drawn ones, if undefined. */
   readonly samples: string | undefined;
   readonly count: number | undefined;
-  readonly range?: string | undefined;
-  readonly layout?: string | undefined;
-  readonly header?: string | undefined;
-  readonly transpose?: string | undefined;
 }
 
 /** Rows to compare samples with, and what they are. */
@@ -43,11 +39,11 @@ export interface QualityData extends QualityRows {
  */
 export async function qualityData(
   run: OpenRun,
-  { data, part, samples: file, count, range, layout, header, transpose }: QualityChoice,
+  { data, part, samples: file, count, ...how }: QualityChoice,
   most: number,
   random: Random,
 ): Promise<QualityData> {
-  const reading = { range, layout, header, transpose };
+  const reading = readingIn(how);
   if (data === undefined && file === undefined) {
     for (const [key, value] of Object.entries(reading)) {
       if (value === undefined || value === "auto") continue;
@@ -63,7 +59,7 @@ export async function qualityData(
   });
   const chosenPart = part ?? (own.test ? "test" : "validation"), rest = chosen?.samples ?? own[chosenPart];
   if (!rest) throw new UserError(`The data of the run has no part ${chosenPart}. Choose --part validation.`);
-  if (file !== undefined) requireHeededReading(file, { header, transpose });
+  if (file !== undefined) requireHeededReading(file, reading);
   const said = Object.fromEntries(
     Object.entries(reading).filter((each): each is [string, string] => each[1] !== undefined),
   );

@@ -49,7 +49,10 @@ export function requireHeeded({ options: o, data, shown, reading }: TrainingLine
     refuse(`${optionName(figure[0])} is ${figure[1]}`, "--figures is off, which draws none", oneOf);
   }
   const file = data ?? o.dataset;
-  if (file !== undefined) requireHeededReading(file, { ...text(reading, "header"), ...text(reading, "transpose") });
+  if (file !== undefined) {
+    const said = (["header", "transpose", "size", "background"] as const).map((key) => text(reading, key));
+    requireHeededReading(file, Object.assign({}, ...said));
+  }
 }
 
 function text<K extends string>(values: OptionValues, key: K): Partial<Record<K, string>> {

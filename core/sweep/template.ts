@@ -72,7 +72,9 @@ export function parseSweep(template: string): Sweep {
   const tasks = trainingTasks();
   if (!tasks.includes(task)) {
     throw new SweepError(
-      `A sweep begins with a training task, ${tasks.join(" or ")}, ${EXAMPLE}; got "${task ?? ""}".`,
+      `A sweep begins with a training task, ${tasks.slice(0, -1).join(", ")} or ${tasks.at(-1)}, ${EXAMPLE}; got "${
+        task ?? ""
+      }".`,
     );
   }
   const alternatives: string[][] = [];

@@ -10,6 +10,7 @@ import { drawn } from "../random/row_uniforms.ts";
 import { adamSchedule } from "./adam.ts";
 import { dropping } from "./drop_condition.ts";
 import { hiding } from "./hide_values.ts";
+import { mirrored } from "./mirror.ts";
 import { DivergenceError } from "./divergence.ts";
 import type { ParameterLayout } from "./parameters.ts";
 import type { ProposalLearner } from "./proposal_learner.ts";
@@ -55,12 +56,13 @@ export async function createBatches(
 ): Promise<Batches> {
   const { recipe, proposal, batchSize, learningRate, epochs, precision } = settings;
   const { shape } = info, reference = referenceOf(info), width = widthOfCondition(info);
+  const draws = denoiser.training?.draws ?? 0;
   const severalParts = inParts(ranks, settings);
   const partSize = Math.min(settings.microBatchSize, mostRows(ranks, batchSize));
   const gradient = await engine.compile(
     gradientStep(denoiser, layout, recipe, reference, info, severalParts ? PARTIAL_GRADIENT : GRADIENT),
     state,
-    gradientInputs(partSize, shape, precision, width),
+    gradientInputs(partSize, shape, precision, width, draws),
     precision,
   );
   const accumulation = severalParts ? await engine.compile(accumulationStep, state, { keep: [] }) : undefined;
@@ -71,6 +73,7 @@ export async function createBatches(
   const stepsPerEpoch = Math.floor(rows / batchSize);
   const paired = recipe.estimator === "paired";
   const baselines = paired ? rowNlls(data.train, reference) : undefined;
+  const mirroredBaselines = paired && settings.flip ? rowNlls(mirrored(data.train, shape), reference) : undefined;
   const fixed = reweightedProposal(proposal);
   const own = ownRows(ranks, batchSize);
   const u = new Float64Array(batchSize);
@@ -84,21 +87,24 @@ export async function createBatches(
     logsnr: new Float32Array(partSize),
     weight: new Float32Array(partSize),
     ...(width > 0 ? { condition: new Float32Array(partSize * width) } : {}),
+    ...(draws > 0 ? { draws: new Float32Array(partSize * draws) } : {}),
   };
+  const uniforms = new Float64Array(draws), below = denoiser.training?.below ?? 0;
   const streams = {
     order: random.split("order"),
     noise: random.split("noise"),
     conditions: random.split("conditions"),
     gaps: random.split("gaps"),
+    dropout: random.split("dropout"),
   };
   const drop = info.condition && dropping(info.condition, settings.dropCondition ?? 0, width);
   const hide = info.gaps && hiding(info.gaps, info, width);
   const known = new Float32Array(batchSize * width), isTold = new Uint8Array(batchSize).fill(1);
   const vectors = whatIsKnown(data.train);
-  let order: { epoch: number; rows: Uint32Array; samples: Samples } | undefined;
+  let order: { epoch: number; rows: Uint32Array; samples: Samples; isMirrored?: Uint8Array } | undefined;
 
   /** The gradient of the samples from `begin` on. The last part may have fewer than a part holds. */
-  const runPart = async (begin: number, first: number, noise: Random) => {
+  const runPart = async (begin: number, first: number, noise: Random, chance: Random) => {
     const size = Math.min(partSize, own.end - begin);
     noise.fillNormalPart(batchSize, begin * d, part.eps.subarray(0, size * d));
     for (let i = 0; i < size; i++) {
@@ -106,6 +112,11 @@ export async function createBatches(
       order!.samples.copy(row, row + 1, part.x, i * d);
     }
     part.condition?.set(known.subarray(begin * width, (begin + size) * width));
+    for (let i = 0; part.draws && i < size; i++) {
+      // A stream for every sample, so that its draws do not depend on how the batch is divided.
+      chance.split(begin + i).fillUniform(uniforms);
+      part.draws.set(uniforms.map((u) => Math.floor(below * u)), i * draws);
+    }
     part.logsnr.set(logsnr.subarray(begin, begin + size));
     // A part's loss is a mean over the part; weighted so, all parts add up to the batch's. What is beyond has no weight.
     for (let i = 0; i < partSize; i++) part.weight[i] = i < size ? weight[begin + i] * partSize / batchSize : 0;
@@ -145,10 +156,15 @@ export async function createBatches(
       const epoch = Math.floor((step - 1) / stepsPerEpoch);
       if (order?.epoch !== epoch) {
         const ofEpoch = streams.order.split(epoch);
-        order = { epoch, rows: ofEpoch.permutation(rows), samples: drawn(data.train, ofEpoch) };
+        const samples = drawn(data.train, ofEpoch);
+        const isMirrored = settings.flip ? halfOf(rows, ofEpoch.split("flip")) : undefined;
+        order = {
+          ...{ epoch, rows: ofEpoch.permutation(rows) },
+          ...(isMirrored ? { isMirrored, samples: mirrored(samples, shape, isMirrored) } : { samples }),
+        };
       }
       const first = (step - 1) % stepsPerEpoch * batchSize;
-      const noise = streams.noise.split(step);
+      const noise = streams.noise.split(step), chance = streams.dropout.split(step);
       noise.fillUniform(u);
       const distribution = learner?.distribution ?? fixed;
       for (let i = 0; i < batchSize; i++) {
@@ -166,15 +182,21 @@ export async function createBatches(
       errors.fill(0);
       for (let begin = own.begin; begin < own.end; begin += partSize) {
         if (begin > own.begin && ranks.stop.aborted) return undefined;
-        await runPart(begin, first, noise);
+        await runPart(begin, first, noise, chance);
       }
       await ranks.sum(errors);
       const baseline = baselines?.(order.rows, first, first + batchSize);
+      const ofMirrored = mirroredBaselines?.(order.rows, first, first + batchSize);
       let total = 0, told = 0;
       for (let i = 0; i < batchSize; i++) {
         const error = { logsnr: logsnr[i], weight: weight[i], mse: mse[i] };
+        const row = order.rows[first + i];
         const nll = baseline
-          ? nllAgainstReference(error, mseReference[i], baseline[order.rows[first + i]])
+          ? nllAgainstReference(
+            error,
+            mseReference[i],
+            (order.isMirrored?.[row] ? ofMirrored ?? baseline : baseline)[row],
+          )
           : nllAgainstStandard(error, d);
         if (!Number.isFinite(nll)) throw new DivergenceError(step, error.logsnr, "loss");
         if (Number.isNaN(overflow[i])) throw new DivergenceError(step, error.logsnr, "gradient");
@@ -194,4 +216,9 @@ export async function createBatches(
       await optimiser.dispose();
     },
   };
+}
+
+/** 1 for each of some rows that is among the half that is drawn. */
+function halfOf(rows: number, random: Random): Uint8Array {
+  return Uint8Array.from(random.fillUniform(new Float64Array(rows)), (u) => u < 0.5 ? 1 : 0);
 }

@@ -38,7 +38,7 @@ export function requireTrainingMemory(
   if (layout.size === 0 || !HOSTS.includes(backend)) return;
 
   const reference = referenceOf(info), condition = widthOfCondition(info);
-  const steps = gradientInputs(sizes.step, info.shape, "f32", condition);
+  const steps = gradientInputs(sizes.step, info.shape, "f32", condition, denoiser.training?.draws);
   const step = record(
     gradientStep(denoiser, layout, recipe, reference, info),
     { [PARAMS]: vector, [GRADIENT]: vector },

@@ -30,4 +30,6 @@ export interface TrainingSettings {
   readonly patience: number;
   /** How often a training step is not told what is known of a sample, of data with a condition; 0 if left out. */
   readonly dropCondition?: number;
+  /** Whether half of the pictures, drawn anew in each epoch, are mirrored left for right in training; not, if left out. */
+  readonly flip?: boolean;
 }

@@ -3,7 +3,7 @@ import { noisyChannel, squaredError } from "../diffusion/channel.ts";
 import { gradients } from "../engine/gradients.ts";
 import type { Precision, Program, Tensors } from "../engine/program.ts";
 import { type DataInfo, type Denoiser, knownValues } from "../plugins/contracts.ts";
-import { predict } from "../plugins/predict.ts";
+import { predictInTraining } from "../plugins/predict.ts";
 import { adam, BETA1, BETA2 } from "./adam.ts";
 import { flattenTensors, type ParameterLayout, unflattenTensor } from "./parameters.ts";
 import type { GaussianMixture } from "../reference/mixture.ts";
@@ -22,16 +22,19 @@ export const MOMENTS = ["adam.m", "adam.v"] as const;
  * Names and shapes of a gradient's inputs. With float16 there is the loss scale besides, a scalar.
  *
  * @param condition Values of what is known of a sample; 0 of data without a condition.
+ * @param draws Whole numbers of chance that a sample takes; 0 of a denoiser that takes none.
  */
 export function gradientInputs(
   batch: number,
   shape: readonly number[],
   precision: Precision = "f32",
   condition = 0,
+  draws = 0,
 ): Record<string, readonly number[]> {
   const inputs = {
     ...{ x: [batch, ...shape], eps: [batch, ...shape], logsnr: [batch], weight: [batch] },
     ...(condition > 0 ? { condition: [batch, condition] } : {}),
+    ...(draws > 0 ? { draws: [batch, draws] } : {}),
   };
   return precision === "f16" ? { ...inputs, lossScale: [] } : inputs;
 }
@@ -55,11 +58,11 @@ export function gradientStep(
   target: typeof GRADIENT | typeof PARTIAL_GRADIENT = GRADIENT,
 ): Program {
   const predictReference = mixturePrediction(reference);
-  return (state, { x, eps, logsnr, weight, lossScale, condition }) => {
+  return (state, { x, eps, logsnr, weight, lossScale, condition, draws }) => {
     const known = knownValues(data, condition), whole = noisyChannel(x, eps, logsnr);
     const z = known ? tf.mul(whole, known) : whole;
     const { gradients: grads, aux } = gradients((params) => {
-      const mse = squaredError(eps, predict(denoiser, params, z, logsnr, condition), known);
+      const mse = squaredError(eps, predictInTraining(denoiser, params, z, logsnr, draws, condition), known);
       const loss = tf.mul(tf.mean(tf.mul(weight, mse)), 0.5) as tf.Scalar;
       return { loss: lossScale ? tf.mul(loss, lossScale) : loss, aux: { mse } };
     }, unflattenTensor(layout, state[PARAMS]));

@@ -215,15 +215,17 @@ export async function createTraining(
       const isLast = epoch + 1 >= settings.epochs || isTired(epoch + 1, next);
       if (keepsBest && isBest) bestWeights = (await state.read([evaluated]))[evaluated].data.slice();
       if (isLast && bestWeights) state.write({ [evaluated]: { shape: [layout.size], data: bestWeights } });
+      if (blend) state.write({ [BLEND]: { shape: [BLEND_NODES], data: blend } });
+      // Before the last blend, so that an epoch's record is the same whether or not the run goes on.
+      const { unconditional } = info.condition && recipe.estimator === "paired"
+        ? await unlessAborted(async () => ({ unconditional: await estimateUntold(meter) }), signal) ?? {}
+        : {};
+      if (info.condition && signal.aborted) return;
       const refined = blend && isLast
         ? await unlessAborted(() => refineBlend(ownMeter, held, settings, random), signal)
         : blend;
       if (blend && !refined) return;
       if (refined) state.write({ [BLEND]: { shape: [BLEND_NODES], data: refined } });
-      const { unconditional } = info.condition && recipe.estimator === "paired"
-        ? await unlessAborted(async () => ({ unconditional: await estimateUntold(meter) }), signal) ?? {}
-        : {};
-      if (info.condition && signal.aborted) return;
       if (!Number.isFinite(validation.mean)) throw new DivergenceError(step, settings.proposal.loc, "validation NLL");
       const epochs = epoch + 1 - Math.floor(epoch / every) * every;
       const trainNll = batches ? nllSum / epochs / stepsPerEpoch : validation.mean;

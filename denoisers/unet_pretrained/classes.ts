@@ -3,8 +3,7 @@ import { linear } from "../../core/layers/linear.ts";
 import { silu } from "../../core/layers/silu.ts";
 import { UserError } from "../../core/errors/user_error.ts";
 import { type Condition, conditionWidth } from "../../core/data/condition.ts";
-import type { ClassEmbedding } from "./config.ts";
-import { timeEmbedding } from "./time_embedding.ts";
+import type { ClassEmbedding, TimeEmbedding } from "./config.ts";
 
 /** What diffusers calls a model's `class_labels`, for a batch. */
 export interface ClassInput {
@@ -20,20 +19,19 @@ export interface ClassInput {
 /**
  * The embedding of classes that is added to that of the time step, as `UNet2DModel` has it.
  *
- * @param timestep How its time steps are embedded, which `timestep` has in common.
+ * @param embed How its time steps are embedded, which `timestep` has in common.
  * @returns `[batch, size]`.
  */
 export function classEmbedding(
   { kind }: ClassEmbedding,
   params: Record<string, tf.Tensor>,
   { values, known }: ClassInput,
-  timestep: { readonly size: number; readonly freqShift: number; readonly flipSinToCos: boolean },
+  embed: (values: tf.Tensor) => tf.Tensor,
 ): tf.Tensor {
   const embedded = () => {
     if (kind === "identity") return values;
     if (kind === "table") return tf.matMul(values as tf.Tensor2D, params["class_embedding.weight"] as tf.Tensor2D);
-    const raw = timeEmbedding(values, timestep.size, timestep.freqShift, timestep.flipSinToCos);
-    const hidden = linear(params, "class_embedding.linear_1", raw);
+    const hidden = linear(params, "class_embedding.linear_1", embed(values));
     return linear(params, "class_embedding.linear_2", silu(hidden));
   };
   return known ? tf.mul(embedded(), known) : embedded();
@@ -45,6 +43,7 @@ export function classEmbedding(
  *
  * @param size Of the embedding.
  * @param source What the U-Net is of, for messages.
+ * @param time How its time steps are embedded, and with `timestep` its classes too.
  * @throws {UserError} When the U-Net and the data's condition do not fit each other.
  */
 export function classInputOf(
@@ -52,6 +51,7 @@ export function classInputOf(
   condition: Condition | undefined,
   size: number,
   source: string,
+  time?: TimeEmbedding,
 ): ((vectors: tf.Tensor | undefined, batch: number) => ClassInput) | undefined {
   if (!embedding && !condition) return undefined;
   if (!embedding) {
@@ -88,10 +88,13 @@ export function classInputOf(
   if (embedding.kind === "timestep") {
     // In the data's units.
     const steps = own.kind === "class" ? own.levels : [own.scale], mean = own.kind === "class" ? 0 : own.mean;
+    if (time) requireLabels(time, own, source);
     return (vectors, batch) => {
       const { known, rest } = split(vectorsOf(vectors, batch), batch);
-      const labels = tf.matMul(rest as tf.Tensor2D, tf.tensor2d([...steps], [steps.length, 1]));
-      return { values: tf.reshape(tf.add(labels, mean), [batch]), known };
+      const labels = tf.add(tf.matMul(rest as tf.Tensor2D, tf.tensor2d([...steps], [steps.length, 1])), mean);
+      // Nothing is added for what is unknown, but it has to have a logarithm.
+      const told = time?.kind === "fourier" ? tf.add(labels, tf.mul(tf.sub(1, known), 1 - mean)) : labels;
+      return { values: tf.reshape(told, [batch]), known };
     };
   }
   const rows = embedding.count;
@@ -107,6 +110,19 @@ export function classInputOf(
     const { known, rest } = split(vectorsOf(vectors, batch), batch);
     return { values: hasNull ? tf.concat([rest, tf.sub(1, known)], 1) : rest };
   };
+}
+
+/** Refuses classes that their embedding has none for: a table has rows from 0 on, and a logarithm is of numbers above 0. */
+function requireLabels(time: TimeEmbedding, own: Condition[number], source: string): void {
+  if (time.kind === "positional") return;
+  const fits = (level: number) =>
+    time.kind === "fourier" ? level > 0 : Number.isInteger(level) && level >= 0 && level < time.steps;
+  const wrong = own.kind === "class" ? own.levels.find((level) => !fits(level)) : "any number";
+  if (wrong === undefined) return;
+  const expected = time.kind === "fourier" ? "numbers above 0" : `whole numbers from 0 to ${time.steps - 1}`;
+  throw new UserError(
+    `${source} takes classes that are ${expected}, but ${own.name} may be ${wrong}. Give other classes.`,
+  );
 }
 
 /** An embedding in words, as its configuration has it. */

@@ -1,22 +1,24 @@
 import { UserError } from "../../core/errors/user_error.ts";
+import { type ActivationName, ACTIVATIONS } from "../../core/layers/activation.ts";
+import { DOWN_BLOCKS, type DownName, UP_BLOCKS, type UpName } from "./blocks/mod.ts";
+import { ConfigValues, isBetween, isCount, MAX_CHANNELS, show } from "./config_values.ts";
+import { inconsistencies } from "./consistency.ts";
 
 /** A U-Net's architecture, from the config.json of diffusers' `UNet2DModel`. */
 export interface UnetConfig {
   readonly inChannels: number;
+  /** As many as those of the image, or twice as many where the second half is a learned variance. */
   readonly outChannels: number;
   readonly centerInputSample: boolean;
-  /** Subtracted from the number of frequencies that the time embedding's exponents are divided by. */
-  readonly freqShift: number;
-  /** Whether the time embedding has cosines before sines. */
-  readonly flipSinToCos: boolean;
+  readonly timeEmbedding: TimeEmbedding;
   readonly timeEmbeddingDim: number;
-  /** For every level from the largest image down: channels, and whether attention follows its residual blocks. */
-  readonly levels: readonly {
-    readonly channels: number;
-    readonly downAttention: boolean;
-    readonly upAttention: boolean;
-  }[];
+  /** For every level from the largest image down: channels, and its blocks on both ways. */
+  readonly levels: readonly { readonly channels: number; readonly down: DownName; readonly up: UpName }[];
   readonly layersPerBlock: number;
+  readonly activation: ActivationName;
+  /** What halves and doubles the image in blocks with attention. */
+  readonly downsampleType: "conv" | "resnet";
+  readonly upsampleType: "conv" | "resnet";
   /** Whether there is a block between the way down and the way up, and whether it has attention. */
   readonly midBlock: boolean;
   readonly midAttention: boolean;
@@ -24,17 +26,30 @@ export interface UnetConfig {
   readonly downsamplePadding: number;
   /** Channels of one attention head; none for one head of the block's width. */
   readonly attentionHeadDim: number | undefined;
-  readonly normNumGroups: number;
-  /** Groups of the normalisation before the middle block's attention; none where it has none. */
-  readonly midAttentionGroups: number | undefined;
+  /** Null where blocks have a quarter of their channels, at most 32. */
+  readonly normNumGroups: number | null;
+  /** Groups of the normalisation before the middle block's attention, where they are not those of its other ones. */
+  readonly attnNormNumGroups: number | null;
   readonly normEps: number;
   /** Whether the time embedding scales and shifts the second normalisation, instead of being added before it. */
   readonly timeScaleShift: boolean;
   /** How classes are embedded; none of a U-Net that takes none. */
   readonly classes?: ClassEmbedding;
-  /** The share of values that diffusers drops in training; this network drops none. */
+  /** The share of a residual block's values that is dropped in training. */
   readonly dropout: number;
 }
+
+/** Sines and cosines of the time step, of the logarithm of a noise level at frequencies drawn once, or rows of a table. */
+export type TimeEmbedding =
+  | {
+    readonly kind: "positional";
+    /** Subtracted from the number of frequencies that the exponents are divided by. */
+    readonly freqShift: number;
+    /** Whether cosines come before sines. */
+    readonly flipSinToCos: boolean;
+  }
+  | { readonly kind: "fourier" }
+  | { readonly kind: "learned"; readonly steps: number };
 
 /** A table with a row for each class, a number that is embedded as a time step, or an embedding that is given as it is. */
 export type ClassEmbedding =
@@ -68,15 +83,7 @@ export const DDPM_CIFAR10: Readonly<Record<string, unknown>> = {
 };
 
 /** Keys that say nothing about the network; sample_size only says what it was trained on. */
-const IGNORED = new Set(["sample_size", "dropout_rate", "num_train_timesteps"]);
-
-/** Values that have one supported choice. What a file leaves out has diffusers' default, the first. */
-const FIXED: Readonly<Record<string, readonly unknown[]>> = {
-  act_fn: ["silu", "swish"],
-  downsample_type: ["conv"],
-  time_embedding_type: ["positional"],
-  upsample_type: ["conv"],
-};
+const IGNORED = new Set(["sample_size", "dropout_rate"]);
 
 /**
  * Reads the parsed config.json of a `UNet2DModel`. Keys that are left out have diffusers' defaults.
@@ -89,60 +96,31 @@ export function parseUnetConfig(json: unknown, source: string): UnetConfig {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw new UnetConfigError(`${source} is not the configuration of a model: it is no JSON object.`);
   }
-  const given = new Map(Object.entries(json).filter(([key]) => !key.startsWith("_") && !IGNORED.has(key)));
-  const problems: string[] = [];
   const className = (json as Record<string, unknown>)._class_name ?? "UNet2DModel";
+  const values = new ConfigValues(
+    Object.entries(json).filter(([key]) => !key.startsWith("_") && !IGNORED.has(key)),
+  );
+  const { problems } = values;
   if (className !== "UNet2DModel") problems.push(`_class_name is ${show(className)}, expected "UNet2DModel"`);
 
-  const take = <T>(key: string, fallback: T, fits: (value: unknown) => value is T, expected: string): T => {
-    const value = given.has(key) ? given.get(key) : fallback;
-    given.delete(key);
-    if (fits(value)) return value;
-    problems.push(`${key} is ${show(value)}, expected ${expected}`);
-    return fallback;
-  };
-  const count = (key: string, fallback: number, max: number) =>
-    take(key, fallback, isCount(max), `a whole number from 1 to ${max}`);
-  const countOrNull = (key: string, fallback: number | null) =>
-    take(key, fallback, (v): v is number | null => v === null || isCount(MAX_CHANNELS)(v), "a whole number or null");
-  const flag = (key: string, fallback: boolean) => take(key, fallback, isBoolean, "true or false");
-  for (const [key, values] of Object.entries(FIXED)) {
-    const supported = values.map(show).join(" or ");
-    take(key, values[0], (v): v is unknown => values.includes(v), `${supported}, which is what is supported`);
-  }
-
-  const channels = take("block_out_channels", [224, 448, 672, 896], isChannels, "1 to 16 whole numbers");
-  const down = take(
-    "down_block_types",
-    [DOWN[0], DOWN[1], DOWN[1], DOWN[1]],
-    isOneOf(DOWN),
-    `a list of ${DOWN.join(" and ")}`,
-  );
-  const up = take("up_block_types", [UP[1], UP[1], UP[1], UP[0]], isOneOf(UP), `a list of ${UP.join(" and ")}`);
+  const channels = values.take("block_out_channels", [224, 448, 672, 896], isChannels, "1 to 16 whole numbers");
+  const down = values.names("down_block_types", Object.keys(DOWN_BLOCKS) as DownName[], [
+    "DownBlock2D",
+    ...Array<DownName>(3).fill("AttnDownBlock2D"),
+  ]);
+  const up = values.names("up_block_types", Object.keys(UP_BLOCKS) as UpName[], [
+    ...Array<UpName>(3).fill("AttnUpBlock2D"),
+    "UpBlock2D",
+  ]);
   if (down.length !== channels.length || up.length !== channels.length) {
     problems.push(
       `block_out_channels has ${channels.length} entries, down_block_types ${down.length} and up_block_types ${up.length}, ` +
         "expected as many of each",
     );
   }
-  const midBlockType = take(
-    "mid_block_type",
-    "UNetMidBlock2D" as string | null,
-    (v): v is string | null => v === null || v === "UNetMidBlock2D",
-    '"UNetMidBlock2D" or null',
-  );
-  const headDim = countOrNull("attention_head_dim", 8);
-  const normNumGroups = count("norm_num_groups", 32, MAX_CHANNELS);
-  const timeScaleShift =
-    take("resnet_time_scale_shift", "default", isOneOfStrings(SHIFT), SHIFT.map(show).join(" or ")) === SHIFT[1];
-  const embedType = take(
-    "class_embed_type",
-    null as "timestep" | "identity" | null,
-    (v): v is "timestep" | "identity" | null => v === null || v === "timestep" || v === "identity",
-    'null, "timestep" or "identity"',
-  );
-  const embeds = countOrNull("num_class_embeds", null);
   // As diffusers has it: another type leaves the number without meaning.
+  const embedType = values.choice("class_embed_type", [null, "timestep", "identity"]);
+  const embeds = values.countOrNull("num_class_embeds");
   const classes: ClassEmbedding | undefined = embedType
     ? { kind: embedType }
     : embeds === null
@@ -150,33 +128,33 @@ export function parseUnetConfig(json: unknown, source: string): UnetConfig {
     : { kind: "table", count: embeds };
   const config: UnetConfig = {
     ...(classes ? { classes } : {}),
-    inChannels: count("in_channels", 3, 4),
-    outChannels: count("out_channels", 3, 4),
-    centerInputSample: flag("center_input_sample", false),
-    freqShift: take("freq_shift", 0, isBetween(-1000, 1000), "a number from -1000 to 1000"),
-    flipSinToCos: flag("flip_sin_to_cos", true),
-    timeEmbeddingDim: countOrNull("time_embedding_dim", null) ?? 4 * channels[0],
+    inChannels: values.count("in_channels", 3, MAX_CHANNELS),
+    outChannels: values.count("out_channels", 3, MAX_CHANNELS),
+    centerInputSample: values.flag("center_input_sample", false),
+    timeEmbedding: timeEmbeddingOf(values),
+    timeEmbeddingDim: values.countOrNull("time_embedding_dim", null, 0) || 4 * channels[0],
     levels: channels.map((c, i) => ({
       channels: c,
-      downAttention: down[i] === DOWN[1],
-      upAttention: up[up.length - 1 - i] === UP[1],
+      down: down[i] ?? "DownBlock2D",
+      up: up[up.length - 1 - i] ?? "UpBlock2D",
     })),
-    layersPerBlock: count("layers_per_block", 2, 16),
-    midBlock: midBlockType !== null,
-    midAttention: flag("add_attention", true),
-    midBlockScaleFactor: take("mid_block_scale_factor", 1, isBetween(1e-6, 1e6), "a number from 1e-6 to 1e6"),
-    downsamplePadding: take("downsample_padding", 1, (v): v is number => v === 0 || v === 1, "0 or 1"),
-    attentionHeadDim: headDim ?? undefined,
-    normNumGroups,
-    midAttentionGroups: countOrNull("attn_norm_num_groups", null) ?? (timeScaleShift ? undefined : normNumGroups),
+    layersPerBlock: values.count("layers_per_block", 2, MAX_LAYERS, 0),
+    activation: activationOf(values),
+    downsampleType: values.choice("downsample_type", ["conv", "resnet", null]) ?? "conv",
+    upsampleType: values.choice("upsample_type", ["conv", "resnet", null]) ?? "conv",
+    midBlock: values.choice("mid_block_type", ["UNetMidBlock2D", null]) !== null,
+    midAttention: values.flag("add_attention", true),
+    midBlockScaleFactor: values.take("mid_block_scale_factor", 1, isScale, "a number from 1e-6 to 1e6"),
+    downsamplePadding: values.take("downsample_padding", 1, isPadding, "a whole number"),
+    attentionHeadDim: values.countOrNull("attention_head_dim", 8) ?? undefined,
+    normNumGroups: values.countOrNull("norm_num_groups", 32),
+    attnNormNumGroups: values.countOrNull("attn_norm_num_groups"),
     // Beyond these float32 has none, or nothing but it.
-    normEps: take("norm_eps", 1e-5, isBetween(1e-30, 1), "a number from 1e-30 to 1"),
-    timeScaleShift,
-    dropout: take("dropout", 0, (v): v is number => isBetween(0, 1)(v) && v < 1, "a number from 0 to below 1"),
+    normEps: values.take("norm_eps", 1e-5, isBetween(1e-30, 1e3), "a number from 1e-30 to 1000"),
+    timeScaleShift: values.choice("resnet_time_scale_shift", ["default", "scale_shift"]) === "scale_shift",
+    dropout: values.take("dropout", 0, isBetween(0, 1), "a number from 0 to 1"),
   };
-  const unknown = [...given].map(([key, value]) => `${shownKey(key)} is ${show(value)}, which is not known`);
-  problems.push(...unknown.slice(0, LISTED));
-  if (unknown.length > LISTED) problems.push(`${unknown.length - LISTED} more keys are not known`);
+  values.refuseTheRest();
   if (problems.length === 0) problems.push(...inconsistencies(config));
   if (problems.length > 0) {
     throw new UnetConfigError(`${source} describes a U-Net that is not supported: ${problems.join("; ")}.`);
@@ -184,76 +162,41 @@ export function parseUnetConfig(json: unknown, source: string): UnetConfig {
   return config;
 }
 
-const MAX_CHANNELS = 1 << 16;
-const DOWN = ["DownBlock2D", "AttnDownBlock2D"] as const;
-const UP = ["UpBlock2D", "AttnUpBlock2D"] as const;
-const SHIFT = ["default", "scale_shift"] as const;
-
-/** What does not fit together: groups and heads must divide the channels that they split. */
-function inconsistencies(config: UnetConfig): string[] {
-  const problems: string[] = [];
-  if (config.inChannels !== config.outChannels) {
-    problems.push(
-      `out_channels is ${config.outChannels} for in_channels ${config.inChannels}; a prediction of ε has as many as the image`,
-    );
+/** How time steps are embedded. What does not matter to the kind may be anything that diffusers has. */
+function timeEmbeddingOf(values: ConfigValues): TimeEmbedding {
+  const kind = values.choice("time_embedding_type", ["positional", "fourier", "learned"]);
+  const freqShift = values.take("freq_shift", 0, isBetween(-1000, 1000), "a number from -1000 to 1000");
+  const flipSinToCos = values.flag("flip_sin_to_cos", true);
+  const steps = values.countOrNull("num_train_timesteps", null, 1, MAX_STEPS);
+  if (kind === "fourier") return { kind };
+  if (kind === "positional") return { kind, freqShift, flipSinToCos };
+  if (steps === null) {
+    values.problems.push(`num_train_timesteps is null, expected a whole number for time_embedding_type "learned"`);
   }
-  const frequencies = Math.floor(config.levels[0].channels / 2);
-  if (config.freqShift >= frequencies) {
-    problems.push(`freq_shift is ${config.freqShift}, expected less than half of block_out_channels' first entry`);
-  }
-  config.levels.forEach(({ channels, downAttention, upAttention }, i) => {
-    if (channels % config.normNumGroups !== 0) {
-      problems.push(`norm_num_groups ${config.normNumGroups} does not divide the ${channels} channels of block ${i}`);
-    }
-    const midAttends = i === config.levels.length - 1 && config.midBlock && config.midAttention;
-    if (midAttends && channels % (config.midAttentionGroups ?? 1) !== 0) {
-      problems.push(`attn_norm_num_groups ${config.midAttentionGroups} does not divide the last ${channels} channels`);
-    }
-    const attends = downAttention || upAttention || midAttends;
-    const head = config.attentionHeadDim ?? channels;
-    if (attends && channels % head !== 0) {
-      problems.push(`attention_head_dim ${head} does not divide the ${channels} channels of block ${i}`);
-    }
-  });
-  return problems;
+  return { kind, steps: steps ?? 1 };
 }
 
-function isCount(max: number) {
-  return (value: unknown): value is number =>
-    typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= max;
+/** Its name in small letters, as diffusers reads it. */
+function activationOf(values: ConfigValues): ActivationName {
+  const names = Object.keys(ACTIVATIONS) as ActivationName[];
+  const isName = (v: unknown): v is string => typeof v === "string" && names.some((name) => name === v.toLowerCase());
+  return values.take("act_fn", "silu", isName, names.map(show).join(" or ")).toLowerCase() as ActivationName;
 }
 
-function isBoolean(value: unknown): value is boolean {
-  return typeof value === "boolean";
-}
+/** The most residual blocks of a block. */
+const MAX_LAYERS = 64;
 
-function isBetween(min: number, max: number) {
-  return (value: unknown): value is number => typeof value === "number" && value >= min && value <= max;
-}
+/** The most time steps of a learned embedding. */
+const MAX_STEPS = 100_000;
 
 function isChannels(value: unknown): value is number[] {
-  return Array.isArray(value) && value.length >= 1 && value.length <= 16 && value.every(isCount(MAX_CHANNELS));
+  return Array.isArray(value) && value.length >= 1 && value.length <= 16 && value.every(isCount(1, MAX_CHANNELS));
 }
 
-function isOneOf<T extends string>(choices: readonly T[]) {
-  return (value: unknown): value is T[] =>
-    Array.isArray(value) && value.length <= 16 && value.every((v) => (choices as readonly unknown[]).includes(v));
+function isScale(value: unknown): value is number {
+  return typeof value === "number" && isBetween(1e-6, 1e6)(Math.abs(value));
 }
 
-function isOneOfStrings<T extends string>(choices: readonly T[]) {
-  return (value: unknown): value is T => (choices as readonly unknown[]).includes(value);
-}
-
-/** Unknown keys that a message names at most. */
-const LISTED = 8;
-
-/** A key of a file as messages show it. */
-function shownKey(key: string): string {
-  return /^\w{1,60}$/.test(key) ? key : show(key);
-}
-
-/** A value of a file as messages show it: on one line, and not at any length. */
-export function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? "undefined";
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+function isPadding(value: unknown): value is number {
+  return Number.isInteger(value) && Math.abs(value as number) <= MAX_CHANNELS;
 }

@@ -1,6 +1,7 @@
 import { UserError } from "../../core/errors/user_error.ts";
 import type { HostTensors } from "../../core/data/tensors.ts";
-import { show, type UnetConfig } from "./config.ts";
+import type { UnetConfig } from "./config.ts";
+import { show } from "./config_values.ts";
 import { parameterShapes } from "./network.ts";
 
 /** Weights that are not those of the configuration's U-Net. */

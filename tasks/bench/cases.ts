@@ -1,7 +1,7 @@
 import { floatSamples } from "../../core/data/samples.ts";
 import { fitGaussian } from "../../core/reference/gaussian.ts";
 import { meanAndStderr } from "../../core/diffusion/likelihood.ts";
-import { type Backend, createEngine } from "../../core/engine/mod.ts";
+import { type Backend, BackendError, createEngine, type Engine, type Precision } from "../../core/engine/mod.ts";
 import { density, gridPoints } from "../../core/evaluation/density.ts";
 import { Random } from "../../core/random/random.ts";
 import { autoProposal } from "../../core/reference/choose_reference.ts";
@@ -15,6 +15,15 @@ import { create, options as mlpOptions } from "../../denoisers/mlp.ts";
 export interface Machine {
   readonly backend: Backend;
   readonly threads: number;
+  /** Of the gradient's products; f32 where it is left out. */
+  readonly precision?: Precision;
+}
+
+/** @throws {BackendError} Where the engine has no such precision: it would compute in its own, and say nothing. */
+export function requirePrecision({ backend, precisions }: Engine, precision: Precision): void {
+  if (!precisions.includes(precision)) {
+    throw new BackendError(`The backend ${backend} has no ${precision}, but ${precisions.join(", ")}.`);
+  }
 }
 
 /** How fast a density is at some number of log SNRs per point, and how exact. */
@@ -60,8 +69,8 @@ const REPEATS = 4;
 const MAX_LEVELS = 1024;
 
 /** Training steps of the seed's MLP on moons with the default recipe, batch 128. */
-export async function train2d({ backend, threads }: Machine, steps: number): Promise<TrainResult> {
-  const { training, dispose } = await moonsTraining(backend, threads, steps);
+export async function train2d({ backend, threads, precision }: Machine, steps: number): Promise<TrainResult> {
+  const { training, dispose } = await moonsTraining(backend, threads, steps, precision);
   const times: number[] = [];
   let last: number | undefined;
   for await (const record of training.run()) {
@@ -136,7 +145,7 @@ export async function density2d(
   };
 }
 
-async function moonsTraining(backend: Backend, threads: number, steps: number) {
+async function moonsTraining(backend: Backend, threads: number, steps: number, precision: Precision = "f32") {
   const random = Random.fromSeed(0);
   const defaults = (specs: Readonly<Record<string, { readonly default: number | string | boolean }>>) =>
     Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, spec.default]));
@@ -144,6 +153,7 @@ async function moonsTraining(backend: Backend, threads: number, steps: number) {
   const gaussian = fitGaussian(data.train, data.shape);
   const info = { shape: data.shape, gaussian };
   const engine = await createEngine(backend, threads);
+  requirePrecision(engine, precision);
   const proposal = await autoProposal(engine, data.train, random.split("proposal"));
   const training: Training = await createTraining(engine, create(info, defaults(mlpOptions)), data, info, {
     recipe: RECIPES.default,
@@ -151,7 +161,7 @@ async function moonsTraining(backend: Backend, threads: number, steps: number) {
     epochs: 2 + Math.ceil(2 * steps / 56),
     batchSize: 128,
     microBatchSize: 128,
-    precision: "f32",
+    precision,
     adaptiveProposal: false,
     learningRate: 1e-3,
     evalBatchSize: 1024,

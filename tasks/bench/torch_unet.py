@@ -13,20 +13,23 @@ p.add_argument("--batch", type=int, default=16)
 p.add_argument("--threads", type=int, default=2)
 p.add_argument("--steps", type=int, default=3)
 p.add_argument("--channels", default="128,256,256,256", help="by level; attention at the second")
+p.add_argument("--side", type=int, default=32)
+p.add_argument("--colours", type=int, default=3)
+p.add_argument("--groups", type=int, help="of the normalisations")
 p.add_argument("--mode", choices=["train", "eval"], default="train")
 a = p.parse_args()
 torch.set_num_threads(a.threads)
 torch.manual_seed(0)
 channels = tuple(int(c) for c in a.channels.split(","))
 attends = [i == 1 for i in range(len(channels))]
-net = UNet2DModel(sample_size=32, in_channels=3, out_channels=3, layers_per_block=2,
+net = UNet2DModel(sample_size=a.side, in_channels=a.colours, out_channels=a.colours, layers_per_block=2,
                   block_out_channels=channels, downsample_padding=0, norm_eps=1e-6,
-                  norm_num_groups=32 if min(channels) >= 64 else 16,
+                  norm_num_groups=a.groups or (32 if min(channels) >= 64 else 16),
                   flip_sin_to_cos=False, freq_shift=1, attention_head_dim=None,
                   down_block_types=["AttnDownBlock2D" if x else "DownBlock2D" for x in attends],
                   up_block_types=["AttnUpBlock2D" if x else "UpBlock2D" for x in reversed(attends)])
 opt = torch.optim.Adam(net.parameters(), lr=1e-4)
-z, eps = torch.randn(2, a.batch, 3, 32, 32).unbind()
+z, eps = torch.randn(2, a.batch, a.colours, a.side, a.side).unbind()
 t = torch.rand(a.batch) * 999
 
 

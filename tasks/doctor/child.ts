@@ -8,6 +8,11 @@ export const TASK_PERMISSIONS: readonly string[] = configuration.tasks["train:2d
   /^-P=|^--allow-/.test(word)
 );
 
+/** Those of a test that trains on any backend. */
+export const TEST_PERMISSIONS: readonly string[] = ["read", "write", "env", "sys", "ffi", "import"].map((name) =>
+  `--allow-${name}`
+);
+
 /** How long a process that is killed may take to end; one that hangs in a driver may never. */
 const GRACE = 2000;
 
@@ -18,26 +23,38 @@ export interface ChildLimits {
   readonly milliseconds: number;
   /** What waits so long; a clock, unless a test has its own. */
   readonly wait?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
+  /** Whether each record gives it as long again. */
+  readonly renewed?: boolean;
   /** Kills it at once, with its reason as the error. */
   readonly signal?: AbortSignal;
+}
+
+/** What is done with the lines that a script prints. */
+export interface ChildLines<T> {
+  /** The record in a line; by default an object of JSON that has a `kind`. */
+  readonly read?: (line: string) => T | undefined;
+  readonly onRecord?: (record: T) => void;
 }
 
 /** What a script's process printed, and what went wrong with it, as a clause. */
 export interface ChildResult<T> {
   readonly records: readonly T[];
   readonly problem?: string;
+  /** Whether a signal of the system ended it, as SIGSEGV, and not its own doing. */
+  readonly crashed?: boolean;
 }
 
 /**
  * Runs a script that prints objects as lines of JSON, in a process of its own.
  *
  * @param script Beside this file.
- * @returns The objects that have a `kind`; a library may print other lines.
+ * @returns Its records; a library may print other lines.
  */
 export async function runChild<T extends { readonly kind: string }>(
   script: string | URL,
   args: readonly string[],
-  { milliseconds, signal, permissions = TASK_PERMISSIONS, wait = byClock }: ChildLimits,
+  { milliseconds, renewed = false, signal, permissions = TASK_PERMISSIONS, wait = byClock }: ChildLimits,
+  { read = parse<T>, onRecord }: ChildLines<T> = {},
 ): Promise<ChildResult<T>> {
   signal?.throwIfAborted();
   const path = fileURLToPath(new URL(script, import.meta.url));
@@ -49,9 +66,13 @@ export async function runChild<T extends { readonly kind: string }>(
     env: { NO_COLOR: "1" },
   }).spawn();
   const records: T[] = [];
+  let heard = Promise.withResolvers<void>();
   const output = readLines(child.stdout, (line) => {
-    const record = parse<T>(line);
-    if (record) records.push(record);
+    const record = read(line);
+    if (!record) return;
+    records.push(record);
+    onRecord?.(record);
+    heard.resolve();
   });
   const complaint = new Response(child.stderr).text();
   const ended = Promise.all([child.status, output, complaint]);
@@ -60,17 +81,28 @@ export async function runChild<T extends { readonly kind: string }>(
   signal?.addEventListener("abort", kill);
   // One that hangs in a driver is not waited for.
   const aborted = new Promise<void>((resolve) => signal?.addEventListener("abort", () => resolve()));
-  const late = await isLate(Promise.race([ended, aborted]), milliseconds, wait);
+  const over = Promise.race([ended, aborted]).then(() => true);
+  let [isOver, late] = [false, false];
+  while (!isOver && !late) {
+    heard = Promise.withResolvers();
+    const next = renewed ? Promise.race([over, heard.promise.then(() => false)]) : over;
+    late = await isLate(next.then((end) => isOver = end), milliseconds, wait);
+  }
   signal?.throwIfAborted();
   if (late) kill();
   const result = late && await isLate(ended, GRACE, wait) ? undefined : await ended;
   signal?.removeEventListener("abort", kill);
 
-  if (late) return { records, problem: `it did not end within ${milliseconds / 1000} s and was stopped` };
+  if (late) {
+    const what = renewed ? "said nothing for" : "did not end within";
+    return { records, problem: `it ${what} ${milliseconds / 1000} s and was stopped` };
+  }
   const [{ success, code, signal: by }, , text] = result!;
   if (success) return { records };
-  const last = text.trim().split("\n").at(-1)?.trim().slice(0, 300);
-  return { records, problem: `its process ended by ${by ?? `code ${code}`}${last ? `: ${last}` : ""}` };
+  // Drivers warn of this and that as they start.
+  const last = text.trim().split("\n").findLast((line) => !line.startsWith("Warning"))?.trim().slice(0, 300);
+  const problem = `its process ended by ${by ?? `code ${code}`}${last ? `: ${last}` : ""}`;
+  return { records, problem, ...(by === null ? {} : { crashed: true }) };
 }
 
 /** Whether a promise is still open after some time. */

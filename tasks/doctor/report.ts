@@ -122,7 +122,7 @@ function labelled(label: string, text: string, columns: number): string {
 }
 
 /** A text in lines of at most `columns` characters, all but the first indented. */
-function hanging(text: string, indent: number, columns: number): string {
+export function hanging(text: string, indent: number, columns: number): string {
   const lines: string[] = [];
   let rest = text;
   while (rest.length > columns) {

@@ -1,5 +1,5 @@
 import type { ConformanceCase } from "./case.ts";
-import { narrowConvolutions, wideConvolutions } from "./convolutions.ts";
+import { blockedConvolutions, narrowConvolutions, wideConvolutions } from "./convolutions.ts";
 import { channel, gaussianErrors, likelihood } from "./diffusion.ts";
 import { layers, normalisations } from "./layers.ts";
 import { mlpFiveSteps, mlpGradients, mlpOneStep } from "./mlp.ts";
@@ -13,6 +13,7 @@ export const CASES: readonly ConformanceCase[] = [
   operations,
   narrowConvolutions,
   wideConvolutions,
+  blockedConvolutions,
   normalisations,
   layers,
   channel,

@@ -39,6 +39,24 @@ export const wide: Readonly<Record<string, Convolution>> = {
   "many channels": [[1, 512, 8, 8], [128, 512, 3, 3], SAME, 1],
 };
 
+/** Convolutions whose channels, or samples, fill blocks as wide as a processor's vectors, or do not. */
+export const blocks: Readonly<Record<string, Convolution>> = {
+  "3x3, padded all around": [[16, 16, 7, 6], [32, 16, 3, 3], SAME, 1],
+  "fewer outputs": [[16, 48, 6, 5], [16, 48, 3, 3], SAME, 1],
+  "the image's own few channels": [[32, 3, 6, 6], [16, 3, 3, 3], SAME, 1],
+  "to the image's own few channels": [[16, 32, 6, 6], [3, 32, 3, 3], SAME, 1],
+  "without padding": [[16, 16, 6, 7], [16, 16, 3, 3], NONE, 1],
+  "5x3 with uneven padding": [[16, 32, 6, 5], [16, 32, 5, 3], [3, 0, 1, 2], 1],
+  "padded beyond the filter": [[16, 16, 4, 4], [16, 16, 1, 2], [1, 1, 1, 1], 1],
+  "in steps of two, padded at the end": [[16, 32, 8, 6], [32, 32, 3, 3], END, 2],
+  "in steps of two, odd sides": [[16, 16, 7, 9], [32, 16, 3, 3], SAME, 2],
+  "in steps of two, the last row and column unseen": [[16, 16, 6, 8], [32, 16, 3, 3], NONE, 2],
+  "in steps of three, two rows unseen": [[16, 16, 8, 7], [16, 16, 3, 3], NONE, 3],
+  "samples that fill no block": [[5, 16, 6, 6], [32, 16, 3, 3], SAME, 1],
+  "channels that fill no block": [[16, 20, 6, 6], [24, 20, 3, 3], SAME, 1],
+  "one pixel": [[16, 16, 1, 1], [16, 16, 3, 3], SAME, 1],
+};
+
 /** Inputs that give results and gradients of variance near one. */
 export function inputsOf([image, filter, padding, stride]: Convolution) {
   const random = Random.fromSeed(3);
@@ -98,3 +116,5 @@ function standardDeviation(values: Float64Array): number {
 export const narrowConvolutions = convolutions("convolutions", narrow, 5e-6);
 
 export const wideConvolutions = convolutions("wide convolutions", wide, 2e-5);
+
+export const blockedConvolutions = convolutions("convolutions in blocks", blocks, 1e-5);

@@ -1,7 +1,10 @@
 import { deepEqual } from "assert";
 import type * as tf from "@tensorflow/tfjs";
 import type { Engine, Tensors } from "../../core/engine/mod.ts";
+import { gelu, mish } from "../../core/layers/activation.ts";
 import { attention } from "../../core/layers/attention.ts";
+import { averagePool } from "../../core/layers/average_pool.ts";
+import { firDownsample, firUpsample } from "../../core/layers/fir_resample.ts";
 import { groupNorm } from "../../core/layers/group_norm.ts";
 import { silu } from "../../core/layers/silu.ts";
 import { upsample } from "../../core/layers/upsample.ts";
@@ -35,15 +38,17 @@ function normalisation(
   };
 }
 
-function attending(random: Random, shape: readonly number[], heads: number): Example {
-  const c = shape[1];
-  const weight = () => random.uniformTensor([c, c], -1 / Math.sqrt(c), 1 / Math.sqrt(c));
+function attending(random: Random, shape: readonly number[], heads: number, size = shape[1] / heads): Example {
+  const c = shape[1], inner = heads * size;
+  const weight = (part: string) =>
+    random.uniformTensor(part === "to_out.0" ? [c, inner] : [inner, c], -1 / Math.sqrt(c), 1 / Math.sqrt(c));
+  const bias = (part: string) => random.normalTensor([part === "to_out.0" ? c : inner]);
   const parts = ["to_q", "to_k", "to_v", "to_out.0"];
   return {
-    layer: ({ x, ...params }) => attention(params, "a", x, heads),
+    layer: ({ x, ...params }) => attention(params, "a", x, heads, size),
     inputs: Object.assign(
       { x: random.normalTensor(shape) },
-      ...parts.map((part) => ({ [`a.${part}.weight`]: weight(), [`a.${part}.bias`]: random.normalTensor([c]) })),
+      ...parts.map((part) => ({ [`a.${part}.weight`]: weight(part), [`a.${part}.bias`]: bias(part) })),
     ),
   };
 }
@@ -66,7 +71,17 @@ function examples(random: Random): Record<string, Example> {
     "attention, one head of one image": attending(random, [1, 8, 2, 2], 1),
     "attention, four heads": attending(random, [2, 8, 3, 3], 4),
     "attention, heads of one channel": attending(random, [2, 3, 2, 2], 3),
+    "attention, heads that leave channels over": attending(random, [2, 8, 3, 3], 2, 3),
     "attention of one pixel": attending(random, [2, 4, 1, 1], 2),
+    "Mish": { layer: ({ x }) => mish(x), inputs: { x: normal(2, 3, 4, 5) } },
+    "GELU": { layer: ({ x }) => gelu(x), inputs: { x: normal(2, 3, 4, 5) } },
+    "means of four pixels": {
+      layer: ({ x }) => averagePool(x),
+      inputs: { x: normal(2, 3, 4, 6) },
+      shape: [2, 3, 2, 3],
+    },
+    "smoothed to half": { layer: ({ x }) => firDownsample(x), inputs: { x: normal(2, 3, 4, 6) }, shape: [2, 3, 2, 3] },
+    "smoothed to twice": { layer: ({ x }) => firUpsample(x), inputs: { x: normal(2, 3, 2, 5) }, shape: [2, 3, 4, 10] },
     "upsampling": { layer: ({ x }) => upsample(x), inputs: { x: normal(2, 3, 4, 5) }, shape: [2, 3, 8, 10] },
     "upsampling one pixel": { layer: ({ x }) => upsample(x), inputs: { x: normal(1, 2, 1, 1) }, shape: [1, 2, 2, 2] },
   };

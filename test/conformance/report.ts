@@ -12,7 +12,13 @@ export interface CaseReport {
 
 /** A line of what a backend's process prints. */
 export type ReportLine =
-  | { readonly kind: "start"; readonly threads: number; readonly versions: Readonly<Record<string, string>> }
+  | {
+    readonly kind: "start";
+    readonly threads: number;
+    readonly versions: Readonly<Record<string, string>>;
+    /** The names of those that it will run. */
+    readonly cases: readonly string[];
+  }
   | { readonly kind: "absent"; readonly reason: string }
   | { readonly kind: "case" } & CaseReport
   | { readonly kind: "end" };

@@ -1,7 +1,7 @@
 /**
  * Runs cases on one backend, for a process of its own, which a driver may end: `run_backend.ts BACKEND THREADS
- * [CASES]`. It prints a line of JSON when the backend has started and one for each case whose name has CASES in it, or
- * why it does not start, and one at the end. Without CASES it runs none.
+ * [CASES [FROM]]`. It prints a line of JSON when the backend has started and one for each case whose name has CASES in
+ * it, of these from number FROM on, or why it does not start, and one at the end. Without CASES it runs none.
  *
  * @module
  */
@@ -10,7 +10,8 @@ import { BackendError, BACKENDS, createEngine, type Engine } from "../../core/en
 import { CASES } from "./cases.ts";
 import type { CaseReport, ReportLine } from "./report.ts";
 
-const [name, threads, wanted] = Deno.args;
+const [name, threads, wanted, from = "0"] = Deno.args;
+const cases = wanted === undefined ? [] : CASES.filter(({ name }) => name.includes(wanted)).slice(Number(from));
 
 function print(line: ReportLine): void {
   console.log(JSON.stringify(line));
@@ -19,7 +20,8 @@ function print(line: ReportLine): void {
 async function start(): Promise<Engine | undefined> {
   try {
     const engine = await createEngine(BACKENDS.find((backend) => backend === name)!, Number(threads));
-    print({ kind: "start", threads: engine.threads, versions: engine.versions });
+    const names = cases.map(({ name }) => name);
+    print({ kind: "start", threads: engine.threads, versions: engine.versions, cases: names });
     return engine;
   } catch (error) {
     if (!(error instanceof BackendError)) throw error;
@@ -29,7 +31,6 @@ async function start(): Promise<Engine | undefined> {
 
 const engine = await start();
 if (engine) {
-  const cases = wanted === undefined ? [] : CASES.filter(({ name }) => name.includes(wanted));
   for (const { name, reference, run } of cases) {
     const begun = performance.now();
     let result: Pick<CaseReport, "deviations" | "failure">;

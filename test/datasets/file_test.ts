@@ -191,6 +191,8 @@ Deno.test("a path is found from its name, with or without file:, and not on the 
     "layout",
     "header",
     "transpose",
+    "size",
+    "background",
   ]]);
   await rejects(loadDataset("nowhere.npy"), (error) => {
     ok(error instanceof PluginError && /nowhere\.npy is not there: no file .*Check the path/.test(error.message));

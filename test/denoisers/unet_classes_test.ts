@@ -100,6 +100,16 @@ Deno.test("a U-Net and a condition that do not fit each other are refused, and o
     () => classInputOf({ kind: "identity" }, classes(9), 8, "it"),
     /embedding of 8 values, but the condition has 10/,
   );
+  const timestep = { kind: "timestep" } as const;
+  refused(
+    () => classInputOf(timestep, classes(3), 8, "it", { kind: "fourier" }),
+    /^it takes classes that are numbers above 0, but c may be 0\./,
+  );
+  refused(
+    () => classInputOf(timestep, classes(3), 8, "it", { kind: "learned", steps: 4 }),
+    /^it takes classes that are whole numbers from 0 to 3, but c may be 4\./,
+  );
+  ok(classInputOf(timestep, classes(3), 8, "it", { kind: "learned", steps: 5 }));
   refused(() => withClasses({}, [{ name: "age", kind: "number", mean: 0, scale: 1 }]), /a U-Net takes one class/);
   deepEqual(withClasses({ a: 1 }, classes(3)), { json: { a: 1, num_class_embeds: 4 }, isAdded: true });
   await rejects(create({ shape: SHAPE, gaussian }, { weights: folderOf("table") }), /the data has no condition/);

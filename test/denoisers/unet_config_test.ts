@@ -39,25 +39,27 @@ Deno.test("what a configuration leaves out has diffusers' default", () => {
     levels,
     [224, 448, 672, 896].map((channels, i) => ({
       channels,
-      downAttention: i > 0,
-      upAttention: i > 0,
+      down: i > 0 ? "AttnDownBlock2D" : "DownBlock2D",
+      up: i > 0 ? "AttnUpBlock2D" : "UpBlock2D",
     })),
   );
   deepEqual(rest, {
     inChannels: 3,
     outChannels: 3,
     centerInputSample: false,
-    freqShift: 0,
-    flipSinToCos: true,
+    timeEmbedding: { kind: "positional", freqShift: 0, flipSinToCos: true },
     timeEmbeddingDim: 896,
     layersPerBlock: 2,
+    activation: "silu",
+    downsampleType: "conv",
+    upsampleType: "conv",
     midBlock: true,
     midAttention: true,
     midBlockScaleFactor: 1,
     downsamplePadding: 1,
     attentionHeadDim: 8,
     normNumGroups: 32,
-    midAttentionGroups: 32,
+    attnNormNumGroups: null,
     normEps: 1e-5,
     timeScaleShift: false,
     dropout: 0,
@@ -67,7 +69,7 @@ Deno.test("what a configuration leaves out has diffusers' default", () => {
 Deno.test("an unsupported value is named with what is supported", () => {
   const unsupported: Record<string, unknown[]> = {
     _class_name: ["UNet2DConditionModel", 3],
-    act_fn: ["relu", null],
+    act_fn: ["tanh", null],
     add_attention: ["yes", 1],
     attention_head_dim: [0, -1, 1.5, "8"],
     attn_norm_num_groups: [0, "2"],
@@ -76,23 +78,24 @@ Deno.test("an unsupported value is named with what is supported", () => {
     class_embed_type: ["projection"],
     down_block_types: [["DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D", "DownBlock2D"], "DownBlock2D", null],
     downsample_padding: [2, null, "0"],
-    downsample_type: ["resnet"],
-    dropout: [1, -0.1, "0.1", null],
+    downsample_type: ["fir"],
+    dropout: [1.1, -0.1, "0.1", null],
     flip_sin_to_cos: [1],
     freq_shift: ["1", null, NaN, -1e308],
-    in_channels: [0, 5, "3"],
-    layers_per_block: [0, 17, 1.5],
-    mid_block_scale_factor: [0, -1, Infinity, 1e308, 1e-308],
+    in_channels: [0, 1.5, "3"],
+    layers_per_block: [0, 65, 1.5],
+    mid_block_scale_factor: [0, "1", Infinity, 1e308, 1e-308],
     mid_block_type: ["UNetMidBlock2DCrossAttn"],
     norm_eps: [0, "1e-6", 1e308, 1e-50],
     norm_num_groups: [0, null],
     num_class_embeds: [0],
-    out_channels: [0, 5],
+    num_train_timesteps: [0, "1000"],
+    out_channels: [0, 1e9],
     resnet_time_scale_shift: ["spatial", null],
-    time_embedding_dim: [0, "512"],
-    time_embedding_type: ["fourier"],
-    up_block_types: [["UpBlock2D"].concat(new Array(3).fill("ResnetUpsampleBlock2D"))],
-    upsample_type: ["resnet"],
+    time_embedding_dim: [-1, "512"],
+    time_embedding_type: ["rotary"],
+    up_block_types: [["UpBlock2D"].concat(new Array(3).fill("CrossAttnUpBlock2D"))],
+    upsample_type: ["fir"],
   };
   for (const [key, values] of Object.entries(unsupported)) {
     for (const value of values) {
@@ -120,25 +123,43 @@ Deno.test("parameters are counted by arithmetic, however many they would be", ()
 
 Deno.test("every problem is listed, keys that are not known too", () => {
   const message = problemsOf({
-    act_fn: "gelu",
-    downsample_padding: 5,
+    act_fn: "tanh",
+    layers_per_block: 99,
     encoder_hid_dim: 7,
     cross_attention_dim: "x".repeat(500),
   });
-  for (const part of [/act_fn is "gelu"/, /downsample_padding is 5/, /encoder_hid_dim is 7, which is not known/]) {
+  for (const part of [/act_fn is "tanh"/, /layers_per_block is 99/, /encoder_hid_dim is 7, which is not known/]) {
     ok(part.test(message), message);
   }
   ok(/cross_attention_dim is "x+\.\.\., which/.test(message) && message.length < 600, message);
 });
 
 Deno.test("what does not fit together is said", () => {
+  const beside = (first: string, second: string, levels = 2) => ({
+    block_out_channels: Array(levels).fill(32),
+    norm_num_groups: 2,
+    down_block_types: [first, ...Array(levels - 1).fill(second)].map((name) => `${name}DownBlock2D`),
+    up_block_types: [...Array(levels - 1).fill(second), first].map((name) => `${name}UpBlock2D`),
+  });
   const wrong: [Record<string, unknown>, RegExp][] = [
-    [{ out_channels: 1 }, /out_channels is 1 for in_channels 3/],
     [{ block_out_channels: [128, 256] }, /block_out_channels has 2 entries, down_block_types 4 and up_block_types 4/],
-    [{ norm_num_groups: 48 }, /norm_num_groups 48 does not divide the 128 channels of block 0/],
-    [{ attention_head_dim: 48 }, /attention_head_dim 48 does not divide the 256 channels of block 1/],
-    [{ attn_norm_num_groups: 48 }, /attn_norm_num_groups 48 does not divide the last 256 channels/],
+    [
+      { norm_num_groups: 48 },
+      /norm_num_groups 48 does not divide the 128 channels of down_blocks\.0\.resnets\.0\.norm1/,
+    ],
+    [{ norm_num_groups: null }, /norm_num_groups is null, expected a whole number for down_blocks\.0.* more norm/],
+    [{ attention_head_dim: 300 }, /attention_head_dim is 300, expected at most the 256 channels of block 1/],
+    [{ attn_norm_num_groups: 48 }, /attn_norm_num_groups 48 does not divide the 256 channels of mid_block/],
     [{ freq_shift: 64 }, /freq_shift is 64, expected less than half/],
+    [{ downsample_padding: 2 }, /downsample_padding is 2, expected 0 or 1/],
+    [{ layers_per_block: 0 }, /layers_per_block is 0, expected at least 1 where block_out_channels differ/],
+    [{ time_embedding_type: "learned" }, /num_train_timesteps is null, expected a whole number/],
+    [{ ...beside("Skip", "Skip"), block_out_channels: [30, 30] }, /has 7 groups, which do not divide its 30 channels/],
+    [{ ...beside("AttnSkip", "Skip"), block_out_channels: [48, 48] }, /group_norm has 32 groups, which do not divide/],
+    [{ ...beside("Skip", "Skip"), in_channels: 1 }, /in_channels is 1, expected 3 for down_blocks\.0/],
+    [{ ...beside("Skip", "Skip"), out_channels: 1 }, /out_channels is 1, expected 3 for skip blocks/],
+    [beside("", "Skip", 3), /down_blocks\.1 takes the image along, expected all blocks before it to do so/],
+    [{ ...beside("Skip", ""), up_block_types: ["SkipUpBlock2D", "UpBlock2D"] }, /the last of up_block_types hands on/],
   ];
   for (const [changes, expected] of wrong) ok(expected.test(problemsOf(changes)), problemsOf(changes));
 });

@@ -71,6 +71,71 @@ Deno.test("time steps stay within the schedule and fall with the log SNR", async
   }
 });
 
+/** αₜ of some steps, by diffusers' `alphas_cumprod`; the last of a rescaled schedule has no signal. */
+const LEVELS: readonly [Record<string, unknown>, readonly (readonly [number, number])[]][] = [
+  [{ beta_schedule: "sigmoid" }, [[0, 8.8101], [1, 8.1148], [333, 1.3003], [500, -0.8526], [999, -10.1346]]],
+  [{ beta_schedule: "sigmoid", num_train_timesteps: 50, beta_end: 0.3 }, [[1, 6.2707], [25, -0.6338], [49, -8.6608]]],
+  [{ beta_schedule: "laplace" }, [[0, 3.8346], [1, 3.4859], [333, 1.0573], [500, 0.8822], [999, -3.4217]]],
+  [{ beta_schedule: "exp" }, [[0, 4.4168], [1, 3.7177], [333, -3.9897], [998, -11.988]]],
+  [
+    { num_train_timesteps: 20, trained_betas: Array.from({ length: 20 }, (_, i) => 0.01 + 0.02 * i) },
+    [[0, 4.5951], [1, 3.1859], [6, 0.3964], [10, -0.9952], [18, -4.165], [19, -4.6653]],
+  ],
+  [{ rescale_betas_zero_snr: true }, [[0, 9.2101], [1, 8.4187], [333, -0.7746], [998, -19.285]]],
+  [
+    { rescale_betas_zero_snr: true, beta_schedule: "scaled_linear", beta_start: 0.00085, beta_end: 0.012 },
+    [[0, 7.0694], [1, 6.337], [333, 0.0264], [998, -15.4411]],
+  ],
+  [
+    { rescale_betas_zero_snr: true, beta_schedule: "squaredcos_cap_v2", num_train_timesteps: 50 },
+    [[0, 6.3478], [1, 5.2097], [16, 1.0125], [25, -0.1512], [48, -6.9984]],
+  ],
+];
+
+Deno.test("each step's log SNR is diffusers', and maps to that step; between two it is between them", async () => {
+  for (const [json, expected] of LEVELS) {
+    const schedule = parseSchedule(json, "x"), { logsnr } = schedule.diffusion!, name = schedule.summary;
+    for (const [t, level] of expected) ok(Math.abs(logsnr[t] - level) < 2e-3, `${name}: ${logsnr[t]} at ${t}`);
+    const got = await timesteps(schedule, Float32Array.from(logsnr));
+    got.forEach((t, i) => ok(Math.abs(t - i) < 2e-3, `${name}: step ${i} is at ${t}`));
+    const steps = schedule.steps!, isRescaled = json.rescale_betas_zero_snr === true;
+    equal(logsnr.length, isRescaled ? steps - 1 : steps);
+    const [half, above, low, none] = await timesteps(
+      schedule,
+      Float32Array.of((logsnr[3] + logsnr[4]) / 2, 60, logsnr.at(-1)! - 1, -80),
+    );
+    ok(Math.abs(half - 3.5) < 2e-3, `${name}: ${half}`);
+    equal(above, 0);
+    // Where the last step has no signal, all log SNRs are before it.
+    if (isRescaled) ok(low > steps - 2 && low < steps - 1, `${name}: ${low}`);
+    equal(none, steps - 1);
+  }
+});
+
+Deno.test("a step without signal that is not the last one is refused", () => {
+  const trained_betas = [0.5, 0.5, 1, 1];
+  throws(() => parseSchedule({ trained_betas, num_train_timesteps: 4 }, "s.json"), /s\.json: trained_betas is /);
+  const last = parseSchedule({ trained_betas: [0.5, 0.5, 1], num_train_timesteps: 3 }, "s.json");
+  equal(last.summary, "epsilon, trained betas, 3 steps, the last of which has no signal");
+});
+
+Deno.test("a score network's noise levels are those of data from 0 to 1", async () => {
+  const schedule = parseSchedule({ _class_name: "ScoreSdeVeScheduler", sigma_min: 0.01, sigma_max: 50 }, "x");
+  deepEqual([schedule.prediction, schedule.steps, schedule.diffusion], ["score", undefined, undefined]);
+  equal(schedule.summary, "score of values from 0 to 1, noise levels 0.01 to 50");
+  // z = √σ(α)·x + √σ(−α)·ε, and (x + 1)/2 with noise σ.
+  const [x, eps, alpha] = [0.3, -1.2, 2], sigma = Math.exp(-alpha / 2) / 2;
+  const z = Math.sqrt(1 / (1 + Math.exp(-alpha))) * x + Math.sqrt(1 / (1 + Math.exp(alpha))) * eps;
+  const got = await run("onnx-cpu", (_, { z, logsnr }) => ({
+    outputs: { input: schedule.input!(z, logsnr), noise: schedule.timestep(logsnr) },
+  }), { z: { shape: [1, 1, 1, 1], data: Float32Array.of(z) }, logsnr: { shape: [1], data: Float32Array.of(alpha) } });
+  ok(Math.abs(got.noise[0] - sigma) < 1e-6);
+  ok(Math.abs(got.input[0] - ((x + 1) / 2 + sigma * eps)) < 1e-6);
+  for (const key of ["sigma_min", "sigma_max"]) {
+    throws(() => parseSchedule({ _class_name: "ScoreSdeVeScheduler", [key]: 0 }, "s.json"), new RegExp(`${key} is 0`));
+  }
+});
+
 Deno.test("keys of other use are passed over, and what is left out has diffusers' default", async () => {
   const google = {
     _class_name: "DDPMScheduler",
@@ -119,13 +184,13 @@ Deno.test("a schedule is said in words", () => {
 
 Deno.test("an unsupported schedule is refused with the value's name", () => {
   const unsupported: Record<string, unknown[]> = {
-    beta_schedule: ["sigmoid", null, 3],
+    beta_schedule: ["tanh", null, 3],
     beta_start: [0, -1, "0.1", 2, null],
     beta_end: [0, 1.5],
     num_train_timesteps: [1, 0, 2.5, 1e9, "1000", null],
     prediction_type: ["flow", null, "toString"],
-    rescale_betas_zero_snr: [true],
-    trained_betas: [[0.1, 0.2], new Array(5000).fill(0.01)],
+    rescale_betas_zero_snr: ["yes", 1],
+    trained_betas: [[0.1, 0.2], new Array(5000).fill(0.01), new Array(1000).fill(1), new Array(1000).fill("0.1"), "x"],
   };
   for (const [key, values] of Object.entries(unsupported)) {
     for (const value of values) {

@@ -1,7 +1,8 @@
 import { deepEqual, equal, fail, match, ok } from "assert";
 import { join } from "node:path";
 import { UserError } from "../../core/errors/user_error.ts";
-import { FOLDER, formatOf, type ReadOptions } from "../../core/io/formats.ts";
+import { locate } from "../../core/files/locate.ts";
+import { formatOf, type ReadOptions } from "../../core/io/formats.ts";
 import { readAll } from "../../core/io/stored_rows.ts";
 import { inFolder } from "../folders.ts";
 import { runPython } from "../python.ts";
@@ -34,11 +35,12 @@ Deno.test("files of every format are what the libraries that wrote them read, or
 
 async function check(folder: string, each: Case): Promise<void> {
   const path = join(folder, each.file), source = each.name === "" ? path : `${path}:${each.name}`;
-  const format = (await Deno.stat(path)).isDirectory ? FOLDER : formatOf(path);
-  if (!format) fail("its name is not known");
+  const options = { header: "auto", transpose: "auto", ...each.options } as const;
   const open = async () => {
+    if ((await Deno.stat(path)).isDirectory) return await (await locate(path, options)).train.open();
+    const format = formatOf(path) ?? fail("its name is not known");
     if (each.shape && format.names) ok((await format.names(path)).includes(each.name), "its name is listed");
-    return await format.open(path, each.name, source, { header: "auto", transpose: "auto", ...each.options });
+    return await format.open(path, each.name, source, options);
   };
   if (each.refused !== undefined) {
     let read: string | undefined;

@@ -18,12 +18,13 @@ export async function taskArguments(task: string, args: readonly string[]): Prom
   return [rest[0], "--quiet", "--config", `${ROOT}deno.json`, ...rest.slice(1), ...args];
 }
 
-/** The command of a task with these arguments. @param flags More for Deno itself. */
+/** The command of a task with these arguments. @param flags More for Deno itself. @param env More variables. */
 export async function taskCommand(
   task: string,
   args: readonly string[],
   cwd?: string,
   flags: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Deno.Command> {
   const [run, ...rest] = await taskArguments(task, args);
   return new Deno.Command(Deno.execPath(), {
@@ -32,7 +33,7 @@ export async function taskCommand(
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
   });
 }
 

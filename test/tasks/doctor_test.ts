@@ -138,6 +138,7 @@ Deno.test("a process that crashes is told of by its signal, or its code and last
     deepEqual(await runScript(`console.log('{"kind":"started"}'); ${abort}`, 600_000), {
       records: [{ kind: "started" }],
       problem: "its process ended by SIGABRT",
+      crashed: true,
     });
   }
   deepEqual(await runScript(`console.error("first\\nno driver\\n"); Deno.exit(3);`, 600_000), {

@@ -185,7 +185,7 @@ Deno.test("a mistake is one line with exit code 2, and nothing is written", () =
       [[], /The argument command is missing: A training task and its options in quotes/],
       [["train:2d", "moons", "--seed", "1"], /There is no option --seed/],
       [["train:2d", "moons"], /"moons" is one argument too many/],
-      [["nll runs/moons"], /A sweep begins with a training task, train:2d or train:cifar/],
+      [["nll runs/moons"], /A sweep begins with a training task, train:2d, train:image or train:cifar/],
       [["train:2d moons --seed {1..20000}"], /more than 10000 runs/],
       [["train:2d moons", "--out", "full"], /full is not empty, and holds no sweep/],
       [["train:2d moons", "--jobs", "0"], /--jobs is 0/],

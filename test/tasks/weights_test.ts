@@ -46,7 +46,7 @@ Deno.test("nll takes a pipeline and its unet for the same model, and says which 
     equal(quiet.stderr, "");
   }));
 
-Deno.test("train:cifar says which schedule it goes on with, and that it leaves dropout out", () =>
+Deno.test("train:cifar says which schedule it goes on with, and that it has dropout", () =>
   inFolder(async (cwd) => {
     await makePipeline(join(cwd, "pipe"), { ...DDPM_SCHEDULE, beta_schedule: "scaled_linear" }, { dropout: 0.1 });
     const args = [IMAGES, "--weights", "pipe/unet", "--batch-size", "20", "--micro-batch-size", "8", "--epochs", "1"];
@@ -58,7 +58,7 @@ Deno.test("train:cifar says which schedule it goes on with, and that it leaves d
     equal(trained.code, 0, trained.stderr);
     const said = [
       "schedule: scheduler_config.json of pipe, epsilon, scaled_linear betas 0.0001 to 0.02, 1000 steps",
-      "dropout 0.1 is left out of training",
+      "dropout: 0.1, in training alone",
     ];
     const { notes } = JSON.parse(await Deno.readTextFile(join(cwd, "run/summary.json")));
     for (const note of said) {

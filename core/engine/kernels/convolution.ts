@@ -10,7 +10,8 @@ export interface ConvolutionAttributes {
   readonly padding: readonly [number, number, number, number];
 }
 
-function isWinograd(
+/** Whether a convolution suits Winograd's form. @param filter and x, their shapes. */
+export function isWinograd(
   { stride, padding }: ConvolutionAttributes,
   filter: readonly number[],
   [, , h, w]: readonly number[],
@@ -143,7 +144,7 @@ function plainFilterGradient(
 }
 
 /** A convolution and its gradients under the names that `core/layers/conv2d.ts` calls. */
-function convolutionKernels(
+export function convolutionKernels(
   forward: typeof convolution,
   inputGradient: typeof plainInputGradient,
   filterGradient: typeof plainFilterGradient,

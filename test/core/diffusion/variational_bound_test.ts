@@ -37,7 +37,7 @@ Deno.test("the terms of the bound are improved-diffusion's, of all of a model's 
   const { x, noise, eps_hat: epsHat, cases }: Case = JSON.parse(await Deno.readTextFile(file));
   const { diffusion } = parseSchedule(DDPM_SCHEDULE, "DDPM"), d = x.length;
   for (const { variance, steps, t: chosen, nats, prior } of cases) {
-    const { logsnr } = respaced({ ...diffusion, variance }, steps);
+    const { logsnr } = respaced({ ...diffusion!, variance }, steps);
     chosen.forEach((t, k) => {
       const scale = Math.exp(-logsnr[t] / 2);
       const within = x.map((value, i) => clampTo(value + scale * (noise[i] - epsHat[i]), GRID));

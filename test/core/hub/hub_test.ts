@@ -195,8 +195,22 @@ Deno.test("plain weights are taken before a variant, one variant with a note, an
     await fails(
       locateModel(folder),
       HubError,
-      /has variants of its weights and no plain ones: .*\.fp16\.safetensors, .*\.non_ema\.bin\. Put one of them into/,
+      /has variants of its weights and no plain ones: .*\.fp16\.safetensors, .*\.non_ema\.bin\. Name one of these files/,
     );
+    // A file of weights that is named is taken, as it is asked for; not one of several parts.
+    const named = await locateModel(`${folder}/${stem}.non_ema.bin`);
+    assert.deepEqual([named.config, named.shards, named.notes], [
+      `${folder}/config.json`,
+      [`${folder}/${stem}.non_ema.bin`],
+      [],
+    ]);
+    await write(`${stem}-00001-of-00002.bin`);
+    await fails(
+      locateModel(`${folder}/${stem}-00001-of-00002.bin`),
+      HubError,
+      /is one of several parts\. Name the folder/,
+    );
+    await Deno.remove(`${folder}/${stem}-00001-of-00002.bin`);
     await write(`${stem}.bin`);
     const plain = await findModelFiles(folder);
     assert.deepEqual([plain.weights, plain.notes], [`${folder}/${stem}.bin`, []]);

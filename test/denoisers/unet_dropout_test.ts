@@ -1,0 +1,111 @@
+import { deepEqual, notDeepEqual, ok } from "assert";
+import { createEngine } from "../../core/engine/mod.ts";
+import { floatSamples } from "../../core/data/samples.ts";
+import { oneRank } from "../../core/mpi/ranks.ts";
+import { Random } from "../../core/random/random.ts";
+import { fitGaussian } from "../../core/reference/gaussian.ts";
+import { RECIPES } from "../../core/training/recipe.ts";
+import type { TrainingSettings } from "../../core/training/settings.ts";
+import { createTraining, type TrainingSnapshot } from "../../core/training/train.ts";
+import { create } from "../../denoisers/unet_pretrained/mod.ts";
+import { DDPM_SCHEDULE } from "../../denoisers/unet_pretrained/schedule.ts";
+import { assertWithin } from "../reference.ts";
+
+const SHAPE = [1, 4, 4], SIZE = 16;
+
+const SETTINGS: TrainingSettings = {
+  recipe: RECIPES.default,
+  proposal: { loc: 1, scale: 1.5 },
+  epochs: 2,
+  batchSize: 8,
+  microBatchSize: 8,
+  precision: "f32",
+  adaptiveProposal: false,
+  learningRate: 1e-3,
+  evalBatchSize: 16,
+  validationLevels: 2,
+  validationSamples: Infinity,
+  blend: false,
+  patience: Infinity,
+};
+
+const samples = (n: number) => floatSamples(Random.fromSeed(n).fillNormal(new Float32Array(SIZE * n)), SIZE);
+const data = { shape: SHAPE, train: samples(24), validation: samples(8) };
+const info = { shape: SHAPE, gaussian: fitGaussian(data.train, SHAPE) };
+
+async function denoiserOf(dropout: number) {
+  const config = {
+    ...{
+      in_channels: 1,
+      out_channels: 1,
+      block_out_channels: [4, 8],
+      layers_per_block: 1,
+      norm_num_groups: 2,
+      dropout,
+    },
+    down_block_types: ["DownBlock2D", "ResnetDownsampleBlock2D"],
+    up_block_types: ["UpBlock2D", "UpBlock2D"],
+  };
+  const saved = { "config.json": JSON.stringify(config), "scheduler_config.json": JSON.stringify(DDPM_SCHEDULE) };
+  const denoiser = await create(info, {}, { saved, training: true });
+  const random = Random.fromSeed(7);
+  const drawn = Object.fromEntries(
+    Object.entries(denoiser.init(random)).map((
+      [name, { shape }],
+    ) => [name, random.split(name).uniformTensor(shape, -0.4, 0.4)]),
+  );
+  return { ...denoiser, init: () => drawn };
+}
+
+/** Trains so many steps, all of them if nothing is said, and gives what a run would keep. */
+async function trained(
+  dropout: number,
+  { settings = {}, from, steps = Infinity }: {
+    settings?: Partial<TrainingSettings>;
+    from?: TrainingSnapshot;
+    steps?: number;
+  } = {},
+) {
+  const engine = await createEngine("onnx-cpu", 1), denoiser = await denoiserOf(dropout);
+  const training = await createTraining(
+    engine,
+    denoiser,
+    data,
+    info,
+    { ...SETTINGS, ...settings },
+    Random.fromSeed(3),
+    {
+      ...(from ? { from } : {}),
+      ranks: oneRank(),
+    },
+  );
+  const records = [];
+  for await (const record of training.run()) {
+    records.push(record.kind === "step" ? record.nll : record.validation.mean);
+    if (record.kind === "step" && record.step >= steps) break;
+  }
+  const snapshot = structuredClone(await training.snapshot());
+  await training.dispose();
+  return { records, snapshot };
+}
+
+Deno.test("dropout changes a training by the seed alone, a stopped one too, and is no part of evaluations", async () => {
+  const [without, first, again] = [await trained(0), await trained(0.4), await trained(0.4)];
+  notDeepEqual(first.records, without.records);
+  deepEqual(again, first);
+  const stopped = await trained(0.4, { steps: 4 });
+  const resumed = await trained(0.4, { from: stopped.snapshot });
+  deepEqual(resumed.snapshot.model, first.snapshot.model);
+  // With no step taken, what is validated is the same network.
+  const rate = { learningRate: 0 }, last = (of: { records: number[] }) => of.records.at(-1);
+  deepEqual(last(await trained(0.4, { settings: rate })), last(await trained(0, { settings: rate })));
+});
+
+Deno.test("a batch in parts drops what the whole one drops", async () => {
+  const whole = await trained(0.4, { steps: 1 }),
+    parts = await trained(0.4, { steps: 1, settings: { microBatchSize: 3 } });
+  ok(Math.abs(whole.records[0] - parts.records[0]) < 1e-4 * Math.abs(whole.records[0]));
+  for (const [name, { data }] of Object.entries(whole.snapshot.model)) {
+    assertWithin(parts.snapshot.model[name].data, data, { rtol: 1e-3, atol: 2e-5 }, name);
+  }
+});

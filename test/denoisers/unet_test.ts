@@ -1,0 +1,114 @@
+import { deepEqual, equal, ok, throws } from "assert";
+import * as tf from "@tensorflow/tfjs";
+import type { Condition } from "../../core/data/condition.ts";
+import { createEngine } from "../../core/engine/mod.ts";
+import { UserError } from "../../core/errors/user_error.ts";
+import { defaultsOf } from "../../core/options/defaults.ts";
+import type { DataInfo, OptionValues } from "../../core/plugins/contracts.ts";
+import { predict } from "../../core/plugins/predict.ts";
+import { Random } from "../../core/random/random.ts";
+import { gaussianDenoiser, gaussianOf } from "../../core/reference/gaussian.ts";
+import { create, options } from "../../denoisers/unet/mod.ts";
+import { LOCAL_BACKENDS } from "../backends.ts";
+
+const SHAPE = [2, 4, 8], D = 64;
+
+const GAUSSIAN = gaussianOf(
+  Float64Array.from({ length: D }, (_, i) => 0.1 * (i % 5)),
+  Float64Array.from({ length: D * D }, (_, at) => Math.floor(at / D) === at % D ? 0.5 + (at % 3) : 0),
+);
+
+const CONDITION: Condition = [{ name: "c", kind: "class", levels: [0, 1, 2], counts: [1, 1, 1] }];
+
+const made = (values: OptionValues = {}, info: Partial<DataInfo> = {}) =>
+  create({ shape: SHAPE, gaussian: GAUSSIAN, ...info }, { ...defaultsOf(options), channels: "4,8", ...values });
+
+/** ε̂ of three images, of parameters that are all random or as they are at first. */
+async function predictions(
+  backend: typeof LOCAL_BACKENDS[number],
+  denoiser: ReturnType<typeof made>,
+  { isRandom, order = [0, 1, 2], condition }: {
+    readonly isRandom: boolean;
+    readonly order?: readonly number[];
+    readonly condition?: readonly number[];
+  },
+): Promise<Float32Array> {
+  const random = Random.fromSeed(1), params = denoiser.init(random.split("init")), n = order.length;
+  for (const { data } of Object.values(params)) {
+    if (isRandom) data.forEach((value, i) => data[i] = value + 0.1 * random.normal());
+  }
+  const z = random.split("z").fillNormal(new Float32Array(3 * D)), logsnr = [-3, 0.5, 6];
+  const engine = await createEngine(backend, 1), state = engine.createState(params);
+  const program = await engine.compile(
+    (s, { z, logsnr, known }) => ({
+      outputs: {
+        eps: predict(denoiser, s, z, logsnr as tf.Tensor1D, condition ? known : undefined),
+        ideal: gaussianDenoiser(tf.reshape(z, [n, D]), logsnr, GAUSSIAN),
+        unused: tf.sum(known),
+      },
+    }),
+    state,
+    { z: [n, ...SHAPE], logsnr: [n], known: [n, 4] },
+  );
+  const { eps, ideal } = await program.run({
+    z: Float32Array.from(order.flatMap((k) => [...z.subarray(k * D, (k + 1) * D)])),
+    logsnr: Float32Array.from(order, (k) => logsnr[k]),
+    known: Float32Array.from(condition ?? new Float32Array(4 * n)),
+  });
+  const out = isRandom ? eps.slice() : eps.map((value, i) => value - ideal[i]);
+  await program.dispose();
+  state.dispose();
+  engine.dispose();
+  return out;
+}
+
+const apart = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+  Array.from(a, (value, i) => Math.abs(value - b[i])).reduce((most, value) => Math.max(most, value), 0);
+
+Deno.test("a fresh U-Net is the ideal denoiser of the data's Gaussian", async () => {
+  ok(apart(await predictions("onnx-cpu", made(), { isRandom: false }), new Float32Array(3 * D)) < 1e-6);
+  ok(apart(await predictions("onnx-cpu", made({ skip: "none" }), { isRandom: false }), new Float32Array(3 * D)) > 0.1);
+});
+
+Deno.test("its predictions are alike on all backends, and images, log SNRs and colours are not mixed up", async () => {
+  const own = await predictions("onnx-cpu", made(), { isRandom: true });
+  for (const backend of LOCAL_BACKENDS) {
+    ok(apart(await predictions(backend, made(), { isRandom: true }), own) < 1e-4, backend);
+  }
+  const turned = await predictions("onnx-cpu", made(), { isRandom: true, order: [2, 0] });
+  ok(apart(turned, [...own.subarray(2 * D), ...own.subarray(0, D)]) < 1e-5);
+});
+
+Deno.test("its parameters are as it says, in number and in shape, and those that it has not are not made", () => {
+  for (const values of [{}, { attention: "off", octaves: 0 }, { blocks: 2, channels: "4" }]) {
+    const denoiser = made(values, { condition: CONDITION }), params = denoiser.init(Random.fromSeed(0));
+    deepEqual(
+      Object.fromEntries(Object.entries(params).map(([name, { shape }]) => [name, [...shape]])),
+      Object.fromEntries(Object.entries(denoiser.shapes!).map(([name, shape]) => [name, [...shape]])),
+    );
+    for (const { shape, data } of Object.values(params)) equal(data.length, shape.reduce((a, b) => a * b, 1));
+  }
+  equal(Object.keys(made({ attention: "off" }).shapes!).some((name) => name.startsWith("attention")), false);
+});
+
+Deno.test("what is known changes it, and nothing known is a vector of zeros", async () => {
+  const denoiser = made({}, { condition: CONDITION }),
+    nothing = await predictions("onnx-cpu", denoiser, { isRandom: true });
+  const zeros = new Array(12).fill(0), known = [1, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 1];
+  ok(apart(await predictions("onnx-cpu", denoiser, { isRandom: true, condition: zeros }), nothing) < 1e-6);
+  ok(apart(await predictions("onnx-cpu", denoiser, { isRandom: true, condition: known }), nothing) > 1e-3);
+});
+
+Deno.test("it has as many levels as the image has halves, where nothing is said", () => {
+  const levels = (shape: readonly number[]) =>
+    create({ shape, gaussian: GAUSSIAN }, defaultsOf(options)).options!.channels;
+  deepEqual([[1, 28, 28], [3, 10, 8], [1, 5, 8]].map(levels), ["16,32,64", "16,32", "16"]);
+});
+
+Deno.test("what it cannot be made of is said", () => {
+  const refused = (values: OptionValues, message: RegExp, info: Partial<DataInfo> = {}) =>
+    throws(() => made(values, info), (error) => error instanceof UserError && message.test(error.message));
+  refused({ channels: "4,8,16,32" }, /--channels has 4 levels, but images of 4 x 8 cannot be halved 3 times/);
+  refused({ channels: "4,wide" }, /--channels is 4,wide, expected whole numbers/);
+  refused({}, /is for images, .* shape \[2\]. Take --denoiser residual/, { shape: [2] });
+});

@@ -3,6 +3,7 @@ import { plainConvolutions } from "./convolution.ts";
 import { emitOne, type Kernel } from "./kernel.ts";
 import { kernels } from "./mod.ts";
 import { type GroupNormAttributes, recomputedSilu } from "./normalisation.ts";
+import { expandedUpsample } from "./resampling.ts";
 import { reshape, transpose } from "./shapes.ts";
 
 /** The matrices of a stack, transposed. */
@@ -45,6 +46,7 @@ export const portableKernels: Readonly<Record<string, Kernel>> = {
     return kernels.BatchMatMul({ graph, inputs: { a: left, b: right }, attributes: {} });
   },
   ...plainConvolutions,
+  UpsampleNchw: expandedUpsample,
   GroupNormNchw: ({ graph, inputs: { x, scale, shift }, attributes }) =>
     groupNorm(graph, x, scale, shift, attributes as unknown as GroupNormAttributes),
   Silu: ({ graph, inputs: { x } }) => recomputedSilu(graph, x).y,

@@ -2,10 +2,10 @@ import type * as tf from "@tensorflow/tfjs";
 import { averagePool } from "../../../core/layers/average_pool.ts";
 import { conv2d } from "../../../core/layers/conv2d.ts";
 import type { UnetConfig } from "../config.ts";
-import { convolution } from "../layers.ts";
-import { attend, type Attention, attentionLayers } from "./attention.ts";
+import { attend, type Attention } from "./attention.ts";
 import { type Block, type DownKind, plainResiduals, resamplingResidual } from "./block.ts";
-import { residual, residualLayers } from "./residual.ts";
+import { plainLayers } from "./plain_layers.ts";
+import { residual } from "./residual.ts";
 
 /** A kind of block that goes down by itself: residual blocks, attention after each or none, and then half the size. */
 export function plainDown(
@@ -19,16 +19,11 @@ export function plainDown(
     takesImage: false,
     keepsHalved: true,
     layers(config, block) {
-      const sampler = !block.resamples
-        ? []
-        : samplerOf(config) === "resnet"
-        ? residualLayers(config, resnet(config, block))
-        : [convolution(`${samplerName(block)}.conv`, block.channels, block.channels)];
-      return [
-        ...attentionsOf(config, block).flatMap((part) => attentionLayers(config, part)),
-        ...plainResiduals(config, block).flatMap((part) => residualLayers(config, part)),
-        ...sampler,
-      ];
+      const isResnet = block.resamples && samplerOf(config) === "resnet";
+      return plainLayers(config, block, attentionsOf(config, block), {
+        name: samplerName(block),
+        resnet: isResnet ? resnet(config, block) : undefined,
+      });
     },
     run(run, block, { h, image }) {
       const { config, params } = run;

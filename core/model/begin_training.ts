@@ -138,7 +138,7 @@ export async function beginTraining<S extends FitSettings>(
     const trial = await plugin.create(plain, config.denoiserOptions, { signal: ranks.stop, training: true });
     requireTrainingMemory(engine, trial, plain, recipe, sizes);
   }
-  if (!reference && data.shape.length === 3 && rows >= MANY_IMAGES && takesMixtures(config, data)) {
+  if (!reference && data.shape.length === 3 && rows >= MANY_IMAGES && takesMixtures(config)) {
     context.onNote?.(
       "reference: mixtures are fitted to the directions that the images vary in most, which takes minutes before the first " +
         "step; --reference gaussian begins at once",
@@ -309,15 +309,17 @@ async function referenceFor(
   signal: AbortSignal,
 ): Promise<ChosenReference> {
   const one = onlyGaussian(gaussian);
-  if (!takesMixtures(config, data)) return { reference: one, structure: one };
+  const isKnown = config.reference === "none" || !data.condition;
+  if (isKnown && !takesMixtures(config)) return { reference: one, structure: one };
   const request = referenceRequest(config.reference);
-  return await chooseReference(engine, data, gaussian, request, random.split("reference"), signal, data.condition);
+  const asked = takesMixtures(config) ? request : { ...request, components: 1 };
+  return await chooseReference(engine, data, gaussian, asked, random.split("reference"), signal, data.condition);
 }
 
 /** Whether the settings ask for what only mixtures tell: a reference, or the range of the log SNRs. */
-function takesMixtures({ reference, logsnrLoc, logsnrScale }: FitSettings, { condition }: Dataset): boolean {
+function takesMixtures({ reference, logsnrLoc, logsnrScale }: FitSettings): boolean {
   const { kind } = referenceRequest(reference);
-  return logsnrLoc === "auto" || logsnrScale === "auto" || !(kind === "none" || kind === "gaussian" && !condition);
+  return logsnrLoc === "auto" || logsnrScale === "auto" || !(kind === "none" || kind === "gaussian");
 }
 
 /** The mixture of a table's rows that the settings ask for. */

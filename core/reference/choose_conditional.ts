@@ -30,6 +30,11 @@ const START_STEPS = 6, STARTS = 2;
 const LIMITS = { steps: 40, tolerance: 4e-4 }, REFINED = { steps: 6, tolerance: 4e-4 };
 const FINAL_LIMITS = { steps: 100, tolerance: 1e-4 };
 
+/** Products of two values that a step sums up at most, of starts and of other fits, and all steps of a fit together. */
+const START_WORK = 4e9, STEP_WORK = 1e10;
+const FIT_WORK = 1e11, FINAL_WORK = 2e11;
+const LEAST_STEPS = 4;
+
 /** Classes that a mixture is fitted to. */
 interface Cells {
   /** The levels of the class variables in the class, in their order. */
@@ -96,30 +101,32 @@ export async function chooseConditional(
     );
     const pseudoSamples = best?.pseudoSamples ?? PSEUDO_SAMPLES[FIRST], own = { ...prior, pseudoSamples };
     const stream = random.split("components").split(most);
+    const few = withinWork(chosen, counts, START_WORK, stream.split("starts"));
+    const some = withinWork(chosen, counts, STEP_WORK, stream.split("samples"));
+    const limits = { ...LIMITS, steps: stepsWithin(FIT_WORK, some, counts, LIMITS.steps) };
     const doubled = (split: (of: readonly Component[]) => Component[]) =>
       last.map((components, c) => 2 * components.length === counts[c] ? split(components) : [...components]);
     const starts = [
       ...Array.from(
         { length: most === 1 ? 1 : STARTS },
-        (_, k) => startingClasses(chosen, counts, own, stream.split(k)),
+        (_, k) => startingClasses(few, counts, own, stream.split(k)),
       ),
       ...(most > 1 && last.length > 0 ? [doubled(splitBySize), doubled(splitByPlace)] : []),
     ].filter((classes) => classes.every((components) => components.length > 0));
     let start: { readonly classes: readonly (readonly Component[])[]; readonly logLikelihood: number } | undefined;
     for (const classes of starts) {
-      const limits = { steps: START_STEPS, tolerance: 0 };
-      const tried = await fitClasses(step, chosen, classes, own, limits, signal);
+      const tried = await fitClasses(step, few, classes, own, { steps: START_STEPS, tolerance: 0 }, signal);
       if (!start || tried.logLikelihood > start.logLikelihood) start = tried;
     }
     if (!start) return [];
-    const { classes } = await fitClasses(step, chosen, start.classes, own, LIMITS, signal);
+    const { classes } = await fitClasses(step, some, start.classes, own, limits, signal);
     await consider(classes, pseudoSamples, most);
     const place = PSEUDO_SAMPLES.indexOf(pseudoSamples);
     for (const direction of [-1, 1]) {
       let refined = classes;
       for (let at = place + direction; at in PSEUDO_SAMPLES; at += direction) {
         const other = { ...prior, pseudoSamples: PSEUDO_SAMPLES[at] };
-        ({ classes: refined } = await fitClasses(step, chosen, refined, other, REFINED, signal));
+        ({ classes: refined } = await fitClasses(step, some, refined, other, REFINED, signal));
         if (!await consider(refined, PSEUDO_SAMPLES[at], most)) break;
       }
     }
@@ -134,15 +141,10 @@ export async function chooseConditional(
       last = await attempt(most, last);
     }
     if (!best) return undefined;
-    const { classes, pseudoSamples } = best;
-    const { classes: final } = await fitClasses(
-      step,
-      cells.train,
-      classes,
-      { ...prior, pseudoSamples },
-      FINAL_LIMITS,
-      signal,
-    );
+    const { classes, pseudoSamples } = best, sizes = classes.map(({ length }) => length);
+    const most = withinWork(cells.train, sizes, FINAL_WORK / LEAST_STEPS, random.split("final"));
+    const limits = { ...FINAL_LIMITS, steps: stepsWithin(FINAL_WORK, most, sizes, FINAL_LIMITS.steps) };
+    const { classes: final } = await fitClasses(step, most, classes, { ...prior, pseudoSamples }, limits, signal);
     const common = rest.count === 0
       ? []
       : (await fitClasses(step, [all], [final.flat()], { ...prior, pseudoSamples }, REFINED, signal)).classes[0];
@@ -150,6 +152,28 @@ export async function chooseConditional(
   } finally {
     step.dispose();
   }
+}
+
+/** The products of two values that a step sums up for so many components of each class. */
+function workOf(classes: readonly Samples[], components: readonly number[]): number {
+  return classes.reduce((sum, { count, dimension }, c) => sum + count * components[c] * dimension ** 2, 0);
+}
+
+/** As many samples of each class, an equal share of all, as a step takes so much work for. */
+function withinWork(
+  classes: readonly Samples[],
+  components: readonly number[],
+  work: number,
+  random: Random,
+): Samples[] {
+  const share = Math.min(1, work / workOf(classes, components));
+  return classes.map((own, c) =>
+    someSamples(own, Math.max(LEAST_SAMPLES, Math.floor(share * own.count)), random.split(c))
+  );
+}
+
+function stepsWithin(work: number, classes: readonly Samples[], components: readonly number[], most: number): number {
+  return Math.max(LEAST_STEPS, Math.min(most, Math.floor(work / workOf(classes, components))));
 }
 
 /** The samples of which all numbers are known: what is normal together with x. */

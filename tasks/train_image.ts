@@ -13,11 +13,17 @@ function preset(denoiser: string, given: ReadonlySet<string>): OptionValues {
   return { fromScratch: true, ...(given.has("config") ? {} : { channels: CHANNELS }) };
 }
 
+/**
+ * Where 8-bit images have their information: from where their largest structure shows up to where their grey values are
+ * told apart, beyond which a bound on −log P rounds.
+ */
+const PROPOSAL = { loc: 5, scale: 2.25 };
+
 const task = imageTask({
   name: "train:image",
   summary: "Trains a density of images of a file, folder or data set. Its loss is a likelihood.",
   dataset: "mnist",
-  defaults: { denoiser: "unet", learningRate: "auto", evalBatchSize: 64 },
+  defaults: { denoiser: "unet", learningRate: "auto", batchSize: 64, evalBatchSize: 64, proposal: PROPOSAL },
   preset,
 });
 

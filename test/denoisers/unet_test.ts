@@ -102,7 +102,7 @@ Deno.test("what is known changes it, and nothing known is a vector of zeros", as
 Deno.test("it has as many levels as the image has halves, where nothing is said", () => {
   const levels = (shape: readonly number[]) =>
     create({ shape, gaussian: GAUSSIAN }, defaultsOf(options)).options!.channels;
-  deepEqual([[1, 28, 28], [3, 10, 8], [1, 5, 8]].map(levels), ["16,32,64", "16,32", "16"]);
+  deepEqual([[1, 28, 28], [3, 10, 8], [1, 5, 8]].map(levels), ["32,32,64", "32,32", "32"]);
 });
 
 Deno.test("what it cannot be made of is said", () => {

@@ -3,8 +3,6 @@
  *
  * @module
  */
-import { gigabytes } from "../../core/devices/memory.ts";
-import { requireMemory } from "../../core/engine/graph_memory.ts";
 import { UserError } from "../../core/errors/user_error.ts";
 import { DRAWS_BELOW, dropout, dropoutDraws } from "../../core/layers/dropout.ts";
 import type { CreateContext, DataInfo, Denoiser, OptionValues, Tensor } from "../../core/plugins/contracts.ts";
@@ -15,6 +13,7 @@ import { parseUnetConfig, type UnetConfig } from "./config.ts";
 import { halvings, initParams, parameterCount, parameterShapes, zeroParams } from "./network.ts";
 import { predictedNoise } from "./prediction.ts";
 import { parseSchedule, type Schedule, withPredictionType } from "./schedule.ts";
+import { requireRoom, sizeNote } from "./size.ts";
 import { CONFIG, newModel, pretrainedModel, savedModel, SCHEDULER, type Source } from "./source.ts";
 import { matchWeights } from "./weights.ts";
 
@@ -63,10 +62,13 @@ export async function create(
   const schedule = parseSchedule(source.scheduler, source.schedulerName);
   requireFit(config, shape, source.name);
   requireSteps(config, schedule, source);
-  requireRoom(config, source);
+  requireRoom(parameterCount(config), source, training);
   for (const note of source.notes) context.onNote?.(note);
   if (!saved && !values.fromScratch) context.onNote?.(scheduleNote(source, schedule));
-  if (!saved) context.onNote?.(sizeNote(config));
+  if (!saved) context.onNote?.(sizeNote(parameterCount(config), training));
+  if (!saved && config.ignored.length > 0) {
+    context.onNote?.(`config: passed over, as diffusers does: ${config.ignored.join(", ")}`);
+  }
   if (training && source.range) {
     const [low, high] = source.range;
     context.onNote?.(
@@ -119,29 +121,6 @@ function scheduleNote({ scheduledBy }: Source, { summary }: Schedule): string {
   return scheduledBy === undefined
     ? `schedule: assumed, as the model has no ${SCHEDULER}: ${summary}`
     : `schedule: ${SCHEDULER} of ${scheduledBy}, ${summary}`;
-}
-
-/** Refuses, before anything is allocated, more parameters than are meant or than the memory holds. */
-function requireRoom(config: UnetConfig, { name, limit }: Source): void {
-  const count = parameterCount(config), shown = count.toLocaleString("en");
-  if (limit && count > limit.parameters) {
-    const most = limit.parameters.toLocaleString("en");
-    throw new UserError(
-      `${name} describes a U-Net of ${shown} parameters, but at most ${most} are made. ${limit.advice}`,
-    );
-  }
-  requireMemory(bytesOf(count), `The U-Net of ${name}, of ${shown} parameters,`, "Take a smaller one.");
-}
-
-/** How large a network is. */
-function sizeNote(config: UnetConfig): string {
-  const count = parameterCount(config), bytes = bytesOf(count);
-  const memory = bytes < 1e8 ? `${(bytes / 1e6).toFixed(1)} MB` : gigabytes(bytes);
-  return `network: ${count.toLocaleString("en")} parameters, ${memory}`;
-}
-
-function bytesOf(parameters: number): number {
-  return Float32Array.BYTES_PER_ELEMENT * parameters;
 }
 
 function requireImages(shape: readonly number[]): void {

@@ -5,7 +5,7 @@ import { UserError } from "../../core/errors/user_error.ts";
 import { DESCRIPTION_BOUNDS, parseBoundedJson, readBoundedJson } from "../../core/io/bounded_json.ts";
 import { MAX_PARAMETERS } from "../../core/layers/parameter_limit.ts";
 import type { CreateContext, LoadContext, OptionValues } from "../../core/plugins/contracts.ts";
-import { DDPM_CIFAR10 } from "./config.ts";
+import { DDPM_CIFAR10 } from "./ddpm_cifar10.ts";
 import { DDPM_SCHEDULE } from "./schedule.ts";
 
 /** A model's files under the names that diffusers gives them. */

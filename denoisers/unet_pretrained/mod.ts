@@ -5,6 +5,7 @@
  */
 import { UserError } from "../../core/errors/user_error.ts";
 import { DRAWS_BELOW, dropout, dropoutDraws } from "../../core/layers/dropout.ts";
+import { pythonJson } from "../../core/io/python_json.ts";
 import type { CreateContext, DataInfo, Denoiser, OptionValues, Tensor } from "../../core/plugins/contracts.ts";
 import { type HostTensors, sizeOf } from "../../core/data/tensors.ts";
 import { classInputOf, withClasses } from "./classes.ts";
@@ -170,5 +171,5 @@ function requireSteps({ timeEmbedding }: UnetConfig, { steps }: Schedule, { name
 }
 
 function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+  return `${pythonJson(value)}\n`;
 }

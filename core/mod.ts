@@ -77,6 +77,7 @@ export type { ResolvedSettings } from "./model/begin_training.ts";
 
 export { loadData, type LoadDataOptions, type NamedDataset } from "./model/load_data.ts";
 export type { ConditionColumns, Rows } from "./model/rows.ts";
+export type { NamedValues } from "./data/condition_request.ts";
 export type { Given } from "./model/given.ts";
 export { fit, type FitOptions, type FittedModel } from "./model/fit.ts";
 export { DEFAULTS, type FitDefaults, type FitSettings, SEED_POINTS } from "./model/settings.ts";

@@ -27,7 +27,7 @@ export type { ClassVariable, Condition, ConditionVariable, NumberVariable } from
 export type { AxisMap } from "./data/standardisation.ts";
 export type { Estimate } from "./diffusion/likelihood.ts";
 export type { Proposal } from "./diffusion/logsnr.ts";
-export type { DiffusionSchedule, StepVariance } from "./diffusion/variational_bound.ts";
+export type { DiffusionSchedule, LearnedVariance, StepVariance } from "./diffusion/variational_bound.ts";
 export type { Eigenbasis } from "./reference/eigenbasis.ts";
 export type { Conditioning } from "./reference/conditioning.ts";
 export type { Gaussian } from "./reference/gaussian.ts";

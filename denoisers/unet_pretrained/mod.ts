@@ -12,7 +12,7 @@ import { classInputOf, withClasses } from "./classes.ts";
 import { mirrorsOnePixel } from "./consistency.ts";
 import { parseUnetConfig, type UnetConfig } from "./config.ts";
 import { halvings, initParams, parameterCount, parameterShapes, zeroParams } from "./network.ts";
-import { predictedNoise } from "./prediction.ts";
+import { prediction } from "./prediction.ts";
 import { parseSchedule, type Schedule, withPredictionType } from "./schedule.ts";
 import { requireRoom, sizeNote } from "./size.ts";
 import { CONFIG, newModel, pretrainedModel, savedModel, SCHEDULER, type Source } from "./source.ts";
@@ -77,30 +77,44 @@ export async function create(
     );
   }
   if (training && config.dropout > 0) context.onNote?.(`dropout: ${config.dropout}, in training alone`);
+  // Without what it says of a variance the numbers have no meaning.
+  const learned = config.outChannels > config.inChannels ? schedule.learned : undefined;
   if (config.outChannels > config.inChannels) {
-    context.onNote?.("variance: the network's own is not used, only the mean that it predicts");
+    context.onNote?.(
+      learned
+        ? `variance: the network's own, ${learned}, is used by the estimator elbo alone`
+        : "variance: the network's own is not used, only the mean that it predicts",
+    );
   }
   const read = source.readWeights && await source.readWeights();
   const weights = read && matchWeights(config, isAdded ? { ...emptyTable(config), ...read } : read, source.name);
   if (isAdded && read) context.onNote?.(`classes: ${source.name} has none, so that it begins with a table of zeros`);
   const predict = (params: Record<string, Tensor>, z: Tensor, logsnr: Tensor, known?: Tensor, draws?: Tensor) => {
     const drop = draws && dropout(draws, ...dropped, config.dropout);
-    return predictedNoise(config, schedule, params, z, logsnr, inputOf?.(known, z.shape[0]), drop);
+    return prediction(config, schedule, params, z, logsnr, inputOf?.(known, z.shape[0]), drop);
   };
   const dropped = [Math.max(...config.levels.map(({ channels }) => channels)), shape[1] * shape[2]] as const;
   return {
     shapes: Object.fromEntries(parameterShapes(config)),
-    ...(schedule.diffusion ? { schedule: schedule.diffusion } : {}),
+    ...(schedule.diffusion ? { schedule: { ...schedule.diffusion, ...(learned ? { learned } : {}) } } : {}),
+    ...(learned
+      ? {
+        stepVariance: (params, z, logsnr, known) => {
+          const { epsHat, v } = predict(params, z, logsnr, known);
+          return { epsHat, v: v! };
+        },
+      }
+      : {}),
     ...(weights ? { isPretrained: true } : {}),
     // Of what a checkpoint has, the names and shapes alone are looked at.
     init: (random) => weights ?? (saved ? zeroParams(config) : initParams(config, random)),
-    predict: (params, z, logsnr, known) => predict(params, z, logsnr, known),
+    predict: (params, z, logsnr, known) => predict(params, z, logsnr, known).epsHat,
     ...(config.dropout > 0
       ? {
         training: {
           draws: dropoutDraws(...dropped),
           below: DRAWS_BELOW,
-          predict: (params, z, logsnr, draws, known) => predict(params, z, logsnr, known, draws),
+          predict: (params, z, logsnr, draws, known) => predict(params, z, logsnr, known, draws).epsHat,
         },
       }
       : {}),

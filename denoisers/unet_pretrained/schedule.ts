@@ -1,5 +1,5 @@
 import type * as tf from "@tensorflow/tfjs";
-import type { DiffusionSchedule, StepVariance } from "../../core/diffusion/variational_bound.ts";
+import type { DiffusionSchedule, LearnedVariance, StepVariance } from "../../core/diffusion/variational_bound.ts";
 import { UserError } from "../../core/errors/user_error.ts";
 import { type BetaSchedule, betasOf, cosineLevel, levelsOf, RAMPS, withoutTerminalSignal } from "./betas.ts";
 import { isTruthy, show } from "./config_values.ts";
@@ -21,6 +21,8 @@ export interface Schedule {
   readonly steps?: number;
   /** Its own steps; of a network that predicts ε with the log SNRs whose time step each one is. */
   readonly diffusion?: DiffusionSchedule;
+  /** How a network's variance is meant, of one that predicts it. */
+  readonly learned?: LearnedVariance;
 }
 
 /** A scheduler_config.json that is not valid or has a value that is not supported. */
@@ -99,9 +101,11 @@ export function parseSchedule(json: unknown, source: string): Schedule {
   }
   const betasTold = name === undefined ? "trained betas" : ramp ? `${name} betas ${start} to ${end}` : name;
   const last = known.length === steps ? "" : ", the last of which has no signal";
+  const learned = (["learned_range", "learned"] as const).find((kind) => kind === given.variance_type);
   return {
     prediction,
     steps,
+    ...(learned ? { learned } : {}),
     diffusion: {
       logsnr: known,
       // What is predicted besides ε is turned into ε by the log SNR itself.

@@ -10,11 +10,10 @@ import { floatSamples } from "../../core/data/samples.ts";
 import { respaced, reverseStep } from "../../core/diffusion/variational_bound.ts";
 import { standardGaussian } from "../../core/reference/gaussian.ts";
 import { encodeSafetensors } from "../../core/io/safetensors.ts";
-import { readWeights } from "../../core/io/weights.ts";
-import type { HostTensor } from "../../core/data/tensors.ts";
 import { loadData } from "../../core/mod.ts";
 import { Random } from "../../core/random/random.ts";
 import { create } from "../../denoisers/unet_pretrained/mod.ts";
+import { learnedUnet } from "../denoisers/learned_unet.ts";
 import { inFolder } from "../folders.ts";
 import { runPython } from "../python.ts";
 import { runTask } from "../tasks/command.ts";
@@ -94,7 +93,7 @@ async function boundBesidePeer(isLearned: boolean): Promise<void> {
       join(cwd, "images.safetensors"),
       encodeSafetensors({ x: { shape: [count, ...shape], data: values } }),
     );
-    const weights = isLearned ? await learnedUnet(cwd) : UNET;
+    const weights = isLearned ? await learnedUnet(UNET, cwd) : UNET;
     const gaussian = standardGaussian(d), denoiser = await create({ shape, gaussian }, { weights });
     equal(denoiser.schedule!.learned, isLearned ? "learned_range" : undefined);
     const engine = await createEngine("onnx-cpu", 1), state = engine.createState(denoiser.init(random));
@@ -122,30 +121,4 @@ async function boundBesidePeer(isLearned: boolean): Promise<void> {
     state.dispose();
     engine.dispose();
   });
-}
-
-/** The same with twice the channels, the second half of which says variances near the middle. */
-async function learnedUnet(folder: string): Promise<string> {
-  const config = JSON.parse(await Deno.readTextFile(join(UNET, "config.json"))),
-    params = await readWeights(
-      join(UNET, "diffusion_pytorch_model.safetensors"),
-    );
-  const twice = ({ shape, data }: HostTensor, scale: number) => ({
-    shape: [2 * shape[0], ...shape.slice(1)],
-    data: Float32Array.from([...data, ...data.map((w) => scale * w)]),
-  });
-  const path = join(folder, "learned");
-  await Deno.mkdir(path);
-  await Deno.writeTextFile(join(path, "config.json"), JSON.stringify({ ...config, out_channels: 6 }));
-  const scheduler = { _class_name: "DDPMScheduler", variance_type: "learned_range" };
-  await Deno.writeTextFile(join(path, "scheduler_config.json"), JSON.stringify(scheduler));
-  await Deno.writeFile(
-    join(path, "diffusion_pytorch_model.safetensors"),
-    encodeSafetensors({
-      ...params,
-      "conv_out.weight": twice(params["conv_out.weight"], -0.1),
-      "conv_out.bias": twice(params["conv_out.bias"], -0.1),
-    }),
-  );
-  return path;
 }

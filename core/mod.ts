@@ -27,7 +27,7 @@ export type { ClassVariable, Condition, ConditionVariable, NumberVariable } from
 export type { AxisMap } from "./data/standardisation.ts";
 export type { Estimate } from "./diffusion/likelihood.ts";
 export type { Proposal } from "./diffusion/logsnr.ts";
-export type { DiffusionSchedule, StepVariance } from "./diffusion/variational_bound.ts";
+export type { DiffusionSchedule, LearnedVariance, StepVariance } from "./diffusion/variational_bound.ts";
 export type { Eigenbasis } from "./reference/eigenbasis.ts";
 export type { Conditioning } from "./reference/conditioning.ts";
 export type { Gaussian } from "./reference/gaussian.ts";
@@ -77,6 +77,7 @@ export type { ResolvedSettings } from "./model/begin_training.ts";
 
 export { loadData, type LoadDataOptions, type NamedDataset } from "./model/load_data.ts";
 export type { ConditionColumns, Rows } from "./model/rows.ts";
+export type { NamedValues } from "./data/condition_request.ts";
 export type { Given } from "./model/given.ts";
 export { fit, type FitOptions, type FittedModel } from "./model/fit.ts";
 export { DEFAULTS, type FitDefaults, type FitSettings, SEED_POINTS } from "./model/settings.ts";

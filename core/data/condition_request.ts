@@ -113,7 +113,7 @@ export function parseGiven(text: string, condition: Condition | undefined): Give
   const values = new Array<number>(condition.length).fill(NaN);
   for (const part of text.split(",")) {
     const at = part.lastIndexOf("="), name = part.slice(0, Math.max(0, at)).trim(), said = part.slice(at + 1).trim();
-    const k = names.indexOf(name), value = Number(said);
+    const k = names.indexOf(name);
     if (at < 0) {
       throw new ConditionError(`--given is ${text}, expected none, data, or values, as ${example(condition)}.`);
     }
@@ -125,17 +125,20 @@ export function parseGiven(text: string, condition: Condition | undefined): Give
       );
     }
     if (!Number.isNaN(values[k])) throw new ConditionError(`--given names ${name} twice. Name it once.`);
-    values[k] = levelNamed(condition[k], said) ?? requireValue(condition[k], said === "" ? NaN : value, said);
+    values[k] = valueNamed(condition[k], said);
   }
   return values;
 }
+
+/** Values by the variables' names; a class that has a name by that or by its number. */
+export type NamedValues = Readonly<Record<string, number | string>>;
 
 /**
  * Values by the variables' names, as a program gives them, in the variables' order; NaN for what is left out.
  *
  * @throws {ConditionError} For a name or a value that the condition does not have.
  */
-export function givenValues(condition: Condition | undefined, given: Readonly<Record<string, number>>): number[] {
+export function givenValues(condition: Condition | undefined, given: NamedValues): number[] {
   const names = condition?.map(({ name }) => name) ?? [];
   for (const name of Object.keys(given)) {
     if (names.includes(name)) continue;
@@ -146,8 +149,14 @@ export function givenValues(condition: Condition | undefined, given: Readonly<Re
   }
   return condition?.map((variable) => {
     if (!Object.hasOwn(given, variable.name)) return NaN;
-    return requireValue(variable, given[variable.name], String(given[variable.name]));
+    return valueNamed(variable, given[variable.name]);
   }) ?? [];
+}
+
+/** The value that a name, or a number, stands for. @throws {ConditionError} Where it is none of the variable's. */
+function valueNamed(variable: ConditionVariable, said: number | string): number {
+  if (typeof said === "number") return requireValue(variable, said, String(said));
+  return levelNamed(variable, said) ?? requireValue(variable, said.trim() === "" ? NaN : Number(said), said);
 }
 
 /** The level of the class of a name; nothing where none is called so. */

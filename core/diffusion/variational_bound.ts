@@ -17,6 +17,13 @@ export type StepVariance = "fixed_small" | "fixed_large";
 /** All of {@linkcode StepVariance}. */
 export const VARIANCES = ["fixed_small", "fixed_large"] as const satisfies readonly StepVariance[];
 
+/**
+ * What a network says of the variance of p(zₜ₋₁ | zₜ) for each value, v: `learned_range` that its logarithm lies at the part
+ * (v + 1)/2 of the way from log β̃ₜ to log βₜ (A. Nichol and P. Dhariwal, arXiv 2102.09672, equation 15), `learned` the
+ * logarithm itself.
+ */
+export type LearnedVariance = "learned_range" | "learned";
+
 /** The steps of a diffusion. */
 export interface DiffusionSchedule {
   /** αₜ in nats, falling, `[T]` with T at least 2. */
@@ -25,6 +32,8 @@ export interface DiffusionSchedule {
   readonly told?: Float64Array;
   /** Of its steps back. */
   readonly variance: StepVariance;
+  /** What the denoiser's own `stepVariance` says of it instead, for each value. */
+  readonly learned?: LearnedVariance;
 }
 
 /** Steps between the data and noise where a model has no schedule of its own. */
@@ -52,12 +61,12 @@ export function evenSchedule(proposal: Proposal, steps: number = STEPS, variance
  *
  * @throws {RangeError} For fewer than two, or more than there are.
  */
-export function respaced({ logsnr, told, variance }: DiffusionSchedule, steps: number): DiffusionSchedule {
+export function respaced({ logsnr, told, ...rest }: DiffusionSchedule, steps: number): DiffusionSchedule {
   const all = logsnr.length;
   if (!(steps >= 2 && steps <= all)) throw new RangeError(`Got ${steps} steps, expected from 2 to ${all}.`);
   const places = Uint32Array.from({ length: steps }, (_, t) => Math.round(t * (all - 1) / (steps - 1)));
   const at = (values: Float64Array) => Float64Array.from(places, (place) => values[place]);
-  return { logsnr: at(logsnr), ...(told ? { told: at(told) } : {}), variance };
+  return { logsnr: at(logsnr), ...(told ? { told: at(told) } : {}), ...rest };
 }
 
 /** A Gaussian step from zₜ to zₜ₋₁. */
@@ -66,6 +75,8 @@ export interface ReverseStep {
   readonly gain: number;
   /** The variance of q(zₜ₋₁ | zₜ, x), β̃ₜ. */
   readonly posterior: number;
+  /** That of the forward step, βₜ. */
+  readonly beta: number;
   /** The variance of p(zₜ₋₁ | zₜ). */
   readonly variance: number;
 }
@@ -89,6 +100,7 @@ export function reverseStep(from: number, to: number, variance: StepVariance): R
   return {
     gain: beta * Math.sqrt(sigmoid(to)) / sigmoid(-from),
     posterior,
+    beta,
     variance: variance === "fixed_small" ? posterior : beta,
   };
 }
@@ -102,9 +114,38 @@ function logSigmoid(x: number): number {
  *
  * @param error ‖x − x̂‖².
  */
-export function stepDivergence({ gain, posterior, variance }: ReverseStep, error: number, d: number): number {
+export function stepDivergence(
+  { gain, posterior, variance }: Omit<ReverseStep, "beta">,
+  error: number,
+  d: number,
+): number {
   const ratio = posterior / variance;
   return 0.5 * (d * (ratio - 1 - Math.log(ratio)) + gain ** 2 * error / variance);
+}
+
+/**
+ * The logarithm of a variance that is learned, where those that it lies between are β̃ and β.
+ *
+ * @param v Of the network.
+ */
+export function learnedLogVariance(v: number, kind: LearnedVariance, posterior: number, beta: number): number {
+  if (kind === "learned") return v;
+  const part = (v + 1) / 2;
+  return part * Math.log(beta) + (1 - part) * Math.log(posterior);
+}
+
+/**
+ * {@linkcode stepDivergence} of one value, whose variance is its own.
+ *
+ * @param error (x − x̂)².
+ */
+export function valueDivergence(
+  { gain, posterior }: Pick<ReverseStep, "gain" | "posterior">,
+  error: number,
+  logVariance: number,
+): number {
+  const ratio = posterior * Math.exp(-logVariance);
+  return 0.5 * (ratio - 1 - Math.log(ratio) + gain ** 2 * error * Math.exp(-logVariance));
 }
 
 /** KL(q(z_T | x) ‖ N(0, I)) at the smallest log SNR. @param square ‖x‖². */

@@ -6,7 +6,8 @@ import type { Tensors } from "./program.ts";
  *
  * @param f From parameters to a scalar loss and further tensors.
  * @param params Where the gradient is taken.
- * @returns The gradients by the parameters' names, and the further tensors.
+ * @returns The gradients by the parameters' names, zero where the loss does not depend on one, and the further tensors.
+ * @throws When it depends on none of them.
  */
 export function gradients(
   f: (params: Tensors) => { loss: tf.Scalar; aux: Tensors },
@@ -14,13 +15,15 @@ export function gradients(
 ): { gradients: Tensors; aux: Tensors } {
   const names = Object.keys(params);
   let kept: Tensors = {};
-  const { grads } = tf.valueAndGrads((...values: tf.Tensor[]) => {
-    const { loss, aux } = f(Object.fromEntries(names.map((name, i) => [name, values[i]])));
+  const { grads } = tf.engine().gradients<tf.Scalar>(() => {
+    const { loss, aux } = f(params);
     // tfjs frees everything but the loss at the end of this function.
     kept = Object.fromEntries(Object.entries(aux).map(([name, t]) => [name, tf.keep(t)]));
     return loss;
-  })(names.map((name) => params[name]));
+  }, names.map((name) => params[name]));
   const aux = Object.fromEntries(Object.entries(kept).map(([name, t]) => [name, t.clone()]));
   tf.dispose(kept);
-  return { gradients: Object.fromEntries(names.map((name, i) => [name, grads[i]])), aux };
+  // tfjs has none of what the loss does not depend on.
+  const found = names.map((name, i) => [name, (grads[i] as tf.Tensor | undefined) ?? tf.zerosLike(params[name])]);
+  return { gradients: Object.fromEntries(found), aux };
 }

@@ -1,14 +1,18 @@
+import type * as tf from "@tensorflow/tfjs";
 import { conditionOf, type Samples } from "../data/samples.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { clampTo, type Grid } from "../diffusion/discrete.ts";
+import { sigmoid } from "../diffusion/logsnr.ts";
 import {
   type DiffusionSchedule,
   discreteDecoder,
   gaussianDecoder,
+  learnedLogVariance,
   type ReverseStep,
   reverseStep,
   standardPrior,
   stepDivergence,
+  valueDivergence,
 } from "../diffusion/variational_bound.ts";
 import { noisyChannel } from "../diffusion/channel.ts";
 import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
@@ -40,6 +44,7 @@ export interface PredictionMeter {
  *
  * @param weights From the state to the denoiser's parameters.
  * @param chunk Rows per run of the program, over all ranks; memory is that of so many activations.
+ * @param isLearned Whether what its network says of the steps' variances is asked for.
  */
 export async function createPredictionMeter(
   engine: Engine,
@@ -48,13 +53,17 @@ export async function createPredictionMeter(
   denoiser: Denoiser,
   data: Pick<DataInfo, "shape" | "condition">,
   chunk: number,
-  options: MeterOptions = {},
+  options: MeterOptions & { readonly isLearned?: boolean } = {},
 ): Promise<PredictionMeter> {
   const { shape } = data, d = sizeOf(shape), width = widthOfCondition(data), size = rowsOfRun(chunk, options.ranks);
   const program = await engine.compile(
-    (s, { x, eps, logsnr, told, condition }) => ({
-      outputs: { epsHat: predict(denoiser, weights(s), noisyChannel(x, eps, logsnr), told, condition) },
-    }),
+    (s, { x, eps, logsnr, told, condition }) => {
+      const params = weights(s), z = noisyChannel(x, eps, logsnr);
+      if (!options.isLearned || !denoiser.stepVariance) {
+        return { outputs: { epsHat: predict(denoiser, params, z, told, condition) } };
+      }
+      return { outputs: { ...denoiser.stepVariance(params, z, told as tf.Tensor1D, condition) } };
+    },
     state,
     { ...errorInputs(size, shape, width), told: [size] },
   );
@@ -185,20 +194,23 @@ export class RunningVariationalNll implements RunningRounds {
       if (known) inputs.condition?.set(known, row * width);
     }
     const results = new Float64Array(size);
-    await meter.rows.run(inputs, [results], ({ epsHat }, { begin, end }, { x, eps }) => {
+    await meter.rows.run(inputs, [results], ({ epsHat, v }, { begin, end }, { x, eps }) => {
       for (let row = begin; row < end; row++) {
-        const [from, to] = [(row - begin) * d, (row - begin + 1) * d];
-        results[row] = this.#term(stepOf(row), x.subarray(from, to), eps.subarray(from, to), epsHat.subarray(from, to));
+        const own = (values: Float32Array) => values.subarray((row - begin) * d, (row - begin + 1) * d);
+        results[row] = this.#term(stepOf(row), own(x), own(eps), own(epsHat), v && own(v));
       }
     });
     terms.set(results, first);
   }
 
-  /** The term of a step: its divergence, or that of the decoder of step 0. */
-  #term(step: number, x: Float32Array, eps: Float32Array, epsHat: Float32Array): number {
-    const { schedule: { logsnr }, grid, decoderVariance } = this.told, d = x.length;
+  /** The term of a step: its divergence, or that of the decoder of step 0. @param v Of a variance that is learned. */
+  #term(step: number, x: Float32Array, eps: Float32Array, epsHat: Float32Array, v?: Float32Array): number {
+    const { schedule: { logsnr, learned }, grid, decoderVariance } = this.told, d = x.length;
     const alpha = logsnr[step], noise = Math.exp(-alpha / 2), variance = decoderVariance ?? Math.exp(-logsnr[0]);
-    let error = 0, excess = -d, decoder = 0;
+    const back = step > 0 ? this.#steps[step - 1] : undefined;
+    // Those that a variance of step 0 lies between are those of improved-diffusion: β̃ of step 1, and β.
+    const [least, most] = back ? [back.posterior, back.beta] : [variance, sigmoid(-logsnr[0])];
+    let error = 0, excess = -d, decoder = 0, own = 0;
     for (let i = 0; i < d; i++) {
       // The estimate x̂ is x off by the noise's error, without the difference of large numbers.
       const estimate = x[i] + noise * (eps[i] - epsHat[i]), within = grid ? clampTo(estimate, grid) : estimate;
@@ -206,11 +218,15 @@ export class RunningVariationalNll implements RunningRounds {
       if (!Number.isFinite(estimate)) return NaN;
       error += (x[i] - within) ** 2;
       excess += eps[i] ** 2;
-      if (grid && step === 0) decoder += discreteDecoder(x[i], within, variance, grid);
+      const log = v && learned && learnedLogVariance(v[i], learned, least, most);
+      if (grid && !back) decoder += discreteDecoder(x[i], within, log === undefined ? variance : Math.exp(log), grid);
+      else if (back && log !== undefined) own += valueDivergence(back, (x[i] - within) ** 2, log);
     }
-    if (grid && step === 0) return decoder;
-    const reduced = error - this.#control[step] * noise ** 2 * excess;
-    return step === 0 ? gaussianDecoder(reduced, variance, d) : stepDivergence(this.#steps[step - 1], reduced, d);
+    if (grid && !back) return decoder;
+    const taken = this.#control[step] * noise ** 2 * excess;
+    // A variance that is learned depends on the noise: what is taken off must not.
+    if (back && v) return own - 0.5 * back.gain ** 2 * taken / most;
+    return back ? stepDivergence(back, error - taken, d) : gaussianDecoder(error - taken, variance, d);
   }
 
   /** Adds up a sample's terms. */

@@ -1,5 +1,6 @@
 import { messageOf, UserError } from "../errors/user_error.ts";
 import { isLfsPointer, LFS_ADVICE } from "./lfs_pointer.ts";
+import { parsePythonJson } from "./python_json.ts";
 
 /** A file of JSON that cannot be read. The message names it and says what to do. */
 export class JsonFileError extends UserError {}
@@ -11,10 +12,15 @@ export interface JsonBounds {
   readonly depth: number;
   /** Objects, lists and the values in them. */
   readonly values: number;
+  /** Whether Infinity, -Infinity and NaN are numbers in it, as Python writes them. */
+  readonly infinite?: boolean;
 }
 
 /** Descriptions of models and schedules are small and shallow. */
 export const DESCRIPTION_BOUNDS: JsonBounds = { bytes: 1_000_000, depth: 10, values: 50_000 };
+
+/** The same of what Python's programs write. */
+export const PYTHON_BOUNDS: JsonBounds = { ...DESCRIPTION_BOUNDS, infinite: true };
 
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
@@ -63,7 +69,8 @@ export function parseBoundedJson(bytes: Uint8Array, bounds: JsonBounds, source: 
   const beyond = beyondBounds(bytes, bounds);
   if (beyond !== undefined) throw new JsonFileError(`Cannot read ${source}: it ${beyond}. Check its path.`);
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    const text = new TextDecoder().decode(bytes);
+    return bounds.infinite ? parsePythonJson(text) : JSON.parse(text);
   } catch (error) {
     throw new JsonFileError(`Cannot read ${source}: it is not valid JSON. Check its path, or write it again.`, {
       cause: error,

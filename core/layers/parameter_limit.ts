@@ -4,6 +4,11 @@ import { UserError } from "../errors/user_error.ts";
 /** The most parameters that a network is made with: a gigabyte of them, of which training holds several times as much. */
 export const MAX_PARAMETERS = 2 ** 28;
 
+/**
+ * Vectors over the parameters that a training holds: where it began, they, their gradient, Adam's two moments and the average.
+ */
+export const TRAINING_VECTORS = 6;
+
 /** How many numbers the parameters are. */
 export function parameterCount(shapes: ParameterShapes): number {
   return Object.values(shapes).reduce((sum, shape) => sum + sizeOf(shape), 0);

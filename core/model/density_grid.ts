@@ -1,3 +1,4 @@
+import type { NamedValues } from "../data/condition_request.ts";
 import { floatSamples } from "../data/samples.ts";
 import { density, gridPoints } from "../evaluation/density.ts";
 import { EXTENT, picturedDensity } from "../evaluation/picture.ts";
@@ -29,7 +30,7 @@ export async function densityGrid(
     readonly extent?: number;
     readonly levels: number;
     readonly random: Random;
-    readonly given?: Readonly<Record<string, number>> | undefined;
+    readonly given?: NamedValues | undefined;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<DensityGrid> {

@@ -1,3 +1,4 @@
+import type { NamedValues } from "../data/condition_request.ts";
 import { type Samples, toFloat32 } from "../data/samples.ts";
 import { UserError } from "../errors/user_error.ts";
 import { mseCurve, suggestProposal } from "../evaluation/curve.ts";
@@ -33,7 +34,7 @@ export async function densityFigure(
   model: Model & Partial<FittedModel>,
   { title = "Density", points = model.data?.train, seed = 0, signal, given }:
     & FigureOptions
-    & { readonly points?: Samples; readonly given?: Readonly<Record<string, number>> } = {},
+    & { readonly points?: Samples; readonly given?: NamedValues } = {},
 ): Promise<string> {
   if (model.shape.length !== 1 || model.shape[0] !== 2) {
     throw new UserError(`The model is of samples of shape [${model.shape}], but a density is drawn of shape [2].`);

@@ -73,6 +73,18 @@ export interface Denoiser {
    * @returns The estimate of ε, of the shape of `z`.
    */
   predict(params: Record<string, Tensor>, z: Tensor, logsnr: Tensor1D, condition?: Tensor): Tensor;
+  /**
+   * What its network says of the variance of a step back, for each value, beside ε̂, as the schedule's `learned` means it;
+   * of the variational bound.
+   *
+   * @returns ε̂ and v, both of the shape of `z`.
+   */
+  stepVariance?(
+    params: Record<string, Tensor>,
+    z: Tensor,
+    logsnr: Tensor1D,
+    condition?: Tensor,
+  ): { readonly epsHat: Tensor; readonly v: Tensor };
   /** How it predicts in training, where chance has a part in that; without it, as `predict` does. */
   readonly training?: RandomPrediction;
   /**

@@ -17,9 +17,12 @@ export async function openBound(
   { samples, grid, random, batch, ranks, steps, variance, from }: EstimateRequest,
 ): Promise<OpenEstimate> {
   const { info } = run, own = run.denoiser.schedule;
-  const schedule = scheduleOf(run, steps, variance), { logsnr } = schedule;
+  const schedule = scheduleOf(run, steps, variance), { logsnr, learned } = schedule;
   const state = engine.createState(run.params);
-  const meter = await createPredictionMeter(engine, state, (s) => s, run.denoiser, info, batch, { ranks });
+  const meter = await createPredictionMeter(engine, state, (s) => s, run.denoiser, info, batch, {
+    ranks,
+    isLearned: learned !== undefined,
+  });
   const running = new RunningVariationalNll(meter, samples, {
     ...{ schedule, gaussian: info.gaussian, random },
     // improved-diffusion's last step, where the schedule is like its own: what is left of the second step's noise.
@@ -46,7 +49,7 @@ export async function openBound(
         bound,
         record: {
           schedule: own ? "model" : "even",
-          variance: schedule.variance,
+          variance: learned ?? schedule.variance,
           steps: count,
           data_kind: grid ? "discrete" : "continuous",
           prior: [prior.mean, prior.stderr],
@@ -59,7 +62,7 @@ export async function openBound(
           },
         },
         lines: [
-          `     of ${of}, with variances ${schedule.variance}: prior ${prior.mean.toFixed(4)}, steps ${
+          `     of ${of}, with variances ${learned ?? schedule.variance}: prior ${prior.mean.toFixed(4)}, steps ${
             steps.mean.toFixed(4)
           }, ${likeliest} ${decoder.mean.toFixed(4)}`,
         ],
@@ -79,11 +82,16 @@ function scheduleOf(
   variance: DiffusionSchedule["variance"] | undefined,
 ): DiffusionSchedule {
   if (!schedule) return evenSchedule(proposal, steps, variance ?? "fixed_large");
-  const { told, ...exact } = schedule, all = schedule.logsnr.length;
+  const { told, learned, ...exact } = schedule, all = schedule.logsnr.length;
   if (steps !== undefined && steps > all) {
     throw new UsageError(`--steps is ${steps}, but the model's diffusion has ${all} steps. Give at most as many.`);
   }
-  // A network that was trained here was told the log SNR itself.
-  const own = { ...exact, ...(told && weights ? { told } : {}), variance: variance ?? schedule.variance };
+  // A network that was trained here was told the log SNR itself, and the variance that it had learned was left as it was.
+  const own = {
+    ...exact,
+    ...(told && weights ? { told } : {}),
+    ...(learned && weights && variance === undefined ? { learned } : {}),
+    variance: variance ?? schedule.variance,
+  };
   return steps === undefined ? own : respaced(own, steps);
 }

@@ -2,14 +2,12 @@ import { freeMemory } from "../devices/memory.ts";
 import type { Engine } from "../engine/program.ts";
 import { bytesOfInputs, peakBytes, requireMemory } from "../engine/graph_memory.ts";
 import { record } from "../engine/recording.ts";
+import { TRAINING_VECTORS } from "../layers/parameter_limit.ts";
 import { errorInputs, errorProgram } from "../evaluation/errors.ts";
 import { type DataInfo, type Denoiser, referenceOf, widthOfCondition } from "../plugins/contracts.ts";
 import { layoutOf, unflattenTensor } from "./parameters.ts";
 import type { Recipe } from "./recipe.ts";
 import { GRADIENT, gradientInputs, gradientStep, PARAMS } from "./step.ts";
-
-/** Vectors over the parameters that a training holds: where it began, they, their gradient, Adam's two and the average. */
-const VECTORS = 6;
 
 /** Backends whose tensors lie in the machine's own memory. */
 const HOSTS: readonly string[] = ["onnx-cpu", "tfjs-cpu", "tfjs-wasm", "tfjs-node"];
@@ -32,7 +30,7 @@ export function requireTrainingMemory(
 ): void {
   if (!denoiser.shapes) return;
   const layout = layoutOf(denoiser.shapes), vector = [layout.size];
-  const held = VECTORS * Float32Array.BYTES_PER_ELEMENT * layout.size;
+  const held = TRAINING_VECTORS * Float32Array.BYTES_PER_ELEMENT * layout.size;
   const network = `a network of ${layout.size.toLocaleString("en")} parameters`;
   requireMemory(held, `Training ${network}`, "Take a smaller one.", free);
   if (layout.size === 0 || !HOSTS.includes(backend)) return;

@@ -1,23 +1,47 @@
 /** The most channels, groups and the like that a configuration may name. */
 export const MAX_CHANNELS = 1 << 16;
 
-/** The values of a configuration, taken key by key; what is wrong with them is kept, and what is left over told. */
+/**
+ * The values of a configuration, taken key by key, as Python reads them; what is wrong with them is kept, and what is left
+ * over told.
+ */
 export class ConfigValues {
   /** In words, each without a full stop. */
   readonly problems: string[] = [];
+  /** Problems of keys that matter to some networks alone, by the key. */
+  readonly doubts: Map<string, string> = new Map();
   readonly #given: Map<string, unknown>;
+  readonly #optional: ReadonlySet<string>;
 
-  constructor(entries: Iterable<readonly [string, unknown]>) {
+  /** @param optional Keys that matter to some networks alone. */
+  constructor(entries: Iterable<readonly [string, unknown]>, optional: ReadonlySet<string> = new Set()) {
     this.#given = new Map(entries);
+    this.#optional = optional;
+  }
+
+  /** What a key's value stands for, or the fallback where there is none or one that stands for nothing. */
+  read<T>(key: string, fallback: T, meaning: (value: unknown) => T | undefined, expected: string): T {
+    if (!this.#given.has(key)) return fallback;
+    const value = this.#given.get(key), meant = meaning(value);
+    this.#given.delete(key);
+    if (meant !== undefined) return meant;
+    const problem = `${key} is ${show(value)}, expected ${expected}`;
+    if (this.#optional.has(key)) this.doubts.set(key, problem);
+    else this.problems.push(problem);
+    return fallback;
   }
 
   /** The value of a key, or what stands for it where there is none or one that does not fit. */
   take<T>(key: string, fallback: T, fits: (value: unknown) => value is T, expected: string): T {
-    const value = this.#given.has(key) ? this.#given.get(key) : fallback;
-    this.#given.delete(key);
-    if (fits(value)) return value;
-    this.problems.push(`${key} is ${show(value)}, expected ${expected}`);
-    return fallback;
+    return this.read(key, fallback, (value) => fits(value) ? value : undefined, expected);
+  }
+
+  /** A number, for which false and true may stand. */
+  number(key: string, fallback: number, fits: (value: unknown) => value is number, expected: string): number {
+    return this.read(key, fallback, (value) => {
+      const number = typeof value === "boolean" ? Number(value) : value;
+      return fits(number) ? number : undefined;
+    }, expected);
   }
 
   count(key: string, fallback: number, max: number, min = 1): number {
@@ -29,8 +53,9 @@ export class ConfigValues {
     return this.take(key, fallback, fits, `a whole number from ${min} to ${max}, or null`);
   }
 
+  /** Anything, of which what is empty or zero stands for false. */
   flag(key: string, fallback: boolean): boolean {
-    return this.take(key, fallback, (v): v is boolean => typeof v === "boolean", "true or false");
+    return this.read(key, fallback, isTruthy, "true or false");
   }
 
   /** One of some values, the first of which is what stands for it. */
@@ -47,16 +72,21 @@ export class ConfigValues {
     return this.take(key, fallback, fits, `a list of ${choices.join(", ")}`).map((name) => plain(name) as T);
   }
 
-  /** Keys that nobody took are a problem. */
-  refuseTheRest(): void {
-    const unknown = [...this.#given].map(([key, value]) => `${shownKey(key)} is ${show(value)}, which is not known`);
-    this.problems.push(...unknown.slice(0, LISTED));
-    if (unknown.length > LISTED) this.problems.push(`${unknown.length - LISTED} more keys are not known`);
+  /** Keys that nobody took, in words. */
+  rest(): string[] {
+    const unknown = [...this.#given].map(([key, value]) => `${shownKey(key)} (${show(value)})`);
+    return unknown.length <= LISTED ? unknown : [...unknown.slice(0, LISTED), `${unknown.length - LISTED} more keys`];
   }
 }
 
 /** Unknown keys that a message names at most. */
 const LISTED = 8;
+
+/** Whether Python takes a value of a JSON file for true. */
+export function isTruthy(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length > 0;
+  return typeof value === "object" && value !== null ? Object.keys(value).length > 0 : Boolean(value);
+}
 
 export function isCount(min: number, max: number) {
   return (value: unknown): value is number =>

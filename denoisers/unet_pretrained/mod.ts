@@ -3,18 +3,18 @@
  *
  * @module
  */
-import { gigabytes } from "../../core/devices/memory.ts";
-import { requireMemory } from "../../core/engine/graph_memory.ts";
 import { UserError } from "../../core/errors/user_error.ts";
 import { DRAWS_BELOW, dropout, dropoutDraws } from "../../core/layers/dropout.ts";
+import { pythonJson } from "../../core/io/python_json.ts";
 import type { CreateContext, DataInfo, Denoiser, OptionValues, Tensor } from "../../core/plugins/contracts.ts";
 import { type HostTensors, sizeOf } from "../../core/data/tensors.ts";
 import { classInputOf, withClasses } from "./classes.ts";
 import { mirrorsOnePixel } from "./consistency.ts";
 import { parseUnetConfig, type UnetConfig } from "./config.ts";
 import { halvings, initParams, parameterCount, parameterShapes, zeroParams } from "./network.ts";
-import { predictedNoise } from "./prediction.ts";
+import { prediction } from "./prediction.ts";
 import { parseSchedule, type Schedule, withPredictionType } from "./schedule.ts";
+import { requireRoom, sizeNote } from "./size.ts";
 import { CONFIG, newModel, pretrainedModel, savedModel, SCHEDULER, type Source } from "./source.ts";
 import { matchWeights } from "./weights.ts";
 
@@ -63,10 +63,13 @@ export async function create(
   const schedule = parseSchedule(source.scheduler, source.schedulerName);
   requireFit(config, shape, source.name);
   requireSteps(config, schedule, source);
-  requireRoom(config, source);
+  requireRoom(parameterCount(config), source, training);
   for (const note of source.notes) context.onNote?.(note);
   if (!saved && !values.fromScratch) context.onNote?.(scheduleNote(source, schedule));
-  if (!saved) context.onNote?.(sizeNote(config));
+  if (!saved) context.onNote?.(sizeNote(parameterCount(config), training));
+  if (!saved && config.ignored.length > 0) {
+    context.onNote?.(`config: passed over, as diffusers does: ${config.ignored.join(", ")}`);
+  }
   if (training && source.range) {
     const [low, high] = source.range;
     context.onNote?.(
@@ -74,30 +77,44 @@ export async function create(
     );
   }
   if (training && config.dropout > 0) context.onNote?.(`dropout: ${config.dropout}, in training alone`);
+  // Without what it says of a variance the numbers have no meaning.
+  const learned = config.outChannels > config.inChannels ? schedule.learned : undefined;
   if (config.outChannels > config.inChannels) {
-    context.onNote?.("variance: the network's own is not used, only the mean that it predicts");
+    context.onNote?.(
+      learned
+        ? `variance: the network's own, ${learned}, is used by the estimator elbo alone`
+        : "variance: the network's own is not used, only the mean that it predicts",
+    );
   }
   const read = source.readWeights && await source.readWeights();
   const weights = read && matchWeights(config, isAdded ? { ...emptyTable(config), ...read } : read, source.name);
   if (isAdded && read) context.onNote?.(`classes: ${source.name} has none, so that it begins with a table of zeros`);
   const predict = (params: Record<string, Tensor>, z: Tensor, logsnr: Tensor, known?: Tensor, draws?: Tensor) => {
     const drop = draws && dropout(draws, ...dropped, config.dropout);
-    return predictedNoise(config, schedule, params, z, logsnr, inputOf?.(known, z.shape[0]), drop);
+    return prediction(config, schedule, params, z, logsnr, inputOf?.(known, z.shape[0]), drop);
   };
   const dropped = [Math.max(...config.levels.map(({ channels }) => channels)), shape[1] * shape[2]] as const;
   return {
     shapes: Object.fromEntries(parameterShapes(config)),
-    ...(schedule.diffusion ? { schedule: schedule.diffusion } : {}),
+    ...(schedule.diffusion ? { schedule: { ...schedule.diffusion, ...(learned ? { learned } : {}) } } : {}),
+    ...(learned
+      ? {
+        stepVariance: (params, z, logsnr, known) => {
+          const { epsHat, v } = predict(params, z, logsnr, known);
+          return { epsHat, v: v! };
+        },
+      }
+      : {}),
     ...(weights ? { isPretrained: true } : {}),
     // Of what a checkpoint has, the names and shapes alone are looked at.
     init: (random) => weights ?? (saved ? zeroParams(config) : initParams(config, random)),
-    predict: (params, z, logsnr, known) => predict(params, z, logsnr, known),
+    predict: (params, z, logsnr, known) => predict(params, z, logsnr, known).epsHat,
     ...(config.dropout > 0
       ? {
         training: {
           draws: dropoutDraws(...dropped),
           below: DRAWS_BELOW,
-          predict: (params, z, logsnr, draws, known) => predict(params, z, logsnr, known, draws),
+          predict: (params, z, logsnr, draws, known) => predict(params, z, logsnr, known, draws).epsHat,
         },
       }
       : {}),
@@ -119,29 +136,6 @@ function scheduleNote({ scheduledBy }: Source, { summary }: Schedule): string {
   return scheduledBy === undefined
     ? `schedule: assumed, as the model has no ${SCHEDULER}: ${summary}`
     : `schedule: ${SCHEDULER} of ${scheduledBy}, ${summary}`;
-}
-
-/** Refuses, before anything is allocated, more parameters than are meant or than the memory holds. */
-function requireRoom(config: UnetConfig, { name, limit }: Source): void {
-  const count = parameterCount(config), shown = count.toLocaleString("en");
-  if (limit && count > limit.parameters) {
-    const most = limit.parameters.toLocaleString("en");
-    throw new UserError(
-      `${name} describes a U-Net of ${shown} parameters, but at most ${most} are made. ${limit.advice}`,
-    );
-  }
-  requireMemory(bytesOf(count), `The U-Net of ${name}, of ${shown} parameters,`, "Take a smaller one.");
-}
-
-/** How large a network is. */
-function sizeNote(config: UnetConfig): string {
-  const count = parameterCount(config), bytes = bytesOf(count);
-  const memory = bytes < 1e8 ? `${(bytes / 1e6).toFixed(1)} MB` : gigabytes(bytes);
-  return `network: ${count.toLocaleString("en")} parameters, ${memory}`;
-}
-
-function bytesOf(parameters: number): number {
-  return Float32Array.BYTES_PER_ELEMENT * parameters;
 }
 
 function requireImages(shape: readonly number[]): void {
@@ -191,5 +185,5 @@ function requireSteps({ timeEmbedding }: UnetConfig, { steps }: Schedule, { name
 }
 
 function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+  return `${pythonJson(value)}\n`;
 }

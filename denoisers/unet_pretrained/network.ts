@@ -49,7 +49,7 @@ export function unet(
 
   const image = config.centerInputSample ? tf.sub(tf.mul(sample, 2), 1) : sample;
   let flow: Flow = { h: conv2d(params, "conv_in", image, SAME), image };
-  const states = [flow.h];
+  const states: (tf.Tensor | undefined)[] = [flow.h];
   for (const { kind, block } of down) {
     const next = kind.run(run, block, flow);
     states.push(...next.states);
@@ -57,7 +57,7 @@ export function unet(
   }
   flow = { h: mid(run, flow.h) };
   for (const { kind, block } of up) {
-    const own = states.splice(states.length - kind.takes(block)).reverse();
+    const own = states.splice(Math.max(0, states.length - kind.takes(block))).reverse();
     flow = kind.run(run, block, flow, own);
   }
   const normal = groupNorm(params, "conv_norm_out", flow.h, outGroups(config).count!, config.normEps);

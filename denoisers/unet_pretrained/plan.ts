@@ -12,20 +12,22 @@ export interface Plan {
 }
 
 /** What a configuration's blocks are. */
-export function planOf({ levels, layersPerBlock }: UnetConfig): Plan {
+export function planOf(config: UnetConfig): Plan {
+  const { levels, layersPerBlock } = config;
   const last = levels.length - 1;
   const down = levels.map(({ channels, down }, i) => {
     const before = levels[Math.max(0, i - 1)].channels;
-    const inputs = Array.from({ length: layersPerBlock }, (_, j) => j === 0 ? before : channels);
+    const inputs = Array.from({ length: Math.max(0, layersPerBlock) }, (_, j) => j === 0 ? before : channels);
+    const kind: DownKind = DOWN_BLOCKS[down];
     const block = {
       name: `down_blocks.${i}`,
       inputs,
       skips: inputs.map(() => 0),
       channels,
       next: 0,
-      resamples: i < last,
+      resamples: i < last && (kind.resamples?.(config) ?? true),
     };
-    return { kind: DOWN_BLOCKS[down], block };
+    return { kind, block };
   });
   const up = levels.map((_, i) => {
     const { channels, up } = levels[last - i];
@@ -33,15 +35,15 @@ export function planOf({ levels, layersPerBlock }: UnetConfig): Plan {
     const skip = levels[Math.max(0, last - i - 1)].channels;
     const skips = Array.from({ length: layersPerBlock + 1 }, (_, j) => j === layersPerBlock ? skip : channels);
     const inputs = skips.map((n, j) => (j === 0 ? before : channels) + n);
-    const block = { name: `up_blocks.${i}`, inputs, skips, channels, next: skip, resamples: i < last };
-    return { kind: UP_BLOCKS[up], block };
+    const kind: UpKind = UP_BLOCKS[up], resamples = i < last && (kind.resamples?.(config) ?? true);
+    return { kind, block: { name: `up_blocks.${i}`, inputs, skips, channels, next: skip, resamples } };
   });
   return { down, up };
 }
 
 /** How often the image is halved; its height and width must allow that. */
-export function halvings({ levels }: UnetConfig): number {
-  return levels.length - 1;
+export function halvings(config: UnetConfig): number {
+  return planOf(config).down.filter(({ block }) => block.resamples).length;
 }
 
 /** Groups of the last normalisation. */

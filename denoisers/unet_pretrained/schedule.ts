@@ -1,16 +1,9 @@
 import type * as tf from "@tensorflow/tfjs";
-import type { DiffusionSchedule, StepVariance } from "../../core/diffusion/variational_bound.ts";
+import type { DiffusionSchedule, LearnedVariance, StepVariance } from "../../core/diffusion/variational_bound.ts";
 import { UserError } from "../../core/errors/user_error.ts";
-import {
-  BETA_SCHEDULES,
-  type BetaSchedule,
-  betasOf,
-  cosineLevel,
-  levelsOf,
-  RAMPS,
-  withoutTerminalSignal,
-} from "./betas.ts";
-import { show } from "./config_values.ts";
+import { type BetaSchedule, betasOf, cosineLevel, levelsOf, RAMPS, withoutTerminalSignal } from "./betas.ts";
+import { isTruthy, show } from "./config_values.ts";
+import { schedulerClass } from "./scheduler_classes.ts";
 import { scoreSchedule } from "./score_schedule.ts";
 import { cosineTimestep, refinedLevels, REFINEMENT, stepTimestep, tableTimestep } from "./timesteps.ts";
 
@@ -28,6 +21,8 @@ export interface Schedule {
   readonly steps?: number;
   /** Its own steps; of a network that predicts ε with the log SNRs whose time step each one is. */
   readonly diffusion?: DiffusionSchedule;
+  /** How a network's variance is meant, of one that predicts it. */
+  readonly learned?: LearnedVariance;
 }
 
 /** A scheduler_config.json that is not valid or has a value that is not supported. */
@@ -55,7 +50,9 @@ export function parseSchedule(json: unknown, source: string): Schedule {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw new ScheduleError(`${source} is not the configuration of a scheduler: it is no JSON object.`);
   }
-  const given = { ...DDPM_SCHEDULE, ...json } as Record<string, unknown>;
+  const { _class_name: className } = json as Readonly<Record<string, unknown>>;
+  const kind = schedulerClass(className, "beta_schedule" in json);
+  const given = { ...DDPM_SCHEDULE, ...kind?.defaults, ...json } as Record<string, unknown>;
   const wrong = (key: string, expected: string) =>
     new ScheduleError(`${source}: ${key} is ${show(given[key])}, expected ${expected}.`);
   const number = (key: string, min: number, max: number) => {
@@ -68,12 +65,12 @@ export function parseSchedule(json: unknown, source: string): Schedule {
     const most = number("sigma_max", 0, 1e6);
     return scoreSchedule(number("sigma_min", 0, most), most);
   }
-  if (given._class_name !== undefined && !("beta_schedule" in json)) {
-    // Flow matching and variance-exploding models say nothing of betas; those of DDPM would be wrong for them.
-    throw new ScheduleError(
-      `${source}: ${show(given._class_name)} has no beta_schedule, expected a schedule of DDPM's family.`,
-    );
+  // Flow matching and variance-exploding models say nothing of betas; those of DDPM would be wrong for them.
+  if (!kind) {
+    const what = "beta_schedule" in json ? "has levels of its own" : "has no beta_schedule";
+    throw new ScheduleError(`${source}: ${show(className)} ${what}, expected a schedule of DDPM's family.`);
   }
+  if (isTruthy(given.use_flow_sigmas ?? false)) throw wrong("use_flow_sigmas", "false: flow matching is not supported");
   const choice = <T extends string>(key: string, choices: readonly T[]): T => {
     const found = choices.find((c) => c === given[key]);
     if (found === undefined) throw wrong(key, `one of ${choices.join(", ")}, which are what is supported`);
@@ -88,9 +85,8 @@ export function parseSchedule(json: unknown, source: string): Schedule {
   if (trained !== null && !isBetas(trained, steps)) {
     throw wrong("trained_betas", `${steps} numbers from 0 to 1, one for each of num_train_timesteps, or null`);
   }
-  const isRescaled = given.rescale_betas_zero_snr ?? false;
-  if (typeof isRescaled !== "boolean") throw wrong("rescale_betas_zero_snr", "true or false");
-  const name = trained === null ? choice("beta_schedule", BETA_SCHEDULES) : undefined, ramp = name && RAMPS[name];
+  const isRescaled = kind.rescales && isTruthy(given.rescale_betas_zero_snr ?? false);
+  const name = trained === null ? choice("beta_schedule", kind.schedules) : undefined, ramp = name && RAMPS[name];
   const [start, end] = ramp ? [number("beta_start", 0, 1), number("beta_end", 0, 1)] : [0, 0];
   const betas = name ? betasOf(name, steps, start, end) : Float64Array.from(trained as number[]);
   const { logsnr, told, timestep } = isRescaled || !isSeeds(name)
@@ -103,18 +99,20 @@ export function parseSchedule(json: unknown, source: string): Schedule {
       `${source}: ${steps - known.length} of its ${steps} steps have no finite log SNR, expected at most the last one.`,
     );
   }
-  const kind = name === undefined ? "trained betas" : ramp ? `${name} betas ${start} to ${end}` : name;
+  const betasTold = name === undefined ? "trained betas" : ramp ? `${name} betas ${start} to ${end}` : name;
   const last = known.length === steps ? "" : ", the last of which has no signal";
+  const learned = (["learned_range", "learned"] as const).find((kind) => kind === given.variance_type);
   return {
     prediction,
     steps,
+    ...(learned ? { learned } : {}),
     diffusion: {
       logsnr: known,
       // What is predicted besides ε is turned into ε by the log SNR itself.
       ...(told && prediction === "epsilon" ? { told: known.map((_, t) => told(t)) } : {}),
       variance: varianceOf(given.variance_type),
     },
-    summary: `${prediction}, ${kind}, ${steps} steps${last}`,
+    summary: `${prediction}, ${betasTold}, ${steps} steps${last}`,
     timestep,
   };
 }

@@ -2,10 +2,10 @@ import { existsSync, statSync } from "node:fs";
 import { dirname, relative, resolve, sep } from "node:path";
 import type { HostTensors } from "../../core/data/tensors.ts";
 import { UserError } from "../../core/errors/user_error.ts";
-import { DESCRIPTION_BOUNDS, parseBoundedJson, readBoundedJson } from "../../core/io/bounded_json.ts";
+import { parseBoundedJson, PYTHON_BOUNDS, readBoundedJson } from "../../core/io/bounded_json.ts";
 import { MAX_PARAMETERS } from "../../core/layers/parameter_limit.ts";
 import type { CreateContext, LoadContext, OptionValues } from "../../core/plugins/contracts.ts";
-import { DDPM_CIFAR10 } from "./config.ts";
+import { DDPM_CIFAR10 } from "./ddpm_cifar10.ts";
 import { DDPM_SCHEDULE } from "./schedule.ts";
 
 /** A model's files under the names that diffusers gives them. */
@@ -43,11 +43,9 @@ export async function pretrainedModel(name: string, context: LoadContext): Promi
   const { range } = files.facts === undefined ? {} : await readFacts(files.facts);
   return {
     name: files.config,
-    config: await readBoundedJson(files.config, DESCRIPTION_BOUNDS),
+    config: await readBoundedJson(files.config, PYTHON_BOUNDS),
     schedulerName: files.scheduler ?? "the default schedule",
-    scheduler: files.scheduler === undefined
-      ? DDPM_SCHEDULER
-      : await readBoundedJson(files.scheduler, DESCRIPTION_BOUNDS),
+    scheduler: files.scheduler === undefined ? DDPM_SCHEDULER : await readBoundedJson(files.scheduler, PYTHON_BOUNDS),
     ...(files.scheduler === undefined ? {} : { scheduledBy: schedulerOwner(name, files.scheduler) }),
     notes: files.notes,
     ...(range ? { range } : {}),
@@ -69,7 +67,7 @@ function schedulerOwner(name: string, scheduler: string): string {
 export function savedModel(saved: NonNullable<CreateContext["saved"]>): Source {
   const parse = (name: string) => {
     try {
-      return parseBoundedJson(new TextEncoder().encode(saved[name] ?? ""), DESCRIPTION_BOUNDS, name);
+      return parseBoundedJson(new TextEncoder().encode(saved[name] ?? ""), PYTHON_BOUNDS, name);
     } catch (error) {
       throw new UserError(`The checkpoint's ${name} is missing or not valid JSON. Use another checkpoint.`, {
         cause: error,
@@ -100,7 +98,7 @@ export async function newModel({ config, channels }: OptionValues, shape: readon
   };
   const given = path === ""
     ? { ...DDPM_CIFAR10, ...images, ...levels(String(channels ?? "")) }
-    : await readBoundedJson(path, DESCRIPTION_BOUNDS);
+    : await readBoundedJson(path, PYTHON_BOUNDS);
   return {
     name: path || "the U-Net from scratch",
     config: given,

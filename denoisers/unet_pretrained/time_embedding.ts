@@ -10,13 +10,18 @@ import * as tf from "@tensorflow/tfjs";
  * @returns `[batch, size]`.
  */
 export function timeEmbedding(timestep: tf.Tensor, size: number, freqShift: number, flipSinToCos: boolean): tf.Tensor {
-  const half = Math.floor(size / 2);
-  const frequencies = Float32Array.from(
-    { length: half },
-    (_, i) => Math.exp(Math.fround(-Math.log(10000) * i) / (half - freqShift)),
-  );
-  const angles = tf.mul(tf.reshape(timestep, [-1, 1]), tf.tensor(frequencies, [1, half]));
+  const row = frequencies(size, freqShift);
+  const angles = tf.mul(tf.reshape(timestep, [-1, 1]), tf.tensor(row, [1, row.length]));
   const parts = flipSinToCos ? [tf.cos(angles), tf.sin(angles)] : [tf.sin(angles), tf.cos(angles)];
   if (size % 2 === 1) parts.push(tf.zeros([timestep.shape[0]!, 1]));
   return tf.concat(parts, 1);
+}
+
+/** The frequencies, `[half]`, in the order of diffusers' operations on float32, so that those above 1 are its own too. */
+export function frequencies(size: number, freqShift: number): Float32Array {
+  const half = Math.floor(size / 2),
+    { fround } = Math,
+    log = fround(-Math.log(10000)),
+    divisor = fround(half - freqShift);
+  return Float32Array.from({ length: half }, (_, i) => Math.exp(fround(fround(log * i) / divisor)));
 }

@@ -8,11 +8,13 @@ import { InterruptedError } from "../../core/errors/interrupted_error.ts";
 import { UserError } from "../../core/errors/user_error.ts";
 import { imageShape } from "../../core/figures/pictures.ts";
 import { openRows } from "../../core/files/open_rows.ts";
+import { requireHeededReading } from "../../core/files/unheeded.ts";
 import { IMAGE_ENDINGS } from "../../core/io/images.ts";
 import { type Mask, readMask } from "../../core/io/mask.ts";
 import { toldSamples } from "../../core/model/given.ts";
 import { internalsOf } from "../../core/model/internals.ts";
 import { DRAWING, IMPUTING, requireCount } from "../../core/model/use_ranges.ts";
+import type { OptionValues } from "../../core/options/spec.ts";
 import { withDefault } from "../../core/options/values.ts";
 import { Random } from "../../core/random/random.ts";
 import { noteThreads } from "../../core/run/backend.ts";
@@ -81,6 +83,8 @@ export const imageOptions = {
   },
   range: readingOptions.range,
   layout: readingOptions.layout,
+  size: readingOptions.size,
+  background: readingOptions.background,
   batchSize: withDefault(DRAWING.batchSize, BATCH, "Draws per run of the denoiser."),
   seed: withDefault(DRAWING.seed, 0, "Seed of the noise; each draw has noise of its own."),
   out: {
@@ -105,6 +109,8 @@ export interface ImageValues {
   readonly given: string | undefined;
   readonly range: string | undefined;
   readonly layout: string | undefined;
+  readonly size: string | undefined;
+  readonly background: string | undefined;
   readonly batchSize: number;
   readonly seed: number;
   readonly out: string | undefined;
@@ -136,7 +142,7 @@ export async function imputeImages({ opened, file, options: o, progress, onNote,
   onNote(`mask ${basename(o.mask!)}: ${mask.description}`);
   // A model's condition is no part of a picture.
   const { condition: _, ...unconditional } = info;
-  const reading = { ...(o.range ? { range: o.range } : {}), ...(o.layout ? { layout: o.layout } : {}) };
+  const reading = readingOf(file, o, opened.config.datasetOptions);
   using rows = await openRows(file, unconditional, reading);
   using raw = await openRows(file, { shape }, reading);
   onNote(rows.description);
@@ -223,6 +229,13 @@ export async function imputeImages({ opened, file, options: o, progress, onNote,
       `Wrote ${wrote}`,
     ],
   };
+}
+
+/** How a file is read: pictures are brought to the size, and laid over the background, that the run's own were. */
+function readingOf(file: string, { range, layout, size, background }: ImageValues, own: OptionValues): OptionValues {
+  requireHeededReading(file, { size, background });
+  const told = { range, layout, size: size ?? own.size, background: background ?? own.background };
+  return Object.fromEntries(Object.entries(told).flatMap(([key, value]) => value ? [[key, value]] : []));
 }
 
 /** @throws {UserError} Unless it is a picture of the model's size. */

@@ -7,6 +7,9 @@ import { fuzz } from "../core/io/fuzz.ts";
 
 const REFERENCE = new URL("../reference/unet/ddpm-cifar10-32.params.json", import.meta.url);
 
+/** Where these are not known, nothing changes the size, which is told of the block that needs it. */
+const SAMPLERS = ["downsample_type", "upsample_type"];
+
 /** What is wrong with DDPM's configuration after these changes. */
 function problemsOf(changes: Record<string, unknown>): string {
   let message = "";
@@ -63,36 +66,31 @@ Deno.test("what a configuration leaves out has diffusers' default", () => {
     normEps: 1e-5,
     timeScaleShift: false,
     dropout: 0,
+    ignored: [],
   });
 });
 
 Deno.test("an unsupported value is named with what is supported", () => {
   const unsupported: Record<string, unknown[]> = {
-    _class_name: ["UNet2DConditionModel", 3],
+    _class_name: [3, null, {}],
     act_fn: ["tanh", null],
-    add_attention: ["yes", 1],
-    attention_head_dim: [0, -1, 1.5, "8"],
+    attention_head_dim: [0, -1, 1.5, "8", false],
     attn_norm_num_groups: [0, "2"],
     block_out_channels: [[], [128.5], "128", 128, new Array(17).fill(32), [1e9], [0], {}],
-    center_input_sample: ["false", 0],
-    class_embed_type: ["projection"],
     down_block_types: [["DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D", "DownBlock2D"], "DownBlock2D", null],
-    downsample_padding: [2, null, "0"],
+    downsample_padding: [2, null, "0", true, [1, 0]],
     downsample_type: ["fir"],
     dropout: [1.1, -0.1, "0.1", null],
-    flip_sin_to_cos: [1],
-    freq_shift: ["1", null, NaN, -1e308],
+    freq_shift: ["1", null, NaN, -1e308, 64],
     in_channels: [0, 1.5, "3"],
-    layers_per_block: [0, 65, 1.5],
+    layers_per_block: [0, -1, 257, 1.5],
     mid_block_scale_factor: [0, "1", Infinity, 1e308, 1e-308],
-    mid_block_type: ["UNetMidBlock2DCrossAttn"],
-    norm_eps: [0, "1e-6", 1e308, 1e-50],
+    norm_eps: [-1, "1e-6", 1e308, null],
     norm_num_groups: [0, null],
     num_class_embeds: [0],
-    num_train_timesteps: [0, "1000"],
-    out_channels: [0, 1e9],
+    out_channels: [0, 1e9, true],
     resnet_time_scale_shift: ["spatial", null],
-    time_embedding_dim: [-1, "512"],
+    time_embedding_dim: [-1, "512", true],
     time_embedding_type: ["rotary"],
     up_block_types: [["UpBlock2D"].concat(new Array(3).fill("CrossAttnUpBlock2D"))],
     upsample_type: ["fir"],
@@ -100,14 +98,62 @@ Deno.test("an unsupported value is named with what is supported", () => {
   for (const [key, values] of Object.entries(unsupported)) {
     for (const value of values) {
       const message = problemsOf({ [key]: value });
-      ok(
-        message.startsWith("config.json ") && message.includes(`${key} is `) && message.includes("expected "),
-        message,
-      );
+      ok(message.startsWith("config.json ") && message.includes("expected "), message);
+      ok(message.includes(`${key} is `) || SAMPLERS.includes(key), message);
     }
   }
   for (const value of [null, 3, "x", [], undefined]) {
     throws(() => parseUnetConfig(value, "config.json"), /config\.json is not the configuration of a model/);
+  }
+});
+
+Deno.test("what matters to no part of a network may be anything, as in diffusers", () => {
+  const k = { down_block_types: Array(4).fill("KDownBlock2D"), up_block_types: Array(4).fill("KUpBlock2D") };
+  const plain = { down_block_types: Array(4).fill("DownBlock2D"), up_block_types: Array(4).fill("UpBlock2D") };
+  const cases: [Record<string, unknown>, Record<string, readonly unknown[]>][] = [
+    [{ mid_block_type: null }, { mid_block_scale_factor: [0, "x", null], attn_norm_num_groups: [0, "x"] }],
+    [{ add_attention: false }, { attn_norm_num_groups: [0, 48] }],
+    [{ ...plain, add_attention: false }, { attention_head_dim: [0, "x", 1e6], downsample_type: ["x", 3] }],
+    [{ ...k, mid_block_type: null }, { resnet_time_scale_shift: ["spatial", null], downsample_padding: [2, "same"] }],
+    [{ time_embedding_type: "fourier" }, { freq_shift: [null, 64, "x"], num_train_timesteps: [0, -1, "x"] }],
+    [{ class_embed_type: "timestep" }, { num_class_embeds: [0, "x"] }],
+  ];
+  for (const [changes, values] of cases) {
+    const expected = parseUnetConfig({ ...DDPM_CIFAR10, ...changes }, "x");
+    for (const [key, odd] of Object.entries(values)) {
+      for (const value of odd) {
+        const got = parseUnetConfig({ ...DDPM_CIFAR10, ...changes, [key]: value }, "x");
+        deepEqual([...parameterShapes(got)], [...parameterShapes(expected)], key);
+      }
+    }
+  }
+});
+
+Deno.test("values stand for what Python takes them for", () => {
+  const of = (changes: Record<string, unknown>) => parseUnetConfig({ ...DDPM_CIFAR10, ...changes }, "x");
+  for (const value of [null, false, 0, "", [], {}]) {
+    const got = of({
+      add_attention: value,
+      center_input_sample: value,
+      time_embedding_dim: value,
+      downsample_type: value,
+    });
+    deepEqual([got.midAttention, got.centerInputSample, got.timeEmbeddingDim, got.downsampleType], [
+      false,
+      false,
+      512,
+      "conv",
+    ]);
+  }
+  for (const value of [true, 1, -0.5, "no", [0], { a: 1 }]) {
+    const got = of({ add_attention: value, center_input_sample: value, mid_block_type: value });
+    ok(got.midAttention && got.centerInputSample && got.midBlock);
+  }
+  equal(of({ layers_per_block: true }).layersPerBlock, 1);
+  equal(of({ norm_eps: 0 }).normEps, 0);
+  equal(of({ downsample_padding: [1, 1] }).downsamplePadding, 1);
+  for (const class_embed_type of ["projection", false, ""]) {
+    equal(of({ class_embed_type, num_class_embeds: 5 }).classes, undefined);
   }
 });
 
@@ -121,17 +167,19 @@ Deno.test("parameters are counted by arithmetic, however many they would be", ()
   ok(parameterCount(huge) > 2 ** 32);
 });
 
-Deno.test("every problem is listed, keys that are not known too", () => {
-  const message = problemsOf({
-    act_fn: "tanh",
-    layers_per_block: 99,
-    encoder_hid_dim: 7,
-    cross_attention_dim: "x".repeat(500),
-  });
-  for (const part of [/act_fn is "tanh"/, /layers_per_block is 99/, /encoder_hid_dim is 7, which is not known/]) {
-    ok(part.test(message), message);
-  }
-  ok(/cross_attention_dim is "x+\.\.\., which/.test(message) && message.length < 600, message);
+Deno.test("keys that are not known change nothing and are told", () => {
+  const odd = { _class_name: "UNet2DConditionModel", encoder_hid_dim: 7, cross_attention_dim: "x".repeat(500) };
+  const { ignored, ...rest } = parseUnetConfig({ ...DDPM_CIFAR10, ...odd }, "x");
+  deepEqual(ignored.slice(0, 2), ['_class_name ("UNet2DConditionModel")', "encoder_hid_dim (7)"]);
+  ok(/^cross_attention_dim \("x+\.\.\.\)$/.test(ignored[2]) && ignored[2].length < 120, ignored[2]);
+  deepEqual({ ...rest, ignored: [] }, parseUnetConfig(DDPM_CIFAR10, "x"));
+  const many = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`key${i}`, i]));
+  equal(parseUnetConfig({ ...DDPM_CIFAR10, ...many }, "x").ignored.at(-1), "12 more keys");
+});
+
+Deno.test("every problem is listed", () => {
+  const message = problemsOf({ act_fn: "tanh", layers_per_block: 999 });
+  for (const part of [/act_fn is "tanh"/, /layers_per_block is 999/]) ok(part.test(message), message);
 });
 
 Deno.test("what does not fit together is said", () => {
@@ -148,7 +196,7 @@ Deno.test("what does not fit together is said", () => {
       /norm_num_groups 48 does not divide the 128 channels of down_blocks\.0\.resnets\.0\.norm1/,
     ],
     [{ norm_num_groups: null }, /norm_num_groups is null, expected a whole number for down_blocks\.0.* more norm/],
-    [{ attention_head_dim: 300 }, /attention_head_dim is 300, expected at most the 256 channels of block 1/],
+    [{ attention_head_dim: 300 }, /attention_head_dim is 300, expected at most the 256 channels of down_blocks.1/],
     [{ attn_norm_num_groups: 48 }, /attn_norm_num_groups 48 does not divide the 256 channels of mid_block/],
     [{ freq_shift: 64 }, /freq_shift is 64, expected less than half/],
     [{ downsample_padding: 2 }, /downsample_padding is 2, expected 0 or 1/],

@@ -58,6 +58,17 @@ Deno.test("of a network that predicts a variance too, its mean alone is used, wh
   const made = await denoiserOf({ out_channels: 6 });
   ok(made.notes.some((note) => /^variance: the network's own is not used/.test(note)), String(made.notes));
   ok(isByChannel(await estimates(made, [1, 2, 3, 7, 8, 9]), [1, 2, 3]));
+  equal(made.denoiser.stepVariance, undefined);
+  // Where its scheduler says what the rest means, the bound is given it.
+  const learned = await denoiserOf({ out_channels: 6 }, { variance_type: "learned_range" });
+  ok(learned.notes.some((note) => /^variance: the network's own, learned_range, is used by/.test(note)));
+  equal(learned.denoiser.schedule!.learned, "learned_range");
+  const both = await estimates({
+    ...learned,
+    denoiser: { ...learned.denoiser, predict: (...args) => learned.denoiser.stepVariance!(...args).v },
+  }, [1, 2, 3, 7, 8, 9]);
+  ok(isByChannel(both, [7, 8, 9]));
+  equal((await denoiserOf({}, { variance_type: "learned_range" })).denoiser.schedule!.learned, undefined);
   await rejects(denoiserOf({ out_channels: 4 }), (error: Error) => {
     ok(error instanceof UserError && /out_channels is 4 in .*, expected the 3 of the images/.test(error.message));
     return true;

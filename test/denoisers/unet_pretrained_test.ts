@@ -1,4 +1,4 @@
-import { deepEqual, equal, notDeepEqual, ok, rejects } from "assert";
+import { deepEqual, doesNotThrow, equal, notDeepEqual, ok, rejects, throws } from "assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type * as tf from "@tensorflow/tfjs";
@@ -13,6 +13,7 @@ import { DDPM_CIFAR10, parseUnetConfig } from "../../denoisers/unet_pretrained/c
 import { create } from "../../denoisers/unet_pretrained/mod.ts";
 import { unet } from "../../denoisers/unet_pretrained/network.ts";
 import { DDPM_SCHEDULE, parseSchedule } from "../../denoisers/unet_pretrained/schedule.ts";
+import { requireRoom } from "../../denoisers/unet_pretrained/size.ts";
 import { run } from "../core/engine/differentiate.ts";
 import { inFolder } from "../folders.ts";
 import { assertWithin } from "../reference.ts";
@@ -124,6 +125,21 @@ Deno.test("a pipeline's unet has the pipeline's scheduler, by either path, and w
     ok(sample.notes[0].includes(", sample, linear"), sample.notes[0]);
     deepEqual(JSON.parse(sample.form.files[SCHEDULER]), { ...old, prediction_type: "sample" });
   }));
+
+Deno.test("the memory is told and refused by what the run holds: in training the weights six times", async () => {
+  const notesOf = async (training: boolean) => {
+    const notes: string[] = [];
+    await make([3, 16, 16], { weights: MODEL }, { training, onNote: (note) => notes.push(note) });
+    return notes.filter((note) => note.startsWith("network: "));
+  };
+  deepEqual(await notesOf(false), [SIZE]);
+  deepEqual(await notesOf(true), [`${SIZE}; training holds 3.4 MB and what a micro-batch takes`]);
+  const source = { name: "config.json" };
+  doesNotThrow(() => requireRoom(1e9, source, false, 5e9));
+  throws(() => requireRoom(1e9, source, false, 3e9), /^BackendError: The U-Net of config\.json, of 1,000,000,000 par/);
+  throws(() => requireRoom(1e9, source, true, 5e9), /Training the U-Net of .* takes at least 24\.0 GB of memory/);
+  doesNotThrow(() => requireRoom(1e9, source, true, 25e9));
+});
 
 Deno.test("weights in parts, and of a variant, are those of one file", () =>
   inFolder(async (folder) => {

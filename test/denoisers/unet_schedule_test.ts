@@ -189,7 +189,7 @@ Deno.test("an unsupported schedule is refused with the value's name", () => {
     beta_end: [0, 1.5],
     num_train_timesteps: [1, 0, 2.5, 1e9, "1000", null],
     prediction_type: ["flow", null, "toString"],
-    rescale_betas_zero_snr: ["yes", 1],
+    use_flow_sigmas: [true, 1],
     trained_betas: [[0.1, 0.2], new Array(5000).fill(0.01), new Array(1000).fill(1), new Array(1000).fill("0.1"), "x"],
   };
   for (const [key, values] of Object.entries(unsupported)) {
@@ -207,6 +207,26 @@ Deno.test("an unsupported schedule is refused with the value's name", () => {
     () => parseSchedule({ _class_name: "FlowMatchEulerDiscreteScheduler", num_train_timesteps: 1000 }, "s.json"),
     /s\.json: "FlowMatchEulerDiscreteScheduler" has no beta_schedule/,
   );
+});
+
+Deno.test("what is left out has the default of the scheduler's class, which has its own schedules", () => {
+  const of = (name: string, json: Record<string, unknown> = {}) =>
+    parseSchedule({ _class_name: `${name}Scheduler`, ...json }, "s.json");
+  equal(of("DDIM").summary, "epsilon, linear betas 0.0001 to 0.02, 1000 steps");
+  equal(of("HeunDiscrete").summary, "epsilon, linear betas 0.00085 to 0.012, 1000 steps");
+  equal(of("LCM", { beta_end: 0.02 }).summary, "epsilon, scaled_linear betas 0.00085 to 0.02, 1000 steps");
+  equal(of("DDPM", { beta_schedule: "laplace" }).summary, "epsilon, laplace, 1000 steps");
+  for (const name of ["DDIM", "PNDM", "EulerDiscrete", "HeunDiscrete"]) {
+    throws(() => of(name, { beta_schedule: "sigmoid" }), /s\.json: beta_schedule is "sigmoid", expected one of linear/);
+  }
+  // Classes without the option pass over it.
+  const zero = { rescale_betas_zero_snr: true };
+  equal(of("DDIM", zero).diffusion!.logsnr.length, 999);
+  equal(of("PNDM", zero).diffusion!.logsnr.length, 1000);
+  // Others have to say what their betas are, and one moves what they give.
+  throws(() => of("Own"), /s\.json: "OwnScheduler" has no beta_schedule/);
+  equal(of("Own", { beta_schedule: "exp" }).summary, "epsilon, exp, 1000 steps");
+  throws(() => of("CogVideoXDDIM", { beta_schedule: "linear" }), /"CogVideoXDDIMScheduler" has levels of its own/);
 });
 
 Deno.test("damaged schedules are read or refused in one line", async () => {

@@ -45,6 +45,15 @@ CASES = {
         "AttnSkipDownBlock2D", "AttnSkipUpBlock2D", 32, attention_head_dim=None, mid_block_type=None
     ),
     "KDownBlock2D and KUpBlock2D": pair("KDownBlock2D", "KUpBlock2D", 32, block_out_channels=[32, 64], layers_per_block=2),
+    "KCrossAttnDownBlock2D and KCrossAttnUpBlock2D": pair(
+        "KCrossAttnDownBlock2D", "KCrossAttnUpBlock2D", 32, attention_head_dim=12, time_embedding_dim=32,
+        mid_block_type=None, up_block_types=["KCrossAttnUpBlock2D", "KUpBlock2D"], norm_eps=1e-3
+    ),
+    "attention in one size and no epsilon": pair(
+        "AttnDownBlock2D", "KUpBlock2D", 32, downsample_type="none", upsample_type="none", norm_eps=0,
+        up_block_types=["AttnUpBlock2D", "KUpBlock2D"], mid_block_type="any",
+    ),
+    "no residual blocks": {**BASE, "layers_per_block": -1, "mid_block_type": None, "class_embed_type": "none"},
     "a Fourier embedding and ReLU": {**BASE, "time_embedding_type": "fourier", "act_fn": "relu", "add_attention": False},
     "a learned embedding and more outputs": {
         **BASE, "time_embedding_type": "learned", "num_train_timesteps": 9, "out_channels": 6, "in_channels": 1

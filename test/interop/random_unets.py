@@ -16,26 +16,36 @@ from diffusers import DDPMScheduler, UNet2DModel
 from safetensors.torch import load_file, save_file
 
 torch.set_num_threads(1)
-DOWN = ["DownBlock2D", "AttnDownBlock2D", "SkipDownBlock2D", "AttnSkipDownBlock2D", "ResnetDownsampleBlock2D", "KDownBlock2D"]
-UP = ["UpBlock2D", "AttnUpBlock2D", "SkipUpBlock2D", "AttnSkipUpBlock2D", "ResnetUpsampleBlock2D", "KUpBlock2D"]
+DOWN = ["DownBlock2D", "AttnDownBlock2D", "SkipDownBlock2D", "AttnSkipDownBlock2D", "ResnetDownsampleBlock2D"]
+DOWN += ["KDownBlock2D", "KCrossAttnDownBlock2D"]
+UP = ["UpBlock2D", "AttnUpBlock2D", "SkipUpBlock2D", "AttnSkipUpBlock2D", "ResnetUpsampleBlock2D"]
+UP += ["KUpBlock2D", "KCrossAttnUpBlock2D"]
 SKIP = 2, 3
-ADAPTIVE = 5
+ADAPTIVE = 5, 6
 
 
 def configuration(rng):
     """Options that mostly fit together: a part of the seeds is refused by diffusers, and shall be refused by all."""
     levels = rng.choice([1, 2, 2, 2, 3, 3, 4])
-    style = rng.choice(["plain", "plain", "plain", "plain", "skip", "skip", "mixed", "adaptive"])
-    widths = [32, 64] if style == "adaptive" or style != "plain" and rng.random() < 0.7 else [4, 8, 12, 16, 20, 24, 32, 48]
-    channels = [rng.choice(widths) for _ in range(levels)]
+    style = rng.choice(["plain", "plain", "plain", "plain", "skip", "skip", "mixed", "adaptive", "cross"])
+    widths = [32, 64] if style in ("adaptive", "cross") or style != "plain" and rng.random() < 0.7 else [4, 8, 12, 16, 20, 24, 32, 48]
+    channels = [rng.choice(widths) for _ in range(levels)] if rng.random() < 0.7 else [rng.choice(widths)] * levels
     if style == "plain":
         down, up = ([rng.choice([0, 1, 4]) for _ in channels] for _ in range(2))
     elif style == "skip":
         down, up = ([rng.choice(SKIP) for _ in channels] for _ in range(2))
     elif style == "adaptive":
-        down, up = ([ADAPTIVE] * levels for _ in range(2))
+        down, up = ([5] * levels for _ in range(2))
         if rng.random() < 0.3:  # One of another sort, which does not always fit.
             rng.choice([down, up])[rng.randrange(levels)] = 0
+    elif style == "cross":
+        down, up = ([rng.choice(ADAPTIVE) for _ in channels] for _ in range(2))
+        first = rng.random() < 0.5
+        if first:  # The last of the way down leaves nothing, so that the way up begins in its own way.
+            down[-1], up = 6, [6] + [5] * (levels - 1)
+            channels[-2:] = [channels[-1]] * len(channels[-2:])
+        elif rng.random() < 0.8:
+            down[-1] = 5
     else:
         down, up = ([rng.choice(range(6 if rng.random() < 0.1 else 5)) for _ in channels] for _ in range(2))
         if rng.random() < 0.7:  # A way down that begins beside the image, and a way up that ends so.
@@ -47,33 +57,34 @@ def configuration(rng):
     images = 3 if style in ("skip", "mixed") else rng.choice([1, 2, 3, 3, 4, 5])
     time = rng.choice(["positional", "positional", "positional", "fourier", "learned"])
     shift = rng.random() < 0.4
+    flags = [True, True, False, False, 1, 0, None]
     config = {
         "sample_size": rng.choice([None, 8, [8, 16]]),
         "in_channels": images,
         "out_channels": images if rng.random() < 0.7 or style != "plain" else rng.choice([2 * images, 1, 3]),
-        "center_input_sample": rng.random() < 0.3,
+        "center_input_sample": rng.choice([False] * 4 + flags),
         "time_embedding_type": time,
-        "time_embedding_dim": rng.choice([None, None, 24, 50]),
+        "time_embedding_dim": channels[-1] if style == "cross" and first else rng.choice([None, None, 24, 50, 0]),
         "freq_shift": rng.choice([0, 0, 1, -1, 0.5]),
-        "flip_sin_to_cos": rng.random() < 0.5,
+        "flip_sin_to_cos": rng.choice(flags),
         "down_block_types": [old + DOWN[k] for k in down],
-        "mid_block_type": rng.choice(["UNetMidBlock2D"] * 4 + [None]),
+        "mid_block_type": rng.choice(["UNetMidBlock2D"] * 4 + [None, None, "UNetMidBlock2DCrossAttn"]),
         "up_block_types": [old + UP[k] for k in up],
         "block_out_channels": channels,
-        "layers_per_block": rng.choice([1, 1, 2, 2, 3]) if len(set(channels)) > 1 else rng.choice([0, 1, 2]),
+        "layers_per_block": rng.choice([1, 1, 2, 2, 3]) if len(set(channels)) > 1 else rng.choice([0, 1, 2, 2, 5, -1] if style != "cross" else [1, 2]),
         "mid_block_scale_factor": rng.choice([1, 1, 1.4142135, 0.5, -2.0]),
-        "downsample_padding": rng.choice([0, 1, 1, 1, 2]) if style == "plain" else rng.choice([0, 1]),
-        "downsample_type": rng.choice(["conv", "resnet"]),
-        "upsample_type": rng.choice(["conv", "resnet"]),
+        "downsample_padding": rng.choice([0, 1, 1, [1, 1], 2]) if style == "plain" else rng.choice([0, 1]),
+        "downsample_type": rng.choice(["conv", "conv", "resnet", "resnet", None, "none"]),
+        "upsample_type": rng.choice(["conv", "conv", "resnet", "resnet", "", "none"]),
         "dropout": rng.choice([0.0, 0.0, 0.1]),
         "act_fn": rng.choice(["silu", "swish", "mish", "gelu", "relu", "SiLU"]),
         "attention_head_dim": rng.choice([None, 8, 4, 3, 5, 1, 7, 40]),
         "norm_num_groups": rng.choice(fits + [fits[-1], None if style == "skip" else 2]),
         "attn_norm_num_groups": rng.choice([None, None, 1, 2, 4]),
-        "norm_eps": rng.choice([1e-5, 1e-6, 1e-3]),
+        "norm_eps": rng.choice([1e-5, 1e-6, 1e-3, 0]),
         "resnet_time_scale_shift": "scale_shift" if shift else "default",
-        "add_attention": rng.random() < 0.7,
-        "class_embed_type": rng.choice([None] * 5 + ["timestep", "identity"]),
+        "add_attention": rng.choice([True, True] + flags),
+        "class_embed_type": rng.choice([None] * 5 + ["timestep", "identity", "projection"]),
         "num_class_embeds": rng.choice([None, None, None, 5]),
         "num_train_timesteps": 50 if time == "learned" else rng.choice([None, 1000]),
     }
@@ -81,14 +92,23 @@ def configuration(rng):
     for key in ["sample_size", "freq_shift", "flip_sin_to_cos", "norm_eps", "attn_norm_num_groups", "dropout", "add_attention"]:
         if rng.random() < 0.2:
             del config[key]
+    # What matters to no part of a network, and what diffusers does not know.
+    if config["mid_block_type"] is None and rng.random() < 0.5:
+        config.update(mid_block_scale_factor=0, attn_norm_num_groups="none")
+    if time != "positional" and rng.random() < 0.5:
+        config["freq_shift"] = None
+    if rng.random() < 0.1:
+        config["encoder_hid_dim"] = 7
     smallest = rng.choice([(1, 1), (2, 2), (2, 1), (2, 3), (3, 2), (2, 2), (4, 2)])
-    if ADAPTIVE in up:  # Which mirror images at their edges.
+    if style == "cross" and rng.random() < 0.5 and config["mid_block_type"] is None:
+        config["resnet_time_scale_shift"] = "spatial"
+    if set(ADAPTIVE) & set(up):  # Which mirror images at their edges.
         smallest = [max(2, n) for n in smallest]
     return config, [n * 2 ** (levels - 1) for n in smallest]
 
 
 def old_name(name):
-    if ".attentions." in name:
+    if ".attentions." in name and ".attn" not in name:  # The K blocks' parts never had others.
         for new, old in {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}.items():
             name = name.replace(f".{new}.", f".{old}.")
     return name
@@ -96,13 +116,15 @@ def old_name(name):
 
 def labels(model, n):
     config = model.config
+    if model.class_embedding is None:
+        return None
     if config.class_embed_type == "timestep":
         if config.time_embedding_type == "learned":
             return torch.randint(config.num_train_timesteps, (n,))
         return 0.1 + torch.rand(n) * 9
     if config.class_embed_type == "identity":
         return torch.randn(n, model.time_embedding.linear_2.out_features)
-    return None if config.num_class_embeds is None else torch.randint(config.num_class_embeds, (n,))
+    return torch.randint(config.num_class_embeds, (n,))
 
 
 def timesteps(model, rng, n):
@@ -144,7 +166,7 @@ def make(folder, seed):
     with open(os.path.join(folder, "config.json"), "w") as file:
         json.dump({"_class_name": "UNet2DModel", **config}, file)
     try:
-        model = UNet2DModel(**config).eval()
+        model = UNet2DModel.from_config(config).eval()
         with torch.no_grad():
             for name, p in model.named_parameters():
                 # Scales, shifts and biases that start from ones and zeros would hide their part.

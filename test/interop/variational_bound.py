@@ -7,12 +7,12 @@
 terms: prints as JSON the terms of chosen steps for values and estimates of noise that are printed with them. They are
 test/reference/variational_bound/case.json.
 unet: prints the bound of every image under diffusers' UNet2DModel with linear betas, on average over draws, in nats, and its
-standard error.
+standard error; of a network of twice the image's channels with the variance that it says, ModelVarType.LEARNED_RANGE.
 trace: prints the trace of the U-Net's Jacobian at each image, by autograd, for the divergence of the probability flow.
 
 The formulas follow https://github.com/openai/improved-diffusion (MIT licence): normal_kl,
 discretized_gaussian_log_likelihood, q_posterior_mean_variance, p_mean_variance with ModelMeanType.EPSILON and a fixed
-variance, clip_denoised, _vb_terms_bpd, _prior_bpd and space_timesteps; in nats a sample instead of bits a value.
+variance or ModelVarType.LEARNED and LEARNED_RANGE, clip_denoised, _vb_terms_bpd, _prior_bpd and space_timesteps; in nats a sample instead of bits a value.
 """
 import json, sys
 import numpy as np
@@ -27,24 +27,35 @@ class Diffusion:
         self.posterior_log_variance = np.log(np.append(self.posterior_variance[1], self.posterior_variance[1:]))
         self.coef1 = betas * np.sqrt(previous) / (1 - self.cumprod)
         self.coef2 = (1 - previous) * np.sqrt(alphas) / (1 - self.cumprod)
+        self.log_betas = np.log(betas)
+        self.variance = variance
         self.model_log_variance = {
             "fixed_large": np.log(np.append(self.posterior_variance[1], betas[1:])),
             "fixed_small": self.posterior_log_variance,
-        }[variance]
+        }.get(variance)
+
+    def log_variance(self, t, v):
+        if self.variance == "learned":
+            return v
+        if self.variance == "learned_range":
+            part = (v + 1) / 2
+            return part * self.log_betas[t] + (1 - part) * self.posterior_log_variance[t]
+        return self.model_log_variance[t]
 
     def q_sample(self, x, t, noise):
         return np.sqrt(self.cumprod[t]) * x + np.sqrt(1 - self.cumprod[t]) * noise
 
-    def term(self, x, noise, eps_hat, t):
+    def term(self, x, noise, eps_hat, t, v=None):
         """One sample's term of step t, in nats."""
         x_t = self.q_sample(x, t, noise)
         start = np.sqrt(1 / self.cumprod[t]) * x_t - np.sqrt(1 / self.cumprod[t] - 1) * eps_hat
         start = np.clip(start, -1, 1)
         mean = self.coef1[t] * start + self.coef2[t] * x_t
         true_mean = self.coef1[t] * x + self.coef2[t] * x_t
+        log_variance = self.log_variance(t, v)
         if t == 0:
-            return -discretized_log_likelihood(x, mean, 0.5 * self.model_log_variance[0]).sum()
-        return normal_kl(true_mean, self.posterior_log_variance[t], mean, self.model_log_variance[t]).sum()
+            return -discretized_log_likelihood(x, mean, 0.5 * log_variance).sum()
+        return normal_kl(true_mean, self.posterior_log_variance[t], mean, log_variance).sum()
 
     def prior(self, x):
         return normal_kl(np.sqrt(self.cumprod[-1]) * x, np.log(1 - self.cumprod[-1]), 0.0, 0.0).sum()
@@ -79,14 +90,16 @@ def terms():
     x[0], x[1] = -1.0, 1.0
     noise = random.standard_normal(6).round(6).tolist()
     eps_hat = (np.array(noise) + 0.3 * random.standard_normal(6)).round(6).tolist()
-    cases = []
-    for variance in ["fixed_small", "fixed_large"]:
+    cases, v = [], {"learned_range": random.uniform(-1, 1, 6).round(6), "learned": random.uniform(-9, -3, 6).round(6)}
+    for variance in ["fixed_small", "fixed_large", "learned_range", "learned"]:
         for steps in [1000, 50]:
             diffusion = Diffusion(spaced(betas, steps)[0], variance)
             chosen = [0, 1, 2, steps // 2, steps - 1]
-            values = [diffusion.term(np.array(x), np.array(noise), np.array(eps_hat), t) for t in chosen]
+            own = v.get(variance)
+            values = [diffusion.term(np.array(x), np.array(noise), np.array(eps_hat), t, own) for t in chosen]
             prior = diffusion.prior(np.array(x))
             cases.append({"variance": variance, "steps": steps, "t": chosen, "nats": values, "prior": prior})
+            cases[-1].update({} if own is None else {"v": own.tolist()})
     print(json.dumps({"x": x, "noise": noise, "eps_hat": eps_hat, "cases": cases}))
 
 
@@ -99,16 +112,18 @@ def unet(folder, images, steps, draws):
     model = UNet2DModel.from_pretrained(folder).eval()
     x = load_file(images)["x"].double().numpy()
     betas, places = spaced(np.linspace(1e-4, 0.02, 1000), steps)
-    diffusion, random = Diffusion(betas, "fixed_large"), np.random.default_rng(1)
+    isLearned = model.config.out_channels > model.config.in_channels
+    diffusion, random = Diffusion(betas, "learned_range" if isLearned else "fixed_large"), np.random.default_rng(1)
     totals = np.zeros((draws, len(x)))
     for draw in range(draws):
         for t in range(steps):
             noise = random.standard_normal(x.shape)
             z = np.stack([diffusion.q_sample(x[i], t, noise[i]) for i in range(len(x))])
             with torch.no_grad():
-                eps_hat = model(torch.tensor(z, dtype=torch.float32), places[t]).sample.double().numpy()
+                output = model(torch.tensor(z, dtype=torch.float32), places[t]).sample.double().numpy()
+            eps_hat, v = np.split(output, 2, axis=1) if isLearned else (output, [None] * len(x))
             for i in range(len(x)):
-                totals[draw, i] += diffusion.term(x[i], noise[i], eps_hat[i], t)
+                totals[draw, i] += diffusion.term(x[i], noise[i], eps_hat[i], t, v[i])
     nats = totals.mean(0) + np.array([diffusion.prior(one) for one in x])
     print(json.dumps({"nats": nats.tolist(), "stderr": (totals.std(0, ddof=1) / np.sqrt(draws)).tolist()}))
 

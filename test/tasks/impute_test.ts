@@ -104,6 +104,54 @@ Deno.test("16-bit pictures stay so, folders and arrays of images are filled in t
     deepEqual(other.tensors.mean.data, tensors.mean.data);
   }));
 
+Deno.test("pictures of another size are brought to the run's, or to --size", () =>
+  inFolder(async (cwd) => {
+    await rowsRun(join(cwd, "run"));
+    await writePng(join(cwd, "mask.png"), MASK);
+    const large = Uint8Array.from({ length: 2 * SIDE * 3 * SIDE }, (_, i) => [40, 200][Math.floor(i / (6 * SIDE)) % 2]);
+    await writePng(join(cwd, "large.png"), large, 3 * SIDE);
+    const impute = (...more: string[]) =>
+      runTask(
+        "impute",
+        [
+          "run",
+          "large.png",
+          "--mask",
+          "mask.png",
+          "--draws",
+          "1",
+          "--steps",
+          "5",
+          "--out",
+          more.join("").replaceAll("-", "") || "own",
+          ...more,
+        ],
+        cwd,
+      );
+    const refused = await impute();
+    equal(refused.code, 2, refused.stdout);
+    match(refused.stderr, /large\.png has samples of shape \[1,8,12\], but the model is of samples of \[1,4,4\]/);
+    const told = await impute("--size", "4");
+    equal(told.code, 0, told.stderr);
+    // A run whose own pictures were brought to a size brings these to it.
+    const path = join(cwd, "run", "config.json"), config = JSON.parse(await Deno.readTextFile(path));
+    await Deno.writeTextFile(
+      path,
+      JSON.stringify({ ...config, datasetOptions: { ...config.datasetOptions, size: "4" } }),
+    );
+    const known = await impute();
+    equal(known.code, 0, known.stderr);
+    const first = async (folder: string) => decode(await Deno.readFile(join(cwd, folder, "mean", "000000.png"))).data;
+    deepEqual(await first("own"), await first("size4"));
+    await Deno.writeFile(
+      join(cwd, "a.safetensors"),
+      encodeSafetensors({ x: { shape: [1, 1, 4, 4], data: new Float32Array(16) } }),
+    );
+    const wrong = await runTask("impute", ["run", "a.safetensors", "--mask", "mask.png", "--size", "4"], cwd);
+    equal(wrong.code, 2);
+    match(wrong.stderr, /--size is 4, but a\.safetensors is not of pictures\. Leave it out/);
+  }));
+
 Deno.test("a U-Net fills in pictures of colour by either method, by its gradient too", () =>
   inFolder(async (cwd) => {
     await makeUnetRun(join(cwd, "run"), [3, 8, 8], { channels: "8,16", config: "" });

@@ -2,6 +2,7 @@ import { deepEqual, equal, match, ok } from "assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Random } from "../../core/random/random.ts";
+import { learnedUnet } from "../denoisers/learned_unet.ts";
 import { inFolder, namesIn } from "../folders.ts";
 import { Gate } from "../gate.ts";
 import { labelledRows } from "../labelled.ts";
@@ -146,4 +147,16 @@ Deno.test("a flow that Ctrl-C stops keeps its samples, and goes on to what it wo
     await Deno.remove(join(cwd, "run/nll"), { recursive: true });
     const { seconds: ___, peak_mb: ____, ...whole } = await nll(cwd, ...ode);
     deepEqual(resumed, whole);
+  }));
+
+Deno.test("the bound of weights that say a variance has it, unless another is asked for", () =>
+  inFolder(async (cwd) => {
+    const weights = await learnedUnet(WEIGHTS, cwd);
+    const args = [weights, "--data", IMAGES, "--samples", "2", "--estimator", "elbo", "--steps", "10", "--out", "out"];
+    const { code, stdout, stderr } = await runTask("nll", args, cwd);
+    equal(code, 0, stderr);
+    match(stderr, /variance: the network's own, learned_range, is used by the estimator elbo alone/);
+    match(stdout, / {5}of 10 of the model's 1000 steps, with variances learned_range: prior /);
+    const fixed = await nll(cwd, ...args, "--variance", "fixed_large");
+    equal(fixed.variance, "fixed_large");
   }));

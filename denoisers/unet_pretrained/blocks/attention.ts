@@ -15,22 +15,31 @@ export interface Attention {
   readonly scale: number;
 }
 
-/** Heads of as many channels as the configuration says: what is left over of a width that they do not divide has none. */
-function headsOf(
-  { attentionHeadDim }: UnetConfig,
-  channels: number,
-): { readonly heads: number; readonly size: number } {
-  const size = attentionHeadDim ?? channels;
+/** How many heads there are, and the channels of each: of a width that they do not divide the rest has none. */
+interface Heads {
+  readonly heads: number;
+  readonly size: number;
+}
+
+/** Heads of as many channels as the configuration says, or one of the block's. */
+export function headsOf({ attentionHeadDim }: UnetConfig, channels: number, ofBlock = channels): Heads {
+  const size = attentionHeadDim ?? ofBlock;
   return { heads: Math.floor(channels / size), size };
+}
+
+/** The linear layers of attention, in diffusers' order. */
+export function attentionParts(name: string, channels: number, { heads, size }: Heads): Layer[] {
+  return [
+    ...["to_q", "to_k", "to_v"].map((part) => affine(`${name}.${part}`, channels, heads * size)),
+    affine(`${name}.to_out.0`, heads * size, channels),
+  ];
 }
 
 /** Its layers, in diffusers' order. */
 export function attentionLayers(config: UnetConfig, { name, channels, groups }: Attention): Layer[] {
-  const { heads, size } = headsOf(config, channels);
   return [
     ...(groups ? [normalisation(`${name}.group_norm`, channels, groups)] : []),
-    ...["to_q", "to_k", "to_v"].map((part) => affine(`${name}.${part}`, channels, heads * size)),
-    affine(`${name}.to_out.0`, heads * size, channels),
+    ...attentionParts(name, channels, headsOf(config, channels)),
   ];
 }
 

@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import type { UnetConfig } from "../config.ts";
 import type { Groups, Layer } from "../layers.ts";
 import type { Run } from "../run.ts";
@@ -36,23 +36,33 @@ export interface DownKind {
   readonly takesImage: boolean;
   /** Whether the way up takes what it halved as a state of its own. */
   readonly keepsHalved: boolean;
+  /** Whether it changes the size where it is not the last of its way; it does, if left out. */
+  resamples?(config: UnetConfig): boolean;
+  /** Whether it does so whatever the channels are. */
+  readonly resamplesAny?: boolean;
+  /** Whether what would be its states is nothing. */
+  hides?(block: Block): boolean;
   /** In diffusers' order. */
   layers(config: UnetConfig, block: Block): Layer[];
   /** @returns What is next, and the states that the way up will take, in their order. */
-  run(run: Run, block: Block, flow: Flow): Flow & { readonly states: readonly tf.Tensor[] };
+  run(run: Run, block: Block, flow: Flow): Flow & { readonly states: readonly (tf.Tensor | undefined)[] };
 }
 
 /** A kind of block of the way up. */
 export interface UpKind {
   readonly takesImage: boolean;
+  /** Whether it changes the size where it is not the last of its way; it does, if left out. */
+  resamples?(config: UnetConfig): boolean;
+  /** Whether it does so whatever the channels are. */
+  readonly resamplesAny?: boolean;
   /** How many states of the way down it takes. */
   takes(block: Block): number;
   /** Channels that it is given with the j-th of these states, if it uses that, and those that it ends with. */
-  joined(block: Block, j: number): number | undefined;
+  joined(config: UnetConfig, block: Block, j: number): number | undefined;
   outputs(block: Block): number;
   layers(config: UnetConfig, block: Block): Layer[];
   /** @param states Of the way down, in the order in which they are taken. */
-  run(run: Run, block: Block, flow: Flow, states: readonly tf.Tensor[]): Flow;
+  run(run: Run, block: Block, flow: Flow, states: readonly (tf.Tensor | undefined)[]): Flow;
 }
 
 /** The configuration's number of groups. */
@@ -94,6 +104,11 @@ export function resamplingResidual(
 /** Of kinds of blocks of which each residual block takes a state. */
 export const EACH_STATE: Pick<UpKind, "takes" | "joined" | "outputs"> = {
   takes: ({ inputs }) => inputs.length,
-  joined: ({ inputs }, j) => inputs[j],
+  joined: (_, { inputs }, j) => inputs[j],
   outputs: ({ channels }) => channels,
 };
+
+/** A block's values beside a state of the way down, where there is one. */
+export function withState(h: tf.Tensor, state: tf.Tensor | undefined): tf.Tensor {
+  return state ? tf.concat([h, state], 1) : h;
+}

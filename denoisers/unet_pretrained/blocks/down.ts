@@ -10,7 +10,7 @@ import { residual } from "./residual.ts";
 /** A kind of block that goes down by itself: residual blocks, attention after each or none, and then half the size. */
 export function plainDown(
   attentionsOf: (config: UnetConfig, block: Block) => readonly Attention[],
-  samplerOf: (config: UnetConfig) => "conv" | "resnet",
+  samplerOf: (config: UnetConfig) => "conv" | "resnet" | "none",
 ): DownKind {
   const samplerName = (block: Block) => `${block.name}.downsamplers.0`;
   const resnet = (config: UnetConfig, block: Block) =>
@@ -18,6 +18,7 @@ export function plainDown(
   return {
     takesImage: false,
     keepsHalved: true,
+    resamples: (config) => samplerOf(config) !== "none",
     layers(config, block) {
       const isResnet = block.resamples && samplerOf(config) === "resnet";
       return plainLayers(config, block, attentionsOf(config, block), {

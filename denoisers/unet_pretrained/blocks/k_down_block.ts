@@ -6,6 +6,7 @@ import type { Block, DownKind } from "./block.ts";
 /** Adaptive residual blocks, and half the size without parameters (those of k-diffusion, arXiv 2206.00364). */
 export const KDownBlock2D: DownKind = {
   takesImage: false,
+  resamplesAny: true,
   keepsHalved: false,
   layers: (config, block) => residuals(block).flatMap((part) => adaptiveLayers(config, part)),
   run(run, block, { h, image }) {
@@ -18,7 +19,8 @@ export const KDownBlock2D: DownKind = {
   },
 };
 
-function residuals({ name, inputs, channels }: Block): AdaptiveResidual[] {
+/** The residual blocks of a block of the way down. */
+export function residuals({ name, inputs, channels }: Block): AdaptiveResidual[] {
   return inputs.map((n, j) => ({
     name: `${name}.resnets.${j}`,
     inputs: n,

@@ -1,7 +1,6 @@
-import * as tf from "@tensorflow/tfjs";
 import { firUpsample } from "../../../core/layers/fir_resample.ts";
 import { adaptiveLayers, type AdaptiveResidual, adaptiveResidual, groupsOf32 } from "./adaptive_residual.ts";
-import type { Block, UpKind } from "./block.ts";
+import { type Block, type UpKind, withState } from "./block.ts";
 
 /**
  * Adaptive residual blocks, one less than in other blocks, of which the first alone takes a state of the way down and the
@@ -9,12 +8,13 @@ import type { Block, UpKind } from "./block.ts";
  */
 export const KUpBlock2D: UpKind = {
   takesImage: false,
-  takes: ({ inputs }) => inputs.length - 1,
-  joined: ({ channels }, j) => j === 0 ? 2 * channels : undefined,
+  resamplesAny: true,
+  takes: ({ inputs }) => Math.max(0, inputs.length - 1),
+  joined: (_, { channels }, j) => j === 0 ? 2 * channels : undefined,
   outputs: ({ next }) => next,
   layers: (config, block) => residuals(block).flatMap((part) => adaptiveLayers(config, part)),
   run(run, block, { h, image }, states) {
-    h = tf.concat([h, states[0]], 1);
+    h = withState(h, states[0]);
     for (const part of residuals(block)) h = adaptiveResidual(run, part, h);
     return { h: block.resamples ? firUpsample(h, "mirrored") : h, image };
   },
@@ -22,7 +22,7 @@ export const KUpBlock2D: UpKind = {
 
 function residuals({ name, inputs, channels, next }: Block): AdaptiveResidual[] {
   const count = inputs.length - 1;
-  return Array.from({ length: count }, (_, j) => {
+  return Array.from({ length: Math.max(0, count) }, (_, j) => {
     const given = j === 0 ? 2 * channels : channels;
     return {
       name: `${name}.resnets.${j}`,

@@ -4,6 +4,8 @@ import { AttnSkipUpBlock2D } from "./attn_skip_up_block.ts";
 import { AttnUpBlock2D } from "./attn_up_block.ts";
 import type { DownKind, UpKind } from "./block.ts";
 import { DownBlock2D } from "./down_block.ts";
+import { KCrossAttnDownBlock2D } from "./k_cross_attn_down_block.ts";
+import { KCrossAttnUpBlock2D } from "./k_cross_attn_up_block.ts";
 import { KDownBlock2D } from "./k_down_block.ts";
 import { KUpBlock2D } from "./k_up_block.ts";
 import { ResnetDownsampleBlock2D } from "./resnet_downsample_block.ts";
@@ -20,6 +22,7 @@ export const DOWN_BLOCKS = {
   AttnSkipDownBlock2D,
   ResnetDownsampleBlock2D,
   KDownBlock2D,
+  KCrossAttnDownBlock2D,
 } as const satisfies Record<string, DownKind>;
 
 /** The blocks of the way up, by their names in diffusers. */
@@ -30,6 +33,7 @@ export const UP_BLOCKS = {
   AttnSkipUpBlock2D,
   ResnetUpsampleBlock2D,
   KUpBlock2D,
+  KCrossAttnUpBlock2D,
 } as const satisfies Record<string, UpKind>;
 
 /** The name of a block of the way down. */

@@ -5,7 +5,7 @@ import { groupNorm } from "../../../core/layers/group_norm.ts";
 import { silu } from "../../../core/layers/silu.ts";
 import { convolution, type Groups, normalisation } from "../layers.ts";
 import { attend, type Attention, attentionLayers } from "./attention.ts";
-import { type Block, EACH_STATE, quarterGroups, type UpKind } from "./block.ts";
+import { type Block, EACH_STATE, quarterGroups, type UpKind, withState } from "./block.ts";
 import { type Residual, residual, residualLayers } from "./residual.ts";
 import { IMAGE_CHANNELS } from "./skip_down.ts";
 
@@ -57,7 +57,7 @@ export function skipUp(
     },
     run(run, block, { h, image }, states) {
       const { config, params } = run, { name, channels } = block, attention = attentionOf(block);
-      residuals(block).forEach((part, j) => h = residual(run, part, tf.concat([h, states[j]], 1)));
+      residuals(block).forEach((part, j) => h = residual(run, part, withState(h, states[j])));
       if (attention) h = attend(run, attention, h);
       let sum = image && firUpsample(image);
       if (block.resamples) {

@@ -88,5 +88,15 @@ Deno.test("what is given is nothing, the data's own, or values by name, checked"
   refused(() => parseGiven("label=3,label=0", CONDITION), /twice/);
   refused(() => parseGiven("3", CONDITION), /expected none, data, or values, as label=0,age=40/);
   deepEqual(givenValues(CONDITION, { age: 3 }), [NaN, 3]);
+  const named: Condition = [{
+    name: "kind",
+    kind: "class",
+    levels: [0, 1, 7],
+    names: ["cat", "dog", "7"],
+    counts: [1, 1, 1],
+  }];
+  deepEqual(["cat", "dog", 1, "7", 7].map((kind) => givenValues(named, { kind })[0]), [0, 1, 1, 7, 7]);
+  refused(() => givenValues(named, { kind: "cow" }), /kind is given as "cow", expected one of cat, dog/);
+  deepEqual(givenValues(CONDITION, { age: "3" }), [NaN, 3]);
   refused(() => givenValues(CONDITION, { size: 3 }), /the model is given label, age/);
 });

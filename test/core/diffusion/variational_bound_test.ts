@@ -4,11 +4,14 @@ import {
   discreteDecoder,
   evenSchedule,
   gaussianDecoder,
+  learnedLogVariance,
+  type LearnedVariance,
   respaced,
   reverseStep,
   standardPrior,
   stepDivergence,
   type StepVariance,
+  valueDivergence,
 } from "../../../core/diffusion/variational_bound.ts";
 import { DDPM_SCHEDULE, parseSchedule } from "../../../denoisers/unet_pretrained/schedule.ts";
 
@@ -18,7 +21,9 @@ interface Case {
   readonly noise: readonly number[];
   readonly eps_hat: readonly number[];
   readonly cases: readonly {
-    readonly variance: StepVariance;
+    readonly variance: StepVariance | LearnedVariance;
+    /** What a network says of each value's variance, where that is learned. */
+    readonly v?: readonly number[];
     readonly steps: number;
     readonly t: readonly number[];
     readonly nats: readonly number[];
@@ -36,17 +41,23 @@ Deno.test("the terms of the bound are improved-diffusion's, of all of a model's 
   const file = new URL("../../reference/variational_bound/case.json", import.meta.url);
   const { x, noise, eps_hat: epsHat, cases }: Case = JSON.parse(await Deno.readTextFile(file));
   const { diffusion } = parseSchedule(DDPM_SCHEDULE, "DDPM"), d = x.length;
-  for (const { variance, steps, t: chosen, nats, prior } of cases) {
+  for (const { variance: kind, v, steps, t: chosen, nats, prior } of cases) {
+    const isLearned = kind === "learned" || kind === "learned_range", variance = isLearned ? "fixed_large" : kind;
     const { logsnr } = respaced({ ...diffusion!, variance }, steps);
     chosen.forEach((t, k) => {
       const scale = Math.exp(-logsnr[t] / 2);
       const within = x.map((value, i) => clampTo(value + scale * (noise[i] - epsHat[i]), GRID));
       const error = within.reduce((sum, value, i) => sum + (value - x[i]) ** 2, 0);
       const last = reverseStep(logsnr[1], logsnr[0], "fixed_small").posterior;
-      const term = t > 0
-        ? stepDivergence(reverseStep(logsnr[t], logsnr[t - 1], variance), error, d)
-        : x.reduce((sum, value, i) => sum + discreteDecoder(value, within[i], last, GRID), 0);
-      near(term, nats[k], `${variance}, step ${t} of ${steps}`);
+      const back = t > 0 ? reverseStep(logsnr[t], logsnr[t - 1], variance) : undefined;
+      const [least, most] = back ? [back.posterior, back.beta] : [last, 1 / (1 + Math.exp(logsnr[0]))];
+      const logOf = (i: number) => isLearned ? learnedLogVariance(v![i], kind, least, most) : Math.log(last);
+      const term = !back
+        ? x.reduce((sum, value, i) => sum + discreteDecoder(value, within[i], Math.exp(logOf(i)), GRID), 0)
+        : isLearned
+        ? x.reduce((sum, value, i) => sum + valueDivergence(back, (value - within[i]) ** 2, logOf(i)), 0)
+        : stepDivergence(back, error, d);
+      near(term, nats[k], `${kind}, step ${t} of ${steps}`);
     });
     near(standardPrior(x.reduce((sum, value) => sum + value ** 2, 0), logsnr[steps - 1], d), prior, "prior");
   }

@@ -5,8 +5,10 @@ import {
   DESCRIPTION_BOUNDS,
   JsonFileError,
   parseBoundedJson,
+  PYTHON_BOUNDS,
   readBoundedJson,
 } from "../../../core/io/bounded_json.ts";
+import { parsePythonJson, pythonJson } from "../../../core/io/python_json.ts";
 import { inFolder } from "../../folders.ts";
 
 const POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 143000000\n";
@@ -37,6 +39,22 @@ Deno.test("what is no JSON within its bounds is a line that names it", () => {
       match(error.message, message);
       return true;
     });
+  }
+});
+
+Deno.test("numbers that Python's json writes and JSON has not are read where they may be, and written again", () => {
+  const text = '{"a": [-Infinity, Infinity, NaN, 1], "Infinity": "NaN, \\"Infinity", "b": "-Infinity"}';
+  const value = { a: [-Infinity, Infinity, NaN, 1], Infinity: 'NaN, "Infinity', b: "-Infinity" };
+  deepEqual(parseBoundedJson(bytesOf(text), PYTHON_BOUNDS, "x.json"), value);
+  deepEqual(parsePythonJson(pythonJson(value)), value);
+  match(pythonJson(value), /\[\n +-Infinity,\n +Infinity,\n +NaN,\n +1\n +\]/);
+  for (
+    const [wrong, bounds] of [[text, DESCRIPTION_BOUNDS], ["[Infinit]", PYTHON_BOUNDS], [
+      "[--NaN]",
+      PYTHON_BOUNDS,
+    ]] as const
+  ) {
+    throws(() => parseBoundedJson(bytesOf(wrong), bounds, "x.json"), /x\.json: it is not valid JSON/);
   }
 });
 

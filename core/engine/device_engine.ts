@@ -8,11 +8,10 @@ import { emitOne, type Kernel } from "./kernels/kernel.ts";
 import { deviceKernels, webgpuKernels } from "./kernels/device.ts";
 import { mixedPrecision } from "./mixed_precision.ts";
 import { encodeModel } from "./onnx.ts";
+import { cudaProviderPath, LIBRARY_VARIABLE } from "./onnxruntime_api.ts";
 import {
-  cudaProviderPath,
   type DeviceSession,
   type DeviceTensor,
-  LIBRARY_VARIABLE,
   loadOnnxRuntime,
   type OnnxRuntime,
   OnnxRuntimeError,

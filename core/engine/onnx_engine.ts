@@ -18,6 +18,7 @@ import {
   type Program,
   type State,
 } from "./program.ts";
+import { recompute } from "./recompute.ts";
 import { checkChanges, record, splitName } from "./recording.ts";
 import { createSimdMemory, MAX_MEMORY_BYTES, type SimdKernels, VECTOR_BYTES } from "./simd.ts";
 
@@ -35,21 +36,28 @@ export async function createOnnxEngine(threads: number): Promise<Engine> {
     backend: "onnx-cpu",
     threads,
     precisions: ["f32"],
+    checkpoints: true,
     versions: { "onnxruntime-node": processor.version, tfjs: tf.version_core },
     createState(initial) {
       const state = new OnnxState(initial);
       states.set(state, state);
       return state;
     },
-    async compile(program, state, inputs) {
+    async compile(program, state, inputs, _precision, checkpointing = false) {
       const own = states.get(state);
       if (!own) throw new EngineError("The state belongs to another engine; make it with this engine's createState.");
       return compileKernel(program, own) ??
-        await compile(program, own, inputs, { processor, threads, table: await (table ??= kernelTable(processor)) });
+        await compile(program, own, inputs, {
+          ...{ processor, threads, checkpointing },
+          table: await (table ??= kernelTable(processor)),
+        });
     },
     dispose() {},
   };
 }
+
+/** What a program takes from which on its memory counts more than the time that it takes to ask for some. */
+const LARGE_BYTES = 1 << 26;
 
 /** How kernels are recorded for this processor. */
 async function kernelTable(processor: Processor): Promise<Readonly<Record<string, Kernel>>> {
@@ -61,6 +69,7 @@ async function kernelTable(processor: Processor): Promise<Readonly<Record<string
 interface Setup {
   readonly processor: Processor;
   readonly threads: number;
+  readonly checkpointing: boolean;
   readonly table: Readonly<Record<string, Kernel>>;
 }
 
@@ -80,10 +89,11 @@ class OnnxState implements State {
     const memory = bytes <= MAX_MEMORY_BYTES ? createSimdMemory(bytes) : undefined;
     this.kernels = memory?.kernels;
     let offset = 0;
-    for (const [name, { shape, data }] of Object.entries(initial)) {
+    for (const [name, { shape, data, fill }] of Object.entries(initial)) {
       const size = sizeOf(shape);
       this.#entries[name] = memory ? new Float32Array(memory.buffer, offset, size) : new Float32Array(size);
-      if (data) this.#entries[name].set(checkInput(name, data, size));
+      if (fill) fill(this.#entries[name]);
+      else if (data) this.#entries[name].set(checkInput(name, data, size));
       offset += padded(shape);
     }
   }
@@ -140,19 +150,23 @@ async function compile(
   program: Program,
   state: OnnxState,
   inputShapes: Readonly<Record<string, readonly number[]>>,
-  { processor, threads, table }: Setup,
+  { processor, threads, checkpointing, table }: Setup,
 ): Promise<CompiledProgram> {
   const recording = record(program, state.shapes, inputShapes, { table });
   checkChanges(recording, state.shapes);
   const changed = Object.keys(recording.state);
   const outputs = Object.entries(recording.outputs);
   const parts = changed.map((name) => partsOf(recording.state[name]));
-  const ends = fuse(recording.graph, [...outputs.map(([, value]) => value), ...parts.flat()]);
-  requireMemory(peakBytes(ends) + bytesOfInputs(inputShapes), "A run of the denoiser");
+  const fused = fuse(recording.graph, [...outputs.map(([, value]) => value), ...parts.flat()]);
+  const ends = recompute(recording.graph, fused, checkpointing);
+  const peak = peakBytes(ends), isLarge = peak >= LARGE_BYTES;
+  requireMemory(peak + bytesOfInputs(inputShapes), "A run of the denoiser");
   // A value that ends in several places is computed once and copied.
   const model = encodeModel(
     recording.graph.inputs,
     ends.flatMap((value, i) => ends.indexOf(value) === i ? { name: `end${i}`, value } : []),
+    undefined,
+    isLarge ? ({ input }) => splitName(input!.name)[0] === "input" : undefined,
   );
   const inputs = Object.fromEntries(
     Object.entries(inputShapes).map(([name, shape]) => [name, new Float32Array(sizeOf(shape))]),
@@ -186,7 +200,7 @@ async function compile(
     else copies.push({ from: places[first], to: places[i] });
   });
 
-  const session = await processor.createSession(model.bytes, feeds, fetches, threads);
+  const session = await processor.createSession(model.bytes, feeds, fetches, threads, isLarge ? peak : 0);
   return {
     async run(given) {
       for (const [name, data] of Object.entries(inputs)) data.set(checkInput(name, given[name], data.length));

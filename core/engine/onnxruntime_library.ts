@@ -12,8 +12,8 @@ export interface SessionSettings {
   readonly options: Readonly<Record<string, string>>;
   /** Further entries of the session's configuration, by ONNX Runtime's names. */
   readonly entries?: Readonly<Record<string, string>>;
-  /** Whether its values lie in the arena of the process's sessions, on the processor. */
-  readonly sharesArena?: boolean;
+  /** What a run on the processor needs at least, where its values shall lie in the arena that sessions have in common. */
+  readonly arenaBytes?: number;
 }
 
 /** What ONNX Runtime calls the providers' memory. */
@@ -24,15 +24,12 @@ const FLOAT = 1;
 /** The kind of a memory whose allocator is an arena. */
 const ARENA = 1;
 
-/**
- * The arena's settings. Its regions are large, and what no value has lain in takes no memory; a chunk is split where more
- * is left over than a small value's size. ONNX Runtime's own settings hold half as much again as a U-Net's step needs.
- */
-const ARENA_SETTINGS: Readonly<Record<string, number>> = {
-  initial_chunk_size_bytes: 1 << 20,
-  initial_growth_chunk_size_bytes: 1 << 30,
-  max_dead_bytes_per_chunk: 1 << 16,
-};
+/** How much larger than what a run needs the arena is made, for gaps. */
+const ARENA_FACTOR = 1.5;
+
+/** A chunk of the arena is split where more is left over, which is a small value's size. */
+const MAX_UNUSED_BYTES = 1 << 16;
+
 const LOG_FATAL = 4;
 
 /** An error of ONNX Runtime, in its own words. */
@@ -148,7 +145,7 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
   };
 
   const createSession = (model: Uint8Array<ArrayBuffer>, settings: SessionSettings): DeviceSession => {
-    const releaseArena = settings.sharesArena ? arena.take() : () => {};
+    const releaseArena = settings.arenaBytes ? arena.take(settings.arenaBytes) : () => {};
     const options = made((out) => ort.CreateSessionOptions(out));
     let session: Deno.PointerObject;
     try {
@@ -157,7 +154,7 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
       check(ort.DisableMemPattern(options));
       const entries = {
         "session.set_denormal_as_zero": "1",
-        ...(settings.sharesArena ? { "session.use_env_allocators": "1" } : {}),
+        ...(settings.arenaBytes ? { "session.use_env_allocators": "1" } : {}),
         ...settings.entries,
       };
       for (const [name, value] of Object.entries(entries)) {
@@ -242,7 +239,11 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
   };
 }
 
-/** The processor's memory that sessions have in common, from the first of them to the last. */
+/**
+ * The processor's memory that sessions have in common, from the first of them to the last. It is made as one piece, of which
+ * only what values have lain in takes memory, so that they fit together: in pieces that grow as they are needed a U-Net's
+ * step takes a quarter more.
+ */
 function arenaOf(ort: Functions, env: Deno.PointerObject, made: (create: Create) => Deno.PointerObject) {
   const memory = made((out) => ort.CreateMemoryInfo(text(MEMORY.cpu), ARENA, 0, 0, out));
   let users = 0, isOwn = false;
@@ -250,19 +251,23 @@ function arenaOf(ort: Functions, env: Deno.PointerObject, made: (create: Create)
     if (status !== null) ort.ReleaseStatus(status);
     return status === null;
   };
-  const register = () => {
-    const keys = strings(Object.keys(ARENA_SETTINGS));
-    const values = BigUint64Array.from(Object.values(ARENA_SETTINGS), BigInt);
-    const settings = made((out) => ort.CreateArenaCfgV2(keys.pointers, values, BigInt(values.length), out));
+  const register = (bytes: number) => {
+    const settings = {
+      // Windows counts all of a piece as taken.
+      ...(Deno.build.os === "windows" ? {} : { initial_chunk_size_bytes: Math.ceil(ARENA_FACTOR * bytes) }),
+      max_dead_bytes_per_chunk: MAX_UNUSED_BYTES,
+    };
+    const keys = strings(Object.keys(settings)), values = BigUint64Array.from(Object.values(settings), BigInt);
+    const arena = made((out) => ort.CreateArenaCfgV2(keys.pointers, values, BigInt(values.length), out));
     // Another part of the process may have made it.
-    const isNew = isDone(ort.CreateAndRegisterAllocator(env, memory, settings));
-    ort.ReleaseArenaCfg(settings);
+    const isNew = isDone(ort.CreateAndRegisterAllocator(env, memory, arena));
+    ort.ReleaseArenaCfg(arena);
     return isNew;
   };
   return {
-    /** @returns What a session calls at its end. */
-    take(): () => void {
-      if (users++ === 0) isOwn = register();
+    /** @param bytes That a session's run needs at least. @returns What it calls at its end. */
+    take(bytes: number): () => void {
+      if (users++ === 0) isOwn = register(bytes);
       return () => {
         if (--users === 0 && isOwn) isDone(ort.UnregisterAllocator(env, memory));
       };

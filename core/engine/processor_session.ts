@@ -27,19 +27,23 @@ export interface ProcessorSession {
 export interface Processor {
   /** That of ONNX Runtime. */
   readonly version: string;
-  /** @throws {BackendError} When the model is refused. */
+  /**
+   * @param arenaBytes What a run needs at least, where its values shall lie in the arena that sessions have in common.
+   * @throws {BackendError} When the model is refused.
+   */
   createSession(
     model: Uint8Array<ArrayBuffer>,
     inputs: Places,
     outputs: Places,
     threads: number,
+    arenaBytes?: number,
   ): Promise<ProcessorSession>;
 }
 
 /** By ONNX Runtime's names. */
 const ENTRIES = {
-  // It would turn the larger of two matrices.
-  "optimization.disable_specified_optimizers": "MatmulTransposeFusion",
+  // The one would turn the larger of two matrices, the other keep what is computed again so as not to be kept.
+  "optimization.disable_specified_optimizers": "MatmulTransposeFusion;CommonSubexpressionElimination",
   // Arithmetic on denormals is many times slower.
   "session.set_denormal_as_zero": "1",
   // Threads that wait longer in a loop hold the processor that the next run needs.
@@ -91,13 +95,14 @@ function boundModel(
   inputs: Places,
   outputs: Places,
   threads: number,
+  arenaBytes = 0,
 ): { run(): void; release(): void } {
   const tensorsOf = (places: Places) =>
     Object.fromEntries(
       Object.entries(places).map(([name, { data, shape }]) => [name, runtime.hostTensor(data, shape)]),
     );
   try {
-    const settings = { provider: "cpu", threads, options: {}, entries: ENTRIES, sharesArena: true } as const;
+    const settings = { provider: "cpu", threads, options: {}, entries: ENTRIES, arenaBytes } as const;
     const session = runtime.createSession(model, settings);
     const [given, results] = [tensorsOf(inputs), tensorsOf(outputs)];
     const bound = session.bind(given, results);

@@ -1,6 +1,7 @@
 import { freeMemory } from "../devices/memory.ts";
 import type { Engine } from "../engine/program.ts";
 import { bytesOfInputs, peakBytes, requireMemory } from "../engine/graph_memory.ts";
+import { recompute } from "../engine/recompute.ts";
 import { record } from "../engine/recording.ts";
 import { errorInputs, errorProgram } from "../evaluation/errors.ts";
 import { type DataInfo, type Denoiser, referenceOf, widthOfCondition } from "../plugins/contracts.ts";
@@ -8,8 +9,8 @@ import { layoutOf, unflattenTensor } from "./parameters.ts";
 import type { Recipe } from "./recipe.ts";
 import { GRADIENT, gradientInputs, gradientStep, PARAMS } from "./step.ts";
 
-/** Vectors over the parameters that a training holds: where it began, they, their gradient, Adam's two and the average. */
-const VECTORS = 6;
+/** Vectors over the parameters that a training holds: they, their gradient, Adam's two and the average. */
+const VECTORS = 5;
 
 /** Backends whose tensors lie in the machine's own memory. */
 const HOSTS: readonly string[] = ["onnx-cpu", "tfjs-cpu", "tfjs-wasm", "tfjs-node"];
@@ -27,7 +28,7 @@ export function requireTrainingMemory(
   denoiser: Denoiser,
   info: DataInfo,
   recipe: Recipe,
-  sizes: { readonly step: number; readonly evaluation: number },
+  sizes: { readonly step: number; readonly evaluation: number; readonly checkpointing?: boolean },
   free: number = freeMemory(),
 ): void {
   if (!denoiser.shapes) return;
@@ -44,8 +45,10 @@ export function requireTrainingMemory(
     { [PARAMS]: vector, [GRADIENT]: vector },
     steps,
   );
+  const ends = [...Object.values(step.outputs), ...Object.values(step.state)];
   requireMemory(
-    held + bytesOfInputs(steps) + peakBytes([...Object.values(step.outputs), ...Object.values(step.state)]),
+    held + bytesOfInputs(steps) +
+      peakBytes(backend === "onnx-cpu" ? recompute(step.graph, ends, sizes.checkpointing) : ends),
     `Training ${network} on ${sizes.step.toLocaleString("en")} samples at a time`,
     "Lower --micro-batch-size or --batch-size, or take a smaller network.",
     free,

@@ -1,4 +1,6 @@
 import { sizeOf } from "../data/tensors.ts";
+import { strings, text } from "./c_strings.ts";
+import { arenaOf, type Create } from "./onnxruntime_arena.ts";
 import { type Functions, libraryFolder, loadLibrary } from "./onnxruntime_api.ts";
 
 /** Where a session computes. `cpu` is for tests of what uses this. */
@@ -20,15 +22,6 @@ export interface SessionSettings {
 const MEMORY: Readonly<Record<Provider, string>> = { cpu: "Cpu", webgpu: "WebGPU_Buf", cuda: "Cuda" };
 
 const FLOAT = 1;
-
-/** The kind of a memory whose allocator is an arena. */
-const ARENA = 1;
-
-/** How much larger than what a run needs the arena is made, for gaps. */
-const ARENA_FACTOR = 1.5;
-
-/** A chunk of the arena is split where more is left over, which is a small value's size. */
-const MAX_UNUSED_BYTES = 1 << 16;
 
 const LOG_FATAL = 4;
 
@@ -83,9 +76,6 @@ export function loadOnnxRuntime(folder: string = libraryFolder()): OnnxRuntime {
   const { functions, version } = loadLibrary(folder);
   return runtimeOf(functions, version);
 }
-
-/** A function that writes what it makes to its last argument. */
-type Create = (out: BigUint64Array<ArrayBuffer>) => Deno.PointerValue;
 
 function runtimeOf(ort: Functions, version: string): OnnxRuntime {
   const check = (status: Deno.PointerValue) => {
@@ -237,52 +227,4 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
       );
     },
   };
-}
-
-/**
- * The processor's memory that sessions have in common, from the first of them to the last. It is made as one piece, of which
- * only what values have lain in takes memory, so that they fit together: in pieces that grow as they are needed a U-Net's
- * step takes a quarter more.
- */
-function arenaOf(ort: Functions, env: Deno.PointerObject, made: (create: Create) => Deno.PointerObject) {
-  const memory = made((out) => ort.CreateMemoryInfo(text(MEMORY.cpu), ARENA, 0, 0, out));
-  let users = 0, isOwn = false;
-  const isDone = (status: Deno.PointerValue) => {
-    if (status !== null) ort.ReleaseStatus(status);
-    return status === null;
-  };
-  const register = (bytes: number) => {
-    const settings = {
-      // Windows counts all of a piece as taken.
-      ...(Deno.build.os === "windows" ? {} : { initial_chunk_size_bytes: Math.ceil(ARENA_FACTOR * bytes) }),
-      max_dead_bytes_per_chunk: MAX_UNUSED_BYTES,
-    };
-    const keys = strings(Object.keys(settings)), values = BigUint64Array.from(Object.values(settings), BigInt);
-    const arena = made((out) => ort.CreateArenaCfgV2(keys.pointers, values, BigInt(values.length), out));
-    // Another part of the process may have made it.
-    const isNew = isDone(ort.CreateAndRegisterAllocator(env, memory, arena));
-    ort.ReleaseArenaCfg(arena);
-    return isNew;
-  };
-  return {
-    /** @param bytes That a session's run needs at least. @returns What it calls at its end. */
-    take(bytes: number): () => void {
-      if (users++ === 0) isOwn = register(bytes);
-      return () => {
-        if (--users === 0 && isOwn) isDone(ort.UnregisterAllocator(env, memory));
-      };
-    },
-  };
-}
-
-/** A string as C has it. */
-function text(value: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${value}\0`);
-}
-
-/** Strings as C has a list of them; `held` keeps them from being collected. */
-function strings(values: readonly string[]) {
-  const held = values.map(text);
-  const pointers = BigUint64Array.from(held, (bytes) => BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes))));
-  return { held, pointers };
 }

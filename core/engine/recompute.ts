@@ -17,6 +17,12 @@ const PRODUCTS: ReadonlySet<string> = new Set(["FusedMatMul", "Gemm", "MatMul"])
 /** The part of all multiplications that products which are computed again may be. */
 const MOST_AGAIN = 0.025;
 
+/**
+ * Multiplications of a program for each byte that is written again, at least: in a narrow network, which has few, it would
+ * take a tenth of the time.
+ */
+const MULTIPLICATIONS_PER_BYTE = 200;
+
 /** Smaller values are kept. */
 const MIN_BYTES = 1 << 18;
 
@@ -43,7 +49,10 @@ export function recompute(graph: Graph, ends: readonly Value[], checkpointing = 
   if (checkpointing && sums.size > 0) return withCopies(graph, nodes, ends, againIf((node) => !sums.has(node)));
   const most = MOST_AGAIN * nodes.reduce((sum, node) => sum + multiplications(node), 0);
   const few = fewProducts(againIf(({ op }) => LIGHT.has(op) || PRODUCTS.has(op)), most);
-  return withCopies(graph, nodes, ends, againIf((node) => LIGHT.has(node.op) || few.has(node)));
+  const again = againIf((node) => LIGHT.has(node.op) || few.has(node));
+  const written = [...again].reduce((sum, node) => sum + (node.op === "Reshape" ? 0 : bytesOf(node.outputs[0])), 0);
+  if (written * MULTIPLICATIONS_PER_BYTE > most / MOST_AGAIN) return [...ends];
+  return withCopies(graph, nodes, ends, again);
 }
 
 /** Whether a node adds what a block computes to what it was given. */

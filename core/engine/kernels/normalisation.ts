@@ -91,6 +91,11 @@ export function recomputedSilu(graph: Graph, x: Value): { y: Value; sigmoid: Val
   return { y: emitOne(graph, "Mul", [x, sigmoid], x.shape), sigmoid };
 }
 
+/** A value, or what it is computed from again where that is cheap. */
+export function recomputed(graph: Graph, value: Value): Value {
+  return value.node?.op === "QuickGelu" ? recomputedSilu(graph, value.node.inputs[0]).y : value;
+}
+
 /** dy·σ(x)·(1 + x − x·σ(x)). */
 function siluGradient(graph: Graph, x: Value, dy: Value): Value {
   const { y, sigmoid } = recomputedSilu(graph, x);

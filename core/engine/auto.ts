@@ -1,6 +1,6 @@
 import { cudaGpus, type Gpu, webgpuGpu } from "../devices/mod.ts";
 import type { Backend } from "./mod.ts";
-import { cudaProviderPath } from "./onnxruntime_library.ts";
+import { cudaProviderPath } from "./onnxruntime_api.ts";
 
 /** A backend, and why it was chosen: a clause without a full stop. */
 export interface BackendDecision {

@@ -8,11 +8,10 @@ import { emitOne, type Kernel } from "./kernels/kernel.ts";
 import { deviceKernels, webgpuKernels } from "./kernels/device.ts";
 import { mixedPrecision } from "./mixed_precision.ts";
 import { encodeModel } from "./onnx.ts";
+import { cudaProviderPath, LIBRARY_VARIABLE } from "./onnxruntime_api.ts";
 import {
-  cudaProviderPath,
   type DeviceSession,
   type DeviceTensor,
-  LIBRARY_VARIABLE,
   loadOnnxRuntime,
   type OnnxRuntime,
   OnnxRuntimeError,
@@ -25,11 +24,13 @@ import {
   type Engine,
   EngineError,
   type InitialEntry,
+  initialValues,
   type Precision,
   PRECISIONS,
   type Program,
   type State,
 } from "./program.ts";
+import { recompute } from "./recompute.ts";
 import { checkChanges, record, splitName } from "./recording.ts";
 
 /** A backend whose state is in a device's memory. */
@@ -87,23 +88,27 @@ export function createDeviceEngine(
     backend,
     threads,
     precisions: PRECISIONS,
+    checkpoints: true,
     versions: { "onnxruntime-node": runtime.version, tfjs: tf.version_core },
     createState(initial) {
       const state = new DeviceState(device, initial);
       states.set(state, state);
       return state;
     },
-    compile(program, state, inputs, precision) {
+    compile(program, state, inputs, precision, checkpointing) {
       const own = states.get(state);
       if (!own) throw new EngineError("The state belongs to another engine; make it with this engine's createState.");
       if (precision === "f16") device.requireHalf();
-      return Promise.resolve(compile(program, own, inputs, device, precision));
+      return Promise.resolve(compile(program, own, inputs, device, precision, checkpointing));
     },
     dispose() {
       device.dispose();
     },
   };
 }
+
+/** By ONNX Runtime's names: what is computed twice so as not to be kept would be kept. */
+const ENTRIES = { "optimization.disable_specified_optimizers": "CommonSubexpressionElimination" } as const;
 
 /** One device of ONNX Runtime, and the copies to it and from it. */
 class Device {
@@ -122,7 +127,7 @@ class Device {
 
   createSession(model: Uint8Array<ArrayBuffer>): DeviceSession {
     try {
-      return this.runtime.createSession(model, { ...this.setup, threads: this.threads });
+      return this.runtime.createSession(model, { ...this.setup, threads: this.threads, entries: ENTRIES });
     } catch (error) {
       throw error instanceof OnnxRuntimeError ? startError(this.backend, error.message) : error;
     }
@@ -203,8 +208,8 @@ class DeviceState implements State {
   constructor(device: Device, initial: Readonly<Record<string, InitialEntry>>) {
     this.#device = device;
     this.shapes = Object.fromEntries(Object.entries(initial).map(([name, t]) => [name, [...t.shape]]));
-    for (const [name, { shape, data }] of Object.entries(initial)) {
-      const size = sizeOf(shape);
+    for (const [name, entry] of Object.entries(initial)) {
+      const { shape } = entry, size = sizeOf(shape), data = initialValues(entry);
       if (data) checkInput(name, data, size);
       this.set(name, device.upload(data ? Float32Array.from(data) : new Float32Array(size), shape));
     }
@@ -247,13 +252,15 @@ function compile(
   inputShapes: Readonly<Record<string, readonly number[]>>,
   device: Device,
   precision: Precision = "f32",
+  checkpointing = false,
 ): CompiledProgram {
   const { runtime } = device;
   const recording = record(program, state.shapes, inputShapes, { table: device.setup.kernels, viewsInputs: false });
   checkChanges(recording, state.shapes);
   const outputs = Object.entries(recording.outputs);
   const changed = Object.entries(recording.state);
-  const fused = fuse(recording.graph, [...outputs, ...changed].map(([, value]) => value));
+  const whole = fuse(recording.graph, [...outputs, ...changed].map(([, value]) => value));
+  const fused = checkpointing ? recompute(recording.graph, whole, true) : whole;
   const ends = precision === "f16" ? mixedPrecision(recording.graph, fused) : fused;
   const model = encodeModel(recording.graph.inputs, ends.map((value, i) => ({ name: `end${i}`, value })));
   const session = device.createSession(model.bytes);

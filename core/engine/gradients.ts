@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Tensors } from "./program.ts";
+import { endForward } from "./recording.ts";
 
 /**
  * Differentiates a loss with respect to named parameters and hands out what was computed on the way.
@@ -19,6 +20,7 @@ export function gradients(
     const { loss, aux } = f(params);
     // tfjs frees everything but the loss at the end of this function.
     kept = Object.fromEntries(Object.entries(aux).map(([name, t]) => [name, tf.keep(t)]));
+    endForward();
     return loss;
   }, names.map((name) => params[name]));
   const aux = Object.fromEntries(Object.entries(kept).map(([name, t]) => [name, t.clone()]));

@@ -54,6 +54,7 @@ export class Graph {
   readonly viewsInputs: boolean;
   readonly #views = new Map<string, Value>();
   readonly #known = new Map<string, Node>();
+  #forwardNodes: number | undefined;
   readonly #constants = new Map<string, Value>();
   #nextId = 0;
 
@@ -120,6 +121,24 @@ export class Graph {
     for (const type of types) outputs.push({ id: this.#nextId++, shape: type.shape, dtype: type.dtype, node });
     this.#known.set(key, node);
     return outputs;
+  }
+
+  /** Adds a node that computes again what another does, of other inputs that have the same values. */
+  copy({ op, attributes, outputs, domain }: Node, inputs: readonly Value[], order: number): Value[] {
+    const made: Value[] = [];
+    const node: Node = { op, inputs, attributes, outputs: made, order, ...(domain === undefined ? {} : { domain }) };
+    for (const { shape, dtype } of outputs) made.push({ id: this.#nextId++, shape, dtype, node });
+    return made;
+  }
+
+  /** Says that what comes now is the backward pass. */
+  endForward(): void {
+    this.#forwardNodes ??= this.#known.size;
+  }
+
+  /** Whether a node is of the forward pass of a program that has a backward pass too. */
+  isForward({ order }: Node): boolean {
+    return order < (this.#forwardNodes ?? 0);
   }
 
   /** The outputs of a node with these inputs and no attributes, when the graph already has one. */

@@ -40,12 +40,13 @@ export function bytesOfInputs(inputs: Readonly<Record<string, readonly number[]>
   return Object.values(inputs).reduce((sum, shape) => sum + BYTES.float32 * sizeOf(shape), 0);
 }
 
-function bytesOf({ shape, dtype }: Value): number {
+/** The bytes of a value. */
+export function bytesOf({ shape, dtype }: Value): number {
   return sizeOf(shape) * BYTES[dtype];
 }
 
 /** The value whose memory a value lies in. */
-function stored(value: Value): Value {
+export function stored(value: Value): Value {
   return value.node && VIEWS.has(value.node.op) ? stored(value.node.inputs[0]) : value;
 }
 

@@ -47,7 +47,7 @@ export async function createEngine(backend: Backend, threads: number): Promise<E
   switch (backend) {
     case "onnx-cpu": {
       const { createOnnxEngine } = await import("./onnx_engine.ts");
-      return createOnnxEngine(threads);
+      return await createOnnxEngine(threads);
     }
     case "onnx-webgpu":
     case "onnx-cuda": {

@@ -32,12 +32,15 @@ export interface NamedValue {
  * @param inputs The graph's inputs. One that no output depends on is left out.
  * @param outputs The outputs by name.
  * @param openSize The name of a size of inputs and outputs that is left open, for a size that stands for one.
+ * @param opensInputs Of which inputs all sizes are left open, for a program whose memory counts: see
+ * {@linkcode openShapes}.
  * @returns The bytes of the model, and the inputs that it has, by name.
  */
 export function encodeModel(
   inputs: readonly Value[],
   outputs: readonly NamedValue[],
   openSize?: (n: number) => string | undefined,
+  opensInputs?: (value: Value) => boolean,
 ): { bytes: Uint8Array<ArrayBuffer>; inputs: NamedValue[] } {
   const nodes = reachableNodes(outputs.map((o) => o.value));
   const used = new Set<Value>([...nodes.flatMap((n) => n.inputs), ...outputs.map((o) => o.value)]);
@@ -76,7 +79,10 @@ export function encodeModel(
     }
   }
   const present = inputs.filter((value) => used.has(value));
-  for (const value of present) message(graph, 11, (w) => valueInfo(w, nameOf(value), value, openSize));
+  for (const value of present) {
+    const sizeName = opensInputs?.(value) ? (_: number, axis: number) => `${nameOf(value)}_${axis}` : openSize;
+    message(graph, 11, (w) => valueInfo(w, nameOf(value), value, sizeName));
+  }
   for (const value of openShapes(nodes)) message(graph, 11, (w) => valueInfo(w, nameOf(value), value));
   for (const { name, value } of outputs) message(graph, 12, (w) => valueInfo(w, name, value, openSize));
 
@@ -97,7 +103,9 @@ export function encodeModel(
 /**
  * The shapes that large values are reshaped to. As inputs with a default they are not known when the model loads, so
  * that ONNX Runtime frees each large value after its last use. Where it knows shapes it keeps a value's memory for
- * later ones of the same shape, for the rest of the program: twice the memory of a U-Net's step.
+ * later ones of the same shape, for the rest of the program: twice the memory of a U-Net's step. Sums with an input of
+ * known shape have that shape too, and so on, so that an input that all else
+ * follows from has to be left open as well.
  */
 function openShapes(nodes: readonly Node[]): Set<Value> {
   const large = nodes.filter((n) => n.op === "Reshape" && 4 * sizeOf(n.outputs[0].shape) >= MIN_FREED_BYTES);
@@ -117,7 +125,7 @@ export function text(writer: BinaryWriter, field: number, value: string): void {
 export function encodeNode(writer: BinaryWriter, node: Node, nameOf: (value: Value) => string): void {
   for (const input of node.inputs) text(writer, 1, nameOf(input));
   for (const output of node.outputs) text(writer, 2, nameOf(output));
-  text(writer, 3, `${node.op}_${node.order}`);
+  text(writer, 3, `${node.op}_${node.outputs[0].id}`);
   text(writer, 4, node.op);
   for (const [name, attribute] of Object.entries(node.attributes)) {
     message(writer, 5, (w) => encodeAttribute(w, name, attribute));
@@ -193,17 +201,17 @@ export function valueInfo(
   writer: BinaryWriter,
   name: string,
   { shape, dtype }: Pick<Value, "shape" | "dtype">,
-  openSize: (n: number) => string | undefined = () => undefined,
+  openSize: (n: number, axis: number) => string | undefined = () => undefined,
 ): void {
   text(writer, 1, name);
   message(writer, 2, (type) =>
     message(type, 1, (tensorType) => {
       tensorType.tag(1, VARINT).int32(ONNX_TYPE[dtype]);
       message(tensorType, 2, (dims) => {
-        for (const n of shape) {
-          const open = openSize(n);
+        shape.forEach((n, axis) => {
+          const open = openSize(n, axis);
           message(dims, 1, (dim) => open === undefined ? dim.tag(1, VARINT).int64(n) : text(dim, 2, open));
-        }
+        });
       });
     }));
 }

@@ -1,8 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import * as ort from "onnxruntime-node";
-import { messageOf } from "../errors/user_error.ts";
 import { type HostTensors, sizeOf } from "../data/tensors.ts";
-import { runError } from "./backend_errors.ts";
 import { channelBlock } from "./channel_block.ts";
 import { fuse } from "./fuse.ts";
 import type { Value } from "./graph.ts";
@@ -11,6 +8,7 @@ import { blockedConvolutions } from "./kernels/blocked_convolution.ts";
 import type { Kernel } from "./kernels/kernel.ts";
 import { kernels } from "./kernels/mod.ts";
 import { encodeModel } from "./onnx.ts";
+import { openProcessor, type Place, type Processor } from "./processor_session.ts";
 import {
   checkInput,
   type CompiledProgram,
@@ -20,6 +18,7 @@ import {
   type Program,
   type State,
 } from "./program.ts";
+import { recompute } from "./recompute.ts";
 import { checkChanges, record, splitName } from "./recording.ts";
 import { createSimdMemory, MAX_MEMORY_BYTES, type SimdKernels, VECTOR_BYTES } from "./simd.ts";
 
@@ -29,36 +28,50 @@ import { createSimdMemory, MAX_MEMORY_BYTES, type SimdKernels, VECTOR_BYTES } fr
  *
  * @param threads Threads that one operation is split over.
  */
-export function createOnnxEngine(threads: number): Engine {
+export async function createOnnxEngine(threads: number): Promise<Engine> {
+  const processor = await openProcessor();
   const states = new WeakMap<State, OnnxState>();
   let table: Promise<Readonly<Record<string, Kernel>>> | undefined;
   return {
     backend: "onnx-cpu",
     threads,
     precisions: ["f32"],
-    versions: { "onnxruntime-node": ort.env.versions.node ?? ort.env.versions.common, tfjs: tf.version_core },
+    checkpoints: true,
+    versions: { "onnxruntime-node": processor.version, tfjs: tf.version_core },
     createState(initial) {
       const state = new OnnxState(initial);
       states.set(state, state);
       return state;
     },
-    async compile(program, state, inputs) {
+    async compile(program, state, inputs, _precision, checkpointing = false) {
       const own = states.get(state);
       if (!own) throw new EngineError("The state belongs to another engine; make it with this engine's createState.");
       return compileKernel(program, own) ??
-        await compile(program, own, inputs, threads, await (table ??= kernelTable()));
+        await compile(program, own, inputs, {
+          ...{ processor, threads, checkpointing },
+          table: await (table ??= kernelTable(processor)),
+        });
     },
     dispose() {},
   };
 }
 
+/** What a program takes from which on its memory counts more than the time that it takes to ask for some. */
+const LARGE_BYTES = 1 << 26;
+
 /** How kernels are recorded for this processor. */
-async function kernelTable(): Promise<Readonly<Record<string, Kernel>>> {
-  const block = await channelBlock();
+async function kernelTable(processor: Processor): Promise<Readonly<Record<string, Kernel>>> {
+  const block = await channelBlock(processor);
   return block === undefined ? kernels : { ...kernels, ...blockedConvolutions(block) };
 }
 
-type HostTensor = ort.TypedTensor<"float32">;
+/** What programs are compiled for. */
+interface Setup {
+  readonly processor: Processor;
+  readonly threads: number;
+  readonly checkpointing: boolean;
+  readonly table: Readonly<Record<string, Kernel>>;
+}
 
 /**
  * All entries lie in one WebAssembly memory, so that kernels can work on them in place. Where they are too large for
@@ -76,10 +89,11 @@ class OnnxState implements State {
     const memory = bytes <= MAX_MEMORY_BYTES ? createSimdMemory(bytes) : undefined;
     this.kernels = memory?.kernels;
     let offset = 0;
-    for (const [name, { shape, data }] of Object.entries(initial)) {
+    for (const [name, { shape, data, fill }] of Object.entries(initial)) {
       const size = sizeOf(shape);
       this.#entries[name] = memory ? new Float32Array(memory.buffer, offset, size) : new Float32Array(size);
-      if (data) this.#entries[name].set(checkInput(name, data, size));
+      if (fill) fill(this.#entries[name]);
+      else if (data) this.#entries[name].set(checkInput(name, data, size));
       offset += padded(shape);
     }
   }
@@ -136,55 +150,35 @@ async function compile(
   program: Program,
   state: OnnxState,
   inputShapes: Readonly<Record<string, readonly number[]>>,
-  threads: number,
-  table: Readonly<Record<string, Kernel>>,
+  { processor, threads, checkpointing, table }: Setup,
 ): Promise<CompiledProgram> {
   const recording = record(program, state.shapes, inputShapes, { table });
   checkChanges(recording, state.shapes);
   const changed = Object.keys(recording.state);
   const outputs = Object.entries(recording.outputs);
   const parts = changed.map((name) => partsOf(recording.state[name]));
-  const ends = fuse(recording.graph, [...outputs.map(([, value]) => value), ...parts.flat()]);
-  requireMemory(peakBytes(ends) + bytesOfInputs(inputShapes), "A run of the denoiser");
+  const fused = fuse(recording.graph, [...outputs.map(([, value]) => value), ...parts.flat()]);
+  const ends = recompute(recording.graph, fused, checkpointing);
+  const peak = peakBytes(ends), isLarge = peak >= LARGE_BYTES;
+  requireMemory(peak + bytesOfInputs(inputShapes), "A run of the denoiser");
   // A value that ends in several places is computed once and copied.
   const model = encodeModel(
     recording.graph.inputs,
     ends.flatMap((value, i) => ends.indexOf(value) === i ? { name: `end${i}`, value } : []),
+    undefined,
+    isLarge ? ({ input }) => splitName(input!.name)[0] === "input" : undefined,
   );
-  const session = await ort.InferenceSession.create(model.bytes, {
-    executionProviders: ["cpu"],
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    // Its warnings are about what is meant here.
-    logSeverityLevel: 3,
-    executionMode: "sequential",
-    // A plan of all memory is made after the first run, beside the memory of that run.
-    enableMemPattern: false,
-
-    graphOptimizationLevel: "all",
-    extra: {
-      // It would turn the larger of two matrices.
-      optimization: { disable_specified_optimizers: "MatmulTransposeFusion" },
-      session: {
-        // Arithmetic on denormals is many times slower.
-        set_denormal_as_zero: "1",
-        // Threads that wait longer in a loop hold the processor that the next run needs.
-        intra_op: { spin_duration_us: "1000" },
-      },
-    },
-  });
-
   const inputs = Object.fromEntries(
     Object.entries(inputShapes).map(([name, shape]) => [name, new Float32Array(sizeOf(shape))]),
   );
-  const feeds: Record<string, HostTensor> = {};
+  const feeds: Record<string, Place> = {};
   const read = new Set<string>();
   for (const { name, value } of model.inputs) {
     const [kind, entry] = splitName(value.input!.name);
     if (kind === "state") read.add(entry);
     const source = kind === "state" ? state.entry(entry) : inputs[entry];
     const { offset } = value.input!;
-    feeds[name] = tensorOf(source.subarray(offset, offset + sizeOf(value.shape)), value.shape);
+    feeds[name] = { data: source.subarray(offset, offset + sizeOf(value.shape)), shape: value.shape };
   }
   const results = Object.fromEntries(outputs.map(([name, value]) => [name, new Float32Array(sizeOf(value.shape))]));
   // What a run reads it must not write; such entries are written after it.
@@ -198,29 +192,24 @@ async function compile(
       return parts[i].map(({ shape }) => target.subarray(offset, offset += sizeOf(shape)));
     }),
   ];
-  const fetches: Record<string, HostTensor> = {};
+  const fetches: Record<string, Place> = {};
   const copies: { from: Float32Array; to: Float32Array }[] = [];
   ends.forEach((value, i) => {
     const first = ends.indexOf(value);
-    if (first === i) fetches[`end${i}`] = tensorOf(places[i], value.shape);
+    if (first === i) fetches[`end${i}`] = { data: places[i], shape: value.shape };
     else copies.push({ from: places[first], to: places[i] });
   });
 
+  const session = await processor.createSession(model.bytes, feeds, fetches, threads, isLarge ? peak : 0);
   return {
     async run(given) {
       for (const [name, data] of Object.entries(inputs)) data.set(checkInput(name, given[name], data.length));
-      try {
-        await session.run(feeds, fetches);
-      } catch (error) {
-        throw runError("onnx-cpu", messageOf(error));
-      }
+      await session.run();
       for (const { from, to } of copies) to.set(from);
       for (const { name, data } of late) state.entry(name).set(data);
       return results;
     },
-    async dispose() {
-      await session.release();
-    },
+    dispose: () => session.dispose(),
   };
 }
 
@@ -228,8 +217,4 @@ async function compile(
 function partsOf(value: Value): readonly Value[] {
   if (value.node?.op !== "Concat" || value.shape.length !== 1) return [value];
   return value.node.inputs.map((part) => part.node?.op === "Reshape" ? part.node.inputs[0] : part);
-}
-
-function tensorOf(data: Float32Array, shape: readonly number[]): HostTensor {
-  return new ort.Tensor("float32", data, shape);
 }

@@ -1,102 +1,7 @@
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import { sizeOf } from "../data/tensors.ts";
-import { BackendError } from "./program.ts";
-
-/**
- * The part of ONNX Runtime's C API that keeps tensors on a device between runs, which its JavaScript interface has for
- * WebGPU in part and for CUDA not at all. The library is the one that the onnxruntime-node package brings.
- *
- * A number is a function's place in `struct OrtApi` of onnxruntime_c_api.h, to which later versions only add.
- */
-const FUNCTIONS = {
-  GetErrorMessage: { index: 2, parameters: ["pointer"], result: "pointer" },
-  CreateEnv: { index: 3, parameters: ["i32", "buffer", "buffer"], result: "pointer" },
-  CreateSessionFromArray: {
-    index: 8,
-    parameters: ["pointer", "buffer", "usize", "pointer", "buffer"],
-    result: "pointer",
-  },
-  CreateSessionOptions: { index: 10, parameters: ["buffer"], result: "pointer" },
-  DisableMemPattern: { index: 17, parameters: ["pointer"], result: "pointer" },
-  SetSessionLogSeverityLevel: { index: 22, parameters: ["pointer", "i32"], result: "pointer" },
-  SetIntraOpNumThreads: { index: 24, parameters: ["pointer", "i32"], result: "pointer" },
-  CreateTensorWithDataAsOrtValue: {
-    index: 49,
-    parameters: ["pointer", "buffer", "usize", "buffer", "usize", "i32", "buffer"],
-    result: "pointer",
-  },
-  CreateMemoryInfo: { index: 68, parameters: ["buffer", "i32", "i32", "i32", "buffer"], result: "pointer" },
-  AllocatorFree: { index: 76, parameters: ["pointer", "pointer"], result: "pointer" },
-  GetAllocatorWithDefaultOptions: { index: 78, parameters: ["buffer"], result: "pointer" },
-  ReleaseEnv: { index: 92, parameters: ["pointer"], result: "void" },
-  ReleaseStatus: { index: 93, parameters: ["pointer"], result: "void" },
-  ReleaseMemoryInfo: { index: 94, parameters: ["pointer"], result: "void" },
-  ReleaseSession: { index: 95, parameters: ["pointer"], result: "void" },
-  ReleaseValue: { index: 96, parameters: ["pointer"], result: "void" },
-  ReleaseSessionOptions: { index: 100, parameters: ["pointer"], result: "void" },
-  AddSessionConfigEntry: { index: 130, parameters: ["pointer", "buffer", "buffer"], result: "pointer" },
-  RunWithBinding: { index: 133, parameters: ["pointer", "pointer", "pointer"], result: "pointer" },
-  CreateIoBinding: { index: 134, parameters: ["pointer", "buffer"], result: "pointer" },
-  ReleaseIoBinding: { index: 135, parameters: ["pointer"], result: "void" },
-  BindInput: { index: 136, parameters: ["pointer", "buffer", "pointer"], result: "pointer" },
-  BindOutput: { index: 137, parameters: ["pointer", "buffer", "pointer"], result: "pointer" },
-  BindOutputToDevice: { index: 138, parameters: ["pointer", "buffer", "pointer"], result: "pointer" },
-  GetBoundOutputValues: { index: 140, parameters: ["pointer", "pointer", "buffer", "buffer"], result: "pointer" },
-  ClearBoundInputs: { index: 141, parameters: ["pointer"], result: "void" },
-  ClearBoundOutputs: { index: 142, parameters: ["pointer"], result: "void" },
-  SynchronizeBoundOutputs: { index: 203, parameters: ["pointer"], result: "pointer" },
-  SessionOptionsAppendExecutionProvider_CUDA_V2: {
-    index: 204,
-    parameters: ["pointer", "pointer"],
-    result: "pointer",
-  },
-  CreateCUDAProviderOptions: { index: 205, parameters: ["buffer"], result: "pointer" },
-  UpdateCUDAProviderOptions: { index: 206, parameters: ["pointer", "buffer", "buffer", "usize"], result: "pointer" },
-  ReleaseCUDAProviderOptions: { index: 208, parameters: ["pointer"], result: "void" },
-  SessionOptionsAppendExecutionProvider: {
-    index: 216,
-    parameters: ["pointer", "buffer", "buffer", "buffer", "usize"],
-    result: "pointer",
-  },
-} as const satisfies Record<string, Deno.ForeignFunction & { readonly index: number }>;
-
-/** The two of `struct OrtApiBase`. */
-const GET_API = { parameters: ["u32"], result: "pointer" } as const;
-const GET_VERSION = { parameters: [], result: "pointer" } as const;
-
-type Functions = { readonly [K in keyof typeof FUNCTIONS]: Deno.UnsafeFnPointer<typeof FUNCTIONS[K]>["call"] };
-
-/** The version of the C API that has all of the above. */
-const API_VERSION = 16;
-
-/** Names a folder with another build of ONNX Runtime, one with CUDA for example. */
-export const LIBRARY_VARIABLE = "ITDIFFUSION_ONNXRUNTIME";
-
-/** The folder of ONNX Runtime's shared libraries. @throws {BackendError} When there is none. */
-export function libraryFolder(): string {
-  const named = Deno.env.get(LIBRARY_VARIABLE);
-  if (named) return named;
-  try {
-    const entry = createRequire(import.meta.url).resolve("onnxruntime-node");
-    const platform = Deno.build.os === "windows" ? "win32" : Deno.build.os;
-    const architecture = Deno.build.arch === "aarch64" ? "arm64" : "x64";
-    return join(dirname(entry), "..", "bin", "napi-v6", platform, architecture);
-  } catch {
-    throw new BackendError(
-      "The package onnxruntime-node was not found, which brings ONNX Runtime. Run deno install, or name a folder that " +
-        `has its shared library in ${LIBRARY_VARIABLE}.`,
-    );
-  }
-}
-
-/** The library of the CUDA provider where it is installed; npm's package comes without. */
-export function cudaProviderPath(): string | undefined {
-  const name = Deno.build.os === "windows" ? "onnxruntime_providers_cuda.dll" : "libonnxruntime_providers_cuda.so";
-  const path = join(libraryFolder(), name);
-  return existsSync(path) ? path : undefined;
-}
+import { strings, text } from "./c_strings.ts";
+import { arenaOf, type Create } from "./onnxruntime_arena.ts";
+import { type Functions, libraryFolder, loadLibrary } from "./onnxruntime_api.ts";
 
 /** Where a session computes. `cpu` is for tests of what uses this. */
 export type Provider = "cpu" | "webgpu" | "cuda";
@@ -107,12 +12,17 @@ export interface SessionSettings {
   readonly threads: number;
   /** Options of the provider, by its own names. */
   readonly options: Readonly<Record<string, string>>;
+  /** Further entries of the session's configuration, by ONNX Runtime's names. */
+  readonly entries?: Readonly<Record<string, string>>;
+  /** What a run on the processor needs at least, where its values shall lie in the arena that sessions have in common. */
+  readonly arenaBytes?: number;
 }
 
 /** What ONNX Runtime calls the providers' memory. */
 const MEMORY: Readonly<Record<Provider, string>> = { cpu: "Cpu", webgpu: "WebGPU_Buf", cuda: "Cuda" };
 
 const FLOAT = 1;
+
 const LOG_FATAL = 4;
 
 /** An error of ONNX Runtime, in its own words. */
@@ -140,6 +50,15 @@ export interface DeviceSession {
     hostOutputs: Readonly<Record<string, DeviceTensor>>,
     deviceOutputs: readonly string[],
   ): DeviceTensor[];
+  /** Binds all inputs and outputs, which are the host's, to run the model on them again and again. */
+  bind(inputs: Readonly<Record<string, DeviceTensor>>, outputs: Readonly<Record<string, DeviceTensor>>): BoundModel;
+  dispose(): void;
+}
+
+/** A model with its inputs and outputs. */
+export interface BoundModel {
+  /** Runs the model once. @throws {OnnxRuntimeError} When the run fails. */
+  run(): void;
   dispose(): void;
 }
 
@@ -147,47 +66,15 @@ export interface DeviceSession {
 export interface OnnxRuntime {
   readonly version: string;
   /** A tensor that is the array's memory. */
-  hostTensor(data: Float32Array<ArrayBuffer>, shape: readonly number[]): DeviceTensor;
+  hostTensor(data: Float32Array, shape: readonly number[]): DeviceTensor;
   /** @throws {OnnxRuntimeError} When the provider or the model is refused. */
   createSession(model: Uint8Array<ArrayBuffer>, settings: SessionSettings): DeviceSession;
 }
 
 /** Loads ONNX Runtime. @throws {BackendError} When its library is not there or too old. */
-export function loadOnnxRuntime(folder = libraryFolder()): OnnxRuntime {
-  const { os } = Deno.build;
-  const name = os === "windows"
-    ? "onnxruntime.dll"
-    : os === "darwin"
-    ? "libonnxruntime.1.dylib"
-    : "libonnxruntime.so.1";
-  const path = join(folder, name);
-  let base: Deno.PointerValue;
-  try {
-    base = Deno.dlopen(path, { OrtGetApiBase: { parameters: [], result: "pointer" } }).symbols.OrtGetApiBase();
-  } catch (error) {
-    throw new BackendError(
-      `ONNX Runtime's library ${path} does not load: ${
-        String(error)
-      }. Run deno install, or name the folder of another ` +
-        `build in ${LIBRARY_VARIABLE}.`,
-    );
-  }
-  const entries = new Deno.UnsafePointerView(base!);
-  const getApi = new Deno.UnsafeFnPointer(entries.getPointer<typeof GET_API>(0)!, GET_API);
-  const getVersion = new Deno.UnsafeFnPointer(entries.getPointer<typeof GET_VERSION>(8)!, GET_VERSION);
-  const version = Deno.UnsafePointerView.getCString(getVersion.call()!);
-  const api = getApi.call(API_VERSION);
-  if (!api) throw new BackendError(`ONNX Runtime ${version} in ${folder} is too old; take 1.${API_VERSION} or later.`);
-  return runtimeOf(functionsOf(api), version);
-}
-
-function functionsOf(api: Deno.PointerObject): Functions {
-  const view = new Deno.UnsafePointerView(api);
-  const functions = Object.entries(FUNCTIONS).map(([name, { index, ...definition }]) => {
-    const pointer = new Deno.UnsafeFnPointer(view.getPointer(8 * index)!, definition);
-    return [name, pointer.call.bind(pointer)];
-  });
-  return Object.fromEntries(functions);
+export function loadOnnxRuntime(folder: string = libraryFolder()): OnnxRuntime {
+  const { functions, version } = loadLibrary(folder);
+  return runtimeOf(functions, version);
 }
 
 function runtimeOf(ort: Functions, version: string): OnnxRuntime {
@@ -197,8 +84,7 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
     ort.ReleaseStatus(status);
     throw new OnnxRuntimeError(message.trim());
   };
-  /** What a function writes to its last argument. */
-  const made = (create: (out: BigUint64Array<ArrayBuffer>) => Deno.PointerValue): Deno.PointerObject => {
+  const made = (create: Create): Deno.PointerObject => {
     const out = new BigUint64Array(1);
     check(create(out));
     return Deno.UnsafePointer.create(out[0])!;
@@ -214,6 +100,8 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
     for (const { dispose } of [...live.tensors, ...live.sessions]) dispose();
     ort.ReleaseEnv(env);
   });
+
+  const arena = arenaOf(ort, env, made);
 
   /** @param held Memory that the tensor uses. */
   const tensorOf = (pointer: Deno.PointerObject, held?: Float32Array): DeviceTensor => {
@@ -247,15 +135,26 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
   };
 
   const createSession = (model: Uint8Array<ArrayBuffer>, settings: SessionSettings): DeviceSession => {
+    const releaseArena = settings.arenaBytes ? arena.take(settings.arenaBytes) : () => {};
     const options = made((out) => ort.CreateSessionOptions(out));
     let session: Deno.PointerObject;
     try {
       check(ort.SetSessionLogSeverityLevel(options, LOG_FATAL));
       check(ort.SetIntraOpNumThreads(options, settings.threads));
       check(ort.DisableMemPattern(options));
-      check(ort.AddSessionConfigEntry(options, text("session.set_denormal_as_zero"), text("1")));
+      const entries = {
+        "session.set_denormal_as_zero": "1",
+        ...(settings.arenaBytes ? { "session.use_env_allocators": "1" } : {}),
+        ...settings.entries,
+      };
+      for (const [name, value] of Object.entries(entries)) {
+        check(ort.AddSessionConfigEntry(options, text(name), text(value)));
+      }
       appendProvider(options, settings);
       session = made((out) => ort.CreateSessionFromArray(env, model, BigInt(model.byteLength), options, out));
+    } catch (error) {
+      releaseArena();
+      throw error;
     } finally {
       ort.ReleaseSessionOptions(options);
     }
@@ -279,11 +178,21 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
           ort.ClearBoundOutputs(binding);
         }
       },
+      bind(inputs, outputs) {
+        const own = made((out) => ort.CreateIoBinding(session, out));
+        for (const [name, { pointer }] of Object.entries(inputs)) check(ort.BindInput(own, text(name), pointer));
+        for (const [name, { pointer }] of Object.entries(outputs)) check(ort.BindOutput(own, text(name), pointer));
+        return {
+          run: () => check(ort.RunWithBinding(session, null, own)),
+          dispose: () => ort.ReleaseIoBinding(own),
+        };
+      },
       dispose() {
         if (!live.sessions.delete(usable)) return;
         ort.ReleaseIoBinding(binding);
         ort.ReleaseSession(session);
         ort.ReleaseMemoryInfo(deviceMemory);
+        releaseArena();
       },
     };
     live.sessions.add(usable);
@@ -308,24 +217,14 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
       const sizes = BigInt64Array.from(shape, BigInt);
       const rank = BigInt(shape.length);
       if (data.length !== sizeOf(shape)) throw new RangeError(`Got ${data.length} values for shape [${shape}].`);
+      // V8 moves the values of a small array unless it has a buffer.
+      const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
       return tensorOf(
         made((out) =>
-          ort.CreateTensorWithDataAsOrtValue(hostMemory, data, BigInt(data.byteLength), sizes, rank, FLOAT, out)
+          ort.CreateTensorWithDataAsOrtValue(hostMemory, bytes, BigInt(bytes.byteLength), sizes, rank, FLOAT, out)
         ),
         data,
       );
     },
   };
-}
-
-/** A string as C has it. */
-function text(value: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${value}\0`);
-}
-
-/** Strings as C has a list of them; `held` keeps them from being collected. */
-function strings(values: readonly string[]) {
-  const held = values.map(text);
-  const pointers = BigUint64Array.from(held, (bytes) => BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes))));
-  return { held, pointers };
 }

@@ -1,6 +1,6 @@
 import type * as tf from "@tensorflow/tfjs";
 import { UserError } from "../errors/user_error.ts";
-import type { HostTensors } from "../data/tensors.ts";
+import { type HostTensors, sizeOf } from "../data/tensors.ts";
 import type { SimdKernel } from "./simd.ts";
 
 /** Named tensors inside a program. */
@@ -37,10 +37,20 @@ export interface State {
   dispose(): void;
 }
 
-/** What an entry of a state starts from: zero everywhere where no data is given. */
+/** What an entry of a state starts from: zero everywhere where nothing else is said. */
 export interface InitialEntry {
   readonly shape: readonly number[];
   readonly data?: Float32Array;
+  /** Writes what it starts from, in the place of data: to where it lies, if that can be written to. @param values Zeros. */
+  readonly fill?: (values: Float32Array) => void;
+}
+
+/** What an entry starts from as an array, which may be the one that was given; nothing where that is zero everywhere. */
+export function initialValues({ shape, data, fill }: InitialEntry): Float32Array | undefined {
+  if (!fill) return data;
+  const values = new Float32Array(sizeOf(shape));
+  fill(values);
+  return values;
 }
 
 /** A program ready to run with inputs of fixed shapes. */
@@ -74,6 +84,8 @@ export interface Engine {
   readonly backend: string;
   readonly threads: number;
   readonly precisions: readonly Precision[];
+  /** Whether it can let a backward pass compute again what would be kept for it. */
+  readonly checkpoints: boolean;
   /** The packages that it runs on, with their versions. */
   readonly versions: Readonly<Record<string, string>>;
   /** Makes a state. What it starts from is copied. */
@@ -83,6 +95,8 @@ export interface Engine {
    * @param state The state that it reads and changes.
    * @param inputs The shape of every input.
    * @param precision `f16` only where `precisions` has it.
+   * @param checkpointing Computes again in the backward pass all of residual blocks but what goes from one to the next: less
+   * memory for a sixth more time, and the same numbers. Only where the engine `checkpoints`.
    * @throws {EngineError} When an operation of the program has no equivalent on this backend, or a shape does not fit.
    */
   compile(
@@ -90,6 +104,7 @@ export interface Engine {
     state: State,
     inputs: Readonly<Record<string, readonly number[]>>,
     precision?: Precision,
+    checkpointing?: boolean,
   ): Promise<CompiledProgram>;
   dispose(): void;
 }

@@ -101,6 +101,11 @@ export function checkChanges(recording: Recording, shapes: Readonly<Record<strin
   }
 }
 
+/** Says, where a program is recorded, that its backward pass begins. */
+export function endForward(): void {
+  if (instance && tf.getBackend() === BACKEND) instance.graph.endForward();
+}
+
 type InputKind = "state" | "input";
 
 /** The kind and the own name of an input of a recorded graph. */

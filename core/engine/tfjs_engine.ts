@@ -9,6 +9,7 @@ import {
   type Engine,
   EngineError,
   type InitialEntry,
+  initialValues,
   type State,
   type Tensors,
 } from "./program.ts";
@@ -51,6 +52,7 @@ export async function createTfjsEngine(backend: TfjsBackend, threads: number): P
     backend,
     threads: device.threads,
     precisions: ["f32"],
+    checkpoints: false,
     versions: { tfjs: tf.version_core, ...device.versions },
     createState(initial) {
       const state = new TfjsState(initial, guard);
@@ -147,10 +149,10 @@ class TfjsState implements State {
 
   constructor(initial: Readonly<Record<string, InitialEntry>>, private readonly guard: Guard) {
     this.current = Object.fromEntries(
-      Object.entries(initial).map(([name, { shape, data }]) => [
-        name,
-        tf.keep(data ? tf.tensor(data.slice(), [...shape]) : tf.zeros([...shape])),
-      ]),
+      Object.entries(initial).map(([name, entry]) => {
+        const shape = [...entry.shape], data = initialValues(entry);
+        return [name, tf.keep(data ? tf.tensor(entry.fill ? data : data.slice(), shape) : tf.zeros(shape))];
+      }),
     );
   }
 

@@ -5,9 +5,9 @@ import { UserError } from "../errors/user_error.ts";
 export const MAX_PARAMETERS = 2 ** 28;
 
 /**
- * Vectors over the parameters that a training holds: where it began, they, their gradient, Adam's two moments and the average.
+ * Vectors over the parameters that a training holds: they, their gradient, Adam's two moments and the average.
  */
-export const TRAINING_VECTORS = 6;
+export const TRAINING_VECTORS = 5;
 
 /** How many numbers the parameters are. */
 export function parameterCount(shapes: ParameterShapes): number {

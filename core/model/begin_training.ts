@@ -111,6 +111,11 @@ export async function beginTraining<S extends FitSettings>(
         "Leave it out, or use onnx-webgpu or onnx-cuda.",
     );
   }
+  if (config.checkpointing && !engine.checkpoints) {
+    throw new EngineError(
+      `--checkpointing is of compiled backends, which ${engine.backend} is none of. Leave it out, or use onnx-cpu.`,
+    );
+  }
   ranks.stop.throwIfAborted();
   const microBatchSize = Math.min(
     batchSize,
@@ -125,6 +130,7 @@ export async function beginTraining<S extends FitSettings>(
   const sizes = {
     step: Math.min(microBatchSize, mostRows(ranks, batchSize)),
     evaluation: rowsOfRun(config.evalBatchSize, ranks),
+    checkpointing: config.checkpointing,
   };
   const isTable = data.table !== undefined;
   if (!isTable && data.shape.length === 1 && (config.logsnrLoc === "auto" || config.logsnrScale === "auto")) {
@@ -158,6 +164,15 @@ export async function beginTraining<S extends FitSettings>(
   const denoiser = {
     ...made,
     init: (r: Random) => checkParams(plugin.name, made.init(r), made.shapes),
+    ...(made.initEach
+      ? {
+        *initEach(r: Random) {
+          for (const [key, tensor] of made.initEach!(r)) {
+            yield* Object.entries(checkParams(plugin.name, { [key]: tensor }));
+          }
+        },
+      }
+      : {}),
     predict: made.predict.bind(made),
   };
   requireTrainingMemory(engine, denoiser, info, recipe, sizes);
@@ -202,6 +217,7 @@ export async function beginTraining<S extends FitSettings>(
     patience: patience || Infinity,
     ...(data.condition ? { dropCondition: config.dropCondition } : {}),
     flip: config.flip,
+    checkpointing: config.checkpointing,
   };
   const resolved = {
     ...{ ...config, epochs, patience, validateEvery, batchSize, microBatchSize, learningRate },

@@ -78,7 +78,7 @@ export async function fit(data: NamedDataset | Dataset | Rows, options: FitOptio
     ...{ epochs: usual.epochs, batchSize: usual.batchSize, learningRate: usual.learningRate },
     ...{ evalBatchSize: usual.evalBatchSize, validationLevels: usual.validationLevels, threads: defaultThreads() },
     dropCondition: DROP_CONDITION,
-    flip: false,
+    ...{ flip: false, checkpointing: false },
     ...recipeDefaults(recipe, usual.proposal),
     ...(typeof rest.epochs === "number" ? { validateEvery: 1 } : {}),
     ...defined(rest),

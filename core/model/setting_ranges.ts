@@ -43,6 +43,7 @@ export const SETTINGS = {
   proposal: { optional: "string", choices: ["even", "fixed", "adaptive"] },
   dropCondition: { optional: "number", min: 0, max: 0.99 },
   flip: { default: false },
+  checkpointing: { default: false },
 } as const satisfies Readonly<Record<Exclude<keyof FitSettings, "denoiserOptions">, OptionRange>>;
 
 /** Settings with their names, of which some may be missing. */

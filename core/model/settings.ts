@@ -46,6 +46,8 @@ export interface FitSettings {
   readonly threads: number;
   /** Of the gradient's products; likelihoods are in float32. */
   readonly precision: Precision;
+  /** Whether the backward pass computes again what residual blocks would keep for it: less memory, more time. */
+  readonly checkpointing: boolean;
   /** How log SNRs are drawn: evenly over the range, by a logistic distribution, or more often where the loss scattered. */
   readonly proposal: "even" | "fixed" | "adaptive";
   /** How often a step is not told what is known of a sample, so that the model knows p(x) as well; of data with a condition. */

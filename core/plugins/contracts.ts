@@ -6,7 +6,7 @@ import type { DiffusionSchedule } from "../diffusion/variational_bound.ts";
 import { type Condition, conditionWidth } from "../data/condition.ts";
 import type { Samples } from "../data/samples.ts";
 import type { AxisMap } from "../data/standardisation.ts";
-import { type HostTensors, type ParameterShapes, sizeOf } from "../data/tensors.ts";
+import { type HostTensor, type HostTensors, type ParameterShapes, sizeOf } from "../data/tensors.ts";
 import type { OptionSpec, OptionValues } from "../options/spec.ts";
 import type { TableCoding } from "../rows/table_coding.ts";
 
@@ -62,6 +62,11 @@ export type Tensor1D = tf.Tensor1D;
 export interface Denoiser {
   /** Initial parameters. The same `random` gives the same parameters. An empty record means nothing to train. */
   init(random: Random): HostTensors;
+  /**
+   * The same parameters one after the other, so that not all have to be held at once. For a large network, whose `shapes`
+   * are known too.
+   */
+  initEach?(random: Random): Iterable<readonly [string, HostTensor]>;
   /**
    * Epsilon prediction. Pure and made of tfjs operations only.
    *

@@ -122,13 +122,19 @@ export function blendedDenoiser(
   range: readonly [number, number],
 ): Denoiser {
   const predictReference = mixturePrediction(reference);
+  const whole = () => ({ shape: [BLEND_NODES], data: new Float32Array(BLEND_NODES).fill(1) });
   return {
     ...denoiser,
     ...(denoiser.shapes ? { shapes: { ...denoiser.shapes, [BLEND]: [BLEND_NODES] } } : {}),
-    init: (random) => ({
-      ...denoiser.init(random),
-      [BLEND]: { shape: [BLEND_NODES], data: new Float32Array(BLEND_NODES).fill(1) },
-    }),
+    init: (random) => ({ ...denoiser.init(random), [BLEND]: whole() }),
+    ...(denoiser.initEach
+      ? {
+        *initEach(random) {
+          yield* denoiser.initEach!(random);
+          yield [BLEND, whole()];
+        },
+      }
+      : {}),
     predict({ [BLEND]: weights, ...params }, z, logsnr, condition) {
       const shares = nodeShares(logsnr, range);
       const lambda = perSample(tf.sum(tf.mul(shares, tf.reshape(weights, [1, BLEND_NODES])), 1), z.rank);

@@ -126,6 +126,7 @@ export async function readRequest(spec: TaskSpec, args: readonly string[]): Prom
       ...(line.options.patience === undefined ? {} : { patience: line.options.patience }),
       ...(line.given.has("backend") ? { backend } : {}),
       ...(line.given.has("precision") ? { precision } : {}),
+      ...(line.given.has("checkpointing") ? { checkpointing: fresh.checkpointing } : {}),
       ...(line.given.has("microBatchSize") ? { microBatchSize: fresh.microBatchSize } : {}),
       ...(line.given.has("evalBatchSize") ? { evalBatchSize: fresh.evalBatchSize } : {}),
       ...(line.given.has("threads") ? { threads: threads ?? defaultThreads() } : {}),
@@ -203,6 +204,7 @@ function configOf(
     proposal: options.proposal ?? usual.proposal,
     dropCondition: options.dropCondition ?? DROP_CONDITION,
     flip: options.flip === true,
+    checkpointing: options.checkpointing === true,
   };
 }
 
@@ -280,7 +282,7 @@ async function openEarlier(
 /** What runs of earlier versions are, which do not say it. */
 const EARLIER = {
   ...{ precision: "f32", proposal: "fixed", reference: "none", patience: 0, validateEvery: 1 },
-  ...{ dropCondition: DROP_CONDITION, flip: false },
+  ...{ dropCondition: DROP_CONDITION, flip: false, checkpointing: false },
 };
 
 function missing(config: object): Partial<typeof EARLIER> {

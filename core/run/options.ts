@@ -157,6 +157,10 @@ export function trainingOptions(
 /** Options that training tasks of images have besides. */
 export const imageOptions = {
   flip: { ...SETTINGS.flip, help: "Mirror half of the images left for right in training, drawn anew each epoch." },
+  checkpointing: {
+    ...SETTINGS.checkpointing,
+    help: "Keep less of residual blocks for the backward pass and compute it again: less memory, slower steps.",
+  },
 } as const satisfies Record<string, TaskOption>;
 
 /** Options that say how a run is shown or computed, not what it is; they may change when it is resumed. */
@@ -165,6 +169,7 @@ export const PRESENTATION: ReadonlySet<string> = new Set([
   "threads",
   "mpiLibrary",
   "precision",
+  "checkpointing",
   "evalBatchSize",
   "microBatchSize",
   "out",

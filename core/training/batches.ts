@@ -64,6 +64,7 @@ export async function createBatches(
     state,
     gradientInputs(partSize, shape, precision, width, draws),
     precision,
+    settings.checkpointing,
   );
   const accumulation = severalParts ? await engine.compile(accumulationStep, state, { keep: [] }) : undefined;
   const optimiser = await engine.compile(optimiserStep(recipe.beta2), state, { rootScale: [], offset: [] });

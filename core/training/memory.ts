@@ -1,6 +1,7 @@
 import { freeMemory } from "../devices/memory.ts";
 import type { Engine } from "../engine/program.ts";
 import { bytesOfInputs, peakBytes, requireMemory } from "../engine/graph_memory.ts";
+import { recompute } from "../engine/recompute.ts";
 import { record } from "../engine/recording.ts";
 import { TRAINING_VECTORS } from "../layers/parameter_limit.ts";
 import { errorInputs, errorProgram } from "../evaluation/errors.ts";
@@ -25,7 +26,7 @@ export function requireTrainingMemory(
   denoiser: Denoiser,
   info: DataInfo,
   recipe: Recipe,
-  sizes: { readonly step: number; readonly evaluation: number },
+  sizes: { readonly step: number; readonly evaluation: number; readonly checkpointing?: boolean },
   free: number = freeMemory(),
 ): void {
   if (!denoiser.shapes) return;
@@ -42,8 +43,10 @@ export function requireTrainingMemory(
     { [PARAMS]: vector, [GRADIENT]: vector },
     steps,
   );
+  const ends = [...Object.values(step.outputs), ...Object.values(step.state)];
   requireMemory(
-    held + bytesOfInputs(steps) + peakBytes([...Object.values(step.outputs), ...Object.values(step.state)]),
+    held + bytesOfInputs(steps) +
+      peakBytes(backend === "onnx-cpu" ? recompute(step.graph, ends, sizes.checkpointing) : ends),
     `Training ${network} on ${sizes.step.toLocaleString("en")} samples at a time`,
     "Lower --micro-batch-size or --batch-size, or take a smaller network.",
     free,

@@ -1,5 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
-import { type HostTensors, type ParameterShapes, sizeOf } from "../data/tensors.ts";
+import type { Denoiser } from "../plugins/contracts.ts";
+import type { Random } from "../random/random.ts";
+import { type HostTensor, type HostTensors, type ParameterShapes, shapesOf, sizeOf } from "../data/tensors.ts";
 
 /**
  * Where each parameter lies in one flat vector. The optimiser works on that vector: a dozen operations instead of a
@@ -18,6 +20,44 @@ export function layoutOf(shapes: ParameterShapes): ParameterLayout {
     return entry;
   });
   return { size: offset, entries };
+}
+
+/** Where a denoiser's parameters lie, and what writes them there, the same at each call. */
+export interface InitialParameters {
+  readonly layout: ParameterLayout;
+  readonly fill: (vector: Float32Array) => void;
+}
+
+/**
+ * A denoiser's initial parameters, which one that draws them one by one need never hold beside their vector.
+ *
+ * @param random Gives the generator that they are drawn from, from its beginning.
+ */
+export function initialParameters(
+  { init, initEach, shapes }: Pick<Denoiser, "init" | "initEach" | "shapes">,
+  random: () => Random,
+): InitialParameters {
+  if (!shapes || !initEach) {
+    const params = init(random()), layout = layoutOf(shapesOf(params));
+    return { layout, fill: (vector) => fillVector(layout, Object.entries(params), vector) };
+  }
+  const layout = layoutOf(shapes);
+  return { layout, fill: (vector) => fillVector(layout, initEach(random()), vector) };
+}
+
+function fillVector(
+  layout: ParameterLayout,
+  params: Iterable<readonly [string, HostTensor]>,
+  vector: Float32Array,
+): void {
+  const places = new Map(layout.entries.map(({ name, offset }) => [name, offset]));
+  for (const [name, { data }] of params) {
+    const offset = places.get(name);
+    if (offset === undefined) throw new RangeError(`The parameter ${name} is drawn twice, or has no shape.`);
+    places.delete(name);
+    vector.set(data, offset);
+  }
+  if (places.size > 0) throw new RangeError(`The parameter ${places.keys().next().value} is not drawn.`);
 }
 
 /** The parameters as one vector. */

@@ -15,6 +15,8 @@ export interface TrainingSettings {
   readonly microBatchSize: number;
   /** Arithmetic of the gradient's products. Likelihoods and samples are computed in float32 whatever it is. */
   readonly precision: Precision;
+  /** Whether the backward pass computes again what residual blocks would keep for it; not, if left out. */
+  readonly checkpointing?: boolean;
   readonly learningRate: number;
   /** Samples per run of the denoiser in evaluations. */
   readonly evalBatchSize: number;

@@ -12,12 +12,12 @@ import type { GaussianMixture } from "../reference/mixture.ts";
 import { createSampler, type Sampler } from "../sampling/sampler.ts";
 import { givenNothing } from "../data/condition.ts";
 import { type Samples, selectRows } from "../data/samples.ts";
-import { type HostTensors, shapesOf } from "../data/tensors.ts";
+import type { HostTensors } from "../data/tensors.ts";
 import { createBatches, inParts } from "./batches.ts";
 import { DivergenceError } from "./divergence.ts";
 import { type AdaptiveState, ProposalLearner } from "./proposal_learner.ts";
 import type { TrainingSettings } from "./settings.ts";
-import { flatten, layoutOf, type ParameterLayout, unflatten, unflattenTensor } from "./parameters.ts";
+import { initialParameters, type ParameterLayout, unflatten, unflattenTensor } from "./parameters.ts";
 import { averagingShare, learningRateAt, type Recipe } from "./recipe.ts";
 import { averagingStep, EMA, GRADIENT, MOMENTS, PARAMS, PARTIAL_GRADIENT } from "./step.ts";
 
@@ -136,11 +136,12 @@ export async function createTraining(
 ): Promise<Training> {
   const { recipe, batchSize } = settings;
   const signal = ranks.stop;
-  const initial = denoiser.init(random.split("init"));
-  const layout = layoutOf(shapesOf(initial));
+  const { layout, fill } = initialParameters(denoiser, () => random.split("init"));
   // A denoiser without parameters is what it is, and one that another library loads is stored as that library knows it.
   const blends = settings.blend && layout.size > 0;
-  const state = engine.createState(initialState(layout, recipe, inParts(ranks, settings), blends, initial, from));
+  const state = engine.createState(
+    initialState(layout, recipe, inParts(ranks, settings), blends, fill, from),
+  );
   const evaluated = recipe.ema === undefined ? PARAMS : EMA;
   const own = (s: Tensors) => layout.size === 0 ? {} : unflattenTensor(layout, s[evaluated]);
   const weights = (s: Tensors) => ({ ...own(s), ...(blends ? { [BLEND]: s[BLEND] } : {}) });
@@ -331,7 +332,7 @@ function initialState(
   recipe: Recipe,
   severalParts: boolean,
   blends: boolean,
-  params: HostTensors,
+  fill: (vector: Float32Array) => void,
   from: TrainingSnapshot | undefined,
 ): Record<string, InitialEntry> {
   if (layout.size === 0) return {};
@@ -342,7 +343,7 @@ function initialState(
     ? { [BLEND]: from?.model[BLEND] ?? { shape: [BLEND_NODES], data: new Float32Array(BLEND_NODES).fill(1) } }
     : {};
   if (!from) {
-    const start = { shape, data: flatten(layout, params) };
+    const start = { shape, fill };
     const fresh = kept.map((name) => [name, name === PARAMS || name === EMA ? start : { shape }]);
     return { ...Object.fromEntries([...fresh, ...zero]), ...blend };
   }

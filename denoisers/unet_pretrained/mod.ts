@@ -11,7 +11,7 @@ import { type HostTensors, sizeOf } from "../../core/data/tensors.ts";
 import { classInputOf, withClasses } from "./classes.ts";
 import { mirrorsOnePixel } from "./consistency.ts";
 import { parseUnetConfig, type UnetConfig } from "./config.ts";
-import { halvings, initParams, parameterCount, parameterShapes, zeroParams } from "./network.ts";
+import { halvings, initLayers, initParams, parameterCount, parameterShapes, zeroParams } from "./network.ts";
 import { prediction } from "./prediction.ts";
 import { parseSchedule, type Schedule, withPredictionType } from "./schedule.ts";
 import { requireRoom, sizeNote } from "./size.ts";
@@ -108,6 +108,7 @@ export async function create(
     ...(weights ? { isPretrained: true } : {}),
     // Of what a checkpoint has, the names and shapes alone are looked at.
     init: (random) => weights ?? (saved ? zeroParams(config) : initParams(config, random)),
+    ...(weights || saved ? {} : { initEach: (random) => initLayers(config, random) }),
     predict: (params, z, logsnr, known) => predict(params, z, logsnr, known).epsHat,
     ...(config.dropout > 0
       ? {

@@ -15,7 +15,7 @@ import { activated, type Drop, type Run } from "./run.ts";
 import { timeEmbedding } from "./time_embedding.ts";
 
 export { halvings } from "./plan.ts";
-export { initParams, parameterCount, parameterShapes, zeroParams } from "./parameters.ts";
+export { initLayers, initParams, parameterCount, parameterShapes, zeroParams } from "./parameters.ts";
 
 const SAME: Padding = [1, 1, 1, 1];
 

@@ -1,4 +1,4 @@
-import { type HostTensors, sizeOf } from "../../core/data/tensors.ts";
+import { type HostTensor, type HostTensors, sizeOf } from "../../core/data/tensors.ts";
 import type { Random } from "../../core/random/random.ts";
 import type { UnetConfig } from "./config.ts";
 import { initLayer, shapesOfLayer } from "./layers.ts";
@@ -21,7 +21,12 @@ export function zeroParams(config: UnetConfig): HostTensors {
   );
 }
 
-/** Initial parameters as PyTorch draws them, under diffusers' names and in its layouts. */
+/** Initial parameters as PyTorch draws them, under diffusers' names and in its layouts, one layer after the other. */
+export function* initLayers(config: UnetConfig, random: Random): Generator<readonly [string, HostTensor]> {
+  for (const layer of layersOf(config)) yield* Object.entries(initLayer(layer, random));
+}
+
+/** All of them. */
 export function initParams(config: UnetConfig, random: Random): HostTensors {
-  return Object.assign({}, ...layersOf(config).map((layer) => initLayer(layer, random)));
+  return Object.fromEntries(initLayers(config, random));
 }

@@ -5,11 +5,11 @@ import { createErrorMeter } from "../../core/evaluation/errors.ts";
 import { encodeSafetensors } from "../../core/io/safetensors.ts";
 import type { DataInfo, Denoiser } from "../../core/plugins/contracts.ts";
 import { Random } from "../../core/random/random.ts";
-import { shapesOf, sizeOf } from "../../core/data/tensors.ts";
+import { sizeOf } from "../../core/data/tensors.ts";
 import { peakMemory } from "../../core/run/memory.ts";
 import { onlyGaussian } from "../../core/reference/mixture.ts";
 import { adamSchedule } from "../../core/training/adam.ts";
-import { flatten, layoutOf, unflattenTensor } from "../../core/training/parameters.ts";
+import { initialParameters, unflattenTensor } from "../../core/training/parameters.ts";
 import { RECIPES } from "../../core/training/recipe.ts";
 import { GRADIENT, gradientInputs, gradientStep, MOMENTS, optimiserStep, PARAMS } from "../../core/training/step.ts";
 import { DDPM_CIFAR10, parseUnetConfig } from "../../denoisers/unet_pretrained/config.ts";
@@ -151,11 +151,9 @@ async function evaluate(
 
 /** A state of the denoiser's parameters and of zeros for the other entries. */
 function stateOf(engine: Engine, denoiser: Denoiser, others: readonly string[]) {
-  const params = denoiser.init(Random.fromSeed(0));
-  const layout = layoutOf(shapesOf(params));
-  const shape = [layout.size];
+  const { layout, fill } = initialParameters(denoiser, () => Random.fromSeed(0)), shape = [layout.size];
   const zeros = Object.fromEntries(others.map((name) => [name, { shape }]));
-  return { layout, state: engine.createState({ [PARAMS]: { shape, data: flatten(layout, params) }, ...zeros }) };
+  return { layout, state: engine.createState({ [PARAMS]: { shape, fill }, ...zeros }) };
 }
 
 function batch({ batch, shape }: Images) {

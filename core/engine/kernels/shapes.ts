@@ -27,6 +27,7 @@ export function transpose(graph: Graph, x: Value, perm: readonly number[]): Valu
   return emitOne(graph, "Transpose", [x], shape, x.dtype, { perm });
 }
 
+/** A part of a value. */
 export function slice(graph: Graph, x: Value, begin: readonly number[], size: readonly number[]): Value {
   if (sameShape(x.shape, size)) return x;
   if (x.input && graph.viewsInputs && x.shape.length === 1) {
@@ -43,7 +44,8 @@ export function slice(graph: Graph, x: Value, begin: readonly number[], size: re
   );
 }
 
-function concat(graph: Graph, values: readonly Value[], axis: number): Value {
+/** Values side by side along an axis. */
+export function concat(graph: Graph, values: readonly Value[], axis: number): Value {
   if (values.length === 1) return values[0];
   const shape = [...values[0].shape];
   shape[axis] = values.reduce((sum, v) => sum + v.shape[axis], 0);

@@ -1,6 +1,6 @@
 import type { Graph, Value } from "../graph.ts";
 import { emitOne } from "./kernel.ts";
-import { reshape, transpose } from "./shapes.ts";
+import { concat, reshape, slice, transpose } from "./shapes.ts";
 
 /**
  * 3x3 convolutions by Winograd's minimal filtering F(4x4, 3x3) (A. Lavin, S. Gray, arXiv 1509.09308): a quarter of the
@@ -25,6 +25,9 @@ const MIN_PIXELS = 64;
 const MIN_CHANNELS = 64;
 const MIN_CHANNELS_TIMES_SIDE = 1024;
 
+/** The most that transforms of one image or gradient take at once. */
+const MAX_TRANSFORM_BYTES = 10e6;
+
 /** Whether a 3x3 convolution with stride 1 and one row of padding on each side is faster this way. */
 export function suitsWinograd(inputs: number, outputs: number, height: number, width: number): boolean {
   const channels = Math.min(inputs, outputs);
@@ -34,55 +37,80 @@ export function suitsWinograd(inputs: number, outputs: number, height: number, w
 
 /** y = x ∗ w. @param x `[n, c, h, w]`. @param filter `[o, c, 3, 3]`. @returns `[n, o, h, w]`, without a bias. */
 export function winogradConvolution(graph: Graph, x: Value, filter: Value): Value {
-  const product = emitOne(graph, "MatMul", [filterTransform(graph, filter, 1), inputTransform(graph, x, 1)], [
-    PRODUCTS,
-    filter.shape[0],
-    tiles(x),
-  ]);
-  return gather(graph, product, [x.shape[0], filter.shape[0], x.shape[2], x.shape[3]], TRANSFORMS.output, 0);
+  const [o] = filter.shape;
+  const parts = inParts(graph, [x], filter, ([x]) => {
+    const [n, , h, w] = x.shape;
+    const product = emitOne(graph, "MatMul", [filterTransform(graph, filter, 1), inputTransform(graph, x, 1)], [
+      PRODUCTS,
+      o,
+      tiles(x),
+    ]);
+    return gather(graph, product, [n, o, h, w], TRANSFORMS.output, 0);
+  });
+  return concat(graph, parts, 0);
 }
 
 /** The gradient of the convolution with respect to its input. @param dy `[n, o, h, w]`. @returns `[n, c, h, w]`. */
 export function winogradInputGradient(graph: Graph, dy: Value, filter: Value): Value {
   const channels = filter.shape[1];
-  // Twice the forward pass's transform, halved at the end: another value, so that the forward pass's is not kept.
-  const product = graph.emit(
-    "FusedMatMul",
-    [filterTransform(graph, filter, 2), outputAdjoint(graph, dy)],
-    [{ shape: [PRODUCTS, channels, tiles(dy)], dtype: "float32" }],
-    { transA: 1 },
-    "com.microsoft",
-  )[0];
-  return gather(
-    graph,
-    product,
-    [dy.shape[0], channels, dy.shape[2], dy.shape[3]],
-    TRANSFORMS.input.map((b) => b / 2),
-    1,
-  );
+  const parts = inParts(graph, [dy], filter, ([dy]) => {
+    const [n, , h, w] = dy.shape;
+    // Twice the forward pass's transform, halved at the end: another value, so that the forward pass's is not kept.
+    const product = graph.emit(
+      "FusedMatMul",
+      [filterTransform(graph, filter, 2), outputAdjoint(graph, dy)],
+      [{ shape: [PRODUCTS, channels, tiles(dy)], dtype: "float32" }],
+      { transA: 1 },
+      "com.microsoft",
+    )[0];
+    return gather(graph, product, [n, channels, h, w], TRANSFORMS.input.map((b) => b / 2), 1);
+  });
+  return concat(graph, parts, 0);
 }
 
 /** The gradient of the convolution with respect to its filter. @returns `[o, c, 3, 3]`. */
 export function winogradFilterGradient(graph: Graph, x: Value, dy: Value): Value {
   const [o, c] = [dy.shape[1], x.shape[1]];
-  // Here too.
-  const product = graph.emit(
-    "FusedMatMul",
-    [outputAdjoint(graph, dy), inputTransform(graph, x, 2)],
-    [{ shape: [PRODUCTS, o, c], dtype: "float32" }],
-    { transB: 1 },
-    "com.microsoft",
-  )[0];
+  const products = inParts(graph, [x, dy], { shape: [o, c] }, ([x, dy]) =>
+    // Here too.
+    graph.emit(
+      "FusedMatMul",
+      [outputAdjoint(graph, dy), inputTransform(graph, x, 2)],
+      [{ shape: [PRODUCTS, o, c], dtype: "float32" }],
+      { transB: 1 },
+      "com.microsoft",
+    )[0]);
+  const product = products.reduce((sum, part) => emitOne(graph, "Add", [sum, part], sum.shape));
   const half = constant(graph, TRANSFORMS.filter.map((g) => g / 2), [PRODUCTS, FILTER ** 2]);
   const rows = reshape(graph, product, [PRODUCTS, o * c]);
   const gradient = emitOne(graph, "Gemm", [rows, half], [o * c, FILTER ** 2], "float32", { transA: 1, transB: 0 });
   return reshape(graph, gradient, [o, c, FILTER, FILTER]);
 }
 
+/**
+ * What a function makes of a few samples at a time, so many that their transforms take no more than
+ * {@linkcode MAX_TRANSFORM_BYTES}: of all samples of a batch they take twice the memory of a layer's other values.
+ */
+function inParts(
+  graph: Graph,
+  images: readonly Value[],
+  filter: { readonly shape: readonly number[] },
+  part: (images: readonly Value[]) => Value,
+): Value[] {
+  const { shape: [n] } = images[0], [o, c] = filter.shape;
+  const bytes = 4 * PRODUCTS * Math.max(o, c) * tiles(images[0]);
+  const count = Math.min(n, Math.ceil(bytes / MAX_TRANSFORM_BYTES)), size = Math.ceil(n / count);
+  const begins = Array.from({ length: Math.ceil(n / size) }, (_, i) => i * size);
+  return begins.map((begin) =>
+    part(images.map((x) => slice(graph, x, [begin, 0, 0, 0], [Math.min(size, n - begin), ...x.shape.slice(1)])))
+  );
+}
+
 /** The filter, transformed, times `factor`: `[36, o, c]`. */
 function filterTransform(graph: Graph, filter: Value, factor: number): Value {
   const [o, c] = filter.shape;
-  const rows = reshape(graph, filter, [o * c, FILTER ** 2]);
+  // No part of the parameters' input, whose shape would be known: ONNX Runtime would keep the result's memory for others.
+  const rows = emitOne(graph, "Reshape", [filter, graph.integers([o * c, FILTER ** 2])], [o * c, FILTER ** 2]);
   const g = constant(graph, TRANSFORMS.filter.map((g) => g * factor), [PRODUCTS, FILTER ** 2]);
   const transformed = emitOne(graph, "Gemm", [g, rows], [PRODUCTS, o * c], "float32", { transA: 0, transB: 1 });
   return reshape(graph, transformed, [PRODUCTS, o, c]);

@@ -24,7 +24,7 @@ Deno.test("what a training takes is worked out before anything is drawn, by its 
   const engine = await createEngine("onnx-cpu", 1);
   const need = (denoiser: Denoiser, step: number, evaluation: number, free: number) => () =>
     requireTrainingMemory(engine, denoiser, INFO, RECIPES.default, { step, evaluation }, free);
-  // 3000 x 3000 weights and those of the 384 embedded values, six times: 0.24 GB.
+  // 3000 x 3000 weights and those of the 384 embedded values, five times: 0.2 GB.
   throws(
     need(wide(3000), 1, 1, 0.2e9),
     /^BackendError: Training a network of 10,\d{3},\d{3} parameters takes .*0\.2 GB/,

@@ -1,0 +1,50 @@
+import { strings, text } from "./c_strings.ts";
+import type { Functions } from "./onnxruntime_api.ts";
+
+/** The kind of a memory whose allocator is an arena. */
+const ARENA = 1;
+
+/** How much larger than what a run needs the arena is made, for gaps. */
+const ARENA_FACTOR = 1.5;
+
+/** A chunk of the arena is split where more is left over, which is a small value's size. */
+const MAX_UNUSED_BYTES = 1 << 16;
+
+/** A function that writes what it makes to its last argument. */
+export type Create = (out: BigUint64Array<ArrayBuffer>) => Deno.PointerValue;
+
+/**
+ * The processor's memory that sessions have in common, from the first of them to the last. It is made as one piece, of which
+ * only what values have lain in takes memory, so that they fit together: in pieces that grow as they are needed a U-Net's
+ * step takes a quarter more.
+ */
+export function arenaOf(ort: Functions, env: Deno.PointerObject, made: (create: Create) => Deno.PointerObject) {
+  const memory = made((out) => ort.CreateMemoryInfo(text("Cpu"), ARENA, 0, 0, out));
+  let users = 0, isOwn = false;
+  const isDone = (status: Deno.PointerValue) => {
+    if (status !== null) ort.ReleaseStatus(status);
+    return status === null;
+  };
+  const register = (bytes: number) => {
+    const settings = {
+      // Windows counts all of a piece as taken.
+      ...(Deno.build.os === "windows" ? {} : { initial_chunk_size_bytes: Math.ceil(ARENA_FACTOR * bytes) }),
+      max_dead_bytes_per_chunk: MAX_UNUSED_BYTES,
+    };
+    const keys = strings(Object.keys(settings)), values = BigUint64Array.from(Object.values(settings), BigInt);
+    const arena = made((out) => ort.CreateArenaCfgV2(keys.pointers, values, BigInt(values.length), out));
+    // Another part of the process may have made it.
+    const isNew = isDone(ort.CreateAndRegisterAllocator(env, memory, arena));
+    ort.ReleaseArenaCfg(arena);
+    return isNew;
+  };
+  return {
+    /** @param bytes That a session's run needs at least. @returns What it calls at its end. */
+    take(bytes: number): () => void {
+      if (users++ === 0) isOwn = register(bytes);
+      return () => {
+        if (--users === 0 && isOwn) isDone(ort.UnregisterAllocator(env, memory));
+      };
+    },
+  };
+}

@@ -133,7 +133,7 @@ Deno.test("the memory is told and refused by what the run holds: in training the
     return notes.filter((note) => note.startsWith("network: "));
   };
   deepEqual(await notesOf(false), [SIZE]);
-  deepEqual(await notesOf(true), [`${SIZE}; training holds 2.8 MB and what a micro-batch takes`]);
+  deepEqual(await notesOf(true), [`${SIZE}; training holds 2.9 MB and what a micro-batch takes`]);
   const source = { name: "config.json" };
   doesNotThrow(() => requireRoom(1e9, source, false, 5e9));
   throws(() => requireRoom(1e9, source, false, 3e9), /^BackendError: The U-Net of config\.json, of 1,000,000,000 par/);

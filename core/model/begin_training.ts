@@ -198,7 +198,9 @@ export async function beginTraining<S extends FitSettings>(
   const validateEvery = config.validateEvery === "auto"
     ? Math.min(isTable ? Infinity : MOST_EVERY, often)
     : config.validateEvery;
-  const usualRate = made.isPretrained ? FINE_TUNING_RATE : sizeOf(data.shape) > WIDE ? WIDE_RATE : RATE;
+  const usualRate = made.isPretrained
+    ? FINE_TUNING_RATE
+    : made.learningRate ?? (sizeOf(data.shape) > WIDE ? WIDE_RATE : RATE);
   const learningRate = config.learningRate === "auto" ? usualRate : config.learningRate;
   const settings: TrainingSettings = {
     recipe,

@@ -101,6 +101,8 @@ export interface Denoiser {
   readonly options?: OptionValues;
   /** Whether its first parameters are those of another training: the usual learning rate is then that of fine-tuning. */
   readonly isPretrained?: boolean;
+  /** Adam's learning rate where nothing is said and it is not pretrained. */
+  readonly learningRate?: number;
   /** The steps of the diffusion that its network was made for, where it was for one: of the variational bound. */
   readonly schedule?: DiffusionSchedule;
   /** How a checkpoint is stored so that another library loads it; without it the parameters are stored alone. */

@@ -97,8 +97,8 @@ export function trainingOptions(
     learningRate: {
       ...SETTINGS.learningRate,
       help:
-        `Adam's learning rate; auto: ${RATE}, ${WIDE_RATE} above ${WIDE} dimensions, and ${FINE_TUNING_RATE} of a ` +
-        `pretrained network (default ${learningRate}).`,
+        `Adam's learning rate; auto: ${RATE}, ${WIDE_RATE} above ${WIDE} dimensions where the denoiser has none of its ` +
+        `own, and ${FINE_TUNING_RATE} of a pretrained network (default ${learningRate}).`,
     },
     decay: { ...SETTINGS.decay, help: "How the learning rate falls (recipe)." },
     ema: { ...SETTINGS.ema, help: "Decay of the weights' average, 0 for none (recipe)." },

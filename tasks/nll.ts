@@ -4,7 +4,6 @@ import { withDefault } from "../core/options/values.ts";
 import { MEASURING } from "../core/model/use_ranges.ts";
 import { resolve } from "node:path";
 import { parseCommandLine, printText, Progress, takeNotes } from "../core/cli/mod.ts";
-import { selectRows } from "../core/data/samples.ts";
 import { sizeOf } from "../core/data/tensors.ts";
 import { dequantise, gridOf } from "../core/diffusion/discrete.ts";
 import { ROUNDINGS } from "../core/evaluation/discrete_errors.ts";
@@ -24,6 +23,7 @@ import {
   samplesToMeasure,
 } from "../core/run/estimator_options.ts";
 import { givenOption, givenSamples } from "../core/run/given.ts";
+import { drawnSamples } from "../core/run/drawn_samples.ts";
 import { PARTS, readingOptions, samplesOf } from "../core/run/evaluation_data.ts";
 import { measureNll } from "../core/run/measure_nll.ts";
 import { ESTIMATORS } from "../core/run/nll_estimate.ts";
@@ -131,10 +131,7 @@ await mainOnRanks(async (ranks) => {
   const random = Random.fromSeed(o.seed).split("nll");
   const all = givenSamples(chosen.samples, o.given, run.info.condition, chosen.name);
   const count = samplesToMeasure(o.estimator, all.samples.count, run.info.shape, o.samples);
-  const rows = count === all.samples.count
-    ? undefined
-    : random.split("drawn samples").permutation(all.samples.count).slice(0, count).sort();
-  const told = rows ? { ...all, samples: selectRows(all.samples, rows) } : all;
+  const { rows, ...drawn } = drawnSamples(all.samples, count, random), told = { ...all, ...drawn };
   const samples = o.estimator === "dequantised" || o.dequantise
     ? dequantise(told.samples, grid!, random)
     : told.samples;

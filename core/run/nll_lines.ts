@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { bitsPerDimension } from "../diffusion/likelihood.ts";
+import { countLine } from "./drawn_samples.ts";
 import type { OutlyingComponent } from "../evaluation/outlying_components.ts";
 
 /** A likelihood as its file in a run's folder says it. In nats. */
@@ -60,9 +61,7 @@ export function nllLines(
   const added = [...(s.weights === undefined ? [] : [file]), ...s.figures ?? []].map((name) => join(s.run, name));
   const wrote = [...(s.per_sample === undefined ? [] : [s.per_sample]), ...added];
   return [
-    `${s.samples} ${s.samples === 1 ? "sample" : "samples"}${
-      s.drawn_from === undefined ? "" : `, drawn from ${s.drawn_from.toLocaleString("en")},`
-    } of ${s.data} under ${s.weights ?? s.run}`,
+    `${countLine(s)} of ${s.data} under ${s.weights ?? s.run}`,
     ...(s.read === undefined ? [] : [`  read ${s.read}`]),
     ...(s.given === undefined ? [] : [`  −log ${p}(${s.given === "nothing" ? "x)" : `x | c)`}, given ${s.given}`]),
     ...(s.gaussian_of === undefined ? [] : [`  compared with the Gaussian of ${s.gaussian_of}`]),

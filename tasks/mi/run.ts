@@ -7,8 +7,10 @@ import { requireWithin } from "../../core/io/within.ts";
 import { internalsOf } from "../../core/model/internals.ts";
 import { conditionInformation, type ModelInformation } from "../../core/mutual_information/condition_information.ts";
 import { referenceOf } from "../../core/plugins/contracts.ts";
+import { Random } from "../../core/random/random.ts";
 import { mixtureName } from "../../core/reference/mixture.ts";
 import { noteThreads } from "../../core/run/backend.ts";
+import { countLine, drawnSamples } from "../../core/run/drawn_samples.ts";
 import { type ChoiceOptions, samplesOf } from "../../core/run/evaluation_data.ts";
 import { startModel } from "../../core/run/load_model.ts";
 import { peakMemory } from "../../core/run/memory.ts";
@@ -22,6 +24,7 @@ import { formsApart, labelLines } from "./text.ts";
 
 /** What the command line says of the information of a run. */
 export interface RunRequest extends ChoiceOptions {
+  readonly samples: number | undefined;
   readonly rounds: number | undefined;
   readonly stderr: number | undefined;
   readonly budget: number | undefined;
@@ -53,11 +56,15 @@ export async function measureRun(path: string, o: RunRequest): Promise<void> {
     );
   }
   using chosen = await samplesOf(opened, o);
-  const { samples, name } = chosen, names = condition.map((variable) => variable.name);
+  const { samples, rows } = drawnSamples(chosen.samples, o.samples, Random.fromSeed(o.seed).split("mi"));
+  const { name } = chosen, names = condition.map((variable) => variable.name);
   if (!samples.condition) {
     throw new UserError(`${name} does not say ${names.join(" and ")} of its samples. Give data that does, by --data.`);
   }
-  const stem = join("mi", name.replace(/[^\w.-]+/g, "_").slice(-80));
+  const stem = join(
+    "mi",
+    [name, ...(rows ? [`${rows.length} samples`] : [])].join("-").replace(/[^\w.-]+/g, "_").slice(-80),
+  );
   await requireWithin(opened.folder.path, opened.folder.file(stem));
   // Until the process ends: of two the one's figures would stand beside the other's numbers.
   await lockOutput(opened.folder.file(stem));
@@ -84,7 +91,7 @@ export async function measureRun(path: string, o: RunRequest): Promise<void> {
     await writeColumns(resolve(o.perRow), {
       ...{ information: difference.perRow, stderr: difference.perRowStderr },
       ...{ orthogonal: orthogonal.perRow, orthogonal_stderr: orthogonal.perRowStderr },
-    });
+    }, rows);
   }
   const figures: string[] = [];
   if (o.figures) {
@@ -115,6 +122,7 @@ export async function measureRun(path: string, o: RunRequest): Promise<void> {
     data: name,
     ...(chosen.description === undefined ? {} : { read: chosen.description }),
     samples: samples.count,
+    ...(rows ? { drawn_from: chosen.samples.count } : {}),
     condition: names,
     mi_nats: difference.mean,
     mi_stderr: difference.stderr,
@@ -148,7 +156,7 @@ export async function measureRun(path: string, o: RunRequest): Promise<void> {
     ...[`${stem}.json`, ...figures].map((file) => join(summary.run, file)),
   ];
   printText([
-    `${samples.count} ${samples.count === 1 ? "sample" : "samples"} of ${name} under ${summary.run}`,
+    `${countLine(summary)} of ${name} under ${summary.run}`,
     ...(summary.read === undefined ? [] : [`  read ${summary.read}`]),
     ...linesOf(information, names.join(", "), summary.reference.name),
     `${rounds} ${rounds === 1 ? "round" : "rounds"}, ${evaluations.toLocaleString("en")} evaluations of the denoiser ` +

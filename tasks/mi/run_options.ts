@@ -22,6 +22,7 @@ export const runOptions = {
     choices: PARTS,
     help: "Of a run: which samples of it (default: test, or validation without one).",
   },
+  samples: { ...MEASURING.samples, help: "Of a run: so many samples, drawn from all (default: all)." },
   rounds: { ...MEASURING.rounds, help: `Of a run, or of a network: log SNRs per sample (default ${ROUNDS}).` },
   stderr: {
     ...MEASURING.stderr,

@@ -198,6 +198,25 @@ Deno.test("nll, sample and classify go by what is given", () =>
     await run("classify", "--data", "bare.csv", "--per-sample", "b.csv", "--rounds", "1");
     equal((await Deno.readTextFile(join(cwd, "b.csv"))).split("\n")[0], "row,predicted,log_p_0,log_p_1,log_p_2");
 
+    // Some of the rows, drawn by the seed, with a file beside that of all.
+    const some = await run(
+      "classify",
+      "--data",
+      "test.csv",
+      "--samples",
+      "20",
+      "--rounds",
+      "1",
+      "--per-sample",
+      "s.csv",
+    );
+    deepEqual([some.samples, some.drawn_from], [20, test.length]);
+    deepEqual(some.figures, ["classify/test.csv-20_samples.svg"]);
+    for (const line of (await Deno.readTextFile(join(cwd, "s.csv"))).trim().split("\n").slice(1)) {
+      const [row, label] = line.split(",").map(Number);
+      equal(label, test[row][2]);
+    }
+
     let figure = "";
     const drawn = async (...args: string[]) => {
       const { folder } = await run("sample", "--count", "64", "--steps", "40", ...args);

@@ -57,6 +57,14 @@ Deno.test("mi of a run gives the information of its samples and their classes, a
     const again = JSON.parse((await runTask("mi", args, cwd)).stdout);
     deepEqual([again.mi_nats, again.orthogonal], [summary.mi_nats, summary.orthogonal]);
 
+    const some = await runTask("mi", [...args, "--samples", "200", "--rounds", "1"], cwd);
+    deepEqual([some.code, some.stderr], [0, ""]);
+    const { samples, drawn_from, figures } = JSON.parse(some.stdout);
+    deepEqual([samples, drawn_from, figures], [200, 1500, ["mi/test.csv-200_samples.svg"]]);
+    const drawnRows = (await Deno.readTextFile(join(cwd, "rows.csv"))).trim().split("\n").slice(1)
+      .map((line) => Number(line.split(",")[0]));
+    ok(drawnRows.length === 200 && drawnRows.every((row, i) => i === 0 || row > drawnRows[i - 1]));
+
     const human = await runTask("mi", ["run", "--quiet", "--figures", "off", "--rounds", "2"], cwd);
     deepEqual([human.code, human.stderr], [0, ""]);
     match(human.stdout, /^300 samples of three\.csv-validation under run\n/);

@@ -156,7 +156,7 @@ await mainOnRanks(async (ranks) => {
     o.json ? JSON.stringify(summary) : [
       `${countLine(summary)} of ${name}: ${own.name} under ${summary.run}`,
       ...(chosen.description === undefined ? [] : [`  read ${chosen.description}`]),
-      ...(result ? linesOf(result) : []),
+      ...(result ? linesOf(result, own.name) : []),
       `${o.rounds} rounds of ${own.levels.length} classes, ${seconds.toFixed(1)} s`,
       ...(wrote.length > 0 ? [`Wrote ${wrote.join(", ")}`] : []),
     ].join("\n"),
@@ -206,19 +206,26 @@ function columnsOf(logs: Float64Array, { name, levels }: ClassVariable, truth: r
   };
 }
 
-function scoresOf({ accuracy, logLoss, calibrationError, bins }: Classification) {
+function scoresOf({ accuracy, logLoss, entropy, information, calibrationError, bins }: Classification) {
   return {
     ...{ accuracy: accuracy.mean, accuracy_stderr: accuracy.stderr },
     ...{ log_loss: logLoss.mean, log_loss_stderr: logLoss.stderr },
+    ...{ entropy_nats: entropy, mi_at_least_nats: information.mean, mi_at_least_stderr: information.stderr },
     ...{ calibration_error: calibrationError, calibration: bins },
   };
 }
 
-function linesOf({ accuracy, logLoss, calibrationError }: Classification): string[] {
+function linesOf(
+  { accuracy, logLoss, entropy, information, calibrationError }: Classification,
+  name: string,
+): string[] {
   return [
     `Accuracy  ${percent(accuracy.mean)} ± ${(100 * accuracy.stderr).toFixed(1)} %`,
     `Log loss  ${logLoss.mean.toFixed(4)} ± ${logLoss.stderr.toFixed(4)} nats`,
     `Calibration error  ${calibrationError.toFixed(4)}`,
+    `Information  at least ${information.mean.toFixed(4)} ± ${information.stderr.toFixed(4)} nats of the ${
+      entropy.toFixed(4)
+    } of ${name}`,
   ];
 }
 

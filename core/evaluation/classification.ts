@@ -78,6 +78,13 @@ export interface Classification {
   readonly accuracy: Estimate;
   /** E[−log p(c | x)] of their own classes, in nats. */
   readonly logLoss: Estimate;
+  /** H(C) of these samples' classes, in nats. */
+  readonly entropy: number;
+  /**
+   * H(C) − log loss in nats: what the samples say of their class, I(X; C), is at least as much, whatever the model (D. Barber
+   * and F. Agakov, 2003).
+   */
+  readonly information: Estimate;
   /** How far the share of right answers is from the probability that was given to them, the mean over all samples. */
   readonly calibrationError: number;
   /** Samples by the probability of their likeliest class, in bins that are not empty. */
@@ -115,7 +122,9 @@ const BINS = 10;
 export function scoreClasses(logs: Float64Array, truth: readonly number[]): Classification {
   const n = truth.length, classes = logs.length / n;
   const sums = Array.from({ length: BINS }, () => ({ count: 0, confidence: 0, accuracy: 0 }));
-  const right = new Float64Array(n), loss = new Float64Array(n);
+  const right = new Float64Array(n), loss = new Float64Array(n), counts = new Float64Array(classes);
+  for (const own of truth) counts[own]++;
+  const surprise = counts.map((count) => -Math.log(count / n));
   truth.forEach((own, i) => {
     const row = logs.subarray(i * classes, (i + 1) * classes), best = likeliest(row), confidence = Math.exp(row[best]);
     right[i] = best === own ? 1 : 0;
@@ -131,6 +140,8 @@ export function scoreClasses(logs: Float64Array, truth: readonly number[]): Clas
   return {
     accuracy: meanAndStderr(right),
     logLoss: meanAndStderr(loss),
+    entropy: counts.reduce((sum, count, k) => count > 0 ? sum + count / n * surprise[k] : sum, 0),
+    information: meanAndStderr(loss.map((nats, i) => surprise[truth[i]] - nats)),
     calibrationError: bins.reduce((sum, bin) => sum + bin.count / n * Math.abs(bin.accuracy - bin.confidence), 0),
     bins,
   };

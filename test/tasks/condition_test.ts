@@ -188,9 +188,16 @@ Deno.test("nll, sample and classify go by what is given", () =>
     }
     equal((await run("nll", "--data", "bare.csv", "--given", "label=1", "--clamp", "--rounds", "1")).given, "label=1");
 
-    const { accuracy, log_loss, figures } = await run("classify", "--data", "test.csv", "--per-sample", "c.csv");
+    const { accuracy, log_loss, entropy_nats, mi_at_least_nats, figures } = await run(
+      "classify",
+      "--data",
+      "test.csv",
+      "--per-sample",
+      "c.csv",
+    );
     const best = mean((row) => -exactClasses(row)[row[2]]);
     ok(Math.abs(log_loss - best) < 0.03 && accuracy > 0.9, `${accuracy}, ${log_loss} for ${best}`);
+    ok(Math.abs(entropy_nats - log_loss - mi_at_least_nats) < 1e-9 && mi_at_least_nats < entropy_nats);
     match(await Deno.readTextFile(join(cwd, "run", figures[0])), /share of right answers/);
     const [head, first] = (await Deno.readTextFile(join(cwd, "c.csv"))).split("\n");
     equal(head, "row,label,predicted,log_p_0,log_p_1,log_p_2");

@@ -72,6 +72,18 @@ Deno.test("log p(c | x) by Bayes' rule is exact within the noise, and scored as 
   await dispose();
 });
 
+Deno.test("the least information is that of the table, where the probabilities are the table's, and no more for others", () => {
+  // 6 of 8 samples of class 0 have x = 0, and 2 of 8 of class 1: I(X; C) of a table of 6, 2, 2, 6.
+  const truth = [0, 1].flatMap((own) => Array<number>(8).fill(own)), x = [6, 8, 10, 16];
+  const isLow = (i: number) => i < x[0] || i >= x[1] && i < x[2];
+  const logsOf = (right: number) =>
+    Float64Array.from({ length: 32 }, (_, at) => Math.log(isLow(at >> 1) === (at % 2 === 0) ? right : 1 - right));
+  const { entropy, information } = scoreClasses(logsOf(0.75), truth);
+  const exact = Math.LN2 + 0.75 * Math.log(0.75) + 0.25 * Math.log(0.25);
+  ok(Math.abs(entropy - Math.LN2) < 1e-12 && Math.abs(information.mean - exact) < 1e-12);
+  for (const right of [0.6, 0.9]) ok(scoreClasses(logsOf(right), truth).information.mean < exact);
+});
+
 Deno.test("a calibration error is that of the bins, and its figure names its axes", async () => {
   // Of ten samples told to be right with 0.85, seven are.
   const logs = Float64Array.from({ length: 20 }, (_, at) => Math.log(at % 2 === 0 ? 0.85 : 0.15));

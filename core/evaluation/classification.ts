@@ -1,11 +1,11 @@
 import { type Condition, conditionPlaces, conditionWidth } from "../data/condition.ts";
-import { floatSamples, type Samples, toFloat32 } from "../data/samples.ts";
+import { conditionOf, floatSamples, type Samples, toFloat32 } from "../data/samples.ts";
 import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
+import { type LogsnrDistribution, reweightedProposal } from "../diffusion/reweighted_proposal.ts";
 import type { Random } from "../random/random.ts";
-import type { ErrorMeter } from "./errors.ts";
-import { RunningNll } from "./running_nll.ts";
-import { takeRounds } from "./take_rounds.ts";
+import { referenceNll } from "../reference/mixture.ts";
+import { type ErrorMeter, evaluationsAtOnce } from "./errors.ts";
 
 /** How classes are told from likelihoods. */
 export interface ClassifyOptions {
@@ -20,8 +20,13 @@ export interface ClassifyOptions {
 
 /**
  * log p(c | x) of each sample and class by Bayes' rule from the likelihoods, log p(c) + log p(x | c) − log Σ over the
- * classes, with the training samples' shares for p(c). All classes are measured on the same log SNRs and noise, most of
- * which falls out of their differences. Other variables that are known of the samples are given throughout.
+ * classes, with the training samples' shares for p(c). All classes are measured on the same noise at the same log SNRs,
+ * drawn where a pilot finds that classes differ, so that most of it falls out of their differences. Other variables that are known of the samples are given
+ * throughout.
+ *
+ * Likelihoods are those against the conditional reference, or, where they have less noise, the errors alone: what
+ * −log p(x | c) has besides ½ ∫ E‖ε − ε̂(z | c)‖² dα is the same for all classes, up to what tells them apart beyond the range
+ * of log SNRs. Of images the reference's own errors differ by more than the network's.
  *
  * @param random Decides the log SNRs and the noise.
  * @returns `[n, classes]`, row by row in nats, −∞ for a class without training samples; nothing where the signal ended it.
@@ -36,27 +41,153 @@ export async function classLogProbabilities(
 ): Promise<Float64Array | undefined> {
   const own = condition[variable];
   if (own.kind !== "class") throw new RangeError(`${own.name} is a number, expected a class to tell.`);
-  const { levels, counts } = own, n = samples.count;
+  const { levels, counts } = own, n = samples.count, k = levels.length;
+  const present = [...levels.keys()].filter((level) => counts[level] > 0);
+  const told = present.map((level) => givenLevel(samples, condition, variable, level));
+  const pilot = await measured(
+    { meter, told, proposal: reweightedProposal({ ...proposal, even: true }), random: random.split("pilot") },
+    { count: Math.min(n, PILOT_SAMPLES), rounds: PILOT_ROUNDS, ...(signal ? { signal } : {}) },
+  );
+  if (!pilot) return undefined;
+  const factors = (pilot.errors.noise < pilot.paired.noise ? pilot.errors : pilot.paired).factors();
+  const forms = await measured(
+    { meter, told, proposal: reweightedProposal({ ...proposal, even: true }, factors), random },
+    { count: n, rounds, ...(signal ? { signal } : {}), onProgress: (part) => onProgress?.(part * k, k) },
+  );
+  if (!forms) return undefined;
+  const isPaired = forms.paired.noise <= forms.errors.noise;
   const total = counts.reduce((sum, count) => sum + count, 0);
-  const logs = new Float64Array(n * levels.length).fill(-Infinity);
-  for (let level = 0; level < levels.length; level++) {
-    if (counts[level] === 0) continue;
-    const running = new RunningNll(meter, givenLevel(samples, condition, variable, level), proposal, random);
-    const isDone = await takeRounds(running, n, { rounds }, {
-      ...(signal ? { signal } : {}),
-      onProgress: (done) => onProgress?.(level + done / rounds, levels.length),
-    });
-    if (!isDone) return undefined;
-    running.perSample().nll.forEach((nll, i) => {
-      logs[i * levels.length + level] = Math.log(counts[level] / total) - nll;
-    });
-  }
+  const logs = new Float64Array(n * k).fill(-Infinity);
+  present.forEach((level, c) => {
+    const reference = isPaired ? referenceNll(told[c], meter.reference) : undefined;
+    for (let i = 0; i < n; i++) {
+      const nll = (isPaired ? forms.paired : forms.errors).mean(i, c, rounds) + (reference?.[i] ?? 0);
+      logs[i * k + level] = Math.log(counts[level] / total) - nll;
+    }
+  });
   for (let i = 0; i < n; i++) {
-    const row = logs.subarray(i * levels.length, (i + 1) * levels.length), largest = Math.max(...row);
+    const row = logs.subarray(i * k, (i + 1) * k), largest = Math.max(...row);
     const sum = largest + Math.log(row.reduce((sum, log) => sum + Math.exp(log - largest), 0));
-    row.forEach((log, k) => row[k] = log - sum);
+    row.forEach((log, c) => row[c] = log - sum);
   }
   return logs;
+}
+
+/** Samples and rounds of the pilot that tells where along the log SNRs classes differ, and what is drawn evenly at least. */
+const PILOT_SAMPLES = 128, PILOT_ROUNDS = 16, KEPT = 0.2;
+
+/** What is measured, and on which draws. */
+interface Measurement {
+  readonly meter: ErrorMeter;
+  /** The samples, told to be of each class. */
+  readonly told: readonly Samples[];
+  readonly proposal: LogsnrDistribution;
+  readonly random: Random;
+}
+
+/** Both forms of the likelihoods of the first samples. @returns Nothing where the signal ended it. */
+async function measured(
+  { meter, told, proposal, random }: Measurement,
+  { count, rounds, signal, onProgress }: {
+    readonly count: number;
+    readonly rounds: number;
+    readonly signal?: AbortSignal;
+    readonly onProgress?: (part: number) => void;
+  },
+): Promise<{ readonly paired: Scores; readonly errors: Scores } | undefined> {
+  const [{ dimension: d }] = told,
+    forms = {
+      paired: new Scores(count, told.length),
+      errors: new Scores(count, told.length),
+    };
+  const block = evaluationsAtOnce(d) / 2;
+  for (let first = 0; first < count; first += block) {
+    const end = Math.min(count, first + block), size = end - first;
+    const stream = random.split(first);
+    const x = twice(toFloat32(told[0], first, end));
+    for (const form of Object.values(forms)) form.beginBlock();
+    for (let round = 0; round < rounds; round++) {
+      const { logsnr, eps } = drawOf(stream, proposal, size, d, round / rounds, 1 / rounds);
+      for (const [c, each] of told.entries()) {
+        if (signal?.aborted) return undefined;
+        const { mse, mseReference } = await meter.measure(x, eps, logsnr, conditionOf(each, first, end, 2));
+        for (let i = 0; i < size; i++) {
+          const half = 0.25 * proposal.weight(logsnr[i]);
+          forms.errors.add(first + i, c, half * (mse[i] + mse[size + i]));
+          const gaps = mse[i] - mseReference[i] + mse[size + i] - mseReference[size + i];
+          forms.paired.add(first + i, c, half * gaps);
+        }
+        onProgress?.((first + size * (round + (c + 1) / told.length) / rounds) / count);
+      }
+      for (const form of Object.values(forms)) form.endRound(first, end, round);
+    }
+  }
+  return forms;
+}
+
+/** Noise with both signs, and log SNRs of a part of the proposal. */
+function drawOf(random: Random, proposal: LogsnrDistribution, count: number, d: number, begin: number, part: number) {
+  const jitter = random.fillUniform(new Float64Array(count));
+  const eps = twice(random.fillNormal(new Float32Array(count * d)));
+  for (let i = count * d; i < eps.length; i++) eps[i] = -eps[i];
+  return { logsnr: twice(Float32Array.from(jitter, (u) => proposal.atQuantile(begin + part * u))), eps };
+}
+
+/** Values, and once more. */
+function twice(values: Float32Array): Float32Array {
+  const both = new Float32Array(2 * values.length);
+  both.set(values);
+  both.set(values, values.length);
+  return both;
+}
+
+/** Values of samples and classes, summed up round by round, and how far a round's differences lie from its neighbours'. */
+class Scores {
+  /** Of differences of neighbouring rounds, squares summed up. */
+  noise = 0;
+  readonly #sums: Float64Array;
+  readonly #now: Float64Array;
+  /** Of each round, the squares of the differences between classes. */
+  readonly #sizes: number[] = [];
+  /** Of the last rounds, the latest first. */
+  #last: Float64Array[] = [];
+
+  constructor(readonly count: number, readonly classes: number) {
+    this.#sums = new Float64Array(count * classes);
+    this.#now = new Float64Array(count * classes);
+  }
+
+  /** Samples follow that have no earlier rounds. */
+  beginBlock(): void {
+    this.#last = [];
+  }
+
+  add(i: number, c: number, value: number): void {
+    this.#now[i * this.classes + c] = value;
+    this.#sums[i * this.classes + c] += value;
+  }
+
+  endRound(first: number, end: number, round: number): void {
+    const k = this.classes, now = this.#now.slice(first * k, end * k);
+    for (let at = 0; at < now.length; at += k) {
+      const row = now.subarray(at, at + k), mean = row.reduce((sum, value) => sum + value / k, 0);
+      row.forEach((value, c) => row[c] = value - mean);
+    }
+    this.#sizes[round] = (this.#sizes[round] ?? 0) + now.reduce((sum, value) => sum + value ** 2, 0);
+    const [middle, before] = this.#last;
+    if (middle && before) middle.forEach((value, at) => this.noise += (value - (now[at] + before[at]) / 2) ** 2);
+    this.#last = [now, ...this.#last.slice(0, 1)];
+  }
+
+  /** How much oftener than evenly each part of the log SNRs, one a round, is worth measuring: where classes differ. */
+  factors(): number[] {
+    const roots = this.#sizes.map(Math.sqrt), mean = roots.reduce((sum, root) => sum + root / roots.length, 0);
+    return mean > 0 && Number.isFinite(mean) ? roots.map((root) => KEPT + (1 - KEPT) * root / mean) : [1];
+  }
+
+  mean(i: number, c: number, rounds: number): number {
+    return this.#sums[i * this.classes + c] / rounds;
+  }
 }
 
 /** Samples that are told to be of a class, with what else is known of them. */

@@ -21,10 +21,10 @@ export interface ClassifyOptions {
 /**
  * log p(c | x) of each sample and class by Bayes' rule from the likelihoods, log p(c) + log p(x | c) − log Σ over the
  * classes, with the training samples' shares for p(c). All classes are measured on the same noise at the same log SNRs,
- * drawn where a pilot finds that classes differ, so that most of it falls out of their differences. Other variables that are known of the samples are given
- * throughout.
+ * drawn where a pilot finds that classes differ, so that most of it falls out of their differences. Other variables that are
+ * known of the samples are given throughout.
  *
- * Likelihoods are those against the conditional reference, or, where they have less noise, the errors alone: what
+ * Likelihoods are those against the conditional reference, or, where a pilot finds less noise in them, the errors alone: what
  * −log p(x | c) has besides ½ ∫ E‖ε − ε̂(z | c)‖² dα is the same for all classes, up to what tells them apart beyond the range
  * of log SNRs. Of images the reference's own errors differ by more than the network's.
  *
@@ -49,19 +49,18 @@ export async function classLogProbabilities(
     { count: Math.min(n, PILOT_SAMPLES), rounds: PILOT_ROUNDS, ...(signal ? { signal } : {}) },
   );
   if (!pilot) return undefined;
-  const factors = (pilot.errors.noise < pilot.paired.noise ? pilot.errors : pilot.paired).factors();
+  const form = pilot.paired.noise <= pilot.errors.noise ? "paired" : "errors", factors = pilot[form].factors();
   const forms = await measured(
     { meter, told, proposal: reweightedProposal({ ...proposal, even: true }, factors), random },
     { count: n, rounds, ...(signal ? { signal } : {}), onProgress: (part) => onProgress?.(part * k, k) },
   );
   if (!forms) return undefined;
-  const isPaired = forms.paired.noise <= forms.errors.noise;
   const total = counts.reduce((sum, count) => sum + count, 0);
   const logs = new Float64Array(n * k).fill(-Infinity);
   present.forEach((level, c) => {
-    const reference = isPaired ? referenceNll(told[c], meter.reference) : undefined;
+    const reference = form === "paired" ? referenceNll(told[c], meter.reference) : undefined;
     for (let i = 0; i < n; i++) {
-      const nll = (isPaired ? forms.paired : forms.errors).mean(i, c, rounds) + (reference?.[i] ?? 0);
+      const nll = forms[form].mean(i, c, rounds) + (reference?.[i] ?? 0);
       logs[i * k + level] = Math.log(counts[level] / total) - nll;
     }
   });

@@ -9,19 +9,11 @@ import { encodeModel } from "../../../core/engine/onnx.ts";
 import { record } from "../../../core/engine/recording.ts";
 import { recompute } from "../../../core/engine/recompute.ts";
 import { sizeOf } from "../../../core/data/tensors.ts";
-import { DDPM_CIFAR10, parseUnetConfig } from "../../../denoisers/unet_pretrained/config.ts";
 import { parameterShapes, unet } from "../../../denoisers/unet_pretrained/network.ts";
 import { inFolder } from "../../folders.ts";
+import { config } from "./small_unet.ts";
 
 const BATCH = 16;
-const config = parseUnetConfig({
-  ...DDPM_CIFAR10,
-  block_out_channels: [64, 128],
-  down_block_types: ["DownBlock2D", "AttnDownBlock2D"],
-  up_block_types: ["AttnUpBlock2D", "UpBlock2D"],
-  layers_per_block: 1,
-  norm_num_groups: 8,
-}, "config.json");
 
 /** The gradient program of a small U-Net, whose convolutions suit Winograd's minimal filtering. */
 function recordGradients() {

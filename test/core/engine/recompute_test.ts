@@ -12,16 +12,9 @@ import { fit } from "../../../core/mod.ts";
 import { Random } from "../../../core/random/random.ts";
 import { DDPM_CIFAR10, parseUnetConfig, type UnetConfig } from "../../../denoisers/unet_pretrained/config.ts";
 import { initParams, parameterShapes, unet } from "../../../denoisers/unet_pretrained/network.ts";
+import { config } from "./small_unet.ts";
 
 const BATCH = 8, SHAPE = [BATCH, 3, 16, 16];
-const config = parseUnetConfig({
-  ...DDPM_CIFAR10,
-  block_out_channels: [64, 128],
-  down_block_types: ["DownBlock2D", "AttnDownBlock2D"],
-  up_block_types: ["AttnUpBlock2D", "UpBlock2D"],
-  layers_per_block: 1,
-  norm_num_groups: 8,
-}, "config.json");
 const params = initParams(config, Random.fromSeed(1));
 
 /** The gradient of a U-Net's squares by all of its parameters. */

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import type { HostTensors, ParameterShapes } from "../../core/data/tensors.ts";
+import { type HostTensors, type ParameterShapes, sizeOf } from "../../core/data/tensors.ts";
 import { attention } from "../../core/layers/attention.ts";
 import { conv2d, initConv2d, type Padding } from "../../core/layers/conv2d.ts";
 import { groupNorm, initGroupNorm } from "../../core/layers/group_norm.ts";
@@ -62,6 +62,19 @@ export function normalisation(name: string, channels: number): Convolution {
     shapes: { [`${name}.weight`]: [channels], [`${name}.bias`]: [channels] },
     init: () => initGroupNorm(name, channels),
     run: (params, x) => groupNorm(params, name, x, groupsOf(channels), EPSILON),
+  };
+}
+
+/** Adds values of each pixel's own to an image, 0 at the start: a convolution by itself is the same at all places. */
+export function positions(
+  name: string,
+  shape: readonly [channels: number, height: number, width: number],
+): Convolution {
+  const whole = [1, ...shape];
+  return {
+    shapes: { [name]: whole },
+    init: () => ({ [name]: { shape: whole, data: new Float32Array(sizeOf(whole)) } }),
+    run: (params, x) => tf.add(x, params[name]),
   };
 }
 

@@ -4,10 +4,12 @@ import type { Condition } from "../../core/data/condition.ts";
 import { createEngine } from "../../core/engine/mod.ts";
 import { UserError } from "../../core/errors/user_error.ts";
 import { defaultsOf } from "../../core/options/defaults.ts";
-import type { DataInfo, OptionValues } from "../../core/plugins/contracts.ts";
+import type { DataInfo, Denoiser, OptionValues } from "../../core/plugins/contracts.ts";
 import { predict } from "../../core/plugins/predict.ts";
 import { Random } from "../../core/random/random.ts";
+import { NEVER } from "../../core/reference/conditioning.ts";
 import { gaussianDenoiser, gaussianOf } from "../../core/reference/gaussian.ts";
+import type { GaussianMixture } from "../../core/reference/mixture.ts";
 import { create, options } from "../../denoisers/unet/mod.ts";
 import { LOCAL_BACKENDS } from "../backends.ts";
 
@@ -26,10 +28,11 @@ const made = (values: OptionValues = {}, info: Partial<DataInfo> = {}) =>
 /** ε̂ of three images, of parameters that are all random or as they are at first. */
 async function predictions(
   backend: typeof LOCAL_BACKENDS[number],
-  denoiser: ReturnType<typeof made>,
-  { isRandom, order = [0, 1, 2], condition }: {
+  denoiser: Denoiser,
+  { isRandom, order = [0, 1, 2], logsnr = [-3, 0.5, 6], condition }: {
     readonly isRandom: boolean;
     readonly order?: readonly number[];
+    readonly logsnr?: readonly number[];
     readonly condition?: readonly number[];
   },
 ): Promise<Float32Array> {
@@ -37,7 +40,7 @@ async function predictions(
   for (const { data } of Object.values(params)) {
     if (isRandom) data.forEach((value, i) => data[i] = value + 0.1 * random.normal());
   }
-  const z = random.split("z").fillNormal(new Float32Array(3 * D)), logsnr = [-3, 0.5, 6];
+  const z = random.split("z").fillNormal(new Float32Array(3 * D));
   const engine = await createEngine(backend, 1), state = engine.createState(params);
   const program = await engine.compile(
     (s, { z, logsnr, known }) => ({
@@ -97,6 +100,45 @@ Deno.test("what is known changes it, and nothing known is a vector of zeros", as
   const zeros = new Array(12).fill(0), known = [1, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 1];
   ok(apart(await predictions("onnx-cpu", denoiser, { isRandom: true, condition: zeros }), nothing) < 1e-6);
   ok(apart(await predictions("onnx-cpu", denoiser, { isRandom: true, condition: known }), nothing) > 1e-3);
+});
+
+Deno.test("it sees the image that the reference makes of the noisy one, given what is known", async () => {
+  const other = { weights: Float64Array.of(1), components: [{ ...GAUSSIAN, mean: GAUSSIAN.mean.map((x) => x + 1) }] };
+  const own = await predictions("onnx-cpu", made(), { isRandom: true });
+  ok(apart(await predictions("onnx-cpu", made({}, { reference: other }), { isRandom: true }), own) > 1e-3);
+  // Two classes at both sides of the data's mean, told to a network whose blocks do not hear of them.
+  const reference: GaussianMixture = {
+    weights: Float64Array.of(0.5, 0.5),
+    components: [-1, 1].map((side) => ({ ...GAUSSIAN, mean: GAUSSIAN.mean.map((x) => x + side) })),
+    given: {
+      logits: Float64Array.of(0, 0, NEVER, NEVER, 0, NEVER, 0, NEVER),
+      ...{ numbers: new Uint32Array(0), means: new Float64Array(0), cross: new Float64Array(0) },
+      covariances: new Float64Array(0),
+    },
+  };
+  const deaf = (info: Partial<DataInfo>): Denoiser => {
+    const denoiser = made({}, { ...info, condition: CONDITION });
+    const silent = (params: Record<string, tf.Tensor>) => ({
+      ...params,
+      "known.2.weight": tf.zerosLike(params["known.2.weight"]),
+    });
+    return {
+      ...denoiser,
+      predict: (params, z, logsnr, condition) => denoiser.predict(silent(params), z, logsnr, condition),
+    };
+  };
+  const told = (denoiser: Denoiser, level: number) =>
+    predictions("onnx-cpu", denoiser, {
+      isRandom: true,
+      condition: [0, 1, 2].flatMap(() => [1, 1 - level, level, 0]),
+    });
+  ok(apart(await told(deaf({ reference }), 0), await told(deaf({ reference }), 1)) > 1e-3);
+  equal(apart(await told(deaf({}), 0), await told(deaf({}), 1)), 0);
+});
+
+Deno.test("where hardly a signal is left it gives numbers of the size of the noise", async () => {
+  const far = await predictions("onnx-cpu", made(), { isRandom: true, logsnr: [-80, -30, -16] });
+  ok(far.every((value) => Math.abs(value) < 10));
 });
 
 Deno.test("it has as many levels as the image has halves, where nothing is said", () => {

@@ -53,6 +53,9 @@ const options = {
   ...outputOptions,
 } as const;
 
+/** What is said of the likelihoods. */
+const FORMS = { paired: "against the reference", errors: "by the errors alone" };
+
 await mainOnRanks(async (ranks) => {
   const { options: o, positional } = await parseCommandLine({
     name: "classify",
@@ -89,7 +92,7 @@ await mainOnRanks(async (ranks) => {
     batch: Math.min(o.evalBatchSize ?? evalBatchSize, 2 * samples.count),
     ...{ signal: ranks.stop, ranks },
   });
-  const logs = await orStopped(
+  const told = await orStopped(
     "Stopped before all classes were measured; nothing is written.",
     () =>
       classLogProbabilities(meter, samples, condition, opened.proposal, random, {
@@ -97,7 +100,8 @@ await mainOnRanks(async (ranks) => {
         onProgress: (done, total) => progress.update({ label: "class", done, total }),
       }),
   );
-  if (!logs) throw new InterruptedError("Stopped before all classes were measured; nothing is written.");
+  if (!told) throw new InterruptedError("Stopped before all classes were measured; nothing is written.");
+  const { logs, form } = told;
   if (logs.some(Number.isNaN)) {
     throw new UserError("The likelihoods came out as no numbers: the model has diverged, or the data is not its own.");
   }
@@ -135,6 +139,7 @@ await mainOnRanks(async (ranks) => {
     classes: own.levels,
     ...(own.names ? { names: own.names } : {}),
     ...(result ? scoresOf(result) : {}),
+    likelihoods: form,
     rounds: o.rounds,
     seconds: Math.round(seconds * 1000) / 1000,
     peak_mb: peakMemory(),
@@ -157,7 +162,7 @@ await mainOnRanks(async (ranks) => {
       `${countLine(summary)} of ${name}: ${own.name} under ${summary.run}`,
       ...(chosen.description === undefined ? [] : [`  read ${chosen.description}`]),
       ...(result ? linesOf(result, own.name) : []),
-      `${o.rounds} rounds of ${own.levels.length} classes, ${seconds.toFixed(1)} s`,
+      `${o.rounds} rounds of ${own.levels.length} classes, ${FORMS[form]}, ${seconds.toFixed(1)} s`,
       ...(wrote.length > 0 ? [`Wrote ${wrote.join(", ")}`] : []),
     ].join("\n"),
   );

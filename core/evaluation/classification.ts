@@ -18,6 +18,14 @@ export interface ClassifyOptions {
   onProgress?(done: number, total: number): void;
 }
 
+/** What the likelihoods of samples say of their classes. */
+export interface ClassLogs {
+  /** log p(c | x), `[n, classes]`, row by row in nats, −∞ for a class without training samples. */
+  readonly logs: Float64Array;
+  /** Which likelihoods a pilot chose: those against the conditional reference, or the errors alone. */
+  readonly form: "paired" | "errors";
+}
+
 /**
  * log p(c | x) of each sample and class by Bayes' rule from the likelihoods, log p(c) + log p(x | c) − log Σ over the
  * classes, with the training samples' shares for p(c). All classes are measured on the same noise at the same log SNRs,
@@ -29,7 +37,7 @@ export interface ClassifyOptions {
  * of log SNRs. Of images the reference's own errors differ by more than the network's.
  *
  * @param random Decides the log SNRs and the noise.
- * @returns `[n, classes]`, row by row in nats, −∞ for a class without training samples; nothing where the signal ended it.
+ * @returns Nothing where the signal ended it.
  */
 export async function classLogProbabilities(
   meter: ErrorMeter,
@@ -38,7 +46,7 @@ export async function classLogProbabilities(
   proposal: Proposal,
   random: Random,
   { variable, rounds, signal, onProgress }: ClassifyOptions,
-): Promise<Float64Array | undefined> {
+): Promise<ClassLogs | undefined> {
   const own = condition[variable];
   if (own.kind !== "class") throw new RangeError(`${own.name} is a number, expected a class to tell.`);
   const { levels, counts } = own, n = samples.count, k = levels.length;
@@ -69,7 +77,7 @@ export async function classLogProbabilities(
     const sum = largest + Math.log(row.reduce((sum, log) => sum + Math.exp(log - largest), 0));
     row.forEach((log, c) => row[c] = log - sum);
   }
-  return logs;
+  return { logs, form };
 }
 
 /** Samples and rounds of the pilot that tells where along the log SNRs classes differ, and what is drawn evenly at least. */

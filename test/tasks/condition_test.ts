@@ -188,7 +188,7 @@ Deno.test("nll, sample and classify go by what is given", () =>
     }
     equal((await run("nll", "--data", "bare.csv", "--given", "label=1", "--clamp", "--rounds", "1")).given, "label=1");
 
-    const { accuracy, log_loss, entropy_nats, mi_at_least_nats, figures } = await run(
+    const { accuracy, log_loss, entropy_nats, mi_at_least_nats, likelihoods, figures } = await run(
       "classify",
       "--data",
       "test.csv",
@@ -197,6 +197,7 @@ Deno.test("nll, sample and classify go by what is given", () =>
     );
     const best = mean((row) => -exactClasses(row)[row[2]]);
     ok(Math.abs(log_loss - best) < 0.03 && accuracy > 0.9, `${accuracy}, ${log_loss} for ${best}`);
+    ok(["paired", "errors"].includes(likelihoods), likelihoods);
     ok(Math.abs(entropy_nats - log_loss - mi_at_least_nats) < 1e-9 && mi_at_least_nats < entropy_nats);
     match(await Deno.readTextFile(join(cwd, "run", figures[0])), /share of right answers/);
     const [head, first] = (await Deno.readTextFile(join(cwd, "c.csv"))).split("\n");

@@ -56,7 +56,7 @@ Deno.test("log p(x | c) and log p(x) of classes are exact within two errors, for
 
 Deno.test("log p(c | x) by Bayes' rule is exact within the noise, and scored as exact probabilities are", async () => {
   const { rows, samples, meter, dispose } = await labelledMeter(400);
-  const logs = (await classLogProbabilities(meter, samples, CONDITION, PROPOSAL, Random.fromSeed(3), {
+  const { logs } = (await classLogProbabilities(meter, samples, CONDITION, PROPOSAL, Random.fromSeed(3), {
     variable: 0,
     rounds: 64,
   }))!;

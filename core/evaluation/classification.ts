@@ -28,9 +28,9 @@ export interface ClassLogs {
 
 /**
  * log p(c | x) of each sample and class by Bayes' rule from the likelihoods, log p(c) + log p(x | c) − log Σ over the
- * classes, with the training samples' shares for p(c). All classes are measured on the same noise at the same log SNRs,
- * drawn where a pilot finds that classes differ, so that most of it falls out of their differences. Other variables that are
- * known of the samples are given throughout.
+ * classes, with the training samples' shares for p(c). All classes are measured on the same noise at the same log SNRs, evenly
+ * over the quantiles of a proposal that is where a pilot finds that classes differ, so that most noise falls out of their
+ * differences. Other variables that are known of the samples are given throughout.
  *
  * Likelihoods are those against the conditional reference, or, where a pilot finds less noise in them, the errors alone: what
  * −log p(x | c) has besides ½ ∫ E‖ε − ε̂(z | c)‖² dα is the same for all classes, up to what tells them apart beyond the range
@@ -112,9 +112,11 @@ async function measured(
     const end = Math.min(count, first + block), size = end - first;
     const stream = random.split(first);
     const x = twice(toFloat32(told[0], first, end));
+    // In one place within the parts of all rounds, where a smooth integrand's errors cancel.
+    const places = stream.fillUniform(new Float64Array(size));
     for (const form of Object.values(forms)) form.beginBlock();
     for (let round = 0; round < rounds; round++) {
-      const { logsnr, eps } = drawOf(stream, proposal, size, d, round / rounds, 1 / rounds);
+      const { logsnr, eps } = drawOf(stream, proposal, d, places.map((place) => (round + place) / rounds));
       for (const [c, each] of told.entries()) {
         if (signal?.aborted) return undefined;
         const { mse, mseReference } = await meter.measure(x, eps, logsnr, conditionOf(each, first, end, 2));
@@ -132,12 +134,11 @@ async function measured(
   return forms;
 }
 
-/** Noise with both signs, and log SNRs of a part of the proposal. */
-function drawOf(random: Random, proposal: LogsnrDistribution, count: number, d: number, begin: number, part: number) {
-  const jitter = random.fillUniform(new Float64Array(count));
-  const eps = twice(random.fillNormal(new Float32Array(count * d)));
-  for (let i = count * d; i < eps.length; i++) eps[i] = -eps[i];
-  return { logsnr: twice(Float32Array.from(jitter, (u) => proposal.atQuantile(begin + part * u))), eps };
+/** Noise with both signs, and the log SNRs at quantiles of the proposal. */
+function drawOf(random: Random, proposal: LogsnrDistribution, d: number, quantiles: Float64Array) {
+  const values = quantiles.length * d, eps = twice(random.fillNormal(new Float32Array(values)));
+  for (let i = values; i < eps.length; i++) eps[i] = -eps[i];
+  return { logsnr: twice(Float32Array.from(quantiles, (u) => proposal.atQuantile(u))), eps };
 }
 
 /** Values, and once more. */

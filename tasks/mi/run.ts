@@ -20,7 +20,7 @@ import { requirePerSamplePath, writeColumns } from "../../core/run/per_sample_fi
 import { shown } from "../../core/run/result.ts";
 import { mappedRows, mapRecord } from "./maps.ts";
 import { labelRecord } from "./summary.ts";
-import { formsApart, labelLines } from "./text.ts";
+import { beyondEntropy, formsApart, labelLines } from "./text.ts";
 
 /** What the command line says of the information of a run. */
 export interface RunRequest extends ChoiceOptions {
@@ -134,7 +134,7 @@ export async function measureRun(path: string, o: RunRequest): Promise<void> {
     },
     gap: { nats: gap.mean, stderr: gap.stderr, is_plain: formsApart(gap).length > 0 },
     reference: { name: mixtureName(referenceOf(opened.info)), mi_nats: reference.mean, mi_stderr: reference.stderr },
-    ...(classes ? { classes: labelRecord(classes) } : {}),
+    ...(classes ? { classes: labelRecord(classes), warnings: beyondEntropy(classes, names.join(", ")) } : {}),
     rounds,
     evaluations,
     reached: o.stderr === undefined || difference.noiseStderr <= o.stderr,
@@ -181,6 +181,6 @@ function linesOf(information: ModelInformation, names: string, referenceName: st
     `  the orthogonal form ${estimate(orthogonal.mean, orthogonal.stderr)}, ½ ∫ E‖ε̂(z) − ε̂(z | c)‖² dα`,
     ...formsApart(gap),
     `  of the reference    ${estimate(reference.mean, reference.stderr)}, ${referenceName}`,
-    ...(classes ? labelLines(classes, names, "X") : []),
+    ...(classes ? [...labelLines(classes, names, "X"), ...beyondEntropy(classes, names)] : []),
   ];
 }

@@ -87,6 +87,18 @@ export function formsApart(gap: Estimate): string[] {
   ];
 }
 
+/** A warning where a model has plainly more information of a label than there is. */
+export function beyondEntropy({ conditional: { mean, stderr } }: LabelInformation, name: string): string[] {
+  if (mean >= -PLAINLY * stderr) return [];
+  return [
+    `Warning: this is ${
+      estimateOf(-mean, stderr)
+    } more than the entropy of ${name}, which no information is: the model ` +
+    "describes p(x) worse than p(x | c), so that what follows from it for classifiers is not known. Train with a larger " +
+    "--drop-condition; classify tells what the samples say at least.",
+  ];
+}
+
 /** What an information says of a label. @param name Of the label. @param other What tells of it. */
 export function labelLines(label: LabelInformation, name: string, other: string): string[] {
   const { entropy, part, conditional, leastError, mostError, guessError } = label;

@@ -3,12 +3,8 @@ import { basename, join, resolve } from "node:path";
 import { mainOnRanks, mpiOption, parseCommandLine, printText, Progress, takeNotes } from "../core/cli/mod.ts";
 import { InterruptedError, orStopped } from "../core/errors/interrupted_error.ts";
 import { UserError } from "../core/errors/user_error.ts";
-import {
-  type Classification,
-  classLogProbabilities,
-  likeliest,
-  scoreClasses,
-} from "../core/evaluation/classification.ts";
+import { type Classification, likeliest, scoreClasses } from "../core/evaluation/classification.ts";
+import { classLogProbabilities, type ClassLogs, LABELLED_SAMPLES } from "../core/evaluation/class_probabilities.ts";
 import { ROUNDS } from "../core/evaluation/take_rounds.ts";
 import { lockOutput } from "../core/io/lock.ts";
 import { requireWithin } from "../core/io/within.ts";
@@ -17,13 +13,15 @@ import { SETTINGS } from "../core/model/setting_ranges.ts";
 import { MEASURING } from "../core/model/use_ranges.ts";
 import { ranksRecord } from "../core/mpi/mod.ts";
 import { withDefault } from "../core/options/values.ts";
+import type { Samples } from "../core/data/samples.ts";
 import { type ClassVariable, type Condition, levelsOf } from "../core/data/condition.ts";
 import { Random } from "../core/random/random.ts";
 import { runBackendOption } from "../core/run/backend.ts";
 import { countLine, drawnSamples } from "../core/run/drawn_samples.ts";
-import { PARTS, readingOptions, samplesOf } from "../core/run/evaluation_data.ts";
+import { type ChosenSamples, ownData, PARTS, readingOptions, samplesOf } from "../core/run/evaluation_data.ts";
 import { startModel } from "../core/run/load_model.ts";
 import { peakMemory } from "../core/run/memory.ts";
+import type { OpenModel } from "../core/run/open_weights.ts";
 import { openRun } from "../core/run/open_run.ts";
 import { outputOptions, trustOf, trustOption } from "../core/run/options.ts";
 import { requirePerSamplePath, writeColumns } from "../core/run/per_sample_file.ts";
@@ -85,6 +83,7 @@ await mainOnRanks(async (ranks) => {
     );
   }
   if (isFirst && o.perSample !== undefined) await lockOutput(resolve(o.perSample), ", or name another file");
+  const labelled = await labelledOf(opened, chosen, random, onNote);
   await using model = await startModel(opened, o);
   const { engine, meter: meterOf, evalBatchSize } = internalsOf(model);
   const started = performance.now();
@@ -96,12 +95,12 @@ await mainOnRanks(async (ranks) => {
     "Stopped before all classes were measured; nothing is written.",
     () =>
       classLogProbabilities(meter, samples, condition, opened.proposal, random, {
-        ...{ variable, rounds: o.rounds, signal: ranks.stop },
+        ...{ variable, rounds: o.rounds, signal: ranks.stop, ...(labelled ? { labelled } : {}) },
         onProgress: (done, total) => progress.update({ label: "class", done, total }),
       }),
   );
   if (!told) throw new InterruptedError("Stopped before all classes were measured; nothing is written.");
-  const { logs, form } = told;
+  const { logs, form, chosenBy, logsnrUpTo } = told;
   if (logs.some(Number.isNaN)) {
     throw new UserError("The likelihoods came out as no numbers: the model has diverged, or the data is not its own.");
   }
@@ -140,6 +139,8 @@ await mainOnRanks(async (ranks) => {
     ...(own.names ? { names: own.names } : {}),
     ...(result ? scoresOf(result) : {}),
     likelihoods: form,
+    ...(logsnrUpTo === undefined ? {} : { logsnr_up_to: logsnrUpTo }),
+    ...(chosenBy > 0 ? { chosen_by_labelled: chosenBy } : {}),
     rounds: o.rounds,
     seconds: Math.round(seconds * 1000) / 1000,
     peak_mb: peakMemory(),
@@ -162,11 +163,40 @@ await mainOnRanks(async (ranks) => {
       `${countLine(summary)} of ${name}: ${own.name} under ${summary.run}`,
       ...(chosen.description === undefined ? [] : [`  read ${chosen.description}`]),
       ...(result ? linesOf(result, own.name) : []),
-      `${o.rounds} rounds of ${own.levels.length} classes, ${FORMS[form]}, ${seconds.toFixed(1)} s`,
+      `${o.rounds} rounds of ${own.levels.length} classes, ${planWords(told)}, ${seconds.toFixed(1)} s`,
       ...(wrote.length > 0 ? [`Wrote ${wrote.join(", ")}`] : []),
     ].join("\n"),
   );
 });
+
+/**
+ * Samples of the run's own data that are none of those to tell: of its validation data, or, where those are told, of its
+ * training data.
+ */
+async function labelledOf(
+  opened: OpenModel,
+  { own }: ChosenSamples,
+  random: Random,
+  onNote: (note: string) => void,
+): Promise<Samples | undefined> {
+  try {
+    const { validation, train } = own?.dataset ?? await ownData(opened);
+    return drawnSamples(own?.part === "validation" ? train : validation, LABELLED_SAMPLES, random.split("labelled"))
+      .samples;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    onNote(`no labelled samples choose at which log SNRs classes are asked: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** How classes were asked, and who chose it. */
+function planWords({ form, logsnrUpTo, chosenBy }: ClassLogs): string {
+  const range = logsnrUpTo === undefined ? "" : ` up to log SNR ${logsnrUpTo.toFixed(2)}`;
+  return `${FORMS[form]}${range}${
+    chosenBy > 0 ? `, as ${chosenBy} labelled samples of the run's own are told best` : ""
+  }`;
+}
 
 /** The class that is to be told. @throws {UserError} Where the run has none, or several. */
 function variableOf(

@@ -51,3 +51,34 @@ export function reweightedProposal(proposal: Proposal, factors: readonly number[
     },
   };
 }
+
+/**
+ * The lower parts of a {@linkcode reweightedProposal}: log SNRs are drawn from the first parts alone, and integrals go up to
+ * the last one's end.
+ *
+ * @param factors As there.
+ * @param parts How many of them.
+ *
+ * @example
+ * ```ts
+ * import { equal, ok } from "assert";
+ * import { lowerPart } from "./reweighted_proposal.ts";
+ *
+ * const { range, atQuantile } = lowerPart({ loc: 2, scale: 1 }, [1, 3], 1);
+ * equal(range[1], 2);
+ * ok(atQuantile(0.999) < 2);
+ * ```
+ */
+export function lowerPart(proposal: Proposal, factors: readonly number[], parts: number): LogsnrDistribution {
+  const whole = reweightedProposal(proposal, factors),
+    sum = (some: readonly number[]) => some.reduce((a, b) => a + b, 0);
+  const share = sum(factors.slice(0, parts)) / sum(factors);
+  return {
+    range: [
+      whole.range[0],
+      parts < factors.length ? logsnrAtQuantile(parts / factors.length, proposal) : whole.range[1],
+    ],
+    atQuantile: (u) => whole.atQuantile(u * share),
+    weight: (logsnr) => share * whole.weight(logsnr),
+  };
+}

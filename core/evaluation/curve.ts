@@ -1,5 +1,6 @@
 import { gaussianMmse } from "../reference/gaussian.ts";
 import { requireGaussian } from "../reference/mixture.ts";
+import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
 import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import type { Random } from "../random/random.ts";
 import { conditionOf, type Samples, toFloat32 } from "../data/samples.ts";
@@ -16,7 +17,7 @@ export interface MseCurve {
 
 /**
  * The mean squared error at evenly spaced log SNRs over the proposal's range. Every level uses the same noise, so that
- * the curve is smooth, and the Gaussian's error on that noise steadies the mean.
+ * the curve is smooth, and the Gaussian's error on that noise steadies the mean, as a control variate.
  *
  * @param meter Compares with one Gaussian.
  * @param count Number of log SNRs.
@@ -31,7 +32,7 @@ export async function mseCurve(
   const { count: n, dimension: d } = samples;
   const [low, high] = logsnrRange(proposal);
   const logsnr = Array.from({ length: count }, (_, k) => low + (high - low) * k / (count - 1));
-  const gaps = logsnr.map(() => new Float64Array(n));
+  const own = logsnr.map(() => new Float64Array(n)), reference = logsnr.map(() => new Float64Array(n));
   const block = evaluationsAtOnce(d);
   for (let begin = 0; begin < n; begin += block) {
     const end = Math.min(n, begin + block);
@@ -39,17 +40,27 @@ export async function mseCurve(
     const eps = random.fillNormal(new Float32Array(x.length));
     for (const [k, alpha] of logsnr.entries()) {
       const { mse, mseReference } = await meter.measure(x, eps, new Float32Array(x.length / d).fill(alpha), condition);
-      for (let i = 0; i < mse.length; i++) gaps[k][begin + i] = mse[i] - mseReference[i];
+      own[k].set(mse, begin);
+      reference[k].set(mseReference, begin);
     }
   }
   const { eigenvalues } = requireGaussian(meter.reference);
   const gaussian = logsnr.map((alpha) => gaussianMmse(alpha, eigenvalues));
-  const means = gaps.map((values) => values.reduce((sum, gap) => sum + gap / n, 0));
-  const stderr = gaps.map((values, k) => {
-    const squares = values.reduce((sum, gap) => sum + (gap - means[k]) ** 2, 0);
-    return Math.sqrt(squares / Math.max(1, n - 1) / n);
-  });
-  return { logsnr, mse: means.map((mean, k) => gaussian[k] + mean), stderr, gaussian };
+  const steadied = logsnr.map((_, k) => steadiedMean(own[k], reference[k], gaussian[k]));
+  return { logsnr, mse: steadied.map(({ mean }) => mean), stderr: steadied.map(({ stderr }) => stderr), gaussian };
+}
+
+/**
+ * The mean of values less so much of a control variate's deviation from its known mean as leaves the least variance: all of
+ * the Gaussian's error where nearly all is noise, none where the network's is a small part of it.
+ */
+function steadiedMean(values: Float64Array, control: Float64Array, known: number): Estimate {
+  const mean = (of: Float64Array) => of.reduce((sum, value) => sum + value / of.length, 0);
+  const [m, c] = [mean(values), mean(control)];
+  const spread = control.reduce((sum, value) => sum + (value - c) ** 2, 0);
+  const common = control.reduce((sum, value, i) => sum + (value - c) * (values[i] - m), 0);
+  const share = spread > 0 ? Math.min(1, Math.max(0, common / spread)) : 1;
+  return meanAndStderr(values.map((value, i) => value - share * (control[i] - known)));
 }
 
 /**

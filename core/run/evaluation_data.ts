@@ -60,6 +60,8 @@ export interface ChosenSamples extends Disposable {
   readonly samples: Samples;
   /** Samples of about the same distribution. */
   readonly pool: Samples;
+  /** All of the run's own data, where these are a part of it. */
+  readonly own?: { readonly part: Part; readonly dataset: Dataset };
   /** What to call them, also in a file's name. */
   readonly name: string;
   /** Tells a file from a later one of the same name. */
@@ -136,6 +138,7 @@ export async function samplesOf(
   return {
     samples: atLeastOne(samples, spec),
     pool: own ? loaded.train : samples,
+    ...(own ? { own: { part: chosen, dataset: loaded } } : {}),
     name: `${basename(spec)}-${chosen}`,
     ...(loaded.logScale === undefined ? {} : { logScale: loaded.logScale }),
     ...(loaded.delta === undefined ? {} : { delta: loaded.delta }),

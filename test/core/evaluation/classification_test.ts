@@ -1,12 +1,16 @@
-import { equal, ok } from "assert";
+import { deepEqual, equal, ok } from "assert";
+import * as tf from "@tensorflow/tfjs";
 import { givenNothing } from "../../../core/data/condition.ts";
 import { meanAndStderr } from "../../../core/diffusion/likelihood.ts";
 import { createEngine } from "../../../core/engine/mod.ts";
-import { classLogProbabilities, scoreClasses } from "../../../core/evaluation/classification.ts";
-import { createErrorMeter } from "../../../core/evaluation/errors.ts";
+import type { Samples } from "../../../core/data/samples.ts";
+import { classLogProbabilities, type ClassLogs } from "../../../core/evaluation/class_probabilities.ts";
+import { scoreClasses } from "../../../core/evaluation/classification.ts";
+import { createErrorMeter, type ErrorMeter } from "../../../core/evaluation/errors.ts";
 import { RunningNll } from "../../../core/evaluation/running_nll.ts";
 import { takeRounds } from "../../../core/evaluation/take_rounds.ts";
 import { calibrationFigure, renderSvg } from "../../../core/figures/mod.ts";
+import type { Denoiser } from "../../../core/plugins/contracts.ts";
 import { Random } from "../../../core/random/random.ts";
 import { fitGaussian } from "../../../core/reference/gaussian.ts";
 import {
@@ -19,11 +23,11 @@ import {
 } from "../../labelled.ts";
 
 /** The ideal denoiser beside one Gaussian, which knows nothing of classes: all that is said of them is measured. */
-async function labelledMeter(n: number) {
+async function labelledMeter(n: number, denoiser = LABELLED_DENOISER) {
   const rows = labelledRows(Random.fromSeed(1), n), samples = labelledSamples(rows);
   const info = { shape: [2], gaussian: fitGaussian(samples), condition: CONDITION };
   const engine = await createEngine("onnx-cpu", 1);
-  const meter = await createErrorMeter(engine, engine.createState({}), () => ({}), LABELLED_DENOISER, info, 1024);
+  const meter = await createErrorMeter(engine, engine.createState({}), () => ({}), denoiser, info, 1024);
   const dispose = async () => {
     await meter.dispose();
     await engine.dispose();
@@ -70,6 +74,45 @@ Deno.test("log p(c | x) by Bayes' rule is exact within the noise, and scored as 
     ok(Math.abs(logs.subarray(3 * i, 3 * i + 3).reduce((sum, log) => sum + Math.exp(log), 0) - 1) < 1e-9);
   }
   await dispose();
+});
+
+Deno.test("classes are asked up to where the network tells labelled samples, and at all log SNRs where it always does", async () => {
+  // Above log SNR 3 all are told to be of class 2.
+  const lying: Denoiser = {
+    ...LABELLED_DENOISER,
+    predict(params, z, logsnr, condition) {
+      const wrong = tf.mul(
+        tf.cast(tf.greater(logsnr, 3), "float32"),
+        tf.sub(1, tf.slice(condition!, [0, 3], [-1, 1]).flatten()),
+      );
+      return tf.add(LABELLED_DENOISER.predict(params, z, logsnr, condition), tf.mul(1.5, tf.expandDims(wrong, 1)));
+    },
+  };
+  const others = labelledSamples(labelledRows(Random.fromSeed(8), 256));
+  const few = labelledSamples(labelledRows(Random.fromSeed(8), 40));
+  const { rows, samples, meter, dispose } = await labelledMeter(300, lying);
+  const truth = rows.map(([, , label]) => label), options = { variable: 0, rounds: 32 };
+  const told = async (own: ErrorMeter, labelled?: Samples) => {
+    const given = labelled ? { labelled } : {};
+    return (await classLogProbabilities(own, samples, CONDITION, PROPOSAL, Random.fromSeed(3), {
+      ...options,
+      ...given,
+    }))!;
+  };
+  const lossOf = ({ logs }: ClassLogs) => scoreClasses(logs, truth).logLoss.mean;
+  const best = scoreClasses(Float64Array.from(rows.flatMap((row) => exactClasses(row))), truth).logLoss.mean;
+  const plain = await told(meter), asked = await told(meter, others);
+  deepEqual([plain.logsnrUpTo, plain.chosenBy], [undefined, 0]);
+  equal(asked.chosenBy, 256);
+  ok(asked.logsnrUpTo! > 1 && asked.logsnrUpTo! < 3.5, `${asked.logsnrUpTo}`);
+  ok(lossOf(plain) > best + 0.5, `${lossOf(plain)} for ${best}`);
+  ok(lossOf(asked) < best + 0.1, `${lossOf(asked)} for ${best}`);
+  // Too few choose nothing.
+  deepEqual(await told(meter, few), plain);
+  await dispose();
+  const honest = await labelledMeter(300), all = await told(honest.meter, others);
+  deepEqual([all.logsnrUpTo, all.chosenBy], [undefined, 256]);
+  await honest.dispose();
 });
 
 Deno.test("the least information is that of the table, where the probabilities are the table's, and no more for others", () => {

@@ -8,7 +8,8 @@ import { blockedConvolutions } from "./kernels/blocked_convolution.ts";
 import type { Kernel } from "./kernels/kernel.ts";
 import { kernels } from "./kernels/mod.ts";
 import { encodeModel } from "./onnx.ts";
-import { openProcessor, type Place, type Processor } from "./processor_session.ts";
+import { fitsChanges, laneCounts, laneOf, laneShapes, takeMean } from "./lanes.ts";
+import { openProcessor, type Places, type Processor } from "./processor_session.ts";
 import {
   checkInput,
   type CompiledProgram,
@@ -146,12 +147,13 @@ function compileKernel({ kernel }: Program, state: OnnxState): CompiledProgram |
   };
 }
 
-async function compile(
+/** A program as a graph, for inputs of certain shapes. */
+function traced(
   program: Program,
   state: OnnxState,
   inputShapes: Readonly<Record<string, readonly number[]>>,
-  { processor, threads, checkpointing, table }: Setup,
-): Promise<CompiledProgram> {
+  { table, checkpointing }: Setup,
+) {
   const recording = record(program, state.shapes, inputShapes, { table });
   checkChanges(recording, state.shapes);
   const changed = Object.keys(recording.state);
@@ -159,11 +161,38 @@ async function compile(
   const parts = changed.map((name) => partsOf(recording.state[name]));
   const fused = fuse(recording.graph, [...outputs.map(([, value]) => value), ...parts.flat()]);
   const ends = recompute(recording.graph, fused, checkpointing);
-  const peak = peakBytes(ends), isLarge = peak >= LARGE_BYTES;
-  requireMemory(peak + bytesOfInputs(inputShapes), "A run of the denoiser");
+  return { graph: recording.graph, changed, outputs, parts, ends, peak: peakBytes(ends) };
+}
+
+/** A program's graph, and in how many lanes it is run on the inputs. */
+function inLanes(
+  program: Program,
+  state: OnnxState,
+  inputShapes: Readonly<Record<string, readonly number[]>>,
+  setup: Setup,
+): ReturnType<typeof traced> & { readonly lanes: number } {
+  const counts = program.separable && setup.processor.createSideSession ? laneCounts(inputShapes, setup.threads) : [1];
+  for (const lanes of counts) {
+    const trace = traced(program, state, laneShapes(inputShapes, lanes), setup);
+    const changes = trace.changed.reduce((sum, name) => sum + 4 * sizeOf(state.shapes[name]), 0);
+    const isWorthIt = lanes * trace.peak >= LARGE_BYTES && fitsChanges(lanes, changes, trace.peak);
+    if (lanes === 1 || isWorthIt) return { ...trace, lanes };
+  }
+  throw new RangeError("There is always one lane.");
+}
+
+async function compile(
+  program: Program,
+  state: OnnxState,
+  inputShapes: Readonly<Record<string, readonly number[]>>,
+  setup: Setup,
+): Promise<CompiledProgram> {
+  const { graph, changed, outputs, parts, ends, peak, lanes } = inLanes(program, state, inputShapes, setup);
+  const { processor } = setup, threads = Math.floor(setup.threads / lanes), isLarge = lanes * peak >= LARGE_BYTES;
+  requireMemory(lanes * peak + bytesOfInputs(inputShapes), "A run of the denoiser");
   // A value that ends in several places is computed once and copied.
   const model = encodeModel(
-    recording.graph.inputs,
+    graph.inputs,
     ends.flatMap((value, i) => ends.indexOf(value) === i ? { name: `end${i}`, value } : []),
     undefined,
     isLarge ? ({ input }) => splitName(input!.name)[0] === "input" : undefined,
@@ -171,16 +200,19 @@ async function compile(
   const inputs = Object.fromEntries(
     Object.entries(inputShapes).map(([name, shape]) => [name, new Float32Array(sizeOf(shape))]),
   );
-  const feeds: Record<string, Place> = {};
   const read = new Set<string>();
-  for (const { name, value } of model.inputs) {
-    const [kind, entry] = splitName(value.input!.name);
-    if (kind === "state") read.add(entry);
-    const source = kind === "state" ? state.entry(entry) : inputs[entry];
-    const { offset } = value.input!;
-    feeds[name] = { data: source.subarray(offset, offset + sizeOf(value.shape)), shape: value.shape };
-  }
-  const results = Object.fromEntries(outputs.map(([name, value]) => [name, new Float32Array(sizeOf(value.shape))]));
+  const feedsOf = (lane: number): Places =>
+    Object.fromEntries(model.inputs.map(({ name, value }) => {
+      const [kind, entry] = splitName(value.input!.name);
+      if (kind === "state") read.add(entry);
+      const source = kind === "state" ? state.entry(entry) : laneOf(inputs[entry], lane, lanes);
+      const { offset } = value.input!;
+      return [name, { data: source.subarray(offset, offset + sizeOf(value.shape)), shape: value.shape }];
+    }));
+  const feeds = feedsOf(0);
+  const results = Object.fromEntries(
+    outputs.map(([name, value]) => [name, new Float32Array(lanes * sizeOf(value.shape))]),
+  );
   // What a run reads it must not write; such entries are written after it.
   const late = changed.filter((name) => read.has(name))
     .map((name) => ({ name, data: new Float32Array(sizeOf(state.shapes[name])) }));
@@ -192,24 +224,48 @@ async function compile(
       return parts[i].map(({ shape }) => target.subarray(offset, offset += sizeOf(shape)));
     }),
   ];
-  const fetches: Record<string, Place> = {};
-  const copies: { from: Float32Array; to: Float32Array }[] = [];
-  ends.forEach((value, i) => {
+  const isChange = (i: number) => i >= outputs.length;
+  const firsts = ends.flatMap((value, i) => ends.indexOf(value) === i ? [{ i, name: `end${i}`, value }] : []);
+  const fetchesOf = (lane: number): Places =>
+    Object.fromEntries(firsts.flatMap(({ i, name, value }) => {
+      if (isChange(i)) return lane === 0 ? [[name, { data: places[i], shape: value.shape }]] : [];
+      return [[name, { data: laneOf(places[i], lane, lanes), shape: value.shape }]];
+    }));
+  const copies = ends.flatMap((value, i) => {
     const first = ends.indexOf(value);
-    if (first === i) fetches[`end${i}`] = { data: places[i], shape: value.shape };
-    else copies.push({ from: places[first], to: places[i] });
+    return first === i ? [] : [{ from: places[first], to: places[i] }];
   });
-
-  const session = await processor.createSession(model.bytes, feeds, fetches, threads, isLarge ? peak : 0);
+  const changes = firsts.filter(({ i }) => isChange(i));
+  const sizes = Object.fromEntries(changes.map(({ name, value }) => [name, sizeOf(value.shape)]));
+  const arenaBytes = isLarge ? lanes * peak : 0;
+  const session = await processor.createSession(model.bytes, feeds, fetchesOf(0), threads, arenaBytes);
+  const beside = Array.from(
+    { length: lanes - 1 },
+    (_, k) => processor.createSideSession!(model.bytes, feedsOf(k + 1), fetchesOf(k + 1), sizes, threads, arenaBytes),
+  );
   return {
     async run(given) {
       for (const [name, data] of Object.entries(inputs)) data.set(checkInput(name, given[name], data.length));
-      await session.run();
+      const others = beside.map((lane) => lane.run());
+      const [own, ...rest] = await Promise.allSettled([session.run(), ...others]);
+      try {
+        if (own.status === "rejected") throw own.reason;
+        const theirs = rest.map((lane) => {
+          if (lane.status === "rejected") throw lane.reason;
+          return lane.value;
+        });
+        if (lanes > 1) { for (const { i, name } of changes) takeMean(places[i], theirs.map((values) => values[name])); }
+      } finally {
+        for (const lane of beside) lane.release();
+      }
       for (const { from, to } of copies) to.set(from);
       for (const { name, data } of late) state.entry(name).set(data);
       return results;
     },
-    dispose: () => session.dispose(),
+    async dispose() {
+      for (const lane of beside) lane.dispose();
+      await session.dispose();
+    },
   };
 }
 

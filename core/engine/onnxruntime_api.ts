@@ -26,6 +26,7 @@ const FUNCTIONS = {
     parameters: ["pointer", "buffer", "usize", "buffer", "usize", "i32", "buffer"],
     result: "pointer",
   },
+  GetTensorMutableData: { index: 51, parameters: ["pointer", "buffer"], result: "pointer" },
   CreateMemoryInfo: { index: 68, parameters: ["buffer", "i32", "i32", "i32", "buffer"], result: "pointer" },
   AllocatorFree: { index: 76, parameters: ["pointer", "pointer"], result: "pointer" },
   GetAllocatorWithDefaultOptions: { index: 78, parameters: ["buffer"], result: "pointer" },
@@ -61,6 +62,24 @@ const FUNCTIONS = {
   SessionOptionsAppendExecutionProvider: {
     index: 216,
     parameters: ["pointer", "buffer", "buffer", "buffer", "usize"],
+    result: "pointer",
+  },
+  RunAsync: {
+    index: 260,
+    parameters: [
+      ...[
+        "pointer",
+        "pointer",
+        "buffer",
+        "buffer",
+        "usize",
+        "buffer",
+        "usize",
+        "buffer",
+        "function",
+        "pointer",
+      ] as const,
+    ],
     result: "pointer",
   },
 } as const satisfies Record<string, Deno.ForeignFunction & { readonly index: number }>;

@@ -2,6 +2,7 @@ import { sizeOf } from "../data/tensors.ts";
 import { strings, text } from "./c_strings.ts";
 import { arenaOf, type Create } from "./onnxruntime_arena.ts";
 import { type Functions, libraryFolder, loadLibrary } from "./onnxruntime_api.ts";
+import { type BackgroundModel, backgroundModel } from "./onnxruntime_background.ts";
 
 /** Where a session computes. `cpu` is for tests of what uses this. */
 export type Provider = "cpu" | "webgpu" | "cuda";
@@ -52,6 +53,16 @@ export interface DeviceSession {
   ): DeviceTensor[];
   /** Binds all inputs and outputs, which are the host's, to run the model on them again and again. */
   bind(inputs: Readonly<Record<string, DeviceTensor>>, outputs: Readonly<Record<string, DeviceTensor>>): BoundModel;
+  /**
+   * The same for runs beside the caller's own work, of a session of two threads at least.
+   *
+   * @param loose The sizes of outputs that have no place of their own.
+   */
+  bindBeside(
+    inputs: Readonly<Record<string, DeviceTensor>>,
+    outputs: Readonly<Record<string, DeviceTensor>>,
+    loose: Readonly<Record<string, number>>,
+  ): BackgroundModel;
   dispose(): void;
 }
 
@@ -95,8 +106,14 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
   const hostMemory = memoryOf("cpu");
 
   // A process that ends with a device in use may crash in the driver: what is left goes first, tensors before sessions.
-  const live = { tensors: new Set<DeviceTensor>(), sessions: new Set<DeviceSession>() };
+  const live = {
+    tensors: new Set<DeviceTensor>(),
+    sessions: new Set<DeviceSession>(),
+    beside: new Set<BackgroundModel>(),
+  };
   globalThis.addEventListener("unload", () => {
+    // What still runs uses all of it.
+    if ([...live.beside].some(({ isRunning }) => isRunning)) return;
     for (const { dispose } of [...live.tensors, ...live.sessions]) dispose();
     ort.ReleaseEnv(env);
   });
@@ -186,6 +203,12 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
           run: () => check(ort.RunWithBinding(session, null, own)),
           dispose: () => ort.ReleaseIoBinding(own),
         };
+      },
+      bindBeside(inputs, outputs, loose) {
+        const pointersOf = (tensors: Readonly<Record<string, DeviceTensor>>) =>
+          Object.fromEntries(Object.entries(tensors).map(([name, { pointer }]) => [name, pointer]));
+        const bindings = { inputs: pointersOf(inputs), outputs: pointersOf(outputs), loose };
+        return backgroundModel(ort, check, session, bindings, live.beside);
       },
       dispose() {
         if (!live.sessions.delete(usable)) return;

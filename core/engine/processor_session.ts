@@ -23,6 +23,20 @@ export interface ProcessorSession {
   dispose(): Promise<void>;
 }
 
+/** A model that runs beside what the caller does, on threads of its own. */
+export interface SideSession {
+  /**
+   * Runs the model once.
+   *
+   * @returns The outputs without a place, by name, as they lie until they are released.
+   * @throws {BackendError} When the run fails.
+   */
+  run(): Promise<Readonly<Record<string, Float32Array>>>;
+  /** Lets go of what the last run returned. */
+  release(): void;
+  dispose(): void;
+}
+
 /** ONNX Runtime on the processor. */
 export interface Processor {
   /** That of ONNX Runtime. */
@@ -38,6 +52,19 @@ export interface Processor {
     threads: number,
     arenaBytes?: number,
   ): Promise<ProcessorSession>;
+  /**
+   * A session for runs beside other work; not where runs cannot be so.
+   *
+   * @param loose The sizes of outputs that are to lie in the arena, by name.
+   */
+  createSideSession?(
+    model: Uint8Array<ArrayBuffer>,
+    inputs: Places,
+    outputs: Places,
+    loose: Readonly<Record<string, number>>,
+    threads: number,
+    arenaBytes: number,
+  ): SideSession;
 }
 
 /** By ONNX Runtime's names. */
@@ -70,12 +97,20 @@ export function libraryProcessor(runtime: OnnxRuntime): Processor {
   return {
     version: runtime.version,
     async createSession(...given) {
-      const { run, release } = boundModel(runtime, ...given);
+      const opened = openModel(runtime, ...given), bound = opened.session.bind(opened.given, opened.results);
+      const release = () => {
+        bound.dispose();
+        opened.release();
+      };
       const session: ProcessorSession = {
         async run() {
           // Lets signals and timers have their turn between runs.
           await setImmediate();
-          run();
+          try {
+            bound.run();
+          } catch (error) {
+            throw runError(BACKEND, messageOf(error));
+          }
         },
         dispose() {
           if (forgotten.unregister(session)) release();
@@ -85,18 +120,42 @@ export function libraryProcessor(runtime: OnnxRuntime): Processor {
       forgotten.register(session, release, session);
       return await Promise.resolve(session);
     },
+    createSideSession(model, inputs, outputs, loose, threads, arenaBytes) {
+      // The run itself takes one of the session's threads.
+      const opened = openModel(runtime, model, inputs, outputs, threads + 1, arenaBytes);
+      const bound = opened.session.bindBeside(opened.given, opened.results, loose);
+      const release = () => {
+        bound.dispose();
+        opened.release();
+      };
+      const session: SideSession = {
+        async run() {
+          try {
+            return await bound.run();
+          } catch (error) {
+            throw runError(BACKEND, messageOf(error));
+          }
+        },
+        release: () => bound.release(),
+        dispose() {
+          if (forgotten.unregister(session)) release();
+        },
+      };
+      forgotten.register(session, release, session);
+      return session;
+    },
   };
 }
 
-/** A model with tensors in its places. */
-function boundModel(
+/** A model, opened, and tensors in its places. */
+function openModel(
   runtime: OnnxRuntime,
   model: Uint8Array<ArrayBuffer>,
   inputs: Places,
   outputs: Places,
   threads: number,
   arenaBytes = 0,
-): { run(): void; release(): void } {
+) {
   const tensorsOf = (places: Places) =>
     Object.fromEntries(
       Object.entries(places).map(([name, { data, shape }]) => [name, runtime.hostTensor(data, shape)]),
@@ -105,17 +164,9 @@ function boundModel(
     const settings = { provider: "cpu", threads, options: {}, entries: ENTRIES, arenaBytes } as const;
     const session = runtime.createSession(model, settings);
     const [given, results] = [tensorsOf(inputs), tensorsOf(outputs)];
-    const bound = session.bind(given, results);
     return {
-      run() {
-        try {
-          bound.run();
-        } catch (error) {
-          throw runError(BACKEND, messageOf(error));
-        }
-      },
+      ...{ session, given, results },
       release() {
-        bound.dispose();
         session.dispose();
         for (const tensor of [...Object.values(given), ...Object.values(results)]) tensor.dispose();
       },

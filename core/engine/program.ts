@@ -21,6 +21,16 @@ export interface Program {
     /** Its inputs, all scalars. */
     readonly inputs: readonly string[];
   };
+  /** See {@linkcode separable}. */
+  readonly separable?: boolean;
+}
+
+/**
+ * Says of a program that its inputs and outputs have a row for each sample, of which none hangs on another, and that what it
+ * changes of the state are means over them: an engine may run parts of the rows apart. It must not read what it changes.
+ */
+export function separable(program: Program): Program {
+  return Object.assign(program, { separable: true });
 }
 
 /** Named tensors that stay on the device between runs. Several programs may read and change one state. */

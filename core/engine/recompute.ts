@@ -15,7 +15,7 @@ const LIGHT: ReadonlySet<string> = new Set([
 const PRODUCTS: ReadonlySet<string> = new Set(["FusedMatMul", "Gemm", "MatMul"]);
 
 /** The part of all multiplications that products which are computed again may be. */
-const MOST_AGAIN = 0.025;
+const MOST_AGAIN = 0.065;
 
 /**
  * Multiplications of a program for each byte that is written again, at least: in a narrow network, which has few, it would

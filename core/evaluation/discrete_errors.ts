@@ -1,7 +1,7 @@
 import { clampTo, type Grid, gridValue, hardRound, softRound } from "../diffusion/discrete.ts";
 import { type Condition, conditionWidth } from "../data/condition.ts";
 import { noisyChannel } from "../diffusion/channel.ts";
-import type { Engine, State, Tensors } from "../engine/program.ts";
+import { type Engine, separable, type State, type Tensors } from "../engine/program.ts";
 import type { Denoiser } from "../plugins/contracts.ts";
 import { sizeOf } from "../data/tensors.ts";
 import { predict } from "../plugins/predict.ts";
@@ -67,9 +67,9 @@ export async function createDiscreteMeter(
   const d = sizeOf(shape), width = condition ? conditionWidth(condition) : 0;
   const size = rowsOfRun(chunk, options.ranks);
   const program = await engine.compile(
-    (s, { x, eps, logsnr, condition }) => ({
+    separable((s, { x, eps, logsnr, condition }) => ({
       outputs: { epsHat: predict(denoiser, weights(s), noisyChannel(x, eps, logsnr), logsnr, condition) },
-    }),
+    })),
     state,
     errorInputs(size, shape, width),
   );

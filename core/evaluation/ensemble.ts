@@ -4,7 +4,7 @@ import { logsnrRange, type Proposal } from "../diffusion/logsnr.ts";
 import { sizeOf } from "../data/tensors.ts";
 import type { HostTensors } from "../data/tensors.ts";
 import { conditionOf, type Samples, toFloat32 } from "../data/samples.ts";
-import type { Engine } from "../engine/program.ts";
+import { type Engine, separable } from "../engine/program.ts";
 import { UserError } from "../errors/user_error.ts";
 import { type DataInfo, type Denoiser, referenceOf, widthOfCondition } from "../plugins/contracts.ts";
 import { predict } from "../plugins/predict.ts";
@@ -160,9 +160,9 @@ async function productProgram(
   const pairs = Array.from({ length: all }, (_, a) => Array.from({ length: a + 1 }, (_, b) => [a, b] as const)).flat();
   const state = engine.createState(memberParams(members));
   const program = await engine.compile(
-    (params, { x, eps, logsnr, condition }) => {
+    separable((params, { x, eps, logsnr, condition }) => {
       const z = noisyChannel(x, eps, logsnr);
-      const flat = (epsHat: tf.Tensor) => tf.reshape(tf.sub(eps, epsHat), [size, d]);
+      const flat = (epsHat: tf.Tensor) => tf.reshape(tf.sub(eps, epsHat), [-1, d]);
       const errors = [
         ...members.map(({ denoiser }, member) =>
           flat(predict(denoiser, paramsOf(params, member), z, logsnr, condition))
@@ -174,7 +174,7 @@ async function productProgram(
           pairs.map(([a, b]) => [`${a}.${b}`, tf.sum(tf.mul(errors[a], errors[b]), 1)]),
         ),
       };
-    },
+    }),
     state,
     errorInputs(size, shape, known),
   );

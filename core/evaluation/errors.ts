@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
-import type { Engine, Program, State, Tensors } from "../engine/program.ts";
+import { type Engine, type Program, separable, type State, type Tensors } from "../engine/program.ts";
 import { type DataInfo, type Denoiser, knownValues, referenceOf, widthOfCondition } from "../plugins/contracts.ts";
 import type { Rows } from "../mpi/ranks.ts";
 import { sizeOf } from "../data/tensors.ts";
@@ -48,7 +48,7 @@ export function errorProgram(
   data: Pick<DataInfo, "shape" | "condition" | "gaps">,
 ): Program {
   const predictReference = mixturePrediction(reference);
-  return (state, { x, eps, logsnr, condition }) => {
+  return separable((state, { x, eps, logsnr, condition }) => {
     const known = knownValues(data, condition), whole = noisyChannel(x, eps, logsnr);
     const z = known ? tf.mul(whole, known) : whole;
     const own = predict(denoiser, weights(state), z, logsnr, condition),
@@ -60,7 +60,7 @@ export function errorProgram(
         distance: squaredError(own, other, known),
       },
     };
-  };
+  });
 }
 
 /** Names and shapes of its inputs. @param condition Values of what is known of a sample, 0 where nothing ever is. */

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { gradients } from "../engine/gradients.ts";
-import type { Engine, Program, State, Tensors } from "../engine/program.ts";
+import { type Engine, type Program, separable, type State, type Tensors } from "../engine/program.ts";
 import { type DataInfo, type Denoiser, widthOfCondition } from "../plugins/contracts.ts";
 import { predict } from "../plugins/predict.ts";
 import { sizeOf } from "../data/tensors.ts";
@@ -73,7 +73,7 @@ export async function createFlowMeter(
 ): Promise<FlowMeter> {
   const { shape } = data, d = sizeOf(shape), width = widthOfCondition(data);
   const perPoint = exact ? d : 1, lanes = Math.max(1, Math.floor(chunk / perPoint)), size = lanes * perPoint;
-  const program = await engine.compile(flowProgram(weights, denoiser), state, {
+  const program = await engine.compile(separable(flowProgram(weights, denoiser)), state, {
     ...{ z: [size, ...shape], probe: [size, ...shape], logsnr: [size] },
     ...(width > 0 ? { condition: [size, width] } : {}),
   });

@@ -16,7 +16,7 @@ import {
 } from "../diffusion/variational_bound.ts";
 import { noisyChannel } from "../diffusion/channel.ts";
 import { type Estimate, meanAndStderr } from "../diffusion/likelihood.ts";
-import type { Engine, State, Tensors } from "../engine/program.ts";
+import { type Engine, separable, type State, type Tensors } from "../engine/program.ts";
 import { type DataInfo, type Denoiser, widthOfCondition } from "../plugins/contracts.ts";
 import { predict } from "../plugins/predict.ts";
 import type { Random } from "../random/random.ts";
@@ -57,13 +57,13 @@ export async function createPredictionMeter(
 ): Promise<PredictionMeter> {
   const { shape } = data, d = sizeOf(shape), width = widthOfCondition(data), size = rowsOfRun(chunk, options.ranks);
   const program = await engine.compile(
-    (s, { x, eps, logsnr, told, condition }) => {
+    separable((s, { x, eps, logsnr, told, condition }) => {
       const params = weights(s), z = noisyChannel(x, eps, logsnr);
       if (!options.isLearned || !denoiser.stepVariance) {
         return { outputs: { epsHat: predict(denoiser, params, z, told, condition) } };
       }
       return { outputs: { ...denoiser.stepVariance(params, z, told as tf.Tensor1D, condition) } };
-    },
+    }),
     state,
     { ...errorInputs(size, shape, width), told: [size] },
   );

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { sizeOf } from "../data/tensors.ts";
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
-import type { Engine, Program, State, Tensors } from "../engine/program.ts";
+import { type Engine, type Program, separable, type State, type Tensors } from "../engine/program.ts";
 import { errorInputs } from "../evaluation/errors.ts";
 import type { SampleMeter } from "../evaluation/measure_round.ts";
 import { rowProgram } from "../evaluation/row_program.ts";
@@ -92,7 +92,7 @@ export async function createInformationMeter(
   const { shape } = data, reference = referenceOf(data), known = widthOfCondition(data), d = sizeOf(shape);
   if (known === 0) throw new RangeError("The data has no condition, so that there is nothing to have information of.");
   const program = await engine.compile(
-    informationProgram(weights, denoiser, reference, squares),
+    separable(informationProgram(weights, denoiser, reference, squares)),
     state,
     errorInputs(chunk, shape, known),
   );

@@ -1,7 +1,7 @@
 import { sigmoid } from "../diffusion/logsnr.ts";
 import { estimateData, type SamplingPlan, takeStep } from "../diffusion/sampling.ts";
 import { gaussianStart } from "../reference/gaussian.ts";
-import type { Engine, State, Tensors } from "../engine/program.ts";
+import { type Engine, separable, type State, type Tensors } from "../engine/program.ts";
 import { UserError } from "../errors/user_error.ts";
 import { oneRank, type Ranks } from "../mpi/ranks.ts";
 import { type DataInfo, type Denoiser, widthOfCondition } from "../plugins/contracts.ts";
@@ -112,7 +112,9 @@ export async function createSampler(
 ): Promise<Sampler> {
   const { shape, gaussian } = data, d = sizeOf(shape), width = widthOfCondition(data);
   const program = await engine.compile(
-    (s, { z, logsnr, condition }) => ({ outputs: { epsHat: predict(denoiser, weights(s), z, logsnr, condition) } }),
+    separable((s, { z, logsnr, condition }) => ({
+      outputs: { epsHat: predict(denoiser, weights(s), z, logsnr, condition) },
+    })),
     state,
     { z: [batch, ...shape], logsnr: [batch], ...(width ? { condition: [batch, width] } : {}) },
   );

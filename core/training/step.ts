@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { noisyChannel, squaredError } from "../diffusion/channel.ts";
 import { gradients } from "../engine/gradients.ts";
-import type { Precision, Program, Tensors } from "../engine/program.ts";
+import { type Precision, type Program, separable, type Tensors } from "../engine/program.ts";
 import { type DataInfo, type Denoiser, knownValues } from "../plugins/contracts.ts";
 import { predictInTraining } from "../plugins/predict.ts";
 import { adam, BETA1, BETA2 } from "./adam.ts";
@@ -58,7 +58,7 @@ export function gradientStep(
   target: typeof GRADIENT | typeof PARTIAL_GRADIENT = GRADIENT,
 ): Program {
   const predictReference = mixturePrediction(reference);
-  return (state, { x, eps, logsnr, weight, lossScale, condition, draws }) => {
+  const program: Program = (state, { x, eps, logsnr, weight, lossScale, condition, draws }) => {
     const known = knownValues(data, condition), whole = noisyChannel(x, eps, logsnr);
     const z = known ? tf.mul(whole, known) : whole;
     const { gradients: grads, aux } = gradients((params) => {
@@ -74,6 +74,7 @@ export function gradientStep(
       : { mseReference: squaredError(eps, predictReference(z, logsnr, condition), known) };
     return { outputs: { mse: aux.mse, ...baseline, ...overflow }, state: { [target]: gradient } };
   };
+  return separable(program);
 }
 
 /** Adds a part's gradient to the batch's, g ← keep·g + part; `keep` is 0 for the first part and 1 for the others. */

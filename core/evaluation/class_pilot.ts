@@ -12,8 +12,11 @@ export interface ClassPlan {
   readonly logsnrUpTo?: number;
 }
 
-/** Rounds of the pilot, and what is drawn evenly at least. */
-const ROUNDS = 16, KEPT = 0.2;
+/** Rounds of the pilot. */
+export const ROUNDS = 16;
+
+/** What is drawn evenly at least. */
+const KEPT = 0.2;
 
 /**
  * Finds on a few samples where along the log SNRs classes differ, which likelihoods have less noise, and, where their
@@ -32,7 +35,11 @@ export async function planClasses(
   draws: Omit<ClassDraws, "proposal"> & { readonly proposal: Proposal },
   prior: readonly number[],
   reference: Float64Array,
-  { truth, signal }: { readonly truth?: readonly number[] | undefined; readonly signal?: AbortSignal },
+  { truth, signal, onProgress }: {
+    readonly truth?: readonly number[] | undefined;
+    readonly signal?: AbortSignal;
+    readonly onProgress?: (part: number) => void;
+  },
 ): Promise<ClassPlan | undefined> {
   const even = { ...draws.proposal, even: true }, [{ count }] = draws.told, k = prior.length;
   const found = Array.from({ length: ROUNDS }, () => ({
@@ -41,7 +48,7 @@ export async function planClasses(
   }));
   const isWhole = await measureClasses(
     { ...draws, proposal: reweightedProposal(even) },
-    { rounds: ROUNDS, ...(signal ? { signal } : {}) },
+    { rounds: ROUNDS, onProgress, ...(signal ? { signal } : {}) },
     ({ first, round, values }) => FORMS.forEach((form) => found[round][form].set(values[form], first * k)),
   );
   if (!isWhole) return undefined;

@@ -4,7 +4,7 @@ import type { Proposal } from "../diffusion/logsnr.ts";
 import type { Random } from "../random/random.ts";
 import { referenceNll } from "../reference/mixture.ts";
 import { givenLevel, measureClasses } from "./class_errors.ts";
-import { type ClassPlan, planClasses, posterior } from "./class_pilot.ts";
+import { type ClassPlan, planClasses, posterior, ROUNDS as PILOT_ROUNDS } from "./class_pilot.ts";
 import type { ErrorMeter } from "./errors.ts";
 
 /** How classes are told from likelihoods. */
@@ -19,7 +19,7 @@ export interface ClassifyOptions {
    */
   readonly labelled?: Samples;
   readonly signal?: AbortSignal;
-  /** Called with the classes that are done, in parts of one, and how many there are. */
+  /** Called with the classes that are done, in parts of one, and how many there are, the pilot among them. */
   onProgress?(done: number, total: number): void;
 }
 
@@ -76,18 +76,20 @@ export async function classLogProbabilities(
   const known = truth?.filter((level) => level >= 0).length ?? 0, isChosen = known >= MIN_LABELLED;
   const pilot = choosing && isChosen ? choosing : firstOf(samples, PILOT_SAMPLES);
   const asked = toldOf(pilot), ended = signal ? { signal } : {};
+  const [before, rest] = [pilot.count * PILOT_ROUNDS, n * rounds];
+  const report = (done: number) => onProgress?.(k * done / (before + rest), k);
   const plan = await planClasses(
     { meter, told: asked, proposal, random: random.split("pilot") },
     prior,
     referenceNlls(asked, meter),
-    { ...(isChosen ? { truth } : {}), ...ended },
+    { ...(isChosen ? { truth } : {}), ...ended, onProgress: (part) => report(before * part) },
   );
   if (!plan) return undefined;
   const told = toldOf(samples), { form } = plan;
   const nlls = form === "paired" ? referenceNlls(told, meter) : new Float64Array(n * present.length);
   const isWhole = await measureClasses(
     { meter, told, proposal: plan.proposal, random },
-    { rounds, ...ended, onProgress: (part) => onProgress?.(part * k, k) },
+    { rounds, ...ended, onProgress: (part) => report(before + rest * part) },
     ({ first, values }) => values[form].forEach((value, at) => nlls[first * present.length + at] += value / rounds),
   );
   if (!isWhole) return undefined;

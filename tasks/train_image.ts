@@ -23,7 +23,7 @@ const task = imageTask({
   name: "train:image",
   summary: "Trains a density of images of a file, folder or data set. Its loss is a likelihood.",
   dataset: "mnist",
-  defaults: { denoiser: "unet", learningRate: "auto", batchSize: 64, evalBatchSize: 64, proposal: PROPOSAL },
+  defaults: { denoiser: "unet", learningRate: "auto", batchSize: 32, evalBatchSize: 64, proposal: PROPOSAL },
   preset,
 });
 

@@ -53,32 +53,24 @@ export function reweightedProposal(proposal: Proposal, factors: readonly number[
 }
 
 /**
- * The lower parts of a {@linkcode reweightedProposal}: log SNRs are drawn from the first parts alone, and integrals go up to
- * the last one's end.
+ * The lower part of a distribution of log SNRs: they are drawn from below a quantile alone, and integrals go up to there.
  *
- * @param factors As there.
- * @param parts How many of them.
+ * @param share The quantile, above 0 and at most 1.
  *
  * @example
  * ```ts
  * import { equal, ok } from "assert";
- * import { lowerPart } from "./reweighted_proposal.ts";
+ * import { lowerPart, reweightedProposal } from "./reweighted_proposal.ts";
  *
- * const { range, atQuantile } = lowerPart({ loc: 2, scale: 1 }, [1, 3], 1);
+ * const { range, atQuantile } = lowerPart(reweightedProposal({ loc: 2, scale: 1 }), 0.5);
  * equal(range[1], 2);
  * ok(atQuantile(0.999) < 2);
  * ```
  */
-export function lowerPart(proposal: Proposal, factors: readonly number[], parts: number): LogsnrDistribution {
-  const whole = reweightedProposal(proposal, factors),
-    sum = (some: readonly number[]) => some.reduce((a, b) => a + b, 0);
-  const share = sum(factors.slice(0, parts)) / sum(factors);
+export function lowerPart({ range, atQuantile, weight }: LogsnrDistribution, share: number): LogsnrDistribution {
   return {
-    range: [
-      whole.range[0],
-      parts < factors.length ? logsnrAtQuantile(parts / factors.length, proposal) : whole.range[1],
-    ],
-    atQuantile: (u) => whole.atQuantile(u * share),
-    weight: (logsnr) => share * whole.weight(logsnr),
+    range: [range[0], share < 1 ? atQuantile(share) : range[1]],
+    atQuantile: (u) => atQuantile(u * share),
+    weight: (logsnr) => share * weight(logsnr),
   };
 }

@@ -1,5 +1,6 @@
 import { meanAndStderr } from "../diffusion/likelihood.ts";
 import { type LogsnrDistribution, lowerPart, reweightedProposal } from "../diffusion/reweighted_proposal.ts";
+import { type Samples, selectRows } from "../data/samples.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import { type ClassDraws, type Form, FORMS, measureClasses } from "./class_errors.ts";
 
@@ -12,84 +13,118 @@ export interface ClassPlan {
   readonly logsnrUpTo?: number;
 }
 
-/** Rounds of the pilot. */
-export const ROUNDS = 16;
+/** What a pilot measures first, evenly over the log SNRs. */
+export const FIRST = { samples: 64, rounds: 16 };
+
+/** Rounds of all its samples, at least, of which each has a part of the log SNRs that could be the last. */
+const MIN_ROUNDS = 8;
 
 /** What is drawn evenly at least. */
 const KEPT = 0.2;
 
+/** The pilot's samples and what is known of them. */
+export interface PilotOptions {
+  /** Those of what is planned: a choice is of what its noise leaves. */
+  readonly rounds: number;
+  /** log p(c). */
+  readonly prior: readonly number[];
+  /** −log p(x | c) of the conditional reference, `[samples, classes]` in nats. */
+  readonly reference: Float64Array;
+  /** The place of each sample's class, −1 where it is not known; left out, classes are asked at all log SNRs. */
+  readonly truth?: readonly number[] | undefined;
+  readonly signal?: AbortSignal;
+  /** Called with the part of all that is done. */
+  readonly onProgress?: (part: number) => void;
+}
+
+/** Sample rounds that a plan takes. */
+export function pilotWork(samples: number, rounds: number, isLabelled: boolean): number {
+  const first = Math.min(samples, FIRST.samples) * FIRST.rounds;
+  return first + (isLabelled ? samples * Math.max(MIN_ROUNDS, rounds) : 0);
+}
+
 /**
- * Finds on a few samples where along the log SNRs classes differ, which likelihoods have less noise, and, where their
- * classes are given, up to which log SNR the network tells them.
+ * Finds on a few samples where along the log SNRs classes differ and which likelihoods have less noise, and then, where
+ * their classes are given, up to which log SNR they are told best.
  *
  * Those that a lower log SNR tells better, by more than the standard error of the difference of the log losses, are asked up to
  * that alone: −log p(z | c) of the noisier image z is the same integral from the lowest log SNR up to its own. Above it a
  * network was hardly ever told that an image is of another class than its own.
  *
- * @param prior log p(c).
- * @param reference −log p(x | c) of the conditional reference, `[samples, classes]` in nats.
- * @param truth The place of each sample's class, −1 where it is not known; left out, classes are asked at all log SNRs.
  * @returns Nothing where the signal ended it.
  */
 export async function planClasses(
   draws: Omit<ClassDraws, "proposal"> & { readonly proposal: Proposal },
-  prior: readonly number[],
-  reference: Float64Array,
-  { truth, signal, onProgress }: {
-    readonly truth?: readonly number[] | undefined;
-    readonly signal?: AbortSignal;
-    readonly onProgress?: (part: number) => void;
-  },
+  { prior, reference, truth, signal, onProgress, ...asked }: PilotOptions,
 ): Promise<ClassPlan | undefined> {
-  const even = { ...draws.proposal, even: true }, [{ count }] = draws.told, k = prior.length;
-  const found = Array.from({ length: ROUNDS }, () => ({
-    paired: new Float64Array(count * k),
-    errors: new Float64Array(count * k),
-  }));
-  const isWhole = await measureClasses(
-    { ...draws, proposal: reweightedProposal(even) },
-    { rounds: ROUNDS, onProgress, ...(signal ? { signal } : {}) },
-    ({ first, round, values }) => FORMS.forEach((form) => found[round][form].set(values[form], first * k)),
+  const even = { ...draws.proposal, even: true }, k = prior.length, [{ count }] = draws.told;
+  const rounds = Math.max(MIN_ROUNDS, asked.rounds), ended = signal ? { signal } : {};
+  const work = pilotWork(count, asked.rounds, truth !== undefined), few = Math.min(count, FIRST.samples);
+  const first = await partsOf(
+    {
+      ...draws,
+      told: draws.told.map((samples) => firstOf(samples, few)),
+      ...{ proposal: reweightedProposal(even), random: draws.random.split("first") },
+    },
+    { rounds: FIRST.rounds, ...ended, onProgress: (part) => onProgress?.(few * FIRST.rounds * part / work) },
   );
-  if (!isWhole) return undefined;
-  const partsOf = (form: Form) => found.map((values) => values[form]);
-  const { form, parts } = truth
-    ? choice((form, parts) =>
-      losses(partsOf(form).slice(0, parts), form === "paired" ? reference : undefined, prior, truth)
-    )
-    : {
-      form: noise(partsOf("paired"), k) <= noise(partsOf("errors"), k) ? "paired" as const : "errors" as const,
-      parts: ROUNDS,
-    };
-  const proposal = lowerPart(even, factors(partsOf(form), k), parts);
-  return { form, proposal, ...(parts < ROUNDS ? { logsnrUpTo: proposal.range[1] } : {}) };
+  if (!first) return undefined;
+  const form = noise(first.paired, k) <= noise(first.errors, k) ? "paired" : "errors";
+  const proposal = reweightedProposal(even, factors(first[form], k));
+  if (!truth) return { form, proposal };
+  const all = await partsOf(
+    { ...draws, proposal },
+    { rounds, ...ended, onProgress: (part) => onProgress?.(1 - count * rounds * (1 - part) / work) },
+  );
+  if (!all) return undefined;
+  const parts = best(
+    all[form],
+    (some) => losses(some, rounds, form === "paired" ? reference : undefined, prior, truth),
+  );
+  if (parts === rounds) return { form, proposal };
+  const lower = lowerPart(proposal, parts / rounds);
+  return { form, proposal: lower, logsnrUpTo: lower.range[1] };
 }
 
-/** The likelihoods and the parts of the log SNRs that tell classes best: all, where fewer are not better by more than chance. */
-function choice(
-  lossesOf: (form: Form, parts: number) => Float64Array,
-): { readonly form: Form; readonly parts: number } {
-  const tried = FORMS.flatMap((form) =>
-    Array.from({ length: ROUNDS }, (_, i) => {
-      const losses = lossesOf(form, i + 1);
-      return { form, parts: i + 1, losses, mean: meanAndStderr(losses).mean };
-    })
+/** The first samples. */
+export function firstOf(samples: Samples, count: number): Samples {
+  return samples.count <= count ? samples : selectRows(samples, Uint32Array.from({ length: count }, (_, i) => i));
+}
+
+/** What each round finds, which is a part of the log SNRs, from the lowest up. @returns Nothing where the signal ended it. */
+async function partsOf(draws: ClassDraws, options: Parameters<typeof measureClasses>[1]) {
+  const [{ count }] = draws.told, k = draws.told.length;
+  const each = () => Array.from({ length: options.rounds }, () => new Float64Array(count * k));
+  const found: Record<Form, Float64Array[]> = { paired: each(), errors: each() };
+  const isWhole = await measureClasses(
+    draws,
+    options,
+    ({ first, round, values }) => FORMS.forEach((form) => found[form][round].set(values[form], first * k)),
   );
-  const best = (some: typeof tried) => some.reduce((best, each) => each.mean < best.mean ? each : best);
-  const whole = best(tried.filter(({ parts }) => parts === ROUNDS)), lower = best(tried);
+  return isWhole ? found : undefined;
+}
+
+/** How many of the parts tell classes best: all, where fewer are not better by more than chance. */
+function best(parts: readonly Float64Array[], lossesOf: (some: readonly Float64Array[]) => Float64Array): number {
+  const tried = parts.map((_, i) => {
+    const losses = lossesOf(parts.slice(0, i + 1));
+    return { count: i + 1, losses, mean: meanAndStderr(losses).mean };
+  });
+  const whole = tried[parts.length - 1], lower = tried.reduce((best, each) => each.mean < best.mean ? each : best);
   const gain = meanAndStderr(whole.losses.map((loss, i) => loss - lower.losses[i]));
-  return gain.mean > gain.stderr ? lower : whole;
+  return gain.mean > gain.stderr ? lower.count : parts.length;
 }
 
 /** −log p(c | x) of each sample's own class, in nats. */
 function losses(
   parts: readonly Float64Array[],
+  rounds: number,
   reference: Float64Array | undefined,
   prior: readonly number[],
   truth: readonly number[],
 ): Float64Array {
   const nlls = reference?.slice() ?? new Float64Array(truth.length * prior.length);
-  for (const part of parts) part.forEach((value, at) => nlls[at] += value / ROUNDS);
+  for (const part of parts) part.forEach((value, at) => nlls[at] += value / rounds);
   const logs = posterior(nlls, prior);
   return Float64Array.from(truth.flatMap((level, i) => level < 0 ? [] : [-logs[i * prior.length + level]]));
 }

@@ -1,10 +1,10 @@
 import { type Condition, levelsOf } from "../data/condition.ts";
-import { type Samples, selectRows } from "../data/samples.ts";
+import type { Samples } from "../data/samples.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import type { Random } from "../random/random.ts";
 import { referenceNll } from "../reference/mixture.ts";
 import { givenLevel, measureClasses } from "./class_errors.ts";
-import { type ClassPlan, planClasses, posterior, ROUNDS as PILOT_ROUNDS } from "./class_pilot.ts";
+import { type ClassPlan, FIRST, firstOf, pilotWork, planClasses, posterior } from "./class_pilot.ts";
 import type { ErrorMeter } from "./errors.ts";
 
 /** How classes are told from likelihoods. */
@@ -34,9 +34,6 @@ export interface ClassLogs extends Pick<ClassPlan, "form" | "logsnrUpTo"> {
 /** Labelled samples that choose at most: a few of them make most of a log loss. */
 export const LABELLED_SAMPLES = 256;
 
-/** Samples of a pilot without their classes. */
-const PILOT_SAMPLES = 128;
-
 /** Of fewer labelled samples a single one would choose. */
 const MIN_LABELLED = 64;
 
@@ -46,8 +43,7 @@ const MIN_LABELLED = 64;
  * over the quantiles of a proposal that is where a pilot finds that classes differ, so that most noise falls out of their
  * differences. Other variables that are known of the samples are given throughout.
  *
- * Likelihoods are those against the conditional reference, or, where labelled samples are told better by them, or a pilot
- * finds less noise in them, the errors alone: what −log p(x | c) has besides ½ ∫ E‖ε − ε̂(z | c)‖² dα is the same for all
+ * Likelihoods are those against the conditional reference, or, where a pilot finds less noise in them, the errors alone: what −log p(x | c) has besides ½ ∫ E‖ε − ε̂(z | c)‖² dα is the same for all
  * classes, up to what tells them apart beyond the range of log SNRs. Of images the reference's own errors differ by more
  * than the network's. Where labelled samples are told better so, classes are asked up to a log SNR alone, p(c | z) of the
  * noisier z there, with the reference's word for the rest where likelihoods are against it.
@@ -74,15 +70,16 @@ export async function classLogProbabilities(
   const choosing = labelled && firstOf(labelled, LABELLED_SAMPLES);
   const truth = choosing && levelsOf(choosing, condition, variable)?.map((level) => present.indexOf(level));
   const known = truth?.filter((level) => level >= 0).length ?? 0, isChosen = known >= MIN_LABELLED;
-  const pilot = choosing && isChosen ? choosing : firstOf(samples, PILOT_SAMPLES);
+  const pilot = choosing && isChosen ? choosing : firstOf(samples, FIRST.samples);
   const asked = toldOf(pilot), ended = signal ? { signal } : {};
-  const [before, rest] = [pilot.count * PILOT_ROUNDS, n * rounds];
+  const [before, rest] = [pilotWork(pilot.count, rounds, isChosen), n * rounds];
   const report = (done: number) => onProgress?.(k * done / (before + rest), k);
   const plan = await planClasses(
     { meter, told: asked, proposal, random: random.split("pilot") },
-    prior,
-    referenceNlls(asked, meter),
-    { ...(isChosen ? { truth } : {}), ...ended, onProgress: (part) => report(before * part) },
+    {
+      ...{ rounds, prior, reference: referenceNlls(asked, meter), ...(isChosen ? { truth } : {}) },
+      ...{ ...ended, onProgress: (part: number) => report(before * part) },
+    },
   );
   if (!plan) return undefined;
   const told = toldOf(samples), { form } = plan;
@@ -99,11 +96,6 @@ export async function classLogProbabilities(
   );
   const { logsnrUpTo } = plan;
   return { logs, form, chosenBy: isChosen ? known : 0, ...(logsnrUpTo === undefined ? {} : { logsnrUpTo }) };
-}
-
-/** The first samples. */
-function firstOf(samples: Samples, count: number): Samples {
-  return samples.count <= count ? samples : selectRows(samples, Uint32Array.from({ length: count }, (_, i) => i));
 }
 
 /** −log p(x | c) of the reference, `[samples, classes]`. */

@@ -63,6 +63,7 @@ export interface DeviceSession {
     outputs: Readonly<Record<string, DeviceTensor>>,
     loose: Readonly<Record<string, number>>,
   ): BackgroundModel;
+  /** Releases it, once the tensors that it made are. */
   dispose(): void;
 }
 
@@ -120,13 +121,15 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
 
   const arena = arenaOf(ort, env, made);
 
-  /** @param held Memory that the tensor uses. */
-  const tensorOf = (pointer: Deno.PointerObject, held?: Float32Array): DeviceTensor => {
+  /** @param held Memory that the tensor uses. @param onEnd Called when it is released. */
+  const tensorOf = (pointer: Deno.PointerObject, held?: Float32Array, onEnd?: () => void): DeviceTensor => {
     const tensor = {
       pointer,
       held,
       dispose() {
-        if (live.tensors.delete(tensor)) ort.ReleaseValue(pointer);
+        if (!live.tensors.delete(tensor)) return;
+        ort.ReleaseValue(pointer);
+        onEnd?.();
       },
     };
     live.tensors.add(tensor);
@@ -177,6 +180,22 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
     }
     const deviceMemory = memoryOf(settings.provider);
     const binding = made((out) => ort.CreateIoBinding(session, out));
+    // WebGPU's memory of a tensor goes back to the session that made it, which has to outlast it.
+    let tensors = 0, isDisposed = false;
+    const releaseUnused = () => {
+      if (!isDisposed || tensors > 0) return;
+      ort.ReleaseIoBinding(binding);
+      ort.ReleaseSession(session);
+      ort.ReleaseMemoryInfo(deviceMemory);
+      releaseArena();
+    };
+    const ownTensor = (pointer: Deno.PointerObject): DeviceTensor => {
+      tensors++;
+      return tensorOf(pointer, undefined, () => {
+        tensors--;
+        releaseUnused();
+      });
+    };
     const usable: DeviceSession = {
       run(inputs, hostOutputs, deviceOutputs) {
         try {
@@ -212,10 +231,8 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
       },
       dispose() {
         if (!live.sessions.delete(usable)) return;
-        ort.ReleaseIoBinding(binding);
-        ort.ReleaseSession(session);
-        ort.ReleaseMemoryInfo(deviceMemory);
-        releaseArena();
+        isDisposed = true;
+        releaseUnused();
       },
     };
     live.sessions.add(usable);
@@ -226,7 +243,7 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
       const length = new BigUint64Array(1);
       const list = made((out) => ort.GetBoundOutputValues(binding, allocator, out, length));
       const view = new Deno.UnsafePointerView(list);
-      const values = Array.from({ length: Number(length[0]) }, (_, i) => tensorOf(view.getPointer(8 * i)!));
+      const values = Array.from({ length: Number(length[0]) }, (_, i) => ownTensor(view.getPointer(8 * i)!));
       check(ort.AllocatorFree(allocator, list));
       for (const value of values.slice(count)) value.dispose();
       return values.slice(0, count);

@@ -8,9 +8,8 @@ const CRASHES = [134, 139];
 const TRIES = 3;
 
 /**
- * Mesa's llvmpipe, which stands for a GPU, crashes by SIGSEGV in one run of two on a machine whose load is several times its
- * processors, and hardly ever on an idle one, whatever of this program runs on it. Such a crash is said and tried again;
- * what is wrong in any other way is not.
+ * Mesa's llvmpipe, which stands for a GPU, may crash by SIGSEGV. Such a crash is said and tried again; what is wrong in any
+ * other way is not.
  *
  * @param crashed Whether a result is such a crash.
  */

@@ -2,7 +2,7 @@ import { bytesOfInputs } from "./graph_memory.ts";
 
 /**
  * A batch is divided into lanes, which run beside one another with a part of the threads each: operations that one thread
- * does, and the waits at the end of each that several do, take a sixth to a quarter of a step otherwise.
+ * does, and the waits at the end of each that several do, take a sixth of a step otherwise.
  */
 
 type Shapes = Readonly<Record<string, readonly number[]>>;

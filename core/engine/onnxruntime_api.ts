@@ -66,20 +66,7 @@ const FUNCTIONS = {
   },
   RunAsync: {
     index: 260,
-    parameters: [
-      ...[
-        "pointer",
-        "pointer",
-        "buffer",
-        "buffer",
-        "usize",
-        "buffer",
-        "usize",
-        "buffer",
-        "function",
-        "pointer",
-      ] as const,
-    ],
+    parameters: ["pointer", "pointer", "buffer", "buffer", "usize", "buffer", "usize", "buffer", "function", "pointer"],
     result: "pointer",
   },
 } as const satisfies Record<string, Deno.ForeignFunction & { readonly index: number }>;

@@ -54,6 +54,12 @@ const LEARNING_RATE = 2e-3;
 /** The least log SNR at which an estimate of the image is more than rounding. */
 const LEAST_LOGSNR = -16;
 
+/** The ends of an image's range, of which many pixels have one, and the noise from there that counts as near. */
+const ENDS = [-1, 1], NEAR = 3;
+
+/** The largest log SNR at which what a pixel is away from an end is told in units of the noise. */
+const LARGEST_LOGSNR = 32;
+
 /** Turns of the slowest sine of a value from one end of [−1, 1] to the other. */
 const SLOWEST = 2;
 
@@ -64,7 +70,9 @@ const SLOWEST = 2;
  * ε̂ = ε̂_skip(z, α) + √σ(α)·network(z, α): the ideal denoiser of the data's Gaussian and what the network, zero at the
  * start, adds to it. The network sees the noisy image standardised by what it should be at its log SNR, sines and cosines of
  * it, which tell neighbouring grey values (D. Kingma et al., arXiv 2107.00630), and the image that the reference makes of it,
- * (z − √σ(−α)·ε̂_r(z, α | c))/√σ(α), which has what is known in it as an image. To its first layer each pixel adds values
+ * (z − √σ(−α)·ε̂_r(z, α | c))/√σ(α), which has what is known in it as an image. Of each pixel it is told whether it may be
+ * black or white, and which noise it would have, e = (z ∓ √σ(α))/√σ(−α), as exp(−e²/18) and e·exp(−e²/18): at high log SNR
+ * a network resolves no such steps by itself. To its first layer each pixel adds values
  * of its own, so that it can tell where in the image it is.
  *
  * @throws {UserError} For data that is no image, and channels that are no numbers or more levels than the image has halves.
@@ -81,7 +89,7 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
   const channels = channelsOf(String(values.channels), height, width);
   const blocks = Number(values.blocks), octaves = Number(values.octaves), conditionSize = widthOfCondition(data);
   const last = channels.length - 1;
-  const input = convolution("input", colours * (2 + 2 * octaves), channels[0]);
+  const input = convolution("input", colours * (2 + 2 * ENDS.length + 2 * octaves), channels[0]);
   const position = positions("position", [channels[0], height, width]);
   const down = channels.map((c, level) =>
     Array.from({ length: blocks }, (_, k) => residualBlock(`down.${level}.${k}`, c, c, CONDITION))
@@ -139,7 +147,13 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
       tf.sub(z, tf.mul(noiseScale(alpha), epsReference)),
       signalScale(tf.maximum(alpha, LEAST_LOGSNR)),
     );
-    return tf.concat([x, guess, ...waves.flatMap((angles) => [tf.sin(angles), tf.cos(angles)])], 1);
+    const noiseLevel = noiseScale(tf.minimum(alpha, LARGEST_LOGSNR));
+    const ends = ENDS.flatMap((end) => {
+      const eps = tf.div(tf.sub(z, tf.mul(signalScale(alpha), end)), noiseLevel);
+      const near = tf.exp(tf.div(tf.square(eps), -2 * NEAR ** 2));
+      return [near, tf.mul(near, eps)];
+    });
+    return tf.concat([x, guess, ...ends, ...waves.flatMap((angles) => [tf.sin(angles), tf.cos(angles)])], 1);
   };
 
   return {

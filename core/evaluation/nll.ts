@@ -89,6 +89,7 @@ export async function nllPerSample(
  * each half of the samples with the blend that the other half has, since its own is a little too good for it.
  *
  * @param meter Of the denoiser by itself.
+ * @param onPairs Told how many pairs of evaluations are done, of how many.
  * @returns Also the NLL of the denoiser by itself, `own`.
  */
 export async function blendedNll(
@@ -97,9 +98,15 @@ export async function blendedNll(
   proposal: Proposal,
   random: Random,
   levels: number,
+  onPairs?: (done: number, total: number) => void,
 ): Promise<{ readonly estimate: Estimate; readonly own: number; readonly blend: Float32Array }> {
   const range = logsnrRange(proposal), samples = drawn(given, random);
-  const blocks = await Array.fromAsync(pairedErrors(meter, samples, proposal, random, levels));
+  const blocks: PairedErrors[] = [];
+  let pairs = 0;
+  for await (const block of pairedErrors(meter, samples, proposal, random, levels)) {
+    blocks.push(block);
+    onPairs?.(pairs += block.logsnr.length, levels * samples.count);
+  }
   const fit = (half?: number) =>
     fitBlend(
       half === undefined ? blocks : blocks.map((block) => halfOf(block, half)),

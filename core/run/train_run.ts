@@ -120,7 +120,8 @@ export async function trainRun(
       await onEpoch?.(end, events);
       await afterEpoch?.(end, events);
     }
-    for await (const record of training.run()) {
+    const showBlend = (done: number, total: number) => progress.update({ label: "last blend, pair", done, total });
+    for await (const record of training.run(showBlend)) {
       step = record.step;
       if (record.kind === "step") {
         times.tick();

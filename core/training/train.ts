@@ -108,10 +108,12 @@ export interface Training {
    * Trains to the end, yielding every step and every finished epoch. May be left and called again. Ends early, within a
    * step or a validation, when the ranks are to stop; what was begun is then as if it had not been.
    *
+   * @param onBlend Told how many of the pairs of evaluations are done that the last blend is fitted to, after the last
+   * epoch's validation.
    * @throws {DivergenceError} When a loss is not finite.
    * @throws {RanksDifferError} When the ranks do not hold the same parameters.
    */
-  run(): AsyncGenerator<StepRecord | EpochRecord>;
+  run(onBlend?: (done: number, total: number) => void): AsyncGenerator<StepRecord | EpochRecord>;
   snapshot(): Promise<TrainingSnapshot>;
   dispose(): Promise<void>;
 }
@@ -180,7 +182,7 @@ export async function createTraining(
   const estimateUntold = (of: ErrorMeter) =>
     estimateNll(of, givenNothing(held), settings.proposal, random.split("validation"), settings.validationLevels);
 
-  async function* run(): AsyncGenerator<StepRecord | EpochRecord> {
+  async function* run(onBlend?: Parameters<Training["run"]>[0]): AsyncGenerator<StepRecord | EpochRecord> {
     const steps = settings.epochs * stepsPerEpoch;
     while (!isOver()) {
       if (step < (epoch + 1) * stepsPerEpoch) {
@@ -223,7 +225,7 @@ export async function createTraining(
         : {};
       if (info.condition && signal.aborted) return;
       const refined = blend && isLast
-        ? await unlessAborted(() => refineBlend(ownMeter, held, settings, random), signal)
+        ? await unlessAborted(() => refineBlend(ownMeter, held, settings, random, onBlend), signal)
         : blend;
       if (blend && !refined) return;
       if (refined) state.write({ [BLEND]: { shape: [BLEND_NODES], data: refined } });
@@ -300,9 +302,10 @@ async function refineBlend(
   samples: Samples,
   { proposal, validationLevels }: TrainingSettings,
   random: Random,
+  onPairs?: (done: number, total: number) => void,
 ): Promise<Float32Array> {
   const levels = Math.max(validationLevels, Math.min(MAX_BLEND_LEVELS, Math.ceil(BLEND_PAIRS / samples.count)));
-  return (await blendedNll(meter, samples, proposal, random.split("blend"), levels)).blend;
+  return (await blendedNll(meter, samples, proposal, random.split("blend"), levels, onPairs)).blend;
 }
 
 /** What a function gives, or nothing where the signal ends it. */

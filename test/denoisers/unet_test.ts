@@ -29,18 +29,22 @@ const made = (values: OptionValues = {}, info: Partial<DataInfo> = {}) =>
 async function predictions(
   backend: typeof LOCAL_BACKENDS[number],
   denoiser: Denoiser,
-  { isRandom, order = [0, 1, 2], logsnr = [-3, 0.5, 6], condition }: {
+  { isRandom, order = [0, 1, 2], logsnr = [-3, 0.5, 6], condition, grey }: {
     readonly isRandom: boolean;
     readonly order?: readonly number[];
     readonly logsnr?: readonly number[];
     readonly condition?: readonly number[];
+    /** All values of z, which are normal noise without it. */
+    readonly grey?: number;
   },
 ): Promise<Float32Array> {
   const random = Random.fromSeed(1), params = denoiser.init(random.split("init")), n = order.length;
   for (const { data } of Object.values(params)) {
     if (isRandom) data.forEach((value, i) => data[i] = value + 0.1 * random.normal());
   }
-  const z = random.split("z").fillNormal(new Float32Array(3 * D));
+  const z = new Float32Array(3 * D);
+  if (grey === undefined) random.split("z").fillNormal(z);
+  else z.fill(grey);
   const engine = await createEngine(backend, 1), state = engine.createState(params);
   const program = await engine.compile(
     (s, { z, logsnr, known }) => ({
@@ -139,6 +143,26 @@ Deno.test("it sees the image that the reference makes of the noisy one, given wh
 Deno.test("where hardly a signal is left it gives numbers of the size of the noise", async () => {
   const far = await predictions("onnx-cpu", made(), { isRandom: true, logsnr: [-400, -80, -16] });
   ok(far.every((value) => Math.abs(value) < 10));
+});
+
+Deno.test("by a hundredth of a grey value it tells pixels apart at black and at white, and not between them", async () => {
+  const change = async (grey: number) => {
+    const at = (grey: number) => predictions("onnx-cpu", made(), { isRandom: true, logsnr: [20, 20, 20], grey });
+    return apart(await at(grey), await at(grey + 1e-4));
+  };
+  const between = await change(0.5);
+  for (const end of [-1, 1]) ok(await change(end) > 10 * between, `${end}`);
+});
+
+Deno.test("where hardly any noise is left it gives numbers, of black and white pixels too", async () => {
+  for (const grey of [-1, 0, 1, undefined]) {
+    const near = await predictions("onnx-cpu", made(), {
+      isRandom: true,
+      logsnr: [24, 80, 400],
+      ...(grey === undefined ? {} : { grey }),
+    });
+    ok(near.every(Number.isFinite), `${grey}`);
+  }
 });
 
 Deno.test("it has as many levels as the image has halves, where nothing is said", () => {

@@ -79,9 +79,9 @@ async function training(
   });
 }
 
-async function epochsOf(run: Training): Promise<EpochRecord[]> {
+async function epochsOf(run: Training, onBlend?: (done: number, total: number) => void): Promise<EpochRecord[]> {
   const records: EpochRecord[] = [];
-  for await (const record of run.run()) if (record.kind === "epoch") records.push(record);
+  for await (const record of run.run(onBlend)) if (record.kind === "epoch") records.push(record);
   return records;
 }
 
@@ -431,9 +431,12 @@ Deno.test("a network that knows little is blended with a reference that knows al
   const part = await blending();
   for await (const record of part.run()) if (record.kind === "step" && record.step === 8) break;
   const resumed = await blending({}, structuredClone(await part.snapshot()));
-  const rest = await epochsOf(resumed);
+  const told: number[][] = [], rest = await epochsOf(resumed, (...of) => told.push(of));
   deepEqual(rest, records.slice(-rest.length));
   deepEqual(await resumed.snapshot(), end);
+  // As many log SNRs a sample as the last blend has at most.
+  deepEqual(told, Array.from(told, (_, i) => [(i + 1) * 6400 / told.length, 6400]));
+  ok(told.length > 1);
   await Promise.all([whole.dispose(), own.dispose(), part.dispose(), resumed.dispose()]);
 });
 

@@ -54,6 +54,12 @@ const LEARNING_RATE = 2e-3;
 /** The least log SNR at which an estimate of the image is more than rounding. */
 const LEAST_LOGSNR = -16;
 
+/**
+ * Standard deviations that what the network is given, and adds to, is kept within. A pixel that hardly varied in training has
+ * hundreds of them where it does, and one such image outweighs thousands.
+ */
+const LIMIT = 5;
+
 /** The ends of an image's range, of which many pixels have one, and the noise from there that counts as near. */
 const ENDS = [-1, 1], NEAR = 3;
 
@@ -141,7 +147,7 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
   const featuresOf = (z: tf.Tensor, alpha: tf.Tensor, epsReference: tf.Tensor) => {
     const signal = tf.sigmoid(alpha), noise = tf.sigmoid(tf.neg(alpha));
     const centred = tf.sub(z, tf.mul(signalScale(alpha), tf.tensor(mean, image)));
-    const x = tf.mul(centred, tf.rsqrt(tf.add(tf.mul(signal, tf.tensor(variances, image)), noise)));
+    const x = within(tf.mul(centred, tf.rsqrt(tf.add(tf.mul(signal, tf.tensor(variances, image)), noise))));
     const waves = Array.from({ length: octaves }, (_, k) => tf.mul(z, SLOWEST * Math.PI * 2 ** k));
     const guess = tf.div(
       tf.sub(z, tf.mul(noiseScale(alpha), epsReference)),
@@ -185,7 +191,7 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
         if (k > 0) h = grow[k - 1].run(params, upsample(h));
       }
       const noise = tf.mul(signalScale(alpha), output.run(params, silu(norm.run(params, h))));
-      return skip ? tf.add(predictionOf(skip, z, logsnr, known), noise) : noise;
+      return skip ? tf.add(within(predictionOf(skip, z, logsnr, known)), noise) : noise;
     },
   };
 }
@@ -194,6 +200,10 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
 const CHANNELS = [32, 32, 64];
 
 /** Reads channels by level. @throws {UserError} For what is none, and for more levels than the image can be halved. */
+function within(x: tf.Tensor): tf.Tensor {
+  return tf.maximum(tf.minimum(x, LIMIT), -LIMIT);
+}
+
 function channelsOf(text: string, height: number, width: number): number[] {
   if (text === "auto") return CHANNELS.filter((_, level) => height % 2 ** level === 0 && width % 2 ** level === 0);
   const channels = text.split(",").map(Number);

@@ -76,10 +76,10 @@ const SLOWEST = 2;
  * ε̂ = ε̂_skip(z, α) + √σ(α)·network(z, α): the ideal denoiser of the data's Gaussian and what the network, zero at the
  * start, adds to it. The network sees the noisy image standardised by what it should be at its log SNR, sines and cosines of
  * it, which tell neighbouring grey values (D. Kingma et al., arXiv 2107.00630), and the image that the reference makes of it,
- * (z − √σ(−α)·ε̂_r(z, α | c))/√σ(α), which has what is known in it as an image. Of each pixel it is told whether it may be
- * black or white, and which noise it would have, e = (z ∓ √σ(α))/√σ(−α), as exp(−e²/18) and e·exp(−e²/18): at high log SNR
- * a network resolves no such steps by itself. To its first layer each pixel adds values
- * of its own, so that it can tell where in the image it is.
+ * (z − √σ(−α)·ε̂_r(z, α | c))/√σ(α), which has what is known in it as an image. ε̂_skip and what is standardised are kept
+ * within ±5. Of each pixel it is told whether it may be black or white, and which noise it would then have,
+ * e = (z ∓ √σ(α))/√σ(−α), as exp(−e²/18) and e·exp(−e²/18): at high log SNR a network resolves no such steps by itself. To
+ * its first layer each pixel adds values of its own, so that it can tell where in the image it is.
  *
  * @throws {UserError} For data that is no image, and channels that are no numbers or more levels than the image has halves.
  */
@@ -196,14 +196,14 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
   };
 }
 
-/** Channels by level where nothing is said: most is told at the full size, at equal time (README.md). */
-const CHANNELS = [32, 32, 64];
-
-/** Reads channels by level. @throws {UserError} For what is none, and for more levels than the image can be halved. */
 function within(x: tf.Tensor): tf.Tensor {
   return tf.maximum(tf.minimum(x, LIMIT), -LIMIT);
 }
 
+/** Channels by level where nothing is said: most is told at the full size, at equal time (README.md). */
+const CHANNELS = [32, 32, 64];
+
+/** Reads channels by level. @throws {UserError} For what is none, and for more levels than the image can be halved. */
 function channelsOf(text: string, height: number, width: number): number[] {
   if (text === "auto") return CHANNELS.filter((_, level) => height % 2 ** level === 0 && width % 2 ** level === 0);
   const channels = text.split(",").map(Number);

@@ -154,6 +154,20 @@ Deno.test("by a hundredth of a grey value it tells pixels apart at black and at 
   for (const end of [-1, 1]) ok(await change(end) > 10 * between, `${end}`);
 });
 
+Deno.test("an image unlike all of the data is not taken for a huge noise", async () => {
+  const narrow = gaussianOf(
+    new Float64Array(D),
+    Float64Array.from({ length: D * D }, (_, at) => Math.floor(at / D) === at % D ? 1e-6 : 0),
+  );
+  // Of the Gaussian by itself, e^5 = 148.
+  const off = await predictions("onnx-cpu", made({}, { gaussian: narrow }), {
+    isRandom: true,
+    logsnr: [10, 10, 10],
+    grey: 1,
+  });
+  ok(off.every((value) => Math.abs(value) < 15), `${Math.max(...off)}`);
+});
+
 Deno.test("where hardly any noise is left it gives numbers, of black and white pixels too", async () => {
   for (const grey of [-1, 0, 1, undefined]) {
     const near = await predictions("onnx-cpu", made(), {

@@ -105,7 +105,7 @@ Deno.test("train:image mnist begins with a U-Net for processors, or with diffuse
       { denoiser, denoiserOptions, learningRate } = await read(run, "config.json");
     deepEqual([denoiser, denoiserOptions.channels, learningRate], ["unet", "32,32,64", 2e-3]);
     const { model } = await loadCheckpoint((await latestCheckpoint(run))!);
-    deepEqual(model["input.weight"].shape, [32, 6, 3, 3]);
+    deepEqual(model["input.weight"].shape, [32, 10, 3, 3]);
 
     const others = await runTask(
       "train:image",

@@ -78,10 +78,13 @@ export function positions(
   };
 }
 
+/** Drops values in training. */
+export type Drop = (x: tf.Tensor) => tf.Tensor;
+
 /** A residual block whose second half the log SNR scales and shifts. */
 export interface ResidualBlock extends Layer {
-  /** @param condition `[batch, size]`, of the log SNR and what is known. */
-  run(params: Params, x: tf.Tensor, condition: tf.Tensor): tf.Tensor;
+  /** @param condition `[batch, size]`, of the log SNR and what is known. @param drop Before its last convolution. */
+  run(params: Params, x: tf.Tensor, condition: tf.Tensor, drop?: Drop): tf.Tensor;
 }
 
 /**
@@ -106,11 +109,11 @@ export function residualBlock(name: string, inputs: number, outputs: number, con
       ...Object.assign({}, ...layers.map((layer) => layer.init(random))),
       ...zeroed(initLinear(random, film, condition, 2 * outputs)),
     }),
-    run(params, x, given) {
+    run(params, x, given, drop = (x) => x) {
       const inner = convs[0].run(params, silu(norms[0].run(params, x)));
       const [scale, shift] = tf.split(tf.reshape(linear(params, film, given), [-1, 2 * outputs, 1, 1]), 2, 1);
       const modulated = tf.add(tf.mul(norms[1].run(params, inner), tf.add(scale, 1)), shift);
-      return tf.add(shortcut ? shortcut.run(params, x) : x, convs[1].run(params, silu(modulated)));
+      return tf.add(shortcut ? shortcut.run(params, x) : x, convs[1].run(params, drop(silu(modulated))));
     },
   };
 }

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { noiseScale, perSample, signalScale } from "../../core/diffusion/channel.ts";
 import { type HostTensors, type ParameterShapes, sizeOf } from "../../core/data/tensors.ts";
 import { UserError } from "../../core/errors/user_error.ts";
+import { DRAWS_BELOW, dropout, dropoutDraws } from "../../core/layers/dropout.ts";
 import { initLinear, linear, linearShapes } from "../../core/layers/linear.ts";
 import { requireParameters } from "../../core/layers/parameter_limit.ts";
 import { silu } from "../../core/layers/silu.ts";
@@ -11,7 +12,15 @@ import { type DataInfo, type Denoiser, referenceOf, widthOfCondition } from "../
 import { axisVariances } from "../../core/reference/gaussian.ts";
 import { mixturePrediction } from "../../core/reference/mixture_prediction.ts";
 import { skipPrediction, SKIPS } from "../../core/reference/skip.ts";
-import { attentionBlock, convolution, type Layer, normalisation, positions, residualBlock } from "./layers.ts";
+import {
+  attentionBlock,
+  convolution,
+  type Drop,
+  type Layer,
+  normalisation,
+  positions,
+  residualBlock,
+} from "./layers.ts";
 
 export const options = {
   channels: {
@@ -24,6 +33,12 @@ export const options = {
     default: "on",
     choices: ["on", "off"],
     help: "Attention between the pixels of the smallest images.",
+  },
+  dropout: {
+    default: 0,
+    min: 0,
+    max: 1,
+    help: "Share of a residual block's values that are dropped in training, against overfitting.",
   },
   octaves: {
     default: 2,
@@ -162,6 +177,33 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
     return tf.concat([x, guess, ...ends, ...waves.flatMap((angles) => [tf.sin(angles), tf.cos(angles)])], 1);
   };
 
+  const predict = (
+    params: Record<string, tf.Tensor>,
+    z: tf.Tensor,
+    logsnr: tf.Tensor,
+    known?: tf.Tensor,
+    drop?: Drop,
+  ) => {
+    const alpha = perSample(logsnr, 4), condition = conditionOf(params, logsnr, known);
+    const features = featuresOf(z, alpha, predictionOf(idealOfReference, z, logsnr, known));
+    let h = position.run(params, input.run(params, features));
+    const kept: tf.Tensor[] = [];
+    down.forEach((level, k) => {
+      for (const block of level) h = block.run(params, h, condition, drop);
+      kept.push(h);
+      if (k < last) h = shrink[k].run(params, h);
+    });
+    h = middle.run(params, h, condition, drop);
+    if (attention) h = attention.run(params, h);
+    for (let k = last; k >= 0; k--) {
+      h = up[k].run(params, tf.concat([h, kept[k]], 1), condition, drop);
+      if (k > 0) h = grow[k - 1].run(params, upsample(h));
+    }
+    const noise = tf.mul(signalScale(alpha), output.run(params, silu(norm.run(params, h))));
+    return skip ? tf.add(within(predictionOf(skip, z, logsnr, known)), noise) : noise;
+  };
+  const share = Number(values.dropout), dropped = [Math.max(...channels), height * width] as const;
+
   return {
     learningRate: LEARNING_RATE,
     options: { ...values, channels: channels.join() },
@@ -174,25 +216,17 @@ export function create(data: DataInfo, values: OptionValues): Denoiser {
       ];
       return Object.assign({}, ...params);
     },
-    predict(params, z, logsnr, known) {
-      const alpha = perSample(logsnr, 4), condition = conditionOf(params, logsnr, known);
-      const features = featuresOf(z, alpha, predictionOf(idealOfReference, z, logsnr, known));
-      let h = position.run(params, input.run(params, features));
-      const kept: tf.Tensor[] = [];
-      down.forEach((level, k) => {
-        for (const block of level) h = block.run(params, h, condition);
-        kept.push(h);
-        if (k < last) h = shrink[k].run(params, h);
-      });
-      h = middle.run(params, h, condition);
-      if (attention) h = attention.run(params, h);
-      for (let k = last; k >= 0; k--) {
-        h = up[k].run(params, tf.concat([h, kept[k]], 1), condition);
-        if (k > 0) h = grow[k - 1].run(params, upsample(h));
+    predict,
+    ...(share > 0
+      ? {
+        training: {
+          draws: dropoutDraws(...dropped),
+          below: DRAWS_BELOW,
+          predict: (params, z, logsnr, draws, known) =>
+            predict(params, z, logsnr, known, dropout(draws, ...dropped, share)),
+        },
       }
-      const noise = tf.mul(signalScale(alpha), output.run(params, silu(norm.run(params, h))));
-      return skip ? tf.add(within(predictionOf(skip, z, logsnr, known)), noise) : noise;
-    },
+      : {}),
   };
 }
 

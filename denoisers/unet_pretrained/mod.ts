@@ -36,6 +36,11 @@ export const options = {
     help: "config.json of the U-Net to train from scratch (default: that of google/ddpm-cifar10-32).",
   },
   channels: { default: "", help: "Its channels by level, as 64,128; attention at the second level." },
+  dropout: {
+    default: "",
+    help:
+      "Share of a residual block's values that are dropped in training, from 0 to 1 (default: as config.json has it).",
+  },
 } as const;
 
 /** One class is given by a table of embeddings, `num_class_embeds`, or as `class_embed_type` says. */
@@ -57,7 +62,7 @@ export async function create(
     : values.fromScratch
     ? await newModel(values, shape)
     : await pretrainedModel(String(values.weights ?? PRETRAINED), context);
-  const { json: described, isAdded } = withClasses(source.config, condition);
+  const { json: described, isAdded } = withClasses(withDropout(source.config, values.dropout), condition);
   const config = parseUnetConfig(described, source.name);
   const inputOf = classInputOf(config.classes, condition, config.timeEmbeddingDim, source.name, config.timeEmbedding);
   const schedule = parseSchedule(source.scheduler, source.schedulerName);
@@ -124,6 +129,16 @@ export async function create(
       files: { [CONFIG]: json(described), [SCHEDULER]: json(withPredictionType(source.scheduler, schedule)) },
     },
   };
+}
+
+/** A configuration with the share that is given, or as it is where none is. @throws {UserError} For what is none. */
+function withDropout(config: unknown, value: OptionValues[string] = ""): unknown {
+  if (value === "" || typeof config !== "object" || config === null) return config;
+  const dropout = Number(value);
+  if (!(dropout >= 0 && dropout <= 1)) {
+    throw new UserError(`--dropout is ${value}, expected a number from 0 to 1, as 0.1.`);
+  }
+  return { ...config, dropout };
 }
 
 /** Classes of a U-Net that had none, to which nothing is added yet. */

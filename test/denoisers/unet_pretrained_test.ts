@@ -71,6 +71,18 @@ Deno.test("a folder of diffusers' files is a denoiser with those weights, at DDP
   deepEqual(JSON.parse(denoiser.form!.files[SCHEDULER]), { _class_name: "DDPMScheduler", ...DDPM_SCHEDULE });
 });
 
+Deno.test("dropout is the configuration's or the one that is given, which a checkpoint keeps", async () => {
+  const shareOf = ({ form }: Denoiser) => JSON.parse(form!.files[CONFIG]).dropout;
+  const own = await make([3, 16, 16], { weights: MODEL }),
+    given = await make([3, 16, 16], { weights: MODEL, dropout: "0.25" });
+  deepEqual([shareOf(own), own.training, shareOf(given)], [0, undefined, 0.25]);
+  ok(given.training!.draws > 0);
+  equal((await make([3, 16, 16], {}, { saved: given.form!.files })).training!.draws, given.training!.draws);
+  for (const dropout of ["1.5", "-0.1", "much", "NaN"]) {
+    await fails(make([3, 16, 16], { weights: MODEL, dropout }), /--dropout is .*, expected a number from 0 to 1/);
+  }
+});
+
 Deno.test("the schedule is that of the model's scheduler_config.json, and the network may lie in unet", async () => {
   await inFolder(async (folder) => {
     const scheduler = { _class_name: "DDIMScheduler", ...DDPM_SCHEDULE, beta_end: 0.03 };

@@ -50,6 +50,8 @@ Deno.test("train:image trains on folders of classes, and goes on as if it had no
       "--flip",
       "--ema",
       "0.9",
+      "--dropout",
+      "0.1",
       "--decay",
       "constant",
       ...TINY,

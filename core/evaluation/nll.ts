@@ -84,6 +84,9 @@ export async function nllPerSample(
   return nll;
 }
 
+/** The blends of the first and of the second of each two samples, each fitted to the others. */
+export type HalfBlends = readonly [first: Float32Array, second: Float32Array];
+
 /**
  * Blends a denoiser with its reference so that the NLL of samples is the least, and estimates the NLL of such a blend: for
  * each half of the samples with the blend that the other half has, since its own is a little too good for it.
@@ -99,7 +102,9 @@ export async function blendedNll(
   random: Random,
   levels: number,
   onPairs?: (done: number, total: number) => void,
-): Promise<{ readonly estimate: Estimate; readonly own: number; readonly blend: Float32Array }> {
+): Promise<
+  { readonly estimate: Estimate; readonly own: number; readonly blend: Float32Array; readonly halves: HalfBlends }
+> {
   const range = logsnrRange(proposal), samples = drawn(given, random);
   const blocks: PairedErrors[] = [];
   let pairs = 0;
@@ -113,19 +118,55 @@ export async function blendedNll(
       range,
       (alpha) => logsnrWeight(alpha, proposal),
     );
-  const others = [fit(1), fit(0)];
+  const halves: HalfBlends = [fit(1), fit(0)];
   const nll = referenceNll(samples, meter.reference);
   let own = nll.reduce((sum, value) => sum + value / nll.length, 0);
-  for (const { begin, logsnr, mse, mseReference, distance } of blocks) {
-    logsnr.forEach((alpha, i) => {
-      const lambda = blendAt(alpha, others[(begin + i) % 2], range);
-      const blended = blendedError(lambda, mse[i], mseReference[i], distance[i]);
-      const error = { logsnr: alpha, weight: logsnrWeight(alpha, proposal) };
-      nll[begin + i] += nllAgainstReference({ ...error, mse: blended }, mseReference[i], 0) / levels;
-      own += nllAgainstReference({ ...error, mse: mse[i] }, mseReference[i], 0) / levels / nll.length;
+  for (const block of blocks) {
+    addBlended(nll, block, halves, proposal, levels);
+    block.logsnr.forEach((alpha, i) => {
+      const error = { logsnr: alpha, weight: logsnrWeight(alpha, proposal), mse: block.mse[i] };
+      own += nllAgainstReference(error, block.mseReference[i], 0) / levels / nll.length;
     });
   }
-  return { estimate: meanAndStderr(nll), own, blend: fit() };
+  return { estimate: meanAndStderr(nll), own, blend: fit(), halves };
+}
+
+/**
+ * The NLL of samples as {@linkcode blendedNll} estimates it, with blends that it fitted to others: of the same samples, told
+ * something else, and the same noise, the difference is that of what they were told.
+ *
+ * @param meter Of the denoiser by itself.
+ */
+export async function nllOfHalves(
+  meter: ErrorMeter,
+  given: Samples,
+  proposal: Proposal,
+  random: Random,
+  levels: number,
+  halves: HalfBlends,
+): Promise<Estimate> {
+  const samples = drawn(given, random), nll = referenceNll(samples, meter.reference);
+  for await (const block of pairedErrors(meter, samples, proposal, random, levels)) {
+    addBlended(nll, block, halves, proposal, levels);
+  }
+  return meanAndStderr(nll);
+}
+
+/** Adds a block's part to the NLL of each sample. */
+function addBlended(
+  nll: Float64Array,
+  { begin, logsnr, mse, mseReference, distance }: PairedErrors,
+  halves: HalfBlends,
+  proposal: Proposal,
+  levels: number,
+): void {
+  const range = logsnrRange(proposal);
+  logsnr.forEach((alpha, i) => {
+    const lambda = blendAt(alpha, halves[(begin + i) % 2], range);
+    const blended = blendedError(lambda, mse[i], mseReference[i], distance[i]);
+    const error = { logsnr: alpha, weight: logsnrWeight(alpha, proposal), mse: blended };
+    nll[begin + i] += nllAgainstReference(error, mseReference[i], 0) / levels;
+  });
 }
 
 /** The rows of every other sample. @param half 0 for the first of each two, 1 for the second. */

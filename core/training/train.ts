@@ -2,7 +2,13 @@ import type { Estimate } from "../diffusion/likelihood.ts";
 import { logsnrRange } from "../diffusion/logsnr.ts";
 import { type Engine, EngineError, type InitialEntry, type State, type Tensors } from "../engine/program.ts";
 import { createErrorMeter, type ErrorMeter } from "../evaluation/errors.ts";
-import { blendedNll, estimateNll, estimateNllAgainstStandard } from "../evaluation/nll.ts";
+import {
+  blendedNll,
+  estimateNll,
+  estimateNllAgainstStandard,
+  type HalfBlends,
+  nllOfHalves,
+} from "../evaluation/nll.ts";
 import { requireSameNumber } from "../mpi/agree.ts";
 import { oneRank, type Ranks } from "../mpi/ranks.ts";
 import { type DataInfo, type Dataset, type Denoiser, referenceOf } from "../plugins/contracts.ts";
@@ -179,8 +185,13 @@ export async function createTraining(
   const isTired = (after: number, { epoch, own }: BestEpoch) => after - Math.max(epoch, own.epoch) >= patience;
   const isOver = () => epoch >= settings.epochs || best !== undefined && isTired(epoch, best);
 
-  const estimateUntold = (of: ErrorMeter) =>
-    estimateNll(of, givenNothing(held), settings.proposal, random.split("validation"), settings.validationLevels);
+  /** Of the same samples on the same noise as a validation, with the same blends, told nothing. */
+  const estimateUntold = (halves: HalfBlends | undefined) => {
+    const noise = random.split("validation"), { proposal, validationLevels: levels } = settings;
+    return halves
+      ? nllOfHalves(ownMeter, givenNothing(held), proposal, noise, levels, halves)
+      : estimateNll(meter, givenNothing(held), proposal, noise, levels);
+  };
 
   async function* run(onBlend?: Parameters<Training["run"]>[0]): AsyncGenerator<StepRecord | EpochRecord> {
     const steps = settings.epochs * stepsPerEpoch;
@@ -208,7 +219,7 @@ export async function createTraining(
         signal,
       );
       if (!validated) return;
-      const { estimate: validation, own: ownNll, blend } = validated;
+      const { estimate: validation, own: ownNll, blend, halves } = validated;
       // The blend of the model that stays is fitted to more noise.
       const isBest = !best || validation.mean < best.nll;
       const next: BestEpoch = {
@@ -221,7 +232,7 @@ export async function createTraining(
       if (blend) state.write({ [BLEND]: { shape: [BLEND_NODES], data: blend } });
       // Before the last blend, so that an epoch's record is the same whether or not the run goes on.
       const { unconditional } = info.condition && recipe.estimator === "paired"
-        ? await unlessAborted(async () => ({ unconditional: await estimateUntold(meter) }), signal) ?? {}
+        ? await unlessAborted(async () => ({ unconditional: await estimateUntold(halves) }), signal) ?? {}
         : {};
       if (info.condition && signal.aborted) return;
       const refined = blend && isLast
@@ -284,7 +295,9 @@ async function validate(
   samples: Samples,
   { recipe, proposal, validationLevels: levels, blend }: TrainingSettings,
   random: Random,
-): Promise<{ readonly estimate: Estimate; readonly own: number; readonly blend?: Float32Array }> {
+): Promise<
+  { readonly estimate: Estimate; readonly own: number; readonly blend?: Float32Array; readonly halves?: HalfBlends }
+> {
   const noise = random.split("validation");
   if (recipe.estimator === "paired" && blend) return await blendedNll(meter, samples, proposal, noise, levels);
   const estimate = recipe.estimator === "paired"

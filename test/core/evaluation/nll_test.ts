@@ -3,7 +3,7 @@ import { type Estimate, meanAndStderr } from "../../../core/diffusion/likelihood
 import { evenProposal, logsnrRange } from "../../../core/diffusion/logsnr.ts";
 import { createEngine, type Engine } from "../../../core/engine/mod.ts";
 import { createErrorMeter, type ErrorMeter } from "../../../core/evaluation/errors.ts";
-import { blendedNll, estimateNll, nllPerSample } from "../../../core/evaluation/nll.ts";
+import { blendedNll, estimateNll, nllOfHalves, nllPerSample } from "../../../core/evaluation/nll.ts";
 import { floatSamples } from "../../../core/data/samples.ts";
 import type { Denoiser } from "../../../core/plugins/contracts.ts";
 import { Random } from "../../../core/random/random.ts";
@@ -103,6 +103,15 @@ Deno.test("a blend with noise is the reference, whose NLL it has no less than: f
     }
     const { mean, stderr } = meanAndStderr(Float64Array.from(gains));
     ok(mean < 3 * stderr && Math.abs(mean) < 0.1, `${mean} ± ${stderr}`);
+  }));
+
+Deno.test("with the blends of another estimate on the same noise the NLL is that estimate, and another for other blends", () =>
+  withMeters(async (meterOf) => {
+    const meter = await meterOf(HALF_GOOD), samples = draw(60, 2), random = () => Random.fromSeed(1);
+    const { estimate, halves } = await blendedNll(meter, samples, PROPOSAL, random(), 2);
+    deepEqual(await nllOfHalves(meter, samples, PROPOSAL, random(), 2, halves), estimate);
+    const [a, b] = halves;
+    ok((await nllOfHalves(meter, samples, PROPOSAL, random(), 2, [b, a])).mean !== estimate.mean);
   }));
 
 Deno.test("the same noise gives the same blend", () =>

@@ -136,14 +136,16 @@ export async function beginTraining<S extends FitSettings>(
   if (!isTable && data.shape.length === 1 && (config.logsnrLoc === "auto" || config.logsnrScale === "auto")) {
     requireVariedColumns(data, dataName);
   }
-  // The moments of rows with unknown values are those of the mixture that is fitted to them.
-  const fitted = saved.gaussian ?? (isTable ? undefined : fittedGaussian(data, config));
-  if (!reference && !isTable && data.shape.length === 1) {
-    // What is wrong with the denoiser's options, or too large, is told before a mixture is fitted, which takes its time.
-    const plain = { ...known, gaussian: fitted ?? standardGaussian(sizeOf(data.shape)) };
-    const trial = await plugin.create(plain, config.denoiserOptions, { signal: ranks.stop, training: true });
+  if (!reference && !isTable && (data.shape.length === 1 || takesMixtures(config))) {
+    // What is wrong with the denoiser's options, or too large, is told before a density is fitted, which takes its time.
+    const plain = { ...known, gaussian: saved.gaussian ?? standardGaussian(sizeOf(data.shape)) };
+    // What is assumed is told once, by the one that stays.
+    const { onNote: _, ...quiet } = context;
+    const trial = await plugin.create(plain, config.denoiserOptions, { ...quiet, signal: ranks.stop, training: true });
     requireTrainingMemory(engine, trial, plain, recipe, sizes);
   }
+  // The moments of rows with unknown values are those of the mixture that is fitted to them.
+  const fitted = saved.gaussian ?? (isTable ? undefined : fittedGaussian(data, config));
   if (!reference && data.shape.length === 3 && rows >= MANY_IMAGES && takesMixtures(config)) {
     context.onNote?.(
       "reference: mixtures are fitted to the directions that the images vary in most, which takes minutes before the first " +

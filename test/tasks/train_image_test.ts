@@ -176,3 +176,14 @@ Deno.test("a mistake is one line that says what was expected, exit code 2, and l
     }
     deepEqual(await namesIn(cwd), before);
   }));
+
+Deno.test("a denoiser's options are looked at before a density is fitted, which takes minutes of many images", () =>
+  inFolder(async (cwd) => {
+    const n = 12_000, pixels = Uint8Array.from({ length: 4 * n }, (_, i) => (i * i + 7 * i) % 251);
+    await Deno.writeFile(join(cwd, "many-images-idx3-ubyte"), idxOfBytes([n, 2, 2], pixels));
+    const args = ["many-images-idx3-ubyte", "--channels", "4,wide", "--backend", "onnx-cpu"];
+    const { code, stdout, stderr } = await runTask("train:image", args, cwd);
+    deepEqual([code, stdout], [2, ""]);
+    match(stderr, /--channels is 4,wide, expected whole numbers/);
+    equal(/mixtures are fitted/.test(stderr), false, stderr);
+  }));

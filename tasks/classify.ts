@@ -100,7 +100,7 @@ await mainOnRanks(async (ranks) => {
       }),
   );
   if (!told) throw new InterruptedError("Stopped before all classes were measured; nothing is written.");
-  const { logs, form, chosenBy, logsnrUpTo } = told;
+  const { logs, form, chosenBy, logsnrUpTo, temperature } = told;
   if (logs.some(Number.isNaN)) {
     throw new UserError("The likelihoods came out as no numbers: the model has diverged, or the data is not its own.");
   }
@@ -140,6 +140,7 @@ await mainOnRanks(async (ranks) => {
     ...(result ? scoresOf(result) : {}),
     likelihoods: form,
     ...(logsnrUpTo === undefined ? {} : { logsnr_up_to: logsnrUpTo }),
+    temperature,
     ...(chosenBy > 0 ? { chosen_by_labelled: chosenBy } : {}),
     rounds: o.rounds,
     seconds: Math.round(seconds * 1000) / 1000,
@@ -191,9 +192,10 @@ async function labelledOf(
 }
 
 /** How classes were asked, and who chose it. */
-function planWords({ form, logsnrUpTo, chosenBy }: ClassLogs): string {
+function planWords({ form, logsnrUpTo, temperature, chosenBy }: ClassLogs): string {
   const range = logsnrUpTo === undefined ? "" : ` up to log SNR ${logsnrUpTo.toFixed(2)}`;
-  return `${FORMS[form]}${range}${
+  const less = temperature === 1 ? "" : ` at a temperature of ${temperature.toFixed(2)}`;
+  return `${FORMS[form]}${range}${less}${
     chosenBy > 0 ? `, as ${chosenBy} labelled samples of the run's own are told best` : ""
   }`;
 }

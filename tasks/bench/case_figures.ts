@@ -1,0 +1,17 @@
+/** A case's figures by their names. */
+export type Figures = Readonly<Record<string, number | string>>;
+
+/** Figures as text, one a line. */
+export function lines(result: Figures): string {
+  const { case: name, ...rest } = result;
+  const shown = Object.entries(rest).map(([key, value]) => {
+    const text = typeof value === "number" ? String(Number(value.toPrecision(4))) : value;
+    return `  ${key.replaceAll("_", " ").padEnd(26)} ${text}`;
+  });
+  return [name, ...shown].join("\n");
+}
+
+/** The round whose steps took the median time. */
+export function median<T extends { readonly ms_per_step: number }>(values: readonly T[]): T {
+  return [...values].sort((a, b) => a.ms_per_step - b.ms_per_step)[(values.length - 1) >> 1];
+}

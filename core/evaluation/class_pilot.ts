@@ -3,12 +3,15 @@ import { type LogsnrDistribution, lowerPart, reweightedProposal } from "../diffu
 import { type Samples, selectRows } from "../data/samples.ts";
 import type { Proposal } from "../diffusion/logsnr.ts";
 import { type ClassDraws, type Form, FORMS, measureClasses } from "./class_errors.ts";
+import { fitTemperature, posterior } from "./temperature.ts";
 
 /** How classes are to be measured, by what a pilot finds. */
 export interface ClassPlan {
   /** Which likelihoods: those against the conditional reference, or the errors alone. */
   readonly form: Form;
   readonly proposal: LogsnrDistribution;
+  /** What log likelihoods are divided by, 1 or more: how much too sure they are. */
+  readonly temperature: number;
   /** The largest log SNR that classes are asked at, where that is not the range's. */
   readonly logsnrUpTo?: number;
 }
@@ -24,7 +27,7 @@ const KEPT = 0.2;
 
 /** The pilot's samples and what is known of them. */
 export interface PilotOptions {
-  /** Those of what is planned: a choice is of what its noise leaves. */
+  /** Those of what is planned, with as much noise. */
   readonly rounds: number;
   /** log p(c). */
   readonly prior: readonly number[];
@@ -45,11 +48,11 @@ export function pilotWork(samples: number, rounds: number, isLabelled: boolean):
 
 /**
  * Finds on a few samples where along the log SNRs classes differ and which likelihoods have less noise, and then, where
- * their classes are given, up to which log SNR they are told best.
+ * their classes are given, up to which log SNR they are told as well as can be, and at which temperature.
  *
- * Those that a lower log SNR tells better, by more than the standard error of the difference of the log losses, are asked up to
- * that alone: −log p(z | c) of the noisier image z is the same integral from the lowest log SNR up to its own. Above it a
- * network was hardly ever told that an image is of another class than its own.
+ * −log p(z | c) of the noisier image z is the same integral from the lowest log SNR up to its own. Above it a network was
+ * hardly ever told that an image is of another class than its own, and what it says of one is chance, of which it is too
+ * sure.
  *
  * @returns Nothing where the signal ended it.
  */
@@ -71,19 +74,16 @@ export async function planClasses(
   if (!first) return undefined;
   const form = noise(first.paired, k) <= noise(first.errors, k) ? "paired" : "errors";
   const proposal = reweightedProposal(even, factors(first[form], k));
-  if (!truth) return { form, proposal };
+  if (!truth) return { form, proposal, temperature: 1 };
   const all = await partsOf(
     { ...draws, proposal },
     { rounds, ...ended, onProgress: (part) => onProgress?.(1 - count * rounds * (1 - part) / work) },
   );
   if (!all) return undefined;
-  const parts = best(
-    all[form],
-    (some) => losses(some, rounds, form === "paired" ? reference : undefined, prior, truth),
-  );
-  if (parts === rounds) return { form, proposal };
+  const { count: parts, temperature } = fewest(all[form], form === "paired" ? reference : undefined, prior, truth);
+  if (parts === rounds) return { form, proposal, temperature };
   const lower = lowerPart(proposal, parts / rounds);
-  return { form, proposal: lower, logsnrUpTo: lower.range[1] };
+  return { form, proposal: lower, temperature, logsnrUpTo: lower.range[1] };
 }
 
 /** The first samples. */
@@ -104,40 +104,36 @@ async function partsOf(draws: ClassDraws, options: Parameters<typeof measureClas
   return isWhole ? found : undefined;
 }
 
-/** How many of the parts tell classes best: all, where fewer are not better by more than chance. */
-function best(parts: readonly Float64Array[], lossesOf: (some: readonly Float64Array[]) => Float64Array): number {
-  const tried = parts.map((_, i) => {
-    const losses = lossesOf(parts.slice(0, i + 1));
-    return { count: i + 1, losses, mean: meanAndStderr(losses).mean };
-  });
-  const whole = tried[parts.length - 1], lower = tried.reduce((best, each) => each.mean < best.mean ? each : best);
-  const gain = meanAndStderr(whole.losses.map((loss, i) => loss - lower.losses[i]));
-  return gain.mean > gain.stderr ? lower.count : parts.length;
-}
-
-/** −log p(c | x) of each sample's own class, in nats. */
-function losses(
+/**
+ * The fewest of the parts, from the lowest up, whose log loss is larger than the smallest by no more than the standard error
+ * of the difference (the rule of L. Breiman et al., Classification and Regression Trees, 1984): of fewer parts each is
+ * measured with less noise. Each number of them has its own best temperature, as a few samples of which a network is wrongly
+ * sure would decide alone otherwise.
+ */
+function fewest(
   parts: readonly Float64Array[],
-  rounds: number,
   reference: Float64Array | undefined,
   prior: readonly number[],
   truth: readonly number[],
-): Float64Array {
+): { readonly count: number; readonly temperature: number } {
   const nlls = reference?.slice() ?? new Float64Array(truth.length * prior.length);
-  for (const part of parts) part.forEach((value, at) => nlls[at] += value / rounds);
-  const logs = posterior(nlls, prior);
-  return Float64Array.from(truth.flatMap((level, i) => level < 0 ? [] : [-logs[i * prior.length + level]]));
+  const tried = parts.map((part, i) => {
+    part.forEach((value, at) => nlls[at] += value / parts.length);
+    const temperature = fitTemperature(nlls, prior, truth),
+      losses = lossesOf(posterior(nlls, prior, temperature), truth);
+    return { count: i + 1, temperature, losses, mean: meanAndStderr(losses).mean };
+  });
+  const best = tried.reduce((best, each) => each.mean < best.mean ? each : best);
+  return tried.find(({ losses }) => {
+    const { mean, stderr } = meanAndStderr(losses.map((loss, i) => loss - best.losses[i]));
+    return mean <= stderr;
+  }) ?? best;
 }
 
-/** log p(c | x) by Bayes' rule. @param nlls −log p(x | c), `[samples, classes]`. @param prior log p(c). */
-export function posterior(nlls: Float64Array, prior: readonly number[]): Float64Array {
-  const k = prior.length, logs = nlls.map((nll, at) => prior[at % k] - nll);
-  for (let at = 0; at < logs.length; at += k) {
-    const row = logs.subarray(at, at + k), largest = Math.max(...row);
-    const sum = largest + Math.log(row.reduce((sum, log) => sum + Math.exp(log - largest), 0));
-    row.forEach((log, c) => row[c] = log - sum);
-  }
-  return logs;
+/** −log p(c | x) of each sample's own class, where it is known, in nats. */
+function lossesOf(logs: Float64Array, truth: readonly number[]): Float64Array {
+  const k = logs.length / truth.length;
+  return Float64Array.from(truth.flatMap((own, i) => own < 0 ? [] : [-logs[i * k + own]]));
 }
 
 /** What classes differ by: each sample's values less their mean. */

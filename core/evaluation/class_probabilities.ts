@@ -4,8 +4,9 @@ import type { Proposal } from "../diffusion/logsnr.ts";
 import type { Random } from "../random/random.ts";
 import { referenceNll } from "../reference/mixture.ts";
 import { givenLevel, measureClasses } from "./class_errors.ts";
-import { type ClassPlan, FIRST, firstOf, pilotWork, planClasses, posterior } from "./class_pilot.ts";
+import { type ClassPlan, FIRST, firstOf, pilotWork, planClasses } from "./class_pilot.ts";
 import type { ErrorMeter } from "./errors.ts";
+import { posterior } from "./temperature.ts";
 
 /** How classes are told from likelihoods. */
 export interface ClassifyOptions {
@@ -14,8 +15,9 @@ export interface ClassifyOptions {
   /** Log SNRs per sample and class. */
   readonly rounds: number;
   /**
-   * Other samples whose classes are known, which say up to which log SNR classes are asked, and by which likelihoods. Without
-   * 64 of them classes are asked at all log SNRs, and the samples themselves say by which, without their classes.
+   * Other samples whose classes are known, which say up to which log SNR classes are asked, by which likelihoods and at
+   * which temperature. Without 64 of them classes are asked at all log SNRs at a temperature of 1, and the samples
+   * themselves say by which likelihoods, without their classes.
    */
   readonly labelled?: Samples;
   readonly signal?: AbortSignal;
@@ -24,7 +26,7 @@ export interface ClassifyOptions {
 }
 
 /** What the likelihoods of samples say of their classes. */
-export interface ClassLogs extends Pick<ClassPlan, "form" | "logsnrUpTo"> {
+export interface ClassLogs extends Omit<ClassPlan, "proposal"> {
   /** log p(c | x), `[n, classes]`, row by row in nats, −∞ for a class without training samples. */
   readonly logs: Float64Array;
   /** How many labelled samples chose; 0 where there were too few. */
@@ -43,10 +45,12 @@ const MIN_LABELLED = 64;
  * over the quantiles of a proposal that is where a pilot finds that classes differ, so that most noise falls out of their
  * differences. Other variables that are known of the samples are given throughout.
  *
- * Likelihoods are those against the conditional reference, or, where a pilot finds less noise in them, the errors alone: what −log p(x | c) has besides ½ ∫ E‖ε − ε̂(z | c)‖² dα is the same for all
- * classes, up to what tells them apart beyond the range of log SNRs. Of images the reference's own errors differ by more
- * than the network's. Where labelled samples are told better so, classes are asked up to a log SNR alone, p(c | z) of the
- * noisier z there, with the reference's word for the rest where likelihoods are against it.
+ * Likelihoods are those against the conditional reference, or, where a pilot finds less noise in them, the errors
+ * alone: what −log p(x | c) has besides ½ ∫ E‖ε − ε̂(z | c)‖² dα is the same for all classes, up to what tells them
+ * apart beyond the range of log SNRs. Of images the reference's own errors differ by more than the network's. As
+ * labelled samples are told best, classes are asked up to a log SNR alone, p(c | z) of the noisier z there, with the
+ * reference's word for the rest where likelihoods are against it, and the likelihoods' logarithms are divided by a
+ * temperature, by which a network that is too sure says less.
  *
  * @param random Decides the log SNRs and the noise.
  * @returns Nothing where the signal ended it.
@@ -91,11 +95,11 @@ export async function classLogProbabilities(
   );
   if (!isWhole) return undefined;
   const logs = new Float64Array(n * k).fill(-Infinity);
-  posterior(nlls, prior).forEach((log, at) =>
+  posterior(nlls, prior, plan.temperature).forEach((log, at) =>
     logs[Math.floor(at / present.length) * k + present[at % present.length]] = log
   );
-  const { logsnrUpTo } = plan;
-  return { logs, form, chosenBy: isChosen ? known : 0, ...(logsnrUpTo === undefined ? {} : { logsnrUpTo }) };
+  const { proposal: _, ...chosen } = plan;
+  return { ...chosen, logs, chosenBy: isChosen ? known : 0 };
 }
 
 /** −log p(x | c) of the reference, `[samples, classes]`. */

@@ -8,6 +8,7 @@ import { classLogProbabilities, type ClassLogs } from "../../../core/evaluation/
 import { scoreClasses } from "../../../core/evaluation/classification.ts";
 import { createErrorMeter, type ErrorMeter } from "../../../core/evaluation/errors.ts";
 import { RunningNll } from "../../../core/evaluation/running_nll.ts";
+import { fitTemperature, posterior } from "../../../core/evaluation/temperature.ts";
 import { takeRounds } from "../../../core/evaluation/take_rounds.ts";
 import { calibrationFigure, renderSvg } from "../../../core/figures/mod.ts";
 import type { Denoiser } from "../../../core/plugins/contracts.ts";
@@ -76,7 +77,7 @@ Deno.test("log p(c | x) by Bayes' rule is exact within the noise, and scored as 
   await dispose();
 });
 
-Deno.test("classes are asked up to where the network tells labelled samples, and at all log SNRs where it always does", async () => {
+Deno.test("classes are asked up to where the network tells labelled samples, and nothing is lost where it always does", async () => {
   // Above log SNR 3 all are told to be of class 2.
   const lying: Denoiser = {
     ...LABELLED_DENOISER,
@@ -102,7 +103,7 @@ Deno.test("classes are asked up to where the network tells labelled samples, and
   const lossOf = ({ logs }: ClassLogs) => scoreClasses(logs, truth).logLoss.mean;
   const best = scoreClasses(Float64Array.from(rows.flatMap((row) => exactClasses(row))), truth).logLoss.mean;
   const plain = await told(meter), asked = await told(meter, others);
-  deepEqual([plain.logsnrUpTo, plain.chosenBy], [undefined, 0]);
+  deepEqual([plain.logsnrUpTo, plain.temperature, plain.chosenBy], [undefined, 1, 0]);
   equal(asked.chosenBy, 256);
   ok(asked.logsnrUpTo! > 1 && asked.logsnrUpTo! < 3.5, `${asked.logsnrUpTo}`);
   ok(lossOf(plain) > best + 0.5, `${lossOf(plain)} for ${best}`);
@@ -111,8 +112,57 @@ Deno.test("classes are asked up to where the network tells labelled samples, and
   deepEqual(await told(meter, few), plain);
   await dispose();
   const honest = await labelledMeter(300), all = await told(honest.meter, others);
-  deepEqual([all.logsnrUpTo, all.chosenBy], [undefined, 256]);
+  ok(all.logsnrUpTo === undefined || all.logsnrUpTo > 2, `${all.logsnrUpTo}`);
+  ok(all.temperature < 1.2, `${all.temperature}`);
+  ok(lossOf(all) < best + 0.02, `${lossOf(all)} for ${best}`);
   await honest.dispose();
+});
+
+Deno.test("what a network says that is three times too sure is taken for less", async () => {
+  const { rows, samples, meter, dispose } = await labelledMeter(300);
+  const threefold = (values: Float32Array) => values.map((value) => 3 * value);
+  const sure: ErrorMeter = {
+    ...meter,
+    async measure(...of) {
+      const { mse, mseReference, ...rest } = await meter.measure(...of);
+      return { ...rest, mse: threefold(mse), mseReference: threefold(mseReference) };
+    },
+  };
+  const labelled = labelledSamples(labelledRows(Random.fromSeed(8), 256));
+  const told = async (given: { labelled?: Samples }) =>
+    (await classLogProbabilities(sure, samples, CONDITION, PROPOSAL, Random.fromSeed(3), {
+      ...{ variable: 0, rounds: 32, ...given },
+    }))!;
+  const truth = rows.map(([, , label]) => label), scored = ({ logs }: ClassLogs) => scoreClasses(logs, truth);
+  const [plain, asked] = [await told({}), await told({ labelled })];
+  ok(asked.temperature > 1.2 && asked.temperature < 5, `${asked.temperature}`);
+  const best = scoreClasses(Float64Array.from(rows.flatMap((row) => exactClasses(row))), truth);
+  const [before, after] = [scored(plain), scored(asked)];
+  ok(after.logLoss.mean < best.logLoss.mean + 0.03, `${after.logLoss.mean} for ${best.logLoss.mean}`);
+  ok(before.logLoss.mean > after.logLoss.mean + 0.05, `${before.logLoss.mean} to ${after.logLoss.mean}`);
+  await dispose();
+});
+
+Deno.test("a temperature is found, from few samples to nothing that they say, and unknown classes have no part in it", () => {
+  const random = Random.fromSeed(5), n = 4000, prior = [0.5, 0.3, 0.2].map(Math.log);
+  const nlls = random.fillNormal(new Float64Array(3 * n)).map((value) => 2 * value);
+  const logs = posterior(nlls, prior);
+  const truth = Array.from({ length: n }, (_, i) => {
+    const u = random.uniform(), [a, b] = logs.subarray(3 * i).map(Math.exp);
+    return u < a ? 0 : u < a + b ? 1 : 2;
+  });
+  const found = fitTemperature(nlls.map((nll) => 2.5 * nll), prior, truth);
+  ok(Math.abs(found / 2.5 - 1) < 0.06, `${found}`);
+  equal(fitTemperature(nlls.map((nll) => nll / 4), prior, truth), 1);
+  const half = truth.map((own, i) => i % 2 === 0 ? own : -1);
+  const halved = fitTemperature(nlls.map((nll, at) => Math.floor(at / 3) % 2 === 0 ? 2.5 * nll : NaN), prior, half);
+  ok(Math.abs(halved / 2.5 - 1) < 0.09, `${halved}`);
+  // What is always wrong says nothing, and what a likelihood rules out stays ruled out.
+  equal(fitTemperature(Float64Array.of(0, 2, 2, 0), [0.5, 0.5].map(Math.log), [1, 0]), 1000);
+  const ruled = Float64Array.of(0, Infinity, 1, 0, 1, 0);
+  const temperature = fitTemperature(ruled, [0.5, 0.5].map(Math.log), [0, 0, 1]);
+  ok(temperature > 1 && Number.isFinite(temperature), `${temperature}`);
+  deepEqual([...posterior(ruled.subarray(0, 2), [0.5, 0.5].map(Math.log), temperature)], [0, -Infinity]);
 });
 
 Deno.test("the least information is that of the table, where the probabilities are the table's, and no more for others", () => {

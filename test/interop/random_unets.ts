@@ -30,8 +30,11 @@ const TOLERANCE = 1e-4;
 /** The same of gradients of ReLU's networks, whose derivative jumps where rounding moves a value over zero. */
 const JUMP = 0.02;
 
-/** How much further than PyTorch's own float32 from its float64 an error may be where that is more. */
-const ROUNDING = 4;
+/**
+ * How much further than PyTorch's own float32 from its float64 an error may be where that is more: of what sums cancel to
+ * nothing but rounding is left, of which the order of the sum, another one on each processor, makes several times as much.
+ */
+const ROUNDING = 8;
 
 interface Errors {
   readonly output: number;

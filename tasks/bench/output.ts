@@ -11,7 +11,7 @@ export interface PythonPackage {
  *
  * @param signal Ends it.
  * @param env Variables of its environment besides our own.
- * @throws {UsageError} When it cannot be started or fails, with its last line.
+ * @throws {UsageError} When it cannot be started or fails, with the line that says why.
  */
 export async function output(
   command: string,
@@ -31,8 +31,7 @@ export async function output(
       .output();
     signal.throwIfAborted();
     if (success) return new TextDecoder().decode(stdout);
-    const last = new TextDecoder().decode(stderr).trim().split("\n").at(-1);
-    throw new UsageError(`${command} failed: ${last}`);
+    throw new UsageError(`${command} failed: ${reasonOf(new TextDecoder().decode(stderr))}`);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
       throw new UsageError(
@@ -65,4 +64,11 @@ export async function requirePackages(
     `${python} has no ${name}. For ${option}, name a Python that has it with --python, or install it: ` +
       `pip install ${name}.`,
   );
+}
+
+/** Python says last what went wrong, mpirun first, between rules. */
+function reasonOf(stderr: string): string {
+  const lines = stderr.trim().split("\n"), worded = lines.filter((line) => /\w/.test(line));
+  const reason = /^-+$/.test(lines[lines.length - 1]) ? worded[0] : worded[worded.length - 1];
+  return reason?.trim() ?? "it said nothing";
 }

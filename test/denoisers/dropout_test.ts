@@ -4,7 +4,6 @@ import { floatSamples } from "../../core/data/samples.ts";
 import { oneRank } from "../../core/mpi/ranks.ts";
 import { Random } from "../../core/random/random.ts";
 import { fitGaussian } from "../../core/reference/gaussian.ts";
-import { RECIPES } from "../../core/training/recipe.ts";
 import type { TrainingSettings } from "../../core/training/settings.ts";
 import { createTraining, type TrainingSnapshot } from "../../core/training/train.ts";
 import { defaultsOf } from "../../core/options/defaults.ts";
@@ -12,24 +11,11 @@ import * as unet from "../../denoisers/unet/mod.ts";
 import { create } from "../../denoisers/unet_pretrained/mod.ts";
 import { DDPM_SCHEDULE } from "../../denoisers/unet_pretrained/schedule.ts";
 import { assertWithin } from "../reference.ts";
+import { SETTINGS as BASE } from "../training_settings.ts";
 
 const SHAPE = [1, 4, 4], SIZE = 16;
 
-const SETTINGS: TrainingSettings = {
-  recipe: RECIPES.default,
-  proposal: { loc: 1, scale: 1.5 },
-  epochs: 2,
-  batchSize: 8,
-  microBatchSize: 8,
-  precision: "f32",
-  adaptiveProposal: false,
-  learningRate: 1e-3,
-  evalBatchSize: 16,
-  validationLevels: 2,
-  validationSamples: Infinity,
-  blend: false,
-  patience: Infinity,
-};
+const SETTINGS: TrainingSettings = { ...BASE, epochs: 2, batchSize: 8, microBatchSize: 8, evalBatchSize: 16 };
 
 const samples = (n: number) => floatSamples(Random.fromSeed(n).fillNormal(new Float32Array(SIZE * n)), SIZE);
 const data = { shape: SHAPE, train: samples(24), validation: samples(8) };

@@ -27,22 +27,16 @@ import { randomMixture } from "../../../denoisers/mixture/random.ts";
 import * as mlp from "../../../denoisers/mlp.ts";
 import { LOCAL_BACKENDS } from "../../backends.ts";
 import { localRanks } from "../../local_ranks.ts";
+import { SETTINGS } from "../../training_settings.ts";
 
 const settings: TrainingSettings = {
+  ...SETTINGS,
   recipe: { ...RECIPES.default, ema: 0.9 },
-  proposal: { loc: 1, scale: 1.5 },
-  epochs: 3,
   // Not a multiple of three; nor, times the dimension, of two.
   batchSize: 25,
   microBatchSize: 25,
-  precision: "f32",
   adaptiveProposal: true,
-  learningRate: 1e-3,
   evalBatchSize: 16,
-  validationLevels: 2,
-  validationSamples: Infinity,
-  blend: false,
-  patience: Infinity,
 };
 
 const D = 3;

@@ -29,22 +29,7 @@ import type { TrainingSettings } from "../../../core/training/settings.ts";
 import * as gaussianDenoiser from "../../../denoisers/gaussian.ts";
 import * as mlp from "../../../denoisers/mlp.ts";
 import { LOCAL_BACKENDS } from "../../backends.ts";
-
-const settings: TrainingSettings = {
-  recipe: RECIPES.default,
-  proposal: { loc: 1, scale: 1.5 },
-  epochs: 3,
-  batchSize: 32,
-  microBatchSize: 32,
-  precision: "f32",
-  adaptiveProposal: false,
-  learningRate: 1e-3,
-  evalBatchSize: 64,
-  validationLevels: 2,
-  validationSamples: Infinity,
-  blend: false,
-  patience: Infinity,
-};
+import { SETTINGS as settings } from "../../training_settings.ts";
 
 /** A correlated Gaussian: 200 samples to train on, 50 to validate on. */
 function gaussianData() {

@@ -5,26 +5,12 @@ import { createEngine } from "../../../core/engine/mod.ts";
 import type { Denoiser } from "../../../core/plugins/contracts.ts";
 import { Random } from "../../../core/random/random.ts";
 import { fitGaussian } from "../../../core/reference/gaussian.ts";
-import { RECIPES } from "../../../core/training/recipe.ts";
 import type { TrainingSettings } from "../../../core/training/settings.ts";
 import { createTraining, type EpochRecord } from "../../../core/training/train.ts";
 import * as mlp from "../../../denoisers/mlp.ts";
+import { SETTINGS as BASE } from "../../training_settings.ts";
 
-const SETTINGS: TrainingSettings = {
-  recipe: RECIPES.default,
-  proposal: { loc: 1, scale: 1.5 },
-  epochs: 1,
-  batchSize: 16,
-  microBatchSize: 16,
-  precision: "f32",
-  adaptiveProposal: false,
-  learningRate: 1e-3,
-  evalBatchSize: 64,
-  validationLevels: 2,
-  validationSamples: Infinity,
-  blend: true,
-  patience: Infinity,
-};
+const SETTINGS: TrainingSettings = { ...BASE, epochs: 1, batchSize: 16, microBatchSize: 16, blend: true };
 
 const condition: Condition = [{ name: "c", kind: "class", levels: [0, 1], counts: [32, 32] }];
 

@@ -7,6 +7,7 @@ import { bytesOfInputs, peakBytes, requireMemory } from "./graph_memory.ts";
 import { blockedConvolutions } from "./kernels/blocked_convolution.ts";
 import type { Kernel } from "./kernels/kernel.ts";
 import { kernels } from "./kernels/mod.ts";
+import { affineOnOneThread, groupNormalisations } from "./kernels/normalisation.ts";
 import { encodeModel } from "./onnx.ts";
 import { fitsChanges, laneCounts, laneOf, laneShapes, takeMean } from "./lanes.ts";
 import { openProcessor, type Places, type Processor } from "./processor_session.ts";
@@ -32,7 +33,7 @@ import { createSimdMemory, MAX_MEMORY_BYTES, type SimdKernels, VECTOR_BYTES } fr
 export async function createOnnxEngine(threads: number): Promise<Engine> {
   const processor = await openProcessor();
   const states = new WeakMap<State, OnnxState>();
-  let table: Promise<Readonly<Record<string, Kernel>>> | undefined;
+  let table: ReturnType<typeof kernelTable> | undefined;
   return {
     backend: "onnx-cpu",
     threads,
@@ -60,10 +61,15 @@ export async function createOnnxEngine(threads: number): Promise<Engine> {
 /** What a program takes from which on its memory counts more than the time that it takes to ask for some. */
 const LARGE_BYTES = 1 << 26;
 
-/** How kernels are recorded for this processor. */
-async function kernelTable(processor: Processor): Promise<Readonly<Record<string, Kernel>>> {
+/** From how many threads on two passes over memory that have them all are faster than one that a single thread makes. */
+const MANY_THREADS = 3;
+
+/** How kernels are recorded for this processor, for operations of so many threads. */
+async function kernelTable(processor: Processor): Promise<(threads: number) => Readonly<Record<string, Kernel>>> {
   const block = await channelBlock(processor);
-  return block === undefined ? kernels : { ...kernels, ...blockedConvolutions(block) };
+  const many = block === undefined ? kernels : { ...kernels, ...blockedConvolutions(block) };
+  const few = { ...many, ...groupNormalisations(affineOnOneThread) };
+  return (threads) => threads < MANY_THREADS ? few : many;
 }
 
 /** What programs are compiled for. */
@@ -71,7 +77,7 @@ interface Setup {
   readonly processor: Processor;
   readonly threads: number;
   readonly checkpointing: boolean;
-  readonly table: Readonly<Record<string, Kernel>>;
+  readonly table: Awaited<ReturnType<typeof kernelTable>>;
 }
 
 /**
@@ -147,21 +153,23 @@ function compileKernel({ kernel }: Program, state: OnnxState): CompiledProgram |
   };
 }
 
-/** A program as a graph, for inputs of certain shapes. */
+/** A program as a graph, for inputs of certain shapes in so many lanes. */
 function traced(
   program: Program,
   state: OnnxState,
   inputShapes: Readonly<Record<string, readonly number[]>>,
-  { table, checkpointing }: Setup,
+  { table, threads, checkpointing }: Setup,
+  lanes: number,
 ) {
-  const recording = record(program, state.shapes, inputShapes, { table });
+  const threadsEach = Math.floor(threads / lanes);
+  const recording = record(program, state.shapes, laneShapes(inputShapes, lanes), { table: table(threadsEach) });
   checkChanges(recording, state.shapes);
   const changed = Object.keys(recording.state);
   const outputs = Object.entries(recording.outputs);
   const parts = changed.map((name) => partsOf(recording.state[name]));
   const fused = fuse(recording.graph, [...outputs.map(([, value]) => value), ...parts.flat()]);
   const ends = recompute(recording.graph, fused, checkpointing);
-  return { graph: recording.graph, changed, outputs, parts, ends, peak: peakBytes(ends) };
+  return { graph: recording.graph, changed, outputs, parts, ends, peak: peakBytes(ends), lanes, threadsEach };
 }
 
 /** A program's graph, and in how many lanes it is run on the inputs. */
@@ -170,13 +178,13 @@ function inLanes(
   state: OnnxState,
   inputShapes: Readonly<Record<string, readonly number[]>>,
   setup: Setup,
-): ReturnType<typeof traced> & { readonly lanes: number } {
+): ReturnType<typeof traced> {
   const counts = program.separable && setup.processor.createSideSession ? laneCounts(inputShapes, setup.threads) : [1];
   for (const lanes of counts) {
-    const trace = traced(program, state, laneShapes(inputShapes, lanes), setup);
+    const trace = traced(program, state, inputShapes, setup, lanes);
     const changes = trace.changed.reduce((sum, name) => sum + 4 * sizeOf(state.shapes[name]), 0);
     const isWorthIt = lanes * trace.peak >= LARGE_BYTES && fitsChanges(lanes, changes, trace.peak);
-    if (lanes === 1 || isWorthIt) return { ...trace, lanes };
+    if (lanes === 1 || isWorthIt) return trace;
   }
   throw new RangeError("There is always one lane.");
 }
@@ -187,8 +195,13 @@ async function compile(
   inputShapes: Readonly<Record<string, readonly number[]>>,
   setup: Setup,
 ): Promise<CompiledProgram> {
-  const { graph, changed, outputs, parts, ends, peak, lanes } = inLanes(program, state, inputShapes, setup);
-  const { processor } = setup, threads = Math.floor(setup.threads / lanes), isLarge = lanes * peak >= LARGE_BYTES;
+  const { graph, changed, outputs, parts, ends, peak, lanes, threadsEach } = inLanes(
+    program,
+    state,
+    inputShapes,
+    setup,
+  );
+  const { processor } = setup, isLarge = lanes * peak >= LARGE_BYTES;
   requireMemory(lanes * peak + bytesOfInputs(inputShapes), "A run of the denoiser");
   // A value that ends in several places is computed once and copied.
   const model = encodeModel(
@@ -238,10 +251,11 @@ async function compile(
   const changes = firsts.filter(({ i }) => isChange(i));
   const sizes = Object.fromEntries(changes.map(({ name, value }) => [name, sizeOf(value.shape)]));
   const arenaBytes = isLarge ? lanes * peak : 0;
-  const session = await processor.createSession(model.bytes, feeds, fetchesOf(0), threads, arenaBytes);
+  const session = await processor.createSession(model.bytes, feeds, fetchesOf(0), threadsEach, arenaBytes);
   const beside = Array.from(
     { length: lanes - 1 },
-    (_, k) => processor.createSideSession!(model.bytes, feedsOf(k + 1), fetchesOf(k + 1), sizes, threads, arenaBytes),
+    (_, k) =>
+      processor.createSideSession!(model.bytes, feedsOf(k + 1), fetchesOf(k + 1), sizes, threadsEach, arenaBytes),
   );
   return {
     async run(given) {

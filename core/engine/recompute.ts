@@ -8,7 +8,7 @@ import { minimumCut } from "./minimum_cut.ts";
 const LIGHT: ReadonlySet<string> = new Set([
   ...["Concat", "Expand", "Reshape", "Resize", "Slice", "Transpose"],
   ...["Add", "Div", "Mul", "Neg", "Sub"],
-  ...["LayerNormalization", "QuickGelu", "Relu", "Sigmoid", "Softmax"],
+  ...["BatchNormalization", "QuickGelu", "Relu", "Sigmoid", "Softmax"],
 ]);
 
 /** Products of matrices. */
@@ -19,9 +19,9 @@ const MOST_AGAIN = 0.065;
 
 /**
  * Multiplications of a program for each byte that is written again, at least: in a narrow network, which has few, it would
- * take a tenth of the time.
+ * take more than a twentieth of the time.
  */
-const MULTIPLICATIONS_PER_BYTE = 200;
+const MULTIPLICATIONS_PER_BYTE = 100;
 
 /** Smaller values are kept. */
 const MIN_BYTES = 1 << 18;

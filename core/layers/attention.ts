@@ -27,9 +27,30 @@ export function attention(
   };
   const [query, key, value] = [part("to_q"), part("to_k"), part("to_v")];
   // There are fewer values to be scaled than products of them.
-  const weights = tf.softmax(tf.matMul(tf.mul(query, 1 / Math.sqrt(size)), key, false, true));
-  const mixed = tf.matMul(weights, value);
+  const scores = tf.matMul(tf.mul(query, 1 / Math.sqrt(size)), key, false, true);
+  const mixed = weighted(scores, value);
   const joined = heads === 1 ? mixed : tf.transpose(tf.reshape(mixed, [n, heads, pixels, size]), [0, 2, 1, 3]);
   const y = linear(params, `${name}.to_out.0`, tf.reshape(joined, [n * pixels, inner]));
   return tf.transpose(tf.reshape(y, [n, h, w, c]), [0, 3, 1, 2]);
+}
+
+/**
+ * y = softmax(s)·v. By its weights p the gradient of s is p∘(dy·vᵀ − Σ dy∘y), whose sum is over the channels of a head: that of
+ * softmax alone is over all pixels (arXiv 2205.14135, appendix B.2).
+ */
+function weighted(scores: tf.Tensor, value: tf.Tensor): tf.Tensor {
+  const f = tf.customGrad((...given) => {
+    const [scores, value, save] = given as [tf.Tensor, tf.Tensor, tf.GradSaveFunc];
+    const weights = tf.softmax(scores), y = tf.matMul(weights, value);
+    save([weights, value, y]);
+    return {
+      value: y,
+      gradFunc(dy, [weights, value, y]) {
+        const sum = tf.sum(tf.mul(dy, y), -1, true);
+        const byScores = tf.mul(weights, tf.sub(tf.matMul(dy, value, false, true), sum));
+        return [byScores, tf.matMul(weights, dy, true)];
+      },
+    };
+  });
+  return f(scores, value);
 }

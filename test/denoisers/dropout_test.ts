@@ -109,6 +109,8 @@ for (const name of NAMES) {
     const parts = await ofShare(0.4, { steps: 1, settings: { microBatchSize: 3 } });
     ok(Math.abs(whole.records[0] - parts.records[0]) < 1e-4 * Math.abs(whole.records[0]));
     for (const [name, { data }] of Object.entries(whole.snapshot.model)) {
+      // What is added to all keys changes nothing: its gradient is rounding, which a step of Adam makes as large as any.
+      if (name.endsWith("to_k.bias")) continue;
       assertWithin(parts.snapshot.model[name].data, data, { rtol: 1e-3, atol: 2e-5 }, name);
     }
   });

@@ -22,38 +22,35 @@ function plainImages(graph: Graph, x: Value): Value {
   return graph.emit("ReorderOutput", [x], [x], { channels: x.shape[1], channels_last: 0 }, DOMAIN)[0];
 }
 
-/** What a filter's array is brought into blocks from. */
-interface FilterAxes {
-  /** `[outputs, inputs, pixels]` as places in the array, whose other axes are none. */
-  readonly shape: readonly [outputs: number, inputs: number, pixels: number];
-  /** Where the outputs are, 0 or 1; the inputs are at the other. */
-  readonly outputs: 0 | 1;
+/** Which axis of a filter `[…, …, kh, kw]` its outputs are, and which its inputs. */
+type OutputAxis = 0 | 1;
+
+/**
+ * A filter as the convolution of blocks takes it, `[o/b, c/b, kh·kw, b, b]` with the block of outputs last; inputs fewer than
+ * a block lie as they are, `[o/b, c, kh·kw, b]`, as those of the images then do. The outputs' block is made as that of an image's
+ * channels, so that the rest moves whole blocks.
+ */
+function blockedFilter(graph: Graph, filter: Value, outputs: OutputAxis, b: number): Value {
+  const [o, c] = outputs === 0 ? filter.shape : [filter.shape[1], filter.shape[0]], [, , kh, kw] = filter.shape;
+  const k = kh * kw, inner = c < b ? 1 : b;
+  if (outputs === 0) {
+    const blocks = blockedImages(graph, reshape(graph, filter, [o / b, b, 1, c * k]));
+    return transpose(graph, reshape(graph, blocks, [o / b, c / inner, inner, k, b]), [0, 1, 3, 2, 4]);
+  }
+  const blocks = blockedImages(graph, reshape(graph, filter, [c, o, 1, k]));
+  return transpose(graph, reshape(graph, blocks, [c / inner, inner, o / b, k, b]), [2, 0, 3, 1, 4]);
 }
 
 /**
- * The filter of a convolution as its operation takes it: blocks of inputs and of outputs last. Few inputs, fewer than a block,
- * are taken as they are, and so are the images then.
+ * A convolution of images and a filter that are in blocks already, as its result is.
  *
- * @param filter `[o, c, k]` or, where the outputs are the second axis, `[c, o, k]`.
+ * @param size Of the result.
+ * @param bias One per output; none where it is left out.
  */
-function blockedFilter(graph: Graph, filter: Value, { shape: [o, c, k], outputs }: FilterAxes, b: number): Value {
-  const whole = c < b;
-  if (outputs === 0) {
-    return whole
-      ? transpose(graph, reshape(graph, filter, [o / b, b, c, k]), [0, 2, 3, 1])
-      : transpose(graph, reshape(graph, filter, [o / b, b, c / b, b, k]), [0, 2, 4, 3, 1]);
-  }
-  return whole
-    ? transpose(graph, reshape(graph, filter, [c, o / b, b, k]), [1, 0, 3, 2])
-    : transpose(graph, reshape(graph, filter, [c / b, b, o / b, b, k]), [2, 0, 4, 1, 3]);
-}
-
-/** A convolution of images with a filter in blocks. @param size Of the result. */
 function blockedConvolution(
   graph: Graph,
   x: Value,
   filter: Value,
-  bias: readonly Value[],
   size: readonly number[],
   { kernel, pads, stride = 1, dilation = 1 }: {
     readonly kernel: readonly [number, number];
@@ -61,24 +58,31 @@ function blockedConvolution(
     readonly stride?: number;
     readonly dilation?: number;
   },
-  b: number,
+  bias?: Value,
 ): Value {
-  const [n, o, h, w] = size, c = x.shape[1];
-  const images = c < b ? x : blockedImages(graph, x);
-  const [y] = graph.emit(
+  const filters = reshape(graph, filter, [size[1], x.shape[1], ...kernel]);
+  return graph.emit(
     "Conv",
-    [images, reshape(graph, filter, [o, c, ...kernel]), ...bias],
-    [{ shape: [n, o, h, w], dtype: "float32" }],
-    {
-      kernel_shape: kernel,
-      strides: [stride, stride],
-      dilations: [dilation, dilation],
-      pads,
-      group: 1,
-    },
+    [x, filters, ...(bias ? [bias] : [])],
+    [{ shape: size, dtype: "float32" }],
+    { kernel_shape: kernel, strides: [stride, stride], dilations: [dilation, dilation], pads, group: 1 },
     DOMAIN,
-  );
-  return plainImages(graph, y);
+  )[0];
+}
+
+/** The same of plain images, with a plain result. */
+function inBlocks(
+  graph: Graph,
+  x: Value,
+  filter: Value,
+  size: readonly number[],
+  settings: Parameters<typeof blockedConvolution>[4],
+  b: number,
+  bias?: Value,
+): Value {
+  // Images of fewer channels than a block are taken as they are.
+  const images = x.shape[1] < b ? x : blockedImages(graph, x);
+  return plainImages(graph, blockedConvolution(graph, images, filter, size, settings, bias));
 }
 
 /** Whether channels can be in blocks; as inputs they may also be too few for one. */
@@ -112,39 +116,79 @@ function filterGradient(
   const [isFilterOfX, isFilterOfDy] = [stride === 1 && fills(c, b), fills(o, b)];
   if (!isFilterOfX && !isFilterOfDy) return undefined;
   if (isFilterOfDy && (!isFilterOfX || o >= c)) {
-    // Rows and columns at the end that no filter reaches are cut off by a negative padding.
-    const rest = [(oh - 1) * stride + kh - h - top, (ow - 1) * stride + kw - w - left];
-    const images = padded(graph, transpose(graph, x, [1, 0, 2, 3]), [top, left, rest[0], rest[1]]);
-    const filter = samplesAsInputs(graph, dy, b);
-    const y = blockedConvolution(graph, images, filter, [], [c, o, kh, kw], {
-      ...{ kernel: [oh, ow], pads: [0, 0, 0, 0], dilation: stride },
-    }, b);
-    return transpose(graph, y, [1, 0, 2, 3]);
+    const pads = [top, left, (oh - 1) * stride + kh - h - top, (ow - 1) * stride + kw - w - left];
+    return transpose(
+      graph,
+      convolutionOfSamples(graph, x, dy, [c, o, kh, kw], { pads, dilation: stride }, b),
+      [1, 0, 2, 3],
+    );
   }
-  const images = padded(
-    graph,
-    transpose(graph, dy, [1, 0, 2, 3]),
-    [kh - 1 - top, kw - 1 - left, kh - 1 - bottom, kw - 1 - right],
-  );
-  const filter = samplesAsInputs(graph, x, b);
-  const y = blockedConvolution(graph, images, filter, [], [o, c, kh, kw], { kernel: [h, w], pads: [0, 0, 0, 0] }, b);
+  const pads = [kh - 1 - top, kw - 1 - left, kh - 1 - bottom, kw - 1 - right];
   // Here the learned filter's pixels come from the last to the first.
-  return reversed(graph, y);
+  return reversed(graph, convolutionOfSamples(graph, dy, x, [o, c, kh, kw], { pads, dilation: 1 }, b));
 }
 
-/** Images `[n, c, h, w]` as a filter in blocks, of n inputs and c outputs. */
-function samplesAsInputs(graph: Graph, x: Value, b: number): Value {
+/** Bytes of a filter for one block of inputs that stay near the processor while all pixels are gone through. */
+const MAX_FILTER_BYTES = 1 << 20;
+
+/** Blocks of outputs that are computed at once. */
+const OUTPUT_BLOCKS = 4;
+
+/**
+ * A convolution whose filter is as large as images are, of `[n, k, …]` with a filter `[n, f, h, w]`, so that n is summed over. A
+ * filter too large to stay near the processor is taken some rows at a time.
+ *
+ * @param size Of the result, `[k, f, …]`.
+ * @param pads Of the images.
+ */
+function convolutionOfSamples(
+  graph: Graph,
+  images: Value,
+  filter: Value,
+  size: readonly number[],
+  { pads: [top, left, bottom, right], dilation }: { readonly pads: readonly number[]; readonly dilation: number },
+  b: number,
+): Value {
+  const [n, f, h, w] = filter.shape, [, k, rows, columns] = images.shape, blocks = Math.min(OUTPUT_BLOCKS, f / b);
+  // A single block waits for its own sums, not for memory.
+  const parts = blocks === 1 ? 1 : divisorFrom(h, 4 * b * b * blocks * h * w / MAX_FILTER_BYTES);
+  const samples = blockedImages(graph, transpose(graph, images, [1, 0, 2, 3]));
+  const lines = reshape(graph, samples, [k * n / b, rows, columns * b]);
+  const extent = [parts === 1 ? rows + top + bottom : (h / parts - 1) * dilation + size[2], columns + left + right];
+  const sums = samplesAsInputs(graph, filter, parts, b).map((part, i) => {
+    // Rows of other parts, and what no filter reaches at the end, are cut off by a negative padding.
+    const above = top - i * h / parts * dilation, below = extent[0] - rows - above;
+    const piece = padded(graph, lines, [0, above, left * b, 0, below, right * b]);
+    return blockedConvolution(graph, reshape(graph, piece, [k, n, ...extent]), part, size, {
+      ...{ kernel: [h / parts, w], pads: [0, 0, 0, 0], dilation },
+    });
+  });
+  return plainImages(graph, sums.reduce((sum, part) => emitOne(graph, "Add", [sum, part], size)));
+}
+
+/** The smallest divisor of a whole number that is at least so large; the number itself where none is. */
+function divisorFrom(n: number, least: number): number {
+  for (let divisor = Math.max(1, Math.ceil(least)); divisor < n; divisor++) if (n % divisor === 0) return divisor;
+  return n;
+}
+
+/** Images `[n, c, h, w]` as a filter in blocks, of n inputs and c outputs, in so many parts of their rows. */
+function samplesAsInputs(graph: Graph, x: Value, parts: number, b: number): readonly Value[] {
   const [n, c, h, w] = x.shape;
   // Where channels are in blocks, whole blocks move.
-  const blocks = reshape(graph, blockedImages(graph, x), [n / b, b, c / b, h * w, b]);
-  return transpose(graph, blocks, [2, 0, 3, 1, 4]);
+  const blocks = reshape(graph, blockedImages(graph, x), [n / b, b, c / b, parts, h * w / parts, b]);
+  const filter = transpose(graph, blocks, [3, 2, 0, 4, 1, 5]);
+  if (parts === 1) return [filter];
+  const part = { shape: [1, ...filter.shape.slice(1)], dtype: "float32" } as const;
+  const each = graph.integers(Array(parts).fill(1));
+  return graph.emit("Split", [filter, each], Array(parts).fill(part), { axis: 0 });
 }
 
-function padded(graph: Graph, x: Value, [top, left, bottom, right]: readonly number[]): Value {
-  if ([top, left, bottom, right].every((p) => p === 0)) return x;
-  const [n, c, h, w] = x.shape;
-  const pads = graph.integers([0, 0, top, left, 0, 0, bottom, right]);
-  return emitOne(graph, "Pad", [x, pads], [n, c, h + top + bottom, w + left + right]);
+/** @param pads At the beginnings of all axes, and at their ends. */
+function padded(graph: Graph, x: Value, pads: readonly number[]): Value {
+  if (pads.every((p) => p === 0)) return x;
+  const axes = x.shape.length;
+  return emitOne(graph, "Pad", [x, graph.integers(pads)], x.shape.map((size, i) => pads[i] + size + pads[axes + i]));
 }
 
 /** A filter whose pixels are in reverse. */
@@ -180,10 +224,17 @@ export function blockedConvolutions(b: number): Readonly<Record<string, Kernel>>
         Math.floor((h + top + bottom - kh) / stride) + 1,
         Math.floor((w + left + right - kw) / stride) + 1,
       ];
-      const axes = { shape: [o, c, kh * kw], outputs: 0 } as const;
-      return blockedConvolution(graph, x, blockedFilter(graph, filter, axes, b), [bias], size, {
-        ...{ kernel: [kh, kw], pads: attributes.padding, stride },
-      }, b);
+      return inBlocks(
+        graph,
+        x,
+        blockedFilter(graph, filter, 0, b),
+        size,
+        {
+          ...{ kernel: [kh, kw], pads: attributes.padding, stride },
+        },
+        b,
+        bias,
+      );
     },
     (graph, dy, filter, shape, attributes) => {
       const [o, c, kh, kw] = filter.shape, { stride, padding: [top, left, bottom, right] } = attributes;
@@ -194,9 +245,8 @@ export function blockedConvolutions(b: number): Readonly<Record<string, Kernel>>
       ) {
         return inputGradient({ graph, inputs: { dy, filter }, attributes: { ...attributes, shape } }) as Value;
       }
-      const axes = { shape: [c, o, kh * kw], outputs: 1 } as const;
-      const turned = blockedFilter(graph, reversed(graph, filter), axes, b);
-      return blockedConvolution(graph, dy, turned, [], shape, { kernel: [kh, kw], pads }, b);
+      const turned = blockedFilter(graph, reversed(graph, filter), 1, b);
+      return inBlocks(graph, dy, turned, shape, { kernel: [kh, kw], pads }, b);
     },
     (graph, x, dy, shape, attributes) => {
       const blocked = isElsewhere(attributes, shape, x.shape)

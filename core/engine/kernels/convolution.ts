@@ -1,6 +1,5 @@
 import type { Graph, Value } from "../graph.ts";
 import { emitOne, type Kernel, type KernelCall } from "./kernel.ts";
-import { recomputed } from "./normalisation.ts";
 import { reshape, transpose } from "./shapes.ts";
 import { suitsWinograd, winogradConvolution, winogradFilterGradient, winogradInputGradient } from "./winograd.ts";
 
@@ -156,7 +155,7 @@ export function convolutionKernels(
     ConvolutionNchwInputGradient: ({ graph, inputs: { dy, filter }, attributes }) =>
       inputGradient(graph, dy, filter, attributes.shape as number[], settings(attributes)),
     ConvolutionNchwFilterGradient: ({ graph, inputs: { x, dy }, attributes }) =>
-      filterGradient(graph, recomputed(graph, x), dy, attributes.shape as number[], settings(attributes)),
+      filterGradient(graph, x, dy, attributes.shape as number[], settings(attributes)),
   };
 }
 

@@ -1,5 +1,6 @@
+import { sizeOf } from "../../data/tensors.ts";
 import type { Graph, Value } from "../graph.ts";
-import { emitOne, type Kernel } from "./kernel.ts";
+import { emitOne, type Kernel, type KernelCall } from "./kernel.ts";
 import { reshape } from "./shapes.ts";
 
 export interface GroupNormAttributes {
@@ -8,45 +9,77 @@ export interface GroupNormAttributes {
 }
 
 /**
- * Group normalisation is layer normalisation of each group's values, whose scale and shift differ by channel.
+ * How rows are multiplied and shifted, each by its own numbers.
  *
- * @returns The result, and each group's mean and inverse deviation, `[n, groups, 1]`.
+ * @param slope and offset, as many as there are rows in `x`.
  */
-function groupNorm(graph: Graph, x: Value, scale: Value, shift: Value, { groups, epsilon }: GroupNormAttributes) {
-  const [n, c, h, w] = x.shape;
-  const size = c / groups * h * w;
-  const perElement = (values: Value) => {
-    const columns = emitOne(graph, "Expand", [reshape(graph, values, [c, 1]), graph.integers([c, h * w])], [c, h * w]);
-    return reshape(graph, columns, [1, groups, size]);
-  };
-  const stats = { shape: [n, groups, 1], dtype: "float32" } as const;
-  const [y, mean, inverse] = graph.emit(
-    "LayerNormalization",
-    [reshape(graph, x, [n, groups, size]), perElement(scale), perElement(shift)],
-    [{ shape: [n, groups, size], dtype: "float32" }, stats, stats],
-    { axis: -1, epsilon: { float: epsilon } },
+export type Affine = (graph: Graph, x: Value, slope: Value, offset: Value) => Value;
+
+/** A product and a sum. */
+export const affine: Affine = (graph, x, slope, offset) => {
+  const rows = sizeOf(slope.shape), shape = [rows, sizeOf(x.shape) / rows];
+  const scaled = emitOne(graph, "Mul", [reshape(graph, x, shape), reshape(graph, slope, [rows, 1])], shape);
+  return reshape(graph, emitOne(graph, "Add", [scaled, reshape(graph, offset, [rows, 1])], shape), x.shape);
+};
+
+/** The same numbers in one pass, which a single thread makes: a batch normalisation of mean 0 and variance 1. */
+export const affineOnOneThread: Affine = (graph, x, slope, offset) => {
+  const rows = sizeOf(slope.shape), shape = [1, rows, sizeOf(x.shape) / rows];
+  const [scale, shift] = [slope, offset].map((value) => reshape(graph, value, [rows]));
+  const y = emitOne(
+    graph,
+    "BatchNormalization",
+    [reshape(graph, x, shape), scale, shift, graph.splat(0, [rows]), graph.splat(1, [rows])],
+    shape,
+    "float32",
+    { epsilon: { float: 0 } },
   );
-  return { y: reshape(graph, y, x.shape), mean, inverse };
+  return reshape(graph, y, x.shape);
+};
+
+/** The mean and the inverse deviation of each group's values, `[n, groups, 1]`. */
+function groupStatistics(graph: Graph, x: Value, { groups, epsilon }: GroupNormAttributes) {
+  const [n, c, h, w] = x.shape;
+  const stats = [n, groups, 1];
+  const meanOf = (value: Value) =>
+    emitOne(graph, "ReduceMean", [value, graph.integers([2])], stats, "float32", { keepdims: 1 });
+  const grouped = reshape(graph, x, [n, groups, c / groups * h * w]);
+  const mean = meanOf(grouped);
+  const centred = emitOne(graph, "Sub", [grouped, mean], grouped.shape);
+  const variance = meanOf(emitOne(graph, "Mul", [centred, centred], grouped.shape));
+  const root = emitOne(graph, "Sqrt", [emitOne(graph, "Add", [variance, graph.splat(epsilon)], stats)], stats);
+  return { mean, inverse: emitOne(graph, "Reciprocal", [root], stats) };
 }
 
-/** A group's mean and inverse deviation, `[n, groups, 1]`. */
-export interface GroupStatistics {
-  readonly mean: Value;
-  readonly inverse: Value;
+/** A slope and an offset per channel of each image. */
+function groupNorm(
+  graph: Graph,
+  { x, scale, shift }: Readonly<Record<string, Value>>,
+  attributes: GroupNormAttributes,
+  affine: Affine,
+): Value {
+  const { groups } = attributes, perGroup = x.shape[1] / groups;
+  const { mean, inverse } = groupStatistics(graph, x, attributes);
+  const channels = [x.shape[0], groups, perGroup];
+  const op = (name: string, a: Value, b: Value) => emitOne(graph, name, [a, b], channels);
+  const slope = op("Mul", reshape(graph, scale, [1, groups, perGroup]), inverse);
+  const offset = op("Sub", reshape(graph, shift, [1, groups, perGroup]), op("Mul", slope, mean));
+  return affine(graph, x, slope, offset);
 }
 
 /**
  * With x̂ the normalised input and D a group's size, dx = (γ·dy − mean(γ·dy) − x̂·mean(γ·dy·x̂))/deviation, which is
  * linear in dy and x with a coefficient per channel and two per group. Sums over space are taken once per channel.
  */
-export function groupNormGradientFrom(
+function groupNormGradient(
   graph: Graph,
   { x, scale, dy }: Readonly<Record<string, Value>>,
-  { groups }: GroupNormAttributes,
-  { mean, inverse }: GroupStatistics,
+  attributes: GroupNormAttributes,
+  affine: Affine,
 ): Value[] {
-  const [n, c, h, w] = x.shape;
+  const [n, c, h, w] = x.shape, { groups } = attributes;
   const perGroup = c / groups;
+  const { mean, inverse } = groupStatistics(graph, x, attributes);
   const op = (name: string, a: Value, b: Value, shape: readonly number[]) => emitOne(graph, name, [a, b], shape);
   const channels = [n, groups, perGroup];
   const stats = [n, groups, 1];
@@ -69,15 +102,11 @@ export function groupNormGradientFrom(
   const m1 = op("Mul", sumGroup(op("Mul", sum, gamma, channels)), part, stats);
   const m2 = op("Mul", sumGroup(op("Mul", centred, gamma, channels)), part, stats);
   const slope = op("Mul", op("Mul", inverse, inverse, stats), m2, stats);
-  const offset = op("Sub", op("Mul", slope, mean, stats), op("Mul", inverse, m1, stats), stats);
+  const offset = op("Sub", op("Mul", inverse, m1, stats), op("Mul", slope, mean, stats), stats);
 
-  const ofDy = reshape(graph, op("Mul", gamma, inverse, channels), [n, c, 1]);
-  const pixels = [n, c, h * w];
-  const grouped = [n, groups, perGroup * h * w];
-  const first = reshape(graph, op("Mul", reshape(graph, dy, pixels), ofDy, pixels), grouped);
-  const second = op("Sub", op("Mul", reshape(graph, x, grouped), slope, grouped), offset, grouped);
-  const dx = op("Sub", first, second, grouped);
-  return [reshape(graph, dx, x.shape), sumBatch(centred), sumBatch(sum)];
+  const ofDy = reshape(graph, op("Mul", gamma, inverse, channels), [n, c, 1, 1]);
+  const dx = op("Sub", op("Mul", dy, ofDy, x.shape), affine(graph, x, slope, offset), x.shape);
+  return [dx, sumBatch(centred), sumBatch(sum)];
 }
 
 /** x·σ(x). */
@@ -85,34 +114,38 @@ function silu(graph: Graph, x: Value): Value {
   return graph.emit("QuickGelu", [x], [x], { alpha: { float: 1 } }, "com.microsoft")[0];
 }
 
-/** x·σ(x) again, by other nodes, so that the first need not be kept until the backward pass. */
-export function recomputedSilu(graph: Graph, x: Value): { y: Value; sigmoid: Value } {
-  const sigmoid = emitOne(graph, "Sigmoid", [x], x.shape);
-  return { y: emitOne(graph, "Mul", [x, sigmoid], x.shape), sigmoid };
-}
-
-/** A value, or what it is computed from again where that is cheap. */
-export function recomputed(graph: Graph, value: Value): Value {
-  return value.node?.op === "QuickGelu" ? recomputedSilu(graph, value.node.inputs[0]).y : value;
+/** The same by standard operations. */
+export function portableSilu(graph: Graph, x: Value): Value {
+  return emitOne(graph, "Mul", [x, emitOne(graph, "Sigmoid", [x], x.shape)], x.shape);
 }
 
 /** dy·σ(x)·(1 + x − x·σ(x)). */
-function siluGradient(graph: Graph, x: Value, dy: Value): Value {
-  const { y, sigmoid } = recomputedSilu(graph, x);
+function siluGradient(graph: Graph, x: Value, dy: Value, silu: (graph: Graph, x: Value) => Value): Value {
   const op = (name: string, a: Value, b: Value) => emitOne(graph, name, [a, b], x.shape);
-  const slope = op("Mul", sigmoid, op("Add", op("Sub", x, y), graph.splat(1)));
-  return op("Mul", dy, slope);
+  const rest = op("Add", op("Sub", x, silu(graph, x)), graph.splat(1));
+  return op("Mul", dy, op("Mul", emitOne(graph, "Sigmoid", [x], x.shape), rest));
 }
 
-/** Group normalisation of images `[n, c, h, w]`, SiLU, and their gradients. */
+/** Group normalisation of images `[n, c, h, w]` and its gradient. */
+export function groupNormalisations(affine: Affine): Readonly<Record<string, Kernel>> {
+  const settings = (attributes: KernelCall["attributes"]) => attributes as unknown as GroupNormAttributes;
+  return {
+    GroupNormNchw: ({ graph, inputs, attributes }) => groupNorm(graph, inputs, settings(attributes), affine),
+    GroupNormNchwGradient: ({ graph, inputs, attributes }) =>
+      groupNormGradient(graph, inputs, settings(attributes), affine),
+  };
+}
+
+/** SiLU and its gradient. */
+export function activations(silu: (graph: Graph, x: Value) => Value): Readonly<Record<string, Kernel>> {
+  return {
+    Silu: ({ graph, inputs: { x } }) => silu(graph, x),
+    SiluGradient: ({ graph, inputs: { x, dy } }) => siluGradient(graph, x, dy, silu),
+  };
+}
+
+/** Both, where an operation has several threads. */
 export const normalisations: Readonly<Record<string, Kernel>> = {
-  GroupNormNchw: ({ graph, inputs: { x, scale, shift }, attributes }) =>
-    groupNorm(graph, x, scale, shift, attributes as unknown as GroupNormAttributes).y,
-  GroupNormNchwGradient: ({ graph, inputs, attributes }) => {
-    const { x, scale, shift } = inputs;
-    const statistics = groupNorm(graph, x, scale, shift, attributes as unknown as GroupNormAttributes);
-    return groupNormGradientFrom(graph, inputs, attributes as unknown as GroupNormAttributes, statistics);
-  },
-  Silu: ({ graph, inputs: { x } }) => silu(graph, x),
-  SiluGradient: ({ graph, inputs: { x, dy } }) => siluGradient(graph, x, dy),
+  ...groupNormalisations(affine),
+  ...activations(silu),
 };

@@ -2,7 +2,7 @@ import type { Graph, Value } from "../graph.ts";
 import { plainConvolutions } from "./convolution.ts";
 import { emitOne, type Kernel } from "./kernel.ts";
 import { kernels } from "./mod.ts";
-import { type GroupNormAttributes, recomputedSilu } from "./normalisation.ts";
+import { activations, type GroupNormAttributes, portableSilu } from "./normalisation.ts";
 import { expandedUpsample } from "./resampling.ts";
 import { reshape, transpose } from "./shapes.ts";
 
@@ -49,5 +49,5 @@ export const portableKernels: Readonly<Record<string, Kernel>> = {
   UpsampleNchw: expandedUpsample,
   GroupNormNchw: ({ graph, inputs: { x, scale, shift }, attributes }) =>
     groupNorm(graph, x, scale, shift, attributes as unknown as GroupNormAttributes),
-  Silu: ({ graph, inputs: { x } }) => recomputedSilu(graph, x).y,
+  ...activations(portableSilu),
 };

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Graph, Value } from "../graph.ts";
 import { emitOne, type Kernel, type KernelCall } from "./kernel.ts";
-import { reshape, transpose } from "./shapes.ts";
+import { reshape } from "./shapes.ts";
 
 /** tfjs's max names its axes differently from the other reductions. */
 function axesOf(x: Value, attributes: KernelCall["attributes"]): number[] {
@@ -48,19 +48,8 @@ function matMul(
     return reshape(graph, emitOne(graph, "Gemm", [left, right], [m, n], "float32", { transA, transB }), shape);
   }
   if (!transposeA && !transposeB) return emitOne(graph, "MatMul", [a, b], shape);
-  if (transposeA && !transposeB && m > n) {
-    // Aᵀ·B = (Bᵀ·A)ᵀ, so that the smaller matrices are those that are turned.
-    const product = emitOne(graph, "MatMul", [turned(graph, b), a], [...batch, n, m]);
-    return turned(graph, product);
-  }
   const attributes = { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 };
   return graph.emit("FusedMatMul", [a, b], [{ shape, dtype: "float32" }], attributes, "com.microsoft")[0];
-}
-
-/** A stack of matrices, transposed. */
-function turned(graph: Graph, x: Value): Value {
-  const rank = x.shape.length;
-  return transpose(graph, x, x.shape.map((_, i) => i < rank - 2 ? i : 2 * rank - 3 - i));
 }
 
 /** A matrix and whether Gemm shall read it transposed; a transpose in the graph becomes that flag. */

@@ -1,28 +1,14 @@
 import * as tf from "@tensorflow/tfjs";
-import { type HostTensors, sizeOf } from "../data/tensors.ts";
-import { channelBlock } from "./channel_block.ts";
-import { fuse } from "./fuse.ts";
-import type { Value } from "./graph.ts";
-import { bytesOfInputs, peakBytes, requireMemory } from "./graph_memory.ts";
-import { blockedConvolutions } from "./kernels/blocked_convolution.ts";
-import type { Kernel } from "./kernels/kernel.ts";
-import { kernels } from "./kernels/mod.ts";
-import { affineOnOneThread, groupNormalisations } from "./kernels/normalisation.ts";
+import { sizeOf } from "../data/tensors.ts";
+import { divided, kernelTable, type Setup } from "./division.ts";
+import { bytesOfInputs, requireMemory } from "./graph_memory.ts";
+import { addTo, laneOf, laneShapes, type Shapes, takeMean } from "./lanes.ts";
 import { encodeModel } from "./onnx.ts";
-import { fitsChanges, laneCounts, laneOf, laneShapes, takeMean } from "./lanes.ts";
+import { OnnxState } from "./onnx_state.ts";
 import { openProcessor, type Places, type Processor } from "./processor_session.ts";
-import {
-  checkInput,
-  type CompiledProgram,
-  type Engine,
-  EngineError,
-  type InitialEntry,
-  type Program,
-  type State,
-} from "./program.ts";
-import { recompute } from "./recompute.ts";
-import { checkChanges, record, splitName } from "./recording.ts";
-import { createSimdMemory, MAX_MEMORY_BYTES, type SimdKernels, VECTOR_BYTES } from "./simd.ts";
+import { checkInput, type CompiledProgram, type Engine, EngineError, type Program, type State } from "./program.ts";
+import { splitName } from "./recording.ts";
+import { VECTOR_BYTES } from "./simd.ts";
 
 /**
  * The compiled engine: a program is traced once, backward pass included, and run as one ONNX graph by ONNX Runtime on
@@ -58,77 +44,6 @@ export async function createOnnxEngine(threads: number): Promise<Engine> {
   };
 }
 
-/** What a program takes from which on its memory counts more than the time that it takes to ask for some. */
-const LARGE_BYTES = 1 << 26;
-
-/** From how many threads on two passes over memory that have them all are faster than one that a single thread makes. */
-const MANY_THREADS = 3;
-
-/** How kernels are recorded for this processor, for operations of so many threads. */
-async function kernelTable(processor: Processor): Promise<(threads: number) => Readonly<Record<string, Kernel>>> {
-  const block = await channelBlock(processor);
-  const many = block === undefined ? kernels : { ...kernels, ...blockedConvolutions(block) };
-  const few = { ...many, ...groupNormalisations(affineOnOneThread) };
-  return (threads) => threads < MANY_THREADS ? few : many;
-}
-
-/** What programs are compiled for. */
-interface Setup {
-  readonly processor: Processor;
-  readonly threads: number;
-  readonly checkpointing: boolean;
-  readonly table: Awaited<ReturnType<typeof kernelTable>>;
-}
-
-/**
- * All entries lie in one WebAssembly memory, so that kernels can work on them in place. Where they are too large for
- * that, each has memory of its own, and there are no kernels.
- */
-class OnnxState implements State {
-  readonly shapes: Readonly<Record<string, readonly number[]>>;
-  readonly kernels: SimdKernels | undefined;
-  readonly #entries: Record<string, Float32Array> = {};
-
-  constructor(initial: Readonly<Record<string, InitialEntry>>) {
-    this.shapes = Object.fromEntries(Object.entries(initial).map(([name, t]) => [name, [...t.shape]]));
-    const padded = (shape: readonly number[]) => Math.ceil(4 * sizeOf(shape) / VECTOR_BYTES) * VECTOR_BYTES;
-    const bytes = Object.values(initial).reduce((sum, { shape }) => sum + padded(shape), 0);
-    const memory = bytes <= MAX_MEMORY_BYTES ? createSimdMemory(bytes) : undefined;
-    this.kernels = memory?.kernels;
-    let offset = 0;
-    for (const [name, { shape, data, fill }] of Object.entries(initial)) {
-      const size = sizeOf(shape);
-      this.#entries[name] = memory ? new Float32Array(memory.buffer, offset, size) : new Float32Array(size);
-      if (fill) fill(this.#entries[name]);
-      else if (data) this.#entries[name].set(checkInput(name, data, size));
-      offset += padded(shape);
-    }
-  }
-
-  /** An entry where it lies. */
-  entry(name: string): Float32Array {
-    return this.#entries[name];
-  }
-
-  read(names = Object.keys(this.#entries)): Promise<HostTensors> {
-    return Promise.resolve(Object.fromEntries(
-      names.map((name) => [name, { shape: this.shapes[name], data: this.#entries[name] }]),
-    ));
-  }
-
-  write(tensors: HostTensors): void {
-    for (const [name, { data }] of Object.entries(tensors)) {
-      if (!(name in this.shapes)) throw new EngineError(`The state has no entry "${name}".`);
-      const entry = this.#entries[name];
-      if (data !== entry) entry.set(checkInput(name, data, sizeOf(this.shapes[name])));
-    }
-  }
-
-  dispose(): void {
-    for (const name of Object.keys(this.#entries)) delete this.#entries[name];
-  }
-}
-
 /** A program that a kernel does, if the state's memory has kernels. */
 function compileKernel({ kernel }: Program, state: OnnxState): CompiledProgram | undefined {
   const run = kernel && state.kernels?.[kernel.name];
@@ -153,55 +68,47 @@ function compileKernel({ kernel }: Program, state: OnnxState): CompiledProgram |
   };
 }
 
-/** A program as a graph, for inputs of certain shapes in so many lanes. */
-function traced(
-  program: Program,
-  state: OnnxState,
-  inputShapes: Readonly<Record<string, readonly number[]>>,
-  { table, threads, checkpointing }: Setup,
-  lanes: number,
-) {
-  const threadsEach = Math.floor(threads / lanes);
-  const recording = record(program, state.shapes, laneShapes(inputShapes, lanes), { table: table(threadsEach) });
-  checkChanges(recording, state.shapes);
-  const changed = Object.keys(recording.state);
-  const outputs = Object.entries(recording.outputs);
-  const parts = changed.map((name) => partsOf(recording.state[name]));
-  const fused = fuse(recording.graph, [...outputs.map(([, value]) => value), ...parts.flat()]);
-  const ends = recompute(recording.graph, fused, checkpointing);
-  return { graph: recording.graph, changed, outputs, parts, ends, peak: peakBytes(ends), lanes, threadsEach };
-}
-
-/** A program's graph, and in how many lanes it is run on the inputs. */
-function inLanes(
-  program: Program,
-  state: OnnxState,
-  inputShapes: Readonly<Record<string, readonly number[]>>,
-  setup: Setup,
-): ReturnType<typeof traced> {
-  const counts = program.separable && setup.processor.createSideSession ? laneCounts(inputShapes, setup.threads) : [1];
-  for (const lanes of counts) {
-    const trace = traced(program, state, inputShapes, setup, lanes);
-    const changes = trace.changed.reduce((sum, name) => sum + 4 * sizeOf(state.shapes[name]), 0);
-    const isWorthIt = lanes * trace.peak >= LARGE_BYTES && fitsChanges(lanes, changes, trace.peak);
-    if (lanes === 1 || isWorthIt) return trace;
-  }
-  throw new RangeError("There is always one lane.");
-}
-
+/** A program for all of a batch, turn by turn. */
 async function compile(
   program: Program,
   state: OnnxState,
-  inputShapes: Readonly<Record<string, readonly number[]>>,
+  inputShapes: Shapes,
   setup: Setup,
 ): Promise<CompiledProgram> {
-  const { graph, changed, outputs, parts, ends, peak, lanes, threadsEach } = inLanes(
-    program,
-    state,
-    inputShapes,
-    setup,
+  const division = divided(program, state, inputShapes, setup), { turns, changed, outputs } = division;
+  const turn = await compileTurn(state, laneShapes(inputShapes, turns), setup.processor, division);
+  if (turns === 1) return turn;
+  const results = Object.fromEntries(
+    outputs.map(([name, { shape }]) => [name, new Float32Array(turns * division.lanes * sizeOf(shape))]),
   );
-  const { processor } = setup, isLarge = lanes * peak >= LARGE_BYTES;
+  const entries = changed.map((name) => state.entry(name)),
+    sums = entries.map(({ length }) => new Float32Array(length));
+  return {
+    async run(given) {
+      const rows = Object.entries(inputShapes).map(([name, shape]) =>
+        [name, checkInput(name, given[name], sizeOf(shape))] as const
+      );
+      for (let i = 0; i < turns; i++) {
+        const part = await turn.run(Object.fromEntries(rows.map(([name, data]) => [name, laneOf(data, i, turns)])));
+        for (const [name, data] of Object.entries(results)) laneOf(data, i, turns).set(part[name]);
+        // The last one's are added where they lie.
+        if (i === 0) sums.forEach((sum, k) => sum.set(entries[k]));
+        else if (i < turns - 1) sums.forEach((sum, k) => addTo(sum, entries[k]));
+      }
+      entries.forEach((entry, k) => takeMean(entry, [sums[k]], turns));
+      return results;
+    },
+    dispose: () => turn.dispose(),
+  };
+}
+
+/** A program for the inputs of one turn. */
+async function compileTurn(
+  state: OnnxState,
+  inputShapes: Shapes,
+  processor: Processor,
+  { graph, changed, outputs, parts, ends, peak, lanes, threadsEach, isLarge }: ReturnType<typeof divided>,
+): Promise<CompiledProgram> {
   requireMemory(lanes * peak + bytesOfInputs(inputShapes), "A run of the denoiser");
   // A value that ends in several places is computed once and copied.
   const model = encodeModel(
@@ -281,10 +188,4 @@ async function compile(
       await session.dispose();
     },
   };
-}
-
-/** A vector that is put together of parts is written part by part, where each belongs. */
-function partsOf(value: Value): readonly Value[] {
-  if (value.node?.op !== "Concat" || value.shape.length !== 1) return [value];
-  return value.node.inputs.map((part) => part.node?.op === "Reshape" ? part.node.inputs[0] : part);
 }

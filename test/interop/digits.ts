@@ -12,7 +12,7 @@ Deno.test("scikit-learn's held-out digits are told apart by their likelihoods", 
       equal(code, 0, stderr);
       return JSON.parse(stdout);
     };
-    const settings = ["--epochs", "150", "--figures", "off", "--out", "run"];
+    const settings = ["--epochs", "40", "--figures", "off", "--out", "run"];
     const { val_nll, val_nll_unconditional } = await json("train:2d", "train.csv", "--condition", "label", ...settings);
     ok(val_nll < val_nll_unconditional - 1, `${val_nll} and ${val_nll_unconditional}`);
     const data = join(cwd, "test.csv");

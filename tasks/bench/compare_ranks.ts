@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { Progress } from "../../core/cli/mod.ts";
 import { TASK_PERMISSIONS } from "../doctor/child.ts";
-import { lines, median } from "./case_figures.ts";
+import { fastest, lines } from "./case_figures.ts";
 import { output } from "./output.ts";
 import type { MeasureOptions } from "./processes.ts";
 import type { RanksResult } from "./ranks.ts";
@@ -46,7 +46,7 @@ export async function compareRanks(
   }
   const small = await alone(RANKS_SMALL_BATCH);
   progress.finish();
-  const [a, b] = [median(one), median(many)];
+  const [a, b] = [fastest(one), fastest(many)];
   const model = stepModel(a, small, a.parameters);
   const result = {
     ...b,

@@ -1,5 +1,5 @@
 import type { TrainResult } from "./cases.ts";
-import { type Figures, median } from "./case_figures.ts";
+import { fastest, type Figures } from "./case_figures.ts";
 import { NARROW_UNETS, narrowPeer } from "./narrow_unets.ts";
 import { about, type MeasureOptions, type PeerResult, runCase, runPeer } from "./processes.ts";
 
@@ -14,13 +14,13 @@ interface StepCase {
 /** By the names of the cases. */
 export const STEP_CASES: Readonly<Record<string, StepCase>> = {
   "train-2d": { steps: 400, rounds: 3, peer: ["torch_2d.py"] },
-  "unet-train": { steps: 3, rounds: 2, peer: ["torch_unet.py", "--mode", "train"] },
-  "unet-eval": { steps: 3, rounds: 2, peer: ["torch_unet.py", "--mode", "eval"] },
+  "unet-train": { steps: 3, rounds: 3, peer: ["torch_unet.py", "--mode", "train"] },
+  "unet-eval": { steps: 3, rounds: 4, peer: ["torch_unet.py", "--mode", "eval"] },
   ...Object.fromEntries(
     Object.keys(NARROW_UNETS).flatMap((unet) =>
       (["train", "eval"] as const).map((
         mode,
-      ) => [`${unet}-${mode}`, { steps: 8, rounds: 5, peer: narrowPeer(unet, mode) }])
+      ) => [`${unet}-${mode}`, { steps: 6, rounds: 6, peer: narrowPeer(unet, mode) }])
     ),
   ),
 };
@@ -42,8 +42,8 @@ export async function measuredSteps(
       ours.push(await runCase(name, options, steps, [folder]));
       if (options.vsTorch) peers.push(await runPeer(options, steps, peer));
     }
-    const result = median(ours);
-    return { ...result, ...(options.vsTorch ? comparedSteps(result, median(peers)) : {}) };
+    const result = fastest(ours);
+    return { ...result, ...(options.vsTorch ? comparedSteps(result, fastest(peers)) : {}) };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

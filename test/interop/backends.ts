@@ -17,8 +17,11 @@ for (const name of REQUIRED) {
 
 const THREADS = 2;
 
+/** Whose conformance, which takes minutes in software, is part of what doctor_gpu.ts has `doctor --gpu` try. */
+const TRIED_BY_DOCTOR = "onnx-webgpu";
+
 for (const backend of BACKENDS) {
-  if (LOCAL_BACKENDS.some((local) => local === backend)) continue;
+  if (backend === TRIED_BY_DOCTOR || LOCAL_BACKENDS.some((local) => local === backend)) continue;
   const { not_tried } = await runBackend(backend, { threads: THREADS });
   const ignore = not_tried !== undefined && !REQUIRED.includes(backend);
   if (ignore) console.log(absence(backend, not_tried));

@@ -21,7 +21,7 @@ const MOST_AGAIN = 0.065;
  * Multiplications of a program for each byte that is written again, at least: in a narrow network, which has few, it would
  * take more than a twentieth of the time.
  */
-const MULTIPLICATIONS_PER_BYTE = 100;
+const MULTIPLICATIONS_PER_BYTE = 60;
 
 /** Smaller values are kept. */
 const MIN_BYTES = 1 << 18;

@@ -47,7 +47,9 @@ function weighted(scores: tf.Tensor, value: tf.Tensor): tf.Tensor {
       value: y,
       gradFunc(dy, [weights, value, y]) {
         const sum = tf.sum(tf.mul(dy, y), -1, true);
-        const byScores = tf.mul(weights, tf.sub(tf.matMul(dy, value, false, true), sum));
+        // As one more channel the sum costs no pass over all weights.
+        const [left, right] = [tf.concat([dy, tf.neg(sum)], -1), tf.concat([value, tf.onesLike(sum)], -1)];
+        const byScores = tf.mul(weights, tf.matMul(left, right, false, true));
         return [byScores, tf.matMul(weights, dy, true)];
       },
     };

@@ -1,5 +1,6 @@
 import type { Graph, Value } from "../graph.ts";
 import { emitOne, type Kernel, type KernelCall } from "./kernel.ts";
+import { matMul } from "./reductions.ts";
 import { reshape, transpose } from "./shapes.ts";
 import { suitsWinograd, winogradConvolution, winogradFilterGradient, winogradInputGradient } from "./winograd.ts";
 
@@ -17,6 +18,11 @@ export function isWinograd(
 ) {
   const [o, c, kh, kw] = filter;
   return stride === 1 && kh === 3 && kw === 3 && padding.every((p) => p === 1) && suitsWinograd(c, o, h, w);
+}
+
+/** Whether a convolution is a product of matrices at each pixel. @param filter Its shape. */
+function isPixelwise({ stride, padding }: ConvolutionAttributes, [, , kh, kw]: readonly number[]): boolean {
+  return kh === 1 && kw === 1 && stride === 1 && padding.every((p) => p === 0);
 }
 
 function convolution(graph: Graph, x: Value, filter: Value, bias: Value, attributes: ConvolutionAttributes): Value {
@@ -60,6 +66,11 @@ function inputGradient(
   attributes: ConvolutionAttributes,
 ): Value {
   if (isWinograd(attributes, filter.shape, shape)) return winogradInputGradient(graph, dy, filter);
+  if (isPixelwise(attributes, filter.shape)) {
+    const [n, c, h, w] = shape, [o] = filter.shape;
+    const [matrix, rows] = [reshape(graph, filter, [1, o, c]), reshape(graph, dy, [n, o, h * w])];
+    return reshape(graph, matMul(graph, matrix, rows, { transposeA: true, transposeB: false }), shape);
+  }
   return plainInputGradient(graph, dy, filter, shape, attributes);
 }
 
@@ -93,6 +104,14 @@ function filterGradient(
   attributes: ConvolutionAttributes,
 ): Value {
   if (isWinograd(attributes, shape, x.shape)) return winogradFilterGradient(graph, x, dy);
+  const [o, c] = shape, [n, , h, w] = x.shape;
+  // The images' products, where there is less of them to be summed than there is of images to be turned.
+  if (isPixelwise(attributes, shape) && 2 * o * c <= (o + c) * h * w) {
+    const [left, right] = [reshape(graph, dy, [n, o, h * w]), reshape(graph, x, [n, c, h * w])];
+    const products = matMul(graph, left, right, { transposeA: false, transposeB: true });
+    const sum = emitOne(graph, "ReduceSum", [products, graph.integers([0])], [o, c], "float32", { keepdims: 0 });
+    return reshape(graph, sum, shape);
+  }
   return plainFilterGradient(graph, x, dy, shape, attributes);
 }
 

@@ -119,11 +119,10 @@ export function portableSilu(graph: Graph, x: Value): Value {
   return emitOne(graph, "Mul", [x, emitOne(graph, "Sigmoid", [x], x.shape)], x.shape);
 }
 
-/** dy·σ(x)·(1 + x − x·σ(x)). */
-function siluGradient(graph: Graph, x: Value, dy: Value, silu: (graph: Graph, x: Value) => Value): Value {
+/** σ(x)·(1 + x − x·σ(x)). */
+function siluSlope(graph: Graph, x: Value, y: Value): Value {
   const op = (name: string, a: Value, b: Value) => emitOne(graph, name, [a, b], x.shape);
-  const rest = op("Add", op("Sub", x, silu(graph, x)), graph.splat(1));
-  return op("Mul", dy, op("Mul", emitOne(graph, "Sigmoid", [x], x.shape), rest));
+  return op("Mul", emitOne(graph, "Sigmoid", [x], x.shape), op("Add", op("Sub", x, y), graph.splat(1)));
 }
 
 /** Group normalisation of images `[n, c, h, w]` and its gradient. */
@@ -139,8 +138,14 @@ export function groupNormalisations(affine: Affine): Readonly<Record<string, Ker
 /** SiLU and its gradient. */
 export function activations(silu: (graph: Graph, x: Value) => Value): Readonly<Record<string, Kernel>> {
   return {
-    Silu: ({ graph, inputs: { x } }) => silu(graph, x),
-    SiluGradient: ({ graph, inputs: { x, dy } }) => siluGradient(graph, x, dy, silu),
+    Silu: ({ graph, inputs: { x } }) => {
+      const y = silu(graph, x);
+      // Here, where both are still near the processor; a program without a gradient does not have it.
+      siluSlope(graph, x, y);
+      return y;
+    },
+    SiluGradient: ({ graph, inputs: { x, dy } }) =>
+      emitOne(graph, "Mul", [dy, siluSlope(graph, x, silu(graph, x))], x.shape),
   };
 }
 

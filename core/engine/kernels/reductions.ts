@@ -31,7 +31,8 @@ function sum(call: KernelCall): Value | readonly Value[] {
   return attributes.keepDims ? row : reshape(graph, row, [columns]);
 }
 
-function matMul(
+/** A product of matrices, or of stacks of them, where one may have a single matrix for all of the other's. */
+export function matMul(
   graph: Graph,
   a: Value,
   b: Value,

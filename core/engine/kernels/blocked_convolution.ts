@@ -149,10 +149,12 @@ function convolutionOfSamples(
   { pads: [top, left, bottom, right], dilation }: { readonly pads: readonly number[]; readonly dilation: number },
   b: number,
 ): Value {
-  const [n, f, h, w] = filter.shape, [, k, rows, columns] = images.shape, blocks = Math.min(OUTPUT_BLOCKS, f / b);
+  const [n, f, h, w] = filter.shape, [, k, rows, columns] = images.shape, together = Math.min(OUTPUT_BLOCKS, f / b);
   // A single block waits for its own sums, not for memory.
-  const parts = blocks === 1 ? 1 : divisorFrom(h, 4 * b * b * blocks * h * w / MAX_FILTER_BYTES);
-  const samples = blockedImages(graph, transpose(graph, images, [1, 0, 2, 3]));
+  const parts = together === 1 ? 1 : divisorFrom(h, 4 * b * b * together * h * w / MAX_FILTER_BYTES);
+  // To the operation that makes blocks, samples are channels of an image that has all channels' pixels.
+  const pixels = k * rows * columns, blocks = blockedImages(graph, reshape(graph, images, [n / b, b, 1, pixels]));
+  const samples = transpose(graph, reshape(graph, blocks, [n / b, k, pixels / k, b]), [1, 0, 2, 3]);
   const lines = reshape(graph, samples, [k * n / b, rows, columns * b]);
   const extent = [parts === 1 ? rows + top + bottom : (h / parts - 1) * dilation + size[2], columns + left + right];
   const sums = samplesAsInputs(graph, filter, parts, b).map((part, i) => {

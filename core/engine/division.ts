@@ -6,7 +6,7 @@ import { peakBytes } from "./graph_memory.ts";
 import { blockedConvolutions } from "./kernels/blocked_convolution.ts";
 import type { Kernel } from "./kernels/kernel.ts";
 import { kernels } from "./kernels/mod.ts";
-import { affineOnOneThread, groupNormalisations } from "./kernels/normalisation.ts";
+import { affineOnOneThread, groupNormalisations, groupNormOnOneThread } from "./kernels/normalisation.ts";
 import { fitsChanges, laneCounts, laneShapes, type Shapes, turnCounts } from "./lanes.ts";
 import type { OnnxState } from "./onnx_state.ts";
 import type { Processor } from "./processor_session.ts";
@@ -26,7 +26,7 @@ export async function kernelTable(
 ): Promise<(threads: number) => Readonly<Record<string, Kernel>>> {
   const block = await channelBlock(processor);
   const many = block === undefined ? kernels : { ...kernels, ...blockedConvolutions(block) };
-  const few = { ...many, ...groupNormalisations(affineOnOneThread) };
+  const few = { ...many, ...groupNormalisations(affineOnOneThread, groupNormOnOneThread) };
   return (threads) => threads < MANY_THREADS ? few : many;
 }
 

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Tensors } from "./program.ts";
-import { endForward } from "./recording.ts";
+import { beginForward, endForward } from "./recording.ts";
 
 /**
  * Differentiates a loss with respect to named parameters and hands out what was computed on the way.
@@ -17,6 +17,7 @@ export function gradients(
   const names = Object.keys(params);
   let kept: Tensors = {};
   const { grads } = tf.engine().gradients<tf.Scalar>(() => {
+    beginForward();
     const { loss, aux } = f(params);
     // tfjs frees everything but the loss at the end of this function.
     kept = Object.fromEntries(Object.entries(aux).map(([name, t]) => [name, tf.keep(t)]));

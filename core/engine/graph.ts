@@ -54,6 +54,7 @@ export class Graph {
   readonly viewsInputs: boolean;
   readonly #views = new Map<string, Value>();
   readonly #known = new Map<string, Node>();
+  #isDifferentiated = false;
   #forwardNodes: number | undefined;
   readonly #constants = new Map<string, Value>();
   #nextId = 0;
@@ -129,6 +130,16 @@ export class Graph {
     const node: Node = { op, inputs, attributes, outputs: made, order, ...(domain === undefined ? {} : { domain }) };
     for (const { shape, dtype } of outputs) made.push({ id: this.#nextId++, shape, dtype, node });
     return made;
+  }
+
+  /** Says that what comes now is a forward pass which a backward pass follows. */
+  beginForward(): void {
+    this.#isDifferentiated = true;
+  }
+
+  /** Whether what is recorded has a gradient taken of it. */
+  get isDifferentiated(): boolean {
+    return this.#isDifferentiated;
   }
 
   /** Says that what comes now is the backward pass. */

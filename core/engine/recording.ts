@@ -101,9 +101,18 @@ export function checkChanges(recording: Recording, shapes: Readonly<Record<strin
   }
 }
 
+/** Says, where a program is recorded, that a forward pass begins which its backward pass follows. */
+export function beginForward(): void {
+  recorded()?.beginForward();
+}
+
 /** Says, where a program is recorded, that its backward pass begins. */
 export function endForward(): void {
-  if (instance && tf.getBackend() === BACKEND) instance.graph.endForward();
+  recorded()?.endForward();
+}
+
+function recorded(): Graph | undefined {
+  return tf.getBackend() === BACKEND ? instance?.graph : undefined;
 }
 
 type InputKind = "state" | "input";

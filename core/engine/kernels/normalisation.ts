@@ -1,6 +1,6 @@
 import { sizeOf } from "../../data/tensors.ts";
 import type { Graph, Value } from "../graph.ts";
-import { emitOne, type Kernel, type KernelCall } from "./kernel.ts";
+import { emitOne, expand, type Kernel, type KernelCall } from "./kernel.ts";
 import { reshape } from "./shapes.ts";
 
 export interface GroupNormAttributes {
@@ -49,6 +49,25 @@ function groupStatistics(graph: Graph, x: Value, { groups, epsilon }: GroupNormA
   const variance = meanOf(emitOne(graph, "Mul", [centred, centred], grouped.shape));
   const root = emitOne(graph, "Sqrt", [emitOne(graph, "Add", [variance, graph.splat(epsilon)], stats)], stats);
   return { mean, inverse: emitOne(graph, "Reciprocal", [root], stats) };
+}
+
+/** Groups normalised by an operation that a single thread makes, which keeps no statistics, and then the channels' affine. */
+export function groupNormOnOneThread(
+  graph: Graph,
+  { x, scale, shift }: Readonly<Record<string, Value>>,
+  attributes: GroupNormAttributes,
+): Value {
+  const { groups, epsilon } = attributes, [n, c] = x.shape, rows = n * groups;
+  const normalised = emitOne(
+    graph,
+    "InstanceNormalization",
+    [reshape(graph, x, [1, rows, sizeOf(x.shape) / rows]), graph.splat(1, [rows]), graph.splat(0, [rows])],
+    [1, rows, sizeOf(x.shape) / rows],
+    "float32",
+    { epsilon: { float: epsilon } },
+  );
+  const ofAll = (perChannel: Value) => expand(graph, reshape(graph, perChannel, [1, c]), [n, c]);
+  return affineOnOneThread(graph, reshape(graph, normalised, x.shape), ofAll(scale), ofAll(shift));
 }
 
 /** A slope and an offset per channel of each image. */
@@ -125,11 +144,21 @@ function siluSlope(graph: Graph, x: Value, y: Value): Value {
   return op("Mul", emitOne(graph, "Sigmoid", [x], x.shape), op("Add", op("Sub", x, y), graph.splat(1)));
 }
 
-/** Group normalisation of images `[n, c, h, w]` and its gradient. */
-export function groupNormalisations(affine: Affine): Readonly<Record<string, Kernel>> {
+/**
+ * Group normalisation of images `[n, c, h, w]` and its gradient.
+ *
+ * @param evaluated How one is recorded of which no gradient is taken; as the others where this is left out.
+ */
+export function groupNormalisations(
+  affine: Affine,
+  evaluated?: typeof groupNormOnOneThread,
+): Readonly<Record<string, Kernel>> {
   const settings = (attributes: KernelCall["attributes"]) => attributes as unknown as GroupNormAttributes;
   return {
-    GroupNormNchw: ({ graph, inputs, attributes }) => groupNorm(graph, inputs, settings(attributes), affine),
+    GroupNormNchw: ({ graph, inputs, attributes }) =>
+      evaluated && !graph.isDifferentiated
+        ? evaluated(graph, inputs, settings(attributes))
+        : groupNorm(graph, inputs, settings(attributes), affine),
     GroupNormNchwGradient: ({ graph, inputs, attributes }) =>
       groupNormGradient(graph, inputs, settings(attributes), affine),
   };
@@ -140,8 +169,8 @@ export function activations(silu: (graph: Graph, x: Value) => Value): Readonly<R
   return {
     Silu: ({ graph, inputs: { x } }) => {
       const y = silu(graph, x);
-      // Here, where both are still near the processor; a program without a gradient does not have it.
-      siluSlope(graph, x, y);
+      // Now, while both are near the processor.
+      if (graph.isDifferentiated) siluSlope(graph, x, y);
       return y;
     },
     SiluGradient: ({ graph, inputs: { x, dy } }) =>

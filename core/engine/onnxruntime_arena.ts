@@ -1,3 +1,4 @@
+import { adviseLargePages } from "./large_pages.ts";
 import { strings, text } from "./c_strings.ts";
 import type { Functions } from "./onnxruntime_api.ts";
 
@@ -20,7 +21,7 @@ export type Create = (out: BigUint64Array<ArrayBuffer>) => Deno.PointerValue;
  */
 export function arenaOf(ort: Functions, env: Deno.PointerObject, made: (create: Create) => Deno.PointerObject) {
   const memory = made((out) => ort.CreateMemoryInfo(text("Cpu"), ARENA, 0, 0, out));
-  let users = 0, isOwn = false;
+  let users = 0, isOwn = false, isAdvised = false;
   const isDone = (status: Deno.PointerValue) => {
     if (status !== null) ort.ReleaseStatus(status);
     return status === null;
@@ -41,10 +42,28 @@ export function arenaOf(ort: Functions, env: Deno.PointerObject, made: (create: 
   return {
     /** @param bytes That a session's run needs at least. @returns What it calls at its end. */
     take(bytes: number): () => void {
-      if (users++ === 0) isOwn = register(bytes);
+      if (users++ === 0) [isOwn, isAdvised] = [register(bytes), false];
       return () => {
         if (--users === 0 && isOwn) isDone(ort.UnregisterAllocator(env, memory));
       };
+    },
+    /**
+     * Lets the first of the sessions have it in large pages.
+     *
+     * @param session One that takes it, made.
+     */
+    advise(session: Deno.PointerObject, bytes: number): void {
+      if (isAdvised) return;
+      isAdvised = true;
+      const out = new BigUint64Array(1);
+      if (!isDone(ort.CreateAllocator(session, memory, out))) return;
+      const allocator = Deno.UnsafePointer.create(out[0])!;
+      if (isDone(ort.AllocatorAlloc(allocator, 1n, out))) {
+        const place = Deno.UnsafePointer.create(out[0])!;
+        adviseLargePages(place, bytes);
+        isDone(ort.AllocatorFree(allocator, place));
+      }
+      ort.ReleaseAllocator(allocator);
     },
   };
 }

@@ -172,6 +172,7 @@ function runtimeOf(ort: Functions, version: string): OnnxRuntime {
       }
       appendProvider(options, settings);
       session = made((out) => ort.CreateSessionFromArray(env, model, BigInt(model.byteLength), options, out));
+      if (settings.arenaBytes) arena.advise(session, settings.arenaBytes);
     } catch (error) {
       releaseArena();
       throw error;

@@ -20,7 +20,7 @@ export const STEP_CASES: Readonly<Record<string, StepCase>> = {
     Object.keys(NARROW_UNETS).flatMap((unet) =>
       (["train", "eval"] as const).map((
         mode,
-      ) => [`${unet}-${mode}`, { steps: 6, rounds: 6, peer: narrowPeer(unet, mode) }])
+      ) => [`${unet}-${mode}`, { steps: 12, rounds: 4, peer: narrowPeer(unet, mode) }])
     ),
   ),
 };

@@ -5,6 +5,7 @@ import {
   givenNothing,
   givenOnly,
   givenSame,
+  levelName,
 } from "../data/condition.ts";
 import { parseGiven } from "../data/condition_request.ts";
 import type { Samples } from "../data/samples.ts";
@@ -60,9 +61,13 @@ export function givenSamples(
   );
 }
 
-/** Values that are given, in words: `label=3, age=40`. */
+/** Values that are given, in words, classes by their names where they have some: `label=3, age=40` or `label=cat`. */
 export function describeGiven(condition: Condition, values: readonly number[]): string {
-  const said = condition.flatMap(({ name }, k) => Number.isNaN(values[k]) ? [] : [`${name}=${values[k]}`]);
+  const said = condition.flatMap((variable, k) => {
+    if (Number.isNaN(values[k])) return [];
+    const value = variable.kind === "class" ? levelName(variable, variable.levels.indexOf(values[k])) : values[k];
+    return [`${variable.name}=${value}`];
+  });
   return said.join(", ") || "nothing";
 }
 

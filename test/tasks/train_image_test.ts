@@ -86,6 +86,7 @@ Deno.test("train:image trains on folders of classes, and goes on as if it had no
       cwd,
     );
     equal(drawn.code, 0, drawn.stderr);
+    equal(JSON.parse(drawn.stdout).given, "label=dog");
   }));
 
 Deno.test("train:image mnist begins with a U-Net for processors, or with diffusers' narrow one, on files that are there or fetched", () =>

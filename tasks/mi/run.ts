@@ -20,7 +20,7 @@ import { requirePerSamplePath, writeColumns } from "../../core/run/per_sample_fi
 import { shown } from "../../core/run/result.ts";
 import { mappedRows, mapRecord } from "./maps.ts";
 import { labelRecord } from "./summary.ts";
-import { beyondEntropy, formsApart, labelLines } from "./text.ts";
+import { beyondEntropy, formsApart, modelLabelLines } from "./text.ts";
 
 /** What the command line says of the information of a run. */
 export interface RunRequest extends ChoiceOptions {
@@ -181,6 +181,6 @@ function linesOf(information: ModelInformation, names: string, referenceName: st
     `  the orthogonal form ${estimate(orthogonal.mean, orthogonal.stderr)}, ½ ∫ E‖ε̂(z) − ε̂(z | c)‖² dα`,
     ...formsApart(gap),
     `  of the reference    ${estimate(reference.mean, reference.stderr)}, ${referenceName}`,
-    ...(classes ? [...labelLines(classes, names, "X"), ...beyondEntropy(classes, names)] : []),
+    ...(classes ? modelLabelLines(classes, names) : []),
   ];
 }

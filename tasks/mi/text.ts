@@ -91,7 +91,7 @@ export function formsApart(gap: Estimate): string[] {
 export function beyondEntropy({ conditional: { mean, stderr } }: LabelInformation, name: string): string[] {
   if (mean >= -PLAINLY * stderr) return [];
   return [
-    `Warning: this is ${
+    `Warning: the information is ${
       estimateOf(-mean, stderr)
     } more than the entropy of ${name}, which no information is: the model ` +
     "describes p(x) worse than p(x | c), so that what follows from it for classifiers is not known. Train with a larger " +
@@ -116,6 +116,13 @@ export function labelLines(label: LabelInformation, name: string, other: string)
       }`,
     ),
   ];
+}
+
+/** The same of a model: where it has plainly more information than there is, nothing follows, and that is said instead. */
+export function modelLabelLines(label: LabelInformation, name: string): string[] {
+  const warnings = beyondEntropy(label, name);
+  if (warnings.length === 0) return labelLines(label, name, "X");
+  return [line(`Entropy of ${name}`, `${label.entropy.toFixed(4)} nats`), ...warnings];
 }
 
 function checkLines(

@@ -38,10 +38,6 @@ for (const family of FAMILIES) {
     const ignore = !installed.get(family) && !required;
     Deno.test({ name: `${family}: ${name}${ignore ? ` (not tried: there is no mpirun.${family})` : ""}`, ignore, fn });
   };
-  /** What ranks do once they are connected, by whatever launcher. */
-  const testOnce = (name: string, fn: () => Promise<void>) => {
-    if (family === (FAMILIES.find((each) => installed.get(each)) ?? FAMILIES[0])) test(name, fn);
-  };
 
   test("2, 3 and 4 ranks train as one does, and one goes on with their run", () =>
     inPointsFolder(async (cwd) => {
@@ -66,7 +62,7 @@ for (const family of FAMILIES) {
       await requireSameRun(join(cwd, "ranks-3"), join(cwd, "alone"), 2e-4);
     }));
 
-  testOnce("2 ranks train a U-Net in parts and draw its samples as one does", () =>
+  test("2 ranks train a U-Net in parts and draw its samples as one does", () =>
     inPointsFolder(async (cwd) => {
       const alone = await runTask("train:cifar", [...PICTURES, "--out", "alone"], cwd);
       equal(alone.code, 0, alone.stderr);
@@ -88,7 +84,7 @@ for (const family of FAMILIES) {
       a.forEach((x, i) => ok(Math.abs(x - b[i]) < 1e-3, `${x} and ${b[i]}`));
     }));
 
-  testOnce("2 ranks estimate a likelihood as one does", () =>
+  test("2 ranks estimate a likelihood as one does", () =>
     inPointsFolder(async (cwd) => {
       const trained = await runTask("train:2d", [...POINTS, "--out", "run"], cwd);
       equal(trained.code, 0, trained.stderr);
@@ -162,14 +158,12 @@ for (const family of FAMILIES) {
       match(job.errors, /rank 1 of 2: error:[^]*the disk of this host is broken/);
     }));
 
-  testOnce(
-    "a rank that is stopped is told of while the others wait, and the training ends as if it never was",
-    () =>
-      inPointsFolder(async (cwd) => {
-        // The second rank is held in its data set until it is stopped: the first then waits for it in their first sum.
-        await Deno.writeTextFile(
-          join(cwd, "held.ts"),
-          `import { existsSync } from "node:fs";
+  test("a rank that is stopped is told of while the others wait, and the training ends as if it never was", () =>
+    inPointsFolder(async (cwd) => {
+      // The second rank is held in its data set until it is stopped: the first then waits for it in their first sum.
+      await Deno.writeTextFile(
+        join(cwd, "held.ts"),
+        `import { existsSync } from "node:fs";
          export function load(random) {
            const file = (name) => new URL(name, import.meta.url);
            const rank = Deno.env.get("OMPI_COMM_WORLD_RANK") ?? Deno.env.get("PMI_RANK");
@@ -180,27 +174,26 @@ for (const family of FAMILIES) {
            }
            return { train: Array.from({ length: 200 }, () => [random.normal(), random.normal()]) };
          }`,
-        );
-        const args = ["./held.ts", ...POINTS.slice(1)];
-        const alone = await runTask("train:2d", [...args, "--out", "alone"], cwd);
-        equal(alone.code, 0, alone.stderr);
-        const env = { ITDIFFUSION_RANK_PATIENCE: "1" };
-        const job = await startJob({ family, ranks: 2, task: "train:2d", args: [...args, "--out", "two"], cwd, env });
-        const printed = new Response(job.stdout).text(), errors = reader(job.stderr);
-        await untilFile(join(cwd, "loading"), (text) => text !== "", job);
-        const held = Number(await Deno.readTextFile(join(cwd, "loading")));
-        Deno.kill(held, "SIGSTOP");
-        await Deno.writeTextFile(join(cwd, "go"), "");
-        await errors.until(/^rank 1 of 2 has not answered for \d+ s: it is stopped, [^\n]*\n/m);
-        // And again, after twice as long.
-        await errors.until(/(^rank 1 of 2 has not answered [^\n]*\n){2}/m);
-        Deno.kill(held, "SIGCONT");
-        const [output, said, { code }] = await Promise.all([printed, errors.rest(), job.status]);
-        equal(code, 0, said);
-        ok(Math.abs(JSON.parse(output).val_nll - JSON.parse(alone.stdout).val_nll) < 1e-4);
-        await requireSameRun(join(cwd, "two"), join(cwd, "alone"), 1e-4);
-      }),
-  );
+      );
+      const args = ["./held.ts", ...POINTS.slice(1)];
+      const alone = await runTask("train:2d", [...args, "--out", "alone"], cwd);
+      equal(alone.code, 0, alone.stderr);
+      const env = { ITDIFFUSION_RANK_PATIENCE: "1" };
+      const job = await startJob({ family, ranks: 2, task: "train:2d", args: [...args, "--out", "two"], cwd, env });
+      const printed = new Response(job.stdout).text(), errors = reader(job.stderr);
+      await untilFile(join(cwd, "loading"), (text) => text !== "", job);
+      const held = Number(await Deno.readTextFile(join(cwd, "loading")));
+      Deno.kill(held, "SIGSTOP");
+      await Deno.writeTextFile(join(cwd, "go"), "");
+      await errors.until(/^rank 1 of 2 has not answered for \d+ s: it is stopped, [^\n]*\n/m);
+      // And again, after twice as long.
+      await errors.until(/(^rank 1 of 2 has not answered [^\n]*\n){2}/m);
+      Deno.kill(held, "SIGCONT");
+      const [output, said, { code }] = await Promise.all([printed, errors.rest(), job.status]);
+      equal(code, 0, said);
+      ok(Math.abs(JSON.parse(output).val_nll - JSON.parse(alone.stdout).val_nll) < 1e-4);
+      await requireSameRun(join(cwd, "two"), join(cwd, "alone"), 1e-4);
+    }));
 
   test("a job that is asked to stop saves, and says how to go on", () =>
     inPointsFolder(async (cwd) => {
@@ -222,7 +215,7 @@ for (const family of FAMILIES) {
       ok(await latestCheckpoint(join(cwd, "run")));
     }));
 
-  testOnce("a sweep's runs are dealt over the ranks, and compared once", () =>
+  test("a sweep's runs are dealt over the ranks, and compared once", () =>
     inPointsFolder(async (cwd) => {
       // The first rank's second run is held until the others have ended: the last to end compares them.
       await Deno.writeTextFile(

@@ -34,8 +34,14 @@ export class Temporary implements AsyncDisposable {
     for (;;) {
       const path = nameIn(folder);
       await Deno.mkdir(path);
-      // Systems whose folders cannot be opened as files have no locks on them either.
-      const file = await Deno.open(path).catch(() => undefined);
+      let file: Deno.FsFile | undefined;
+      try {
+        file = await Deno.open(path);
+      } catch (error) {
+        // Somebody took it for left before it was locked, and removed it.
+        if (error instanceof Deno.errors.NotFound) continue;
+        // Systems whose folders cannot be opened as files have no locks on them either.
+      }
       if (!file || await isLocked(file, path)) return new Temporary(path, file);
     }
   }

@@ -72,22 +72,23 @@ export function text(x: number, y: number, content: string, style: TextStyle = {
   };
 }
 
+/** A text, cut where it would be wider than `width` pixels. */
+export function shortened(content: string, size: number, width: number): string {
+  // A text that was made as large as fits is not cut for the sake of rounding.
+  if (textWidth(content, size) <= width + 1e-6) return content;
+  const letters = [...content], room = width / size;
+  let kept = 0;
+  for (let used = textWidth("…", 1); kept < letters.length; kept++) {
+    used += textWidth(letters[kept], 1);
+    if (used > room) break;
+  }
+  return `${letters.slice(0, kept).join("").trimEnd()}…`;
+}
+
 /** A title that is set smaller, and at last cut short, where it would be wider than `width` pixels. */
 export function title(x: number, y: number, content: string, width: number): Mark {
-  const fit = width / (BOLD * textWidth(content, 1));
-  const size = Math.max(SIZE.heading, Math.min(SIZE.title, fit));
-  let cut = content;
-  if (fit < size) {
-    const room = width / (BOLD * size);
-    const letters = [...content];
-    let kept = 0;
-    for (let used = textWidth("…", 1); kept < letters.length; kept++) {
-      used += textWidth(letters[kept], 1);
-      if (used > room) break;
-    }
-    cut = `${letters.slice(0, kept).join("").trimEnd()}…`;
-  }
-  return text(x, y, cut, { size, weight: 600 });
+  const room = width / BOLD, size = Math.max(SIZE.heading, Math.min(SIZE.title, room / textWidth(content, 1)));
+  return text(x, y, shortened(content, size, room), { size, weight: 600 });
 }
 
 /** The height of a line of a subtitle. */

@@ -1,6 +1,6 @@
 import type { GroupMark, Mark, Spec } from "vega";
 import { densityMark } from "./density.ts";
-import { type Box, figure, group, type LegendItem, legendRow, subtitle, text, title } from "./layout.ts";
+import { type Box, figure, group, type LegendItem, legendRow, shortened, subtitle, text, title } from "./layout.ts";
 import { COLOURS, SIZE } from "./theme.ts";
 
 /** How often values of a column fall into each of some bins, among held-out rows and among samples. */
@@ -59,7 +59,7 @@ export function qualityFigure({ title: name, subtitle: how, columns, points }: Q
   const width = (WIDTH - (across - 1) * GAP) / across, row = PANEL_HEIGHT + HEAD + BELOW - 22;
   columns.forEach((column, i) => {
     const x = LEFT + i % across * (width + GAP), y = top + Math.floor(i / across) * row;
-    marks.push(text(x, y + 14, shortened(column.name, width), { weight: 500 }));
+    marks.push(text(x, y + 14, shortened(column.name, SIZE.label, width), { weight: 500 }));
     marks.push(histogram(column, { x, y: y + HEAD, width, height: PANEL_HEIGHT }));
   });
   const height = top + Math.ceil(columns.length / across) * row + 8;
@@ -106,10 +106,4 @@ function histogram({ edges, levels, heldOut, samples }: ColumnHistogram, box: Bo
       ...names ?? [],
     ],
   });
-}
-
-/** A name that is no longer than a panel is wide, about. */
-function shortened(name: string, width: number): string {
-  const most = Math.floor(width / 8);
-  return name.length <= most ? name : `${name.slice(0, most - 1)}…`;
 }

@@ -1,5 +1,5 @@
 import type { Mark, Spec } from "vega";
-import { figure, rectangle, rule, subtitle, text, title } from "../figures/layout.ts";
+import { figure, rectangle, rule, shortened, subtitle, text, textWidth, title } from "../figures/layout.ts";
 import { encodePng, type ImageShape, type Picture } from "../figures/pictures.ts";
 import { BANDS, COLOURS, SIZE } from "../figures/theme.ts";
 
@@ -25,7 +25,7 @@ export interface MapRecord {
 }
 
 /** The sizes of the figure's parts in pixels. */
-const MARGIN = 24, GAP = 6, BETWEEN = 22, ROW = 22, SIDE = 72, MEAN = 160, BAR = 12, LEAST_WIDTH = 460, LETTERS = 12;
+const MARGIN = 24, GAP = 6, BETWEEN = 22, ROW = 22, SIDE = 72, MEAN = 160, BAR = 12, LEAST_WIDTH = 460;
 
 /** Where the colours of a map end: this part of all its values lies below. */
 const TOP_SHARE = 0.995;
@@ -72,12 +72,13 @@ export function informationMapFigure({ title: name, subtitle: how, rows, mean }:
     ...rows.flatMap((row, r) => {
       const y = top + 18 + r * (side.h + ROW);
       return row.flatMap(({ picture, label, map, nats }, k): Mark[] => {
-        const x = left + k * (pair + BETWEEN), box = { y, ...side };
+        const x = left + k * (pair + BETWEEN), box = { y, ...side }, amount = `${nats.toFixed(2)} nats`;
+        const room = pair - textWidth(`${amount} `, SIZE.tick);
         return [
           image(picture, { x, ...box }),
           image(coloured(map, w, h, tops.own), { x: x + side.w + GAP, ...box }),
-          text(x, y + side.h + 14, short(label), { size: SIZE.tick, colour: COLOURS.muted }),
-          text(x + pair, y + side.h + 14, `${nats.toFixed(2)} nats`, {
+          text(x, y + side.h + 14, shortened(label, SIZE.tick, room), { size: SIZE.tick, colour: COLOURS.muted }),
+          text(x + pair, y + side.h + 14, amount, {
             ...{ size: SIZE.tick, colour: COLOURS.muted, align: "right" },
           }),
         ];
@@ -140,8 +141,4 @@ function image(picture: Picture, { x, y, w, h }: { x: number; y: number; w: numb
       },
     ],
   };
-}
-
-function short(label: string): string {
-  return label.length > LETTERS ? `${label.slice(0, LETTERS - 1)}…` : label;
 }

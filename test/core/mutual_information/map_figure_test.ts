@@ -10,12 +10,13 @@ Deno.test("maps are drawn beside their pictures, with scales in nats", async () 
   const picture = (label: string) => ({ picture: PICTURE, label, map, nats: 1.5 });
   const record = {
     ...{ title: "digits", subtitle: "of each pixel", mean: map.map((value) => value / 10) },
-    rows: [[picture("label=0"), picture("label=0")], [picture("a label of many letters")]],
+    rows: [[picture("label=0"), picture("label=squares")], [picture("a label of many letters")]],
   };
   const svg = await renderSvg(informationMapFigure(record));
-  for (const text of ["label=0", "a label of …", "1.50 nats", "mean of all, nats a pixel", "≥ 0.5", "≥ 0.04"]) {
+  for (const text of ["label=0", "label=squares", "1.50 nats", "mean of all, nats a pixel", "≥ 0.5", "≥ 0.04"]) {
     ok(svg.includes(`>${text}<`), text);
   }
+  ok(/>a label of m[^<]*…</.test(svg));
   ok(svg.split("data:image/png").length - 1 === 2 * 3 + 1 + 2);
   ok(!/NaN|Infinity/.test(svg));
   ok((await renderPng(svg, 300)).length > 1000);

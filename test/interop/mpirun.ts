@@ -28,8 +28,13 @@ export async function isInstalled(program: string): Promise<boolean> {
   }
 }
 
-/** Open MPI refuses to be run by root, as in a container, without these. */
-export const ENVIRONMENT = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1", NO_COLOR: "1" };
+export const ENVIRONMENT = {
+  // Open MPI refuses to be run by root, as in a container, without these.
+  ...{ OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" },
+  // A rank that waits lets other tests have its processor.
+  OMPI_MCA_mpi_yield_when_idle: "1",
+  NO_COLOR: "1",
+};
 
 /** More ranks than cores are fine, and none is held on one core. */
 const OPTIONS: Readonly<Record<Family, readonly string[]>> = {

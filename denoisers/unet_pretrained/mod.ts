@@ -70,8 +70,11 @@ export async function create(
   requireSteps(config, schedule, source);
   requireRoom(parameterCount(config), source, training);
   for (const note of source.notes) context.onNote?.(note);
-  if (!saved && !values.fromScratch) context.onNote?.(scheduleNote(source, schedule));
-  if (!saved) context.onNote?.(sizeNote(parameterCount(config), training));
+  // Of a training that goes on too, as its summary tells what the uninterrupted one's does.
+  if (!saved || training) {
+    if (!values.fromScratch) context.onNote?.(scheduleNote(source, schedule));
+    context.onNote?.(sizeNote(parameterCount(config), training));
+  }
   if (!saved && config.ignored.length > 0) {
     context.onNote?.(`config: passed over, as diffusers does: ${config.ignored.join(", ")}`);
   }

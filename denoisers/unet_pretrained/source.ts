@@ -79,6 +79,7 @@ export function savedModel(saved: NonNullable<CreateContext["saved"]>): Source {
     config: parse(CONFIG),
     schedulerName: `the checkpoint's ${SCHEDULER}`,
     scheduler: parse(SCHEDULER),
+    scheduledBy: "the checkpoint",
     notes: [],
     limit: { parameters: MAX_SAVED, advice: "Use another checkpoint." },
   };

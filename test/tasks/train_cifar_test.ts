@@ -101,6 +101,11 @@ Deno.test("a pretrained folder is fine-tuned, and needed no more afterwards", ()
     const { code, stderr } = await runTask("train:cifar", ["--resume", "tuned", "--epochs", "2", "--quiet"], cwd);
     equal(code, 0, stderr);
     equal((await metricsOf(join(cwd, "tuned"))).length, 2);
+    const { notes } = JSON.parse(await Deno.readTextFile(join(cwd, "tuned", "summary.json")));
+    ok(
+      notes.some((note: string) => note.startsWith("schedule: scheduler_config.json of the checkpoint, ")),
+      `${notes}`,
+    );
   }));
 
 Deno.test("Ctrl-C within a step saves; the resumed run is the run that never stopped", () =>
@@ -133,6 +138,8 @@ Deno.test("Ctrl-C within a step saves; the resumed run is the run that never sto
     equal((await runTask("train:cifar", resumed, cwd)).code, 0);
     equal((await runTask("train:cifar", [...endless, "--epochs", epochs, "--out", "whole"], cwd)).code, 0);
     deepEqual(await metricsOf(join(cwd, "broken")), await metricsOf(join(cwd, "whole")));
+    const notesOf = async (run: string) => JSON.parse(await Deno.readTextFile(join(cwd, run, "summary.json"))).notes;
+    deepEqual(await notesOf("broken"), await notesOf("whole"));
   }));
 
 Deno.test("any denoiser and any file of images will do", () =>

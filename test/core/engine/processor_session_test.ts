@@ -67,6 +67,18 @@ Deno.test("both have the version of the package, and the library comes first", a
   equal((await openProcessor()).version, PROCESSORS.library.version);
 });
 
+Deno.test("what sessions have in common may be of more bytes than an int counts", async () => {
+  // Of which none is touched but what values lie in.
+  for (const arenaBytes of [1e9, 1.5e9, 2.5e9, 5e9]) {
+    const { bytes, name } = incremented(3), x = Float32Array.of(1, 2, 3), y = new Float32Array(3);
+    const places: [Places, Places] = [{ [name]: { data: x, shape: [3] } }, { y: { data: y, shape: [3] } }];
+    const session = await PROCESSORS.library.createSession(bytes, ...places, 1, arenaBytes);
+    await session.run();
+    deepEqual([...y], [2, 3, 4], `${arenaBytes} bytes`);
+    await session.dispose();
+  }
+});
+
 Deno.test("sessions that end leave no memory behind", async () => {
   const n = 1 << 18, { bytes, name } = incremented(n);
   const [x, y] = [new Float32Array(n), new Float32Array(n)];

@@ -17,11 +17,6 @@ const MAX_LATER_BYTES = 2 ** 40;
 /** A chunk of the arena is split where more is left over, which is a small value's size. */
 const MAX_UNUSED_BYTES = 1 << 16;
 
-/** How large the first piece is where runs need so many bytes. */
-function pieceBytes(bytes: number): number {
-  return Math.min(MAX_PIECE_BYTES, Math.ceil(ARENA_FACTOR * bytes));
-}
-
 /** A function that writes what it makes to its last argument. */
 export type Create = (out: BigUint64Array<ArrayBuffer>) => Deno.PointerValue;
 
@@ -41,7 +36,10 @@ export function arenaOf(ort: Functions, env: Deno.PointerObject, made: (create: 
     const settings = {
       // Windows counts all of a piece as taken.
       ...(Deno.build.os === "windows" ? {} : {
-        ...{ initial_chunk_size_bytes: pieceBytes(bytes), initial_growth_chunk_size_bytes: MAX_PIECE_BYTES },
+        ...{
+          initial_chunk_size_bytes: Math.min(MAX_PIECE_BYTES, Math.ceil(ARENA_FACTOR * bytes)),
+          initial_growth_chunk_size_bytes: MAX_PIECE_BYTES,
+        },
         max_power_of_two_extend_bytes: MAX_LATER_BYTES,
       }),
       max_dead_bytes_per_chunk: MAX_UNUSED_BYTES,
@@ -74,7 +72,7 @@ export function arenaOf(ort: Functions, env: Deno.PointerObject, made: (create: 
       const allocator = Deno.UnsafePointer.create(out[0])!;
       if (isDone(ort.AllocatorAlloc(allocator, 1n, out))) {
         const place = Deno.UnsafePointer.create(out[0])!;
-        adviseLargePages(place, Math.min(bytes, pieceBytes(bytes)));
+        adviseLargePages(place, Math.min(bytes, MAX_PIECE_BYTES));
         isDone(ort.AllocatorFree(allocator, place));
       }
       ort.ReleaseAllocator(allocator);

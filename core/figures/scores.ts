@@ -1,11 +1,14 @@
 import type { Mark, Spec } from "vega";
-import { curveAxes, curveScales, figure, group, legendRow, text, title } from "./layout.ts";
+import { curveAxes, curveScales, figure, group, legendRow, shortened, text, title } from "./layout.ts";
 import type { ScoresRecord } from "./records.ts";
-import { COLOURS } from "./theme.ts";
+import { COLOURS, SIZE } from "./theme.ts";
 
 /** The sizes of the figure's parts in pixels. */
 const WIDTH = 720, LEFT = 68, RIGHT = 24, PLOT = 210, BELOW = 54, BINS = 60;
 const ROW = 22, CELL = 26, NAMES = 110, VALUES = 64;
+
+/** By which names of columns rise, in degrees. */
+const SLANT = 50;
 
 /** The part of the scored rows above which a score is drawn in the last bin. */
 const SHOWN = 0.999;
@@ -75,11 +78,14 @@ export function scoresFigure(
     encode: {
       enter: {
         ...{ x: { value: at + (k + 0.5) * cell }, y: { value: below + NAMES } },
-        ...{ text: { value: column.length > 18 ? `${column.slice(0, 17)}…` : column }, angle: { value: -50 } },
+        ...{
+          text: { value: shortened(column, SIZE.tick, (NAMES - SIZE.heading - 3) / Math.sin(SLANT * Math.PI / 180)) },
+          angle: { value: -SLANT },
+        },
         ...{
           align: { value: "left" },
           baseline: { value: "middle" },
-          fontSize: { value: 11 },
+          fontSize: { value: SIZE.tick },
           fill: { value: COLOURS.muted },
         },
       },

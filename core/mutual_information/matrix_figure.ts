@@ -1,9 +1,9 @@
 import type { Mark, Spec } from "vega";
-import { figure, group, text, textWidth, title } from "../figures/layout.ts";
+import { figure, group, shortened, text, textWidth, title } from "../figures/layout.ts";
 import { BANDS, COLOURS, SIZE } from "../figures/theme.ts";
 
 /** The sizes of the figure's parts in pixels. */
-const CELL = 46, TOP = 62, MARGIN = 24, GAP = 10, LEAST_WIDTH = 420;
+const CELL = 46, TOP = 62, MARGIN = 24, GAP = 10, LEAST_WIDTH = 420, LONGEST = 110;
 
 /** The least information in nats that has each fill. */
 const EDGES = [0, 0.02, 0.1, 0.3, 1];
@@ -23,7 +23,7 @@ export function informationMatrixFigure(
   if (nats.length !== labels.length || nats.some((row) => row.length !== labels.length)) {
     throw new RangeError(`Got ${labels.length} labels for ${nats.length} rows. Give one for each row and column.`);
   }
-  const shown = labels.map((label) => label.length > 16 ? `${label.slice(0, 15)}…` : label);
+  const shown = labels.map((label) => shortened(label, SIZE.tick, LONGEST));
   const left = MARGIN + GAP + Math.max(...shown.map((label) => textWidth(label, SIZE.tick)));
   const side = CELL * labels.length, width = Math.max(LEAST_WIDTH, left + side + MARGIN);
   const cells = nats.flatMap((row, i) =>
@@ -42,7 +42,7 @@ export function informationMatrixFigure(
             text(-GAP, (i + 0.5) * CELL, label, { size: SIZE.tick, align: "right", baseline: "middle" })
           ),
           ...shown.map((label, j) =>
-            text((j + 0.5) * CELL, side + 16, label.length * 7 > CELL ? `${j}` : label, {
+            text((j + 0.5) * CELL, side + 16, textWidth(label, SIZE.tick) > CELL ? `${j}` : label, {
               size: SIZE.tick,
               align: "center",
             })

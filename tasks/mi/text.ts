@@ -111,9 +111,11 @@ export function labelLines(label: LabelInformation, name: string, other: string)
     ),
     line(
       "  error of classifiers",
-      `at least ${percent(leastError)}, of the best at most ${percent(mostError)}; without ${other} ${
-        percent(guessError)
-      }`,
+      `${
+        conditional.mean > 0
+          ? `at least ${percent(leastError)}, of the best at most ${percent(mostError)}`
+          : "not bounded, as what is left is none but for its error"
+      }; without ${other} ${percent(guessError)}`,
     ),
   ];
 }

@@ -15,5 +15,7 @@ Deno.test("of a model that has more than there is nothing is said of classifiers
   match(entropy, /^Entropy of label +0\.6931 nats$/);
   match(warning, /^Warning: /);
   deepEqual(rest, []);
+  // Within its error it may be all of it, of which no error of zero follows.
+  match(of(Math.LN2 + 0.1).join("\n"), /error of classifiers +not bounded, .*; without X 50\.0 %$/);
   match(of(0.3).join("\n"), /of which X tells .*\n {2}error of classifiers +at least/);
 });
